@@ -1,0 +1,1 @@
+"""How clouds are reached: plain Python, no Django, usable from a shell."""

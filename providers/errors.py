@@ -1,0 +1,72 @@
+"""What can go wrong between us and a cloud."""
+
+
+class ProviderError(Exception):
+    """A call to a cloud failed.
+
+    ``service``, ``status`` and ``request_id`` are the cloud's own (``nova``, 409,
+    ``req-…``); ``None`` where the cloud never answered.
+    """
+
+    #: The same call may succeed later without anybody changing anything.
+    retryable = False
+    #: The cloud may have done the work although the call failed: read before acting.
+    ambiguous = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        service: str = "nova",
+        status: int | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.service = service
+        self.status = status
+        self.request_id = request_id
+
+
+class NotFound(ProviderError):
+    """The server, image or flavor does not exist in the cloud."""
+
+
+class Conflict(ProviderError):
+    """The server's state does not permit this, or another task holds it."""
+
+
+class QuotaExceeded(ProviderError):
+    """The cloud's own quota refuses the request."""
+
+
+class InvalidRequest(ProviderError):
+    """The cloud refuses the request as malformed or impossible."""
+
+
+class Unauthorized(ProviderError):
+    """The cloud does not accept our credentials."""
+
+
+class Forbidden(ProviderError):
+    """The cloud's policy refuses this to our user."""
+
+
+class Unavailable(ProviderError):
+    """The cloud, or a service behind it, cannot answer now."""
+
+    retryable = True
+    ambiguous = True
+
+
+class Timeout(ProviderError):
+    """The answer did not arrive in time: the work may or may not be done."""
+
+    retryable = True
+    ambiguous = True
+
+
+class UnexpectedResponse(ProviderError):
+    """The cloud answered with something outside its own contract."""
+
+    ambiguous = True
