@@ -1,0 +1,59 @@
+# Thin on purpose: every recipe is a line that anyone can also type inside .venv.
+
+PYTHON := $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,$(shell command -v $(name) >/dev/null 2>&1 && $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
+BIN := .venv/bin
+PORT ?= 8000
+
+.PHONY: run test lint format types imports schema check lock clean help
+
+help:  ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
+
+run: .venv/lock  ## Migrate, then serve on 127.0.0.1:$(PORT); all state is in DATA_DIR (var/)
+	$(BIN)/python manage.py migrate --verbosity 0
+	exec $(BIN)/python manage.py runserver 127.0.0.1:$(PORT)
+
+test: .venv/lock  ## All tests, on SQLite unless DATABASE_URL says otherwise, with coverage
+	$(BIN)/pytest --numprocesses auto --cov
+
+lint: .venv/lock  ## Style, import contracts, Dockerfile, workflow
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/zizmor --offline --quiet .github/workflows
+
+format: .venv/lock  ## Rewrite the code the way lint wants it
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+types: .venv/lock  ## mypy, strict
+	$(BIN)/mypy
+
+imports: .venv/lock  ## The layers of compute, providers and vmmanager
+	$(BIN)/lint-imports
+
+schema: .venv/lock  ## Write openapi.yaml from the code and validate it
+	$(BIN)/python manage.py spectacular --file openapi.yaml --validate --fail-on-warn
+	$(BIN)/openapi-spec-validator openapi.yaml
+
+check: lint types imports test  ## What to run before a commit
+
+lock: .venv/lock  ## Compile the lock files from pyproject.toml
+	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --quiet \
+	  --custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
+	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --quiet \
+	  --custom-compile-command "make lock" --constraint requirements.lock \
+	  --group dev --output-file requirements-dev.lock pyproject.toml
+
+clean:  ## Remove what make and the tools made; DATA_DIR stays
+	rm -rf .venv staticfiles htmlcov .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamp is a copy of the lock the environment was made from: a changed lock, and
+# nothing else, rebuilds it.
+.PHONY: stale
+.venv/lock: $(if $(shell cmp -s requirements-dev.lock .venv/lock || echo stale),stale)
+	@test -n "$(PYTHON)" || { echo "make: no python3 >= 3.11 on PATH" >&2; exit 1; }
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	cp requirements-dev.lock .venv/lock
