@@ -1,0 +1,77 @@
+"""The Celery app: queues, schedule and transport. What the tasks do is in compute."""
+
+import os
+from typing import Any
+
+from celery import Celery
+from celery.signals import beat_embedded_init, beat_init, setup_logging
+from django.conf import settings
+from django_structlog.celery.steps import DjangoStructLogInitStep
+from kombu import Queue
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "vmmanager.settings")
+
+app = Celery("vmmanager")
+
+
+def configuration() -> dict[str, Any]:
+    """Return Celery's settings; called on first use, when Django's can be read."""
+    embedded = not settings.CELERY_BROKER_URL
+    return {
+        "broker_url": settings.CELERY_BROKER_URL or "memory://",
+        "broker_connection_retry_on_startup": True,
+        # In memory, waiting for a message is polling: 20 ms instead of a second.
+        "broker_transport_options": {"polling_interval": 0.02} if embedded else {},
+        "accept_content": ["json"],
+        "task_serializer": "json",
+        "result_serializer": "json",
+        # The Operation row is the result.
+        "task_ignore_result": True,
+        # Operations are safe to run twice and a message lost with its worker is one
+        # sweep late, so: acknowledge after the work, and hoard none.
+        "task_acks_late": True,
+        "worker_prefetch_multiplier": 1,
+        "worker_hijack_root_logger": False,
+        # One queue per cloud, so that a slow cloud starves no other. A plain worker
+        # consumes them all; `--queues cloud.lab` dedicates one.
+        "task_default_queue": "celery",
+        "task_queues": [
+            Queue(name, routing_key=name)
+            for name in ("celery", *(f"cloud.{alias}" for alias in settings.PROVIDERS))
+        ],
+        "timezone": "UTC",
+        # All entries are intervals, so there is nothing to remember in a file.
+        "beat_scheduler": "celery.beat:Scheduler",
+        "beat_schedule": {
+            "observe due clouds": _every(1.0, "compute.tasks.tick"),
+            "sweep operations": _every(
+                settings.SWEEP_INTERVAL_SECONDS, "compute.tasks.sweep"
+            ),
+            "refresh the catalogue": _every(
+                settings.CATALOG_INTERVAL_SECONDS, "compute.tasks.refresh_catalog"
+            ),
+        },
+    }
+
+
+def _every(seconds: float, task: str) -> dict[str, Any]:
+    # A message older than a few rounds is dropped: workers that come back after a pause
+    # do not work through a thousand ticks.
+    return {"task": task, "schedule": seconds, "options": {"expires": 3 * seconds + 5}}
+
+
+app.add_defaults(configuration)
+app.autodiscover_tasks()
+app.steps["worker"].add(DjangoStructLogInitStep)
+
+
+@setup_logging.connect
+def keep_logging(**_: Any) -> None:
+    """Leave logging as LOGGING says: Celery configures its own if nobody answers."""
+
+
+@beat_init.connect
+@beat_embedded_init.connect
+def load_catalogue(**_: Any) -> None:
+    """Ask for the catalogue at once; its first turn would come minutes later."""
+    app.send_task("compute.tasks.refresh_catalog")

@@ -1,0 +1,78 @@
+"""Logging: structlog in front, the standard library behind, one line per fact."""
+
+import sys
+from typing import Any, Literal
+
+import orjson
+import structlog
+from structlog.typing import EventDict, Processor
+
+# What every line gets, whether written through structlog or through logging.
+SHARED: list[Processor] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.processors.StackInfoRenderer(),
+]
+
+
+def _dumps(line: EventDict, **_: Any) -> str:
+    return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def _renderers(log_format: Literal["console", "json"]) -> list[Processor]:
+    if log_format == "json":
+        return [
+            structlog.processors.dict_tracebacks,
+            structlog.processors.JSONRenderer(serializer=_dumps),
+        ]
+    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+
+
+def configure(*, level: str, log_format: Literal["console", "json"]) -> dict[str, Any]:
+    """Configure structlog and return the LOGGING setting that renders its lines."""
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *SHARED,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "structlog": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "foreign_pre_chain": [
+                    *SHARED,
+                    structlog.stdlib.PositionalArgumentsFormatter(),
+                ],
+                "processors": [
+                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    *_renderers(log_format),
+                ],
+            },
+        },
+        "handlers": {
+            "console": {"class": "logging.StreamHandler", "formatter": "structlog"},
+        },
+        "root": {"handlers": ["console"], "level": level},
+        "loggers": {
+            # Their own handlers would write each line a second time.
+            "django": {"handlers": [], "level": level, "propagate": True},
+            "django.server": {"handlers": [], "level": "WARNING", "propagate": True},
+            # vmmanager.requests writes the one line per request, with its id.
+            "django.channels.server": {"level": "ERROR"},
+            "django.request": {"level": "ERROR"},
+            # A line for every tick of the beat says nothing.
+            "celery.beat": {"level": "WARNING"},
+            "celery.app.trace": {"level": "WARNING"},
+            "celery.worker.strategy": {"level": "WARNING"},
+            "daphne": {"level": "WARNING"},
+        },
+    }

@@ -1,0 +1,249 @@
+"""All settings, read from the environment, in titled sections."""
+
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from vmmanager import __version__
+from vmmanager.clouds_url import parse_clouds
+from vmmanager.logs import configure as configure_logs
+from vmmanager.secret_key import check_secret_key, development_secret
+
+env = environ.Env()
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# --- Mode -------------------------------------------------------------------
+# Closed unless opened: manage.py turns DEBUG on for development, servers do not.
+
+DEBUG: bool = env.bool("DEBUG", default=False)
+
+# --- Where state lives -------------------------------------------------------
+
+DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
+DATA_DIR.mkdir(parents=True, exist_ok=True)
+
+# --- Security ----------------------------------------------------------------
+
+LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]
+
+if DEBUG:
+    SECRET_KEY: str = env.str("SECRET_KEY", default="") or development_secret(
+        DATA_DIR / "secret_key"
+    )
+    ALLOWED_HOSTS: list[str] = [*env.list("ALLOWED_HOSTS", default=[]), *LOOPBACK]
+else:
+    SECRET_KEY = check_secret_key(env.str("SECRET_KEY", default=""))
+    ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
+    if not ALLOWED_HOSTS or "*" in ALLOWED_HOSTS:
+        raise ImproperlyConfigured(
+            "ALLOWED_HOSTS must name the hosts this service answers for when DEBUG=false"
+        )
+    # The health probe of a container asks from inside it.
+    ALLOWED_HOSTS += LOOPBACK
+
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+SECURE_SSL_REDIRECT: bool = env.bool("SECURE_SSL_REDIRECT", default=not DEBUG)
+SECURE_REDIRECT_EXEMPT = [r"^health(/|$)"]  # probes speak plain HTTP
+if env.bool("TRUST_PROXY_HEADERS", default=False):
+    # Only behind a proxy that sets this header itself: a client could forge it.
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_HSTS_SECONDS: int = env.int("SECURE_HSTS_SECONDS", default=31_536_000)
+SECURE_HSTS_INCLUDE_SUBDOMAINS: bool = env.bool(
+    "SECURE_HSTS_INCLUDE_SUBDOMAINS", default=True
+)
+SECURE_HSTS_PRELOAD: bool = env.bool("SECURE_HSTS_PRELOAD", default=True)
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_SECURE = not DEBUG
+SESSION_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SECURE = not DEBUG
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE: int = env.int(
+    "DATA_UPLOAD_MAX_MEMORY_SIZE", default=1_048_576
+)
+
+# --- Applications ------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "compute.apps.ComputeConfig",  # before daphne: its runserver is built on daphne's
+    "daphne",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "channels",
+    "django_structlog",
+]
+
+MIDDLEWARE = [
+    "vmmanager.request_id.RequestIDMiddleware",  # first, so that every answer has an id
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "vmmanager.urls"
+WSGI_APPLICATION = "vmmanager.wsgi.application"
+ASGI_APPLICATION = "vmmanager.asgi.application"
+APPEND_SLASH = False
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- Users -------------------------------------------------------------------
+
+AUTH_USER_MODEL = "compute.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{validator}"}
+    for validator in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+# --- Database ----------------------------------------------------------------
+
+DATABASE: dict[str, Any] = env.db_url(
+    "DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'db.sqlite3'}"
+)
+if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
+    # Web threads and worker threads write at once. WAL lets readers go on; IMMEDIATE
+    # takes the write lock at BEGIN, where SQLite waits for it (timeout), because a lock
+    # upgrade in mid-transaction fails at once.
+    DATABASE["OPTIONS"] = {
+        "timeout": 20,
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+else:
+    DATABASE["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
+    DATABASE["CONN_HEALTH_CHECKS"] = True
+DATABASES = {"default": DATABASE}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Cache -------------------------------------------------------------------
+
+CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
+
+# --- Work outside the request ------------------------------------------------
+
+# Empty: the worker is embedded in runserver and needs no broker.
+CELERY_BROKER_URL: str = env.str("CELERY_BROKER_URL", default="")
+
+OPERATION_LEASE_SECONDS: float = env.float("OPERATION_LEASE_SECONDS", default=60.0)
+OPERATION_DEADLINE_SECONDS: int = env.int("OPERATION_DEADLINE_SECONDS", default=1800)
+SWEEP_INTERVAL_SECONDS: float = env.float("SWEEP_INTERVAL_SECONDS", default=5.0)
+
+# --- Clouds ------------------------------------------------------------------
+
+PROVIDERS = parse_clouds(
+    env.str("CLOUDS", default="default=mock://"), data_dir=DATA_DIR
+)
+DEFAULT_CLOUD = next(iter(PROVIDERS))
+
+OBSERVE_INTERVAL_LIVE_SECONDS: float = env.float(
+    "OBSERVE_INTERVAL_LIVE_SECONDS", default=0.5
+)
+OBSERVE_INTERVAL_IDLE_SECONDS: float = env.float(
+    "OBSERVE_INTERVAL_IDLE_SECONDS", default=30.0
+)
+OBSERVE_FULL_INTERVAL_SECONDS: float = env.float(
+    "OBSERVE_FULL_INTERVAL_SECONDS", default=300.0
+)
+CATALOG_INTERVAL_SECONDS: float = env.float("CATALOG_INTERVAL_SECONDS", default=300.0)
+
+# --- HTTP API ----------------------------------------------------------------
+
+API_DEFAULT_WAIT_SECONDS: int = env.int("API_DEFAULT_WAIT_SECONDS", default=0)
+API_MAX_WAIT_SECONDS: int = env.int("API_MAX_WAIT_SECONDS", default=30)
+API_MAX_WAITERS: int = env.int("API_MAX_WAITERS", default=32)
+
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_RENDERER_CLASSES": [
+        "compute.api.renderers.JSONRenderer",
+        "rest_framework.renderers.BrowsableAPIRenderer",
+    ],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    # Open, and therefore bound to loopback by runserver.
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.AllowAny"],
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_PAGINATION_CLASS": "compute.api.pagination.Pagination",
+    "DEFAULT_SCHEMA_CLASS": "compute.api.schema.AutoSchema",
+    "EXCEPTION_HANDLER": "compute.api.problems.exception_handler",
+    "URL_FORMAT_OVERRIDE": None,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "VM Manager",
+    "DESCRIPTION": "The lifecycle of virtual machines on OpenStack.",
+    "VERSION": __version__,
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    # From the sidecar package, so that the page works without a network.
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+}
+
+# --- Language and time -------------------------------------------------------
+
+LANGUAGE_CODE = "en-us"
+USE_I18N = False
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+# --- Static files ------------------------------------------------------------
+
+STATIC_URL = "/static/"
+STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(BASE_DIR / "staticfiles")))
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = DEBUG
+WHITENOISE_AUTOREFRESH = False
+
+# --- Logs --------------------------------------------------------------------
+
+LOG_LEVEL: str = env.str("LOG_LEVEL", default="INFO").upper()
+LOG_FORMAT: str = env.str("LOG_FORMAT", default="console" if DEBUG else "json")
+LOGGING = configure_logs(level=LOG_LEVEL, log_format=LOG_FORMAT)
+
+# Carry the request's log context into the Celery task it caused; the lines "started"
+# and "succeeded" of every task are for debugging.
+DJANGO_STRUCTLOG_CELERY_ENABLED = True
+DJANGO_STRUCTLOG_CELERY_DEFAULT_LOG_LEVEL = 10
