@@ -1,0 +1,67 @@
+"""The worker inside runserver: Celery's own worker and beat as threads of this process.
+
+Messages stay in memory. What a killed process forgets, the sweep finds in the database.
+"""
+
+import threading
+from types import TracebackType
+from typing import Self
+
+import structlog
+from celery import current_app
+from celery.beat import EmbeddedService
+from celery.worker import state
+
+logger = structlog.get_logger(__name__)
+
+CONCURRENCY = 16
+
+# A warm stop lasts as long as the call to a cloud that is under way.
+STOP_SECONDS = 10.0
+
+
+class EmbeddedWorker:
+    """A worker and a beat that live as long as the with block."""
+
+    def __init__(self) -> None:
+        self._ready = threading.Event()
+        self._beat = EmbeddedService(current_app, thread=True)
+        self._worker = threading.Thread(
+            target=self._work, name="embedded-worker", daemon=True
+        )
+
+    def __enter__(self) -> Self:
+        state.should_stop = None
+        self._worker.start()
+        self._ready.wait(timeout=STOP_SECONDS)
+        self._beat.start()
+        logger.info("embedded worker started", threads=CONCURRENCY)
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._beat.service.stop()
+        # The flag that Celery's own signal handlers set; its loop reads it each round.
+        state.should_stop = 0
+        self._worker.join(timeout=STOP_SECONDS)
+        if self._worker.is_alive():
+            logger.warning("embedded worker left busy; its work is taken up again")
+        else:
+            logger.info("embedded worker stopped")
+
+    def _work(self) -> None:
+        worker = current_app.WorkController(
+            hostname="embedded",
+            pool="threads",
+            concurrency=CONCURRENCY,
+            # These talk to other workers, and there are none.
+            without_gossip=True,
+            without_mingle=True,
+            without_heartbeat=True,
+            ready_callback=lambda _consumer: self._ready.set(),
+        )
+        worker.start()
