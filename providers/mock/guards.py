@@ -1,0 +1,90 @@
+"""What Nova refuses, and in which words.
+
+The table is Nova's own (``nova/compute/api.py``), under the names of its functions; a
+test compares it with the guards extracted from Nova's source.
+"""
+
+from dataclasses import dataclass
+
+from providers.errors import Conflict
+from providers.mock.state import Phase
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """The states from which Nova accepts one action; ``None`` means any."""
+
+    vm_states: frozenset[str] | None
+    task_states: frozenset[str | None] | None = frozenset({None})
+    launched: bool = True
+    unlocked: bool = True
+    on_host: bool = False
+
+
+def _from(*vm_states: str, unlocked: bool = True, on_host: bool = False) -> Guard:
+    return Guard(frozenset(vm_states), unlocked=unlocked, on_host=on_host)
+
+
+GUARDS = {
+    "delete": Guard(None, None, launched=False),
+    "stop": _from("active", "error", on_host=True),
+    "start": _from("stopped", on_host=True),
+    "_soft_reboot": _from("active"),
+    "_hard_reboot": Guard(
+        frozenset({"active", "stopped", "paused", "suspended", "error"}),
+        frozenset(
+            {
+                None,
+                "rebooting",
+                "reboot_pending",
+                "reboot_started",
+                "rebooting_hard",
+                "resuming",
+                "unpausing",
+                "pausing",
+                "suspending",
+            }
+        ),
+    ),
+    "rebuild": _from("active", "stopped", "error"),
+    "resize": _from("active", "stopped", on_host=True),
+    "confirm_resize": _from("resized"),
+    "revert_resize": _from("resized"),
+    "pause": _from("active"),
+    "unpause": _from("paused"),
+    "suspend": _from("active"),
+    "resume": _from("suspended"),
+    "shelve": _from("active", "stopped", "paused", "suspended"),
+    "unshelve": _from("shelved", "shelved_offloaded"),
+    "rescue": _from("active", "stopped", "error"),
+    "unrescue": _from("rescued"),
+    "snapshot": _from("active", "stopped", "paused", "suspended", unlocked=False),
+}
+
+
+def check(
+    guard: Guard, phase: Phase, *, server_id: str, locked: bool, action: str
+) -> None:
+    """Raise `Conflict` with Nova's words unless the guard lets ``action`` pass.
+
+    In Nova's order: lock, host, vm_state, task_state, launched.
+    """
+    if guard.unlocked and locked:
+        raise Conflict(f"Instance {server_id} is locked", status=409)
+    if guard.on_host:
+        check_host(phase, server_id)
+    while_in = f"Cannot '{action}' instance {server_id} while it is in"
+    if guard.vm_states is not None and phase.vm_state not in guard.vm_states:
+        raise Conflict(f"{while_in} vm_state {phase.vm_state}", status=409)
+    if guard.task_states is not None and phase.task_state not in guard.task_states:
+        raise Conflict(f"{while_in} task_state {phase.task_state}", status=409)
+    if guard.launched and not phase.launched:
+        raise Conflict(
+            f"Instance {server_id} is in an invalid state for '{action}'", status=409
+        )
+
+
+def check_host(phase: Phase, server_id: str) -> None:
+    """Raise `Conflict` for a server that is on no host."""
+    if not phase.on_host:
+        raise Conflict(f"Instance {server_id} is not ready", status=409)

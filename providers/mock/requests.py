@@ -1,0 +1,48 @@
+"""What Nova refuses about a request before it looks at any server."""
+
+import base64
+
+from providers.base import Flavor, Image, ServerSpec
+from providers.errors import InvalidRequest
+
+_NAME_LIMIT = 255
+_TAG_LIMIT = 60
+_USER_DATA_LIMIT = 65535
+
+
+def check_spec(spec: ServerSpec) -> None:
+    """Raise `InvalidRequest` for values that Nova's schema does not take."""
+    if not 1 <= len(spec.name) <= _NAME_LIMIT or spec.name != spec.name.strip():
+        raise _invalid("name", spec.name)
+    if not 1 <= len(spec.tag) <= _TAG_LIMIT or "/" in spec.tag or "," in spec.tag:
+        raise _invalid("tags", spec.tag)
+    for key, value in spec.metadata.items():
+        if not 1 <= len(key) <= _NAME_LIMIT or len(value) > _NAME_LIMIT:
+            raise _invalid("metadata", key)
+    if len(base64.b64encode(spec.user_data.encode())) > _USER_DATA_LIMIT:
+        # Its content may be secret: name the field only.
+        raise InvalidRequest(
+            "Invalid input for field/attribute user_data. Value is too long.",
+            status=400,
+        )
+
+
+def _invalid(attribute: str, value: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"Invalid input for field/attribute {attribute}. Value: {value}.", status=400
+    )
+
+
+def check_room(image: Image, flavor: Flavor) -> None:
+    """Raise `InvalidRequest` for a flavor too small for an image."""
+    if flavor.ram_mb < image.min_ram_mb:
+        raise InvalidRequest(
+            "Flavor's memory is too small for requested image.", status=400
+        )
+    if flavor.disk_gb < image.min_disk_gb:
+        raise InvalidRequest(
+            "Flavor's disk is smaller than the minimum size specified in image"
+            f" metadata. Flavor disk is {flavor.disk_gb} GiB, minimum size is"
+            f" {image.min_disk_gb} GiB.",
+            status=400,
+        )

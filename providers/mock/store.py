@@ -1,0 +1,201 @@
+"""The SQLite file behind the mock: connections, transactions, tables.
+
+Threads and processes share the file. Each thread has a connection of its own; a child
+process opens new ones.
+"""
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from providers.errors import Unavailable
+from providers.mock.catalog import FLAVORS, IMAGES
+
+#: Seconds a writer waits for another; less than the provider's call_timeout.
+_PATIENCE = 4.0
+
+_SCHEMA = """
+CREATE TABLE servers (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    project TEXT NOT NULL,
+    name TEXT NOT NULL,
+    created_at INTEGER NOT NULL,     -- whole seconds, as Nova sorts
+    visible_at INTEGER NOT NULL,
+    locked INTEGER NOT NULL DEFAULT 0,
+    tags TEXT NOT NULL,
+    metadata TEXT NOT NULL,
+    user_data TEXT NOT NULL,
+    plan TEXT NOT NULL,
+    plan_ends_at INTEGER NOT NULL,   -- begin of the last phase
+    deleted_at INTEGER               -- begin of the phase "deleted", if planned
+);
+CREATE INDEX servers_by_age ON servers (created_at, id);
+CREATE INDEX servers_by_change ON servers (plan_ends_at);
+CREATE TABLE server_tags (
+    tag TEXT NOT NULL, server_id TEXT NOT NULL, PRIMARY KEY (tag, server_id)
+) WITHOUT ROWID;
+CREATE TABLE actions (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    server_id TEXT NOT NULL,
+    action TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    caller_request_id TEXT NOT NULL,
+    started_at INTEGER NOT NULL,
+    finished_at INTEGER,
+    error TEXT
+);
+CREATE INDEX actions_by_server ON actions (server_id);
+CREATE TABLE flavors (
+    id TEXT PRIMARY KEY, name TEXT NOT NULL, vcpus INTEGER NOT NULL,
+    ram_mb INTEGER NOT NULL, disk_gb INTEGER NOT NULL,
+    offered INTEGER NOT NULL DEFAULT 1
+);
+CREATE TABLE images (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    visibility TEXT NOT NULL,
+    size_bytes INTEGER NOT NULL,
+    min_disk_gb INTEGER NOT NULL,
+    min_ram_mb INTEGER NOT NULL,
+    server_id TEXT,
+    tag TEXT,
+    saving_at INTEGER,               -- NULL: never
+    active_at INTEGER,
+    gone_at INTEGER
+);
+CREATE INDEX images_by_tag ON images (tag);
+CREATE TABLE faults (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    op TEXT NOT NULL, kind TEXT NOT NULL, match TEXT, times INTEGER NOT NULL,
+    delay REAL NOT NULL, message TEXT, status INTEGER
+);
+CREATE TABLE calls (op TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+
+class _Handle:
+    """A connection that is closed when its thread, or its store, ends."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self.pid = os.getpid()
+
+    def __del__(self) -> None:
+        self.connection.close()
+
+
+class _Local(threading.local):
+    handle: _Handle | None = None
+
+
+#: Connections that a fork copied. SQLite forbids even to close them in the child.
+_inherited: list[_Handle] = []
+
+
+class Store:
+    """One file, opened by each thread on its first use."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._local = _Local()
+
+    def connection(self) -> sqlite3.Connection:
+        """Return this thread's connection, in autocommit mode."""
+        handle = self._local.handle
+        if handle is not None and handle.pid != os.getpid():
+            _inherited.append(handle)
+            handle = None
+        if handle is None:
+            handle = self._local.handle = _Handle(_open(self.path))
+        return handle.connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Hold the file's write lock for the block; an exception undoes it."""
+        connection = self.connection()
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as exc:
+            raise Unavailable(f"The mock cloud is busy: {exc}", status=503) from exc
+        try:
+            yield connection
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+
+    def close(self) -> None:
+        """Close this thread's connection; the next use opens another."""
+        self._local.handle = None
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(
+        path,
+        timeout=_PATIENCE,
+        isolation_level=None,
+        check_same_thread=False,  # closed by whichever thread drops the handle
+    )
+    connection.row_factory = sqlite3.Row
+    try:
+        _enter_wal(connection)
+        connection.execute("PRAGMA synchronous = NORMAL")
+        if _version(connection) == 0:
+            _create(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _enter_wal(connection: sqlite3.Connection) -> None:
+    # SQLite does not wait for a lock here when several processes open a new file.
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return version
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    if _version(connection) == 0:  # nobody was faster
+        for statement in _SCHEMA.split(";\n"):
+            connection.execute(statement)
+        for flavor in FLAVORS:
+            connection.execute(
+                "INSERT INTO flavors (id, name, vcpus, ram_mb, disk_gb)"
+                " VALUES (?, ?, ?, ?, ?)",
+                (flavor.id, flavor.name, flavor.vcpus, flavor.ram_mb, flavor.disk_gb),
+            )
+        for image in IMAGES:
+            connection.execute(
+                "INSERT INTO images (id, name, visibility, size_bytes, min_disk_gb,"
+                " min_ram_mb, saving_at, active_at) VALUES (?, ?, ?, ?, ?, ?, 0, 0)",
+                (
+                    image.id,
+                    image.name,
+                    image.visibility,
+                    image.size_bytes,
+                    image.min_disk_gb,
+                    image.min_ram_mb,
+                ),
+            )
+        connection.execute("PRAGMA user_version = 1")
+    connection.execute("COMMIT")
