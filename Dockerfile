@@ -5,6 +5,7 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 COPY requirements.lock /requirements.lock
 RUN python -m venv /venv \
     && /venv/bin/pip install --require-hashes --requirement /requirements.lock
+RUN mkdir /data
 
 FROM python:3.11-slim-bookworm
 ENV PATH=/venv/bin:$PATH \
@@ -13,9 +14,8 @@ ENV PATH=/venv/bin:$PATH \
     DEBUG=false \
     DATA_DIR=/data \
     STATIC_ROOT=/app/staticfiles
-RUN useradd --system --uid 10001 --no-create-home vmmanager \
-    && install --directory --owner=vmmanager --group=vmmanager /data
 COPY --from=builder /venv /venv
+COPY --from=builder --chown=10001:10001 /data /data
 WORKDIR /app
 COPY . .
 # The key signs nothing here: it exists for this one command.

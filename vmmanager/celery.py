@@ -18,7 +18,7 @@ def configuration() -> dict[str, Any]:
     """Return Celery's settings; called on first use, when Django's can be read."""
     embedded = not settings.CELERY_BROKER_URL
     return {
-        "broker_url": settings.CELERY_BROKER_URL or "memory://",
+        "broker_url": settings.CELERY_BROKER_URL or "memory://localhost/",
         "broker_connection_retry_on_startup": True,
         # In memory, waiting for a message is polling: 20 ms instead of a second.
         "broker_transport_options": {"polling_interval": 0.02} if embedded else {},

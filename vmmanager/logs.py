@@ -27,7 +27,13 @@ def _renderers(log_format: Literal["console", "json"]) -> list[Processor]:
             structlog.processors.dict_tracebacks,
             structlog.processors.JSONRenderer(serializer=_dumps),
         ]
-    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    return [
+        structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(),
+            sort_keys=False,
+            exception_formatter=structlog.dev.plain_traceback,
+        )
+    ]
 
 
 def configure(*, level: str, log_format: Literal["console", "json"]) -> dict[str, Any]:
@@ -67,7 +73,7 @@ def configure(*, level: str, log_format: Literal["console", "json"]) -> dict[str
             "django": {"handlers": [], "level": level, "propagate": True},
             "django.server": {"handlers": [], "level": "WARNING", "propagate": True},
             # vmmanager.requests writes the one line per request, with its id.
-            "django.channels.server": {"level": "ERROR"},
+            "django.channels.server": {"level": "CRITICAL"},
             "django.request": {"level": "ERROR"},
             # A line for every tick of the beat says nothing.
             "celery.beat": {"level": "WARNING"},

@@ -142,7 +142,9 @@ if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 else:
-    DATABASE["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
+    # Under ASGI each request has a thread of its own, and with it a connection that
+    # nobody would use again; servers with a fixed pool of threads set this.
+    DATABASE["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=0)
     DATABASE["CONN_HEALTH_CHECKS"] = True
 DATABASES = {"default": DATABASE}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -159,6 +161,7 @@ CELERY_BROKER_URL: str = env.str("CELERY_BROKER_URL", default="")
 OPERATION_LEASE_SECONDS: float = env.float("OPERATION_LEASE_SECONDS", default=60.0)
 OPERATION_DEADLINE_SECONDS: int = env.int("OPERATION_DEADLINE_SECONDS", default=1800)
 SWEEP_INTERVAL_SECONDS: float = env.float("SWEEP_INTERVAL_SECONDS", default=5.0)
+OPERATION_RETRY_SECONDS: float = env.float("OPERATION_RETRY_SECONDS", default=1.0)
 
 # --- Clouds ------------------------------------------------------------------
 
@@ -234,8 +237,9 @@ STORAGES = {
         else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
 }
+# In development files are found where they lie, without collectstatic.
 WHITENOISE_USE_FINDERS = DEBUG
-WHITENOISE_AUTOREFRESH = False
+WHITENOISE_AUTOREFRESH = DEBUG
 
 # --- Logs --------------------------------------------------------------------
 
