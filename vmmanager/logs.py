@@ -1,7 +1,7 @@
 """Logging: structlog in front, the standard library behind, one line per fact."""
 
 import sys
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 import structlog
@@ -21,7 +21,7 @@ def _dumps(line: EventDict, **_: Any) -> str:
     return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
-def _renderers(log_format: Literal["console", "json"]) -> list[Processor]:
+def _renderers(log_format: str) -> list[Processor]:
     if log_format == "json":
         return [
             structlog.processors.dict_tracebacks,
@@ -36,7 +36,7 @@ def _renderers(log_format: Literal["console", "json"]) -> list[Processor]:
     ]
 
 
-def configure(*, level: str, log_format: Literal["console", "json"]) -> dict[str, Any]:
+def configure(*, level: str, log_format: str) -> dict[str, Any]:
     """Configure structlog and return the LOGGING setting that renders its lines."""
     structlog.configure(
         processors=[

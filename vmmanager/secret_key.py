@@ -1,6 +1,7 @@
 """The SECRET_KEY: given in production, made once and kept in development."""
 
 import os
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,11 +22,11 @@ def development_secret(path: Path) -> str:
     """Return the secret kept in a file only its owner can read, making it once."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
-        draft = path.with_name(f"{path.name}.{os.getpid()}")
-        draft.touch(mode=0o600)
-        draft.write_text(get_random_secret_key())
+        handle, draft = tempfile.mkstemp(dir=path.parent)  # for its owner only
+        with os.fdopen(handle, "w") as file:
+            file.write(get_random_secret_key())
         # Of several processes that start together one wins: link never overwrites.
         with suppress(FileExistsError):
-            path.hardlink_to(draft)
-        draft.unlink()
+            os.link(draft, path)
+        os.unlink(draft)
     return path.read_text()

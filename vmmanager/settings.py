@@ -245,6 +245,8 @@ WHITENOISE_AUTOREFRESH = DEBUG
 
 LOG_LEVEL: str = env.str("LOG_LEVEL", default="INFO").upper()
 LOG_FORMAT: str = env.str("LOG_FORMAT", default="console" if DEBUG else "json")
+if LOG_FORMAT not in {"console", "json"}:
+    raise ImproperlyConfigured("LOG_FORMAT is console or json")
 LOGGING = configure_logs(level=LOG_LEVEL, log_format=LOG_FORMAT)
 
 # Carry the request's log context into the Celery task it caused; the lines "started"

@@ -5,7 +5,7 @@ Messages stay in memory. What a killed process forgets, the sweep finds in the d
 
 import threading
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import structlog
 from celery import current_app
@@ -25,7 +25,7 @@ class EmbeddedWorker:
 
     def __init__(self) -> None:
         self._ready = threading.Event()
-        self._beat = EmbeddedService(current_app, thread=True)
+        self._beat: Any = EmbeddedService(current_app, thread=True)
         self._worker = threading.Thread(
             target=self._work, name="embedded-worker", daemon=True
         )
@@ -46,7 +46,7 @@ class EmbeddedWorker:
     ) -> None:
         self._beat.service.stop()
         # The flag that Celery's own signal handlers set; its loop reads it each round.
-        state.should_stop = 0
+        state.should_stop = 0  # type: ignore[assignment]  # typed as None for ever
         self._worker.join(timeout=STOP_SECONDS)
         if self._worker.is_alive():
             logger.warning("embedded worker left busy; its work is taken up again")

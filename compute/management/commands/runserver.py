@@ -49,6 +49,7 @@ class Command(DaphneRunserver):  # type: ignore[misc]  # daphne is not typed
             f"admin  {url}/admin/{login}\n"
             "Requests are not authenticated yet, so this server answers on loopback only.\n"
         )
+        self.stdout.flush()  # also into a pipe or a file, and now
 
 
 def _worker() -> AbstractContextManager[object]:

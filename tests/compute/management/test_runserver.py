@@ -1,0 +1,131 @@
+"""runserver as a process: what it refuses, what it says, and that it works alone."""
+
+import http.client
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+
+def environment(data_dir: Path) -> dict[str, str]:
+    return {
+        **{k: v for k, v in os.environ.items() if k.startswith("COVERAGE_")},
+        "PATH": os.environ["PATH"],
+        "DATA_DIR": str(data_dir),
+        "CLOUDS": "default=mock://?delay=0",
+    }
+
+
+def manage(data_dir: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(  # noqa: S603  # our own command
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env=environment(data_dir),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def get(port: int, path: str) -> tuple[int, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", path)
+    response = connection.getresponse()
+    body = response.read().decode()
+    connection.close()
+    return response.status, body
+
+
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    data_dir = tmp_path_factory.mktemp("data")
+    done = manage(data_dir, "migrate", "--verbosity", "0")
+    assert done.returncode == 0, done.stderr
+    return data_dir
+
+
+def refusal(done: "subprocess.CompletedProcess[str]") -> str:
+    """Return the one line with which a command refused."""
+    assert done.returncode == 1
+    (line,) = done.stderr.strip().splitlines()
+    return line
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:0", "[::]:0", "192.0.2.1:0", "0:0"])  # refused
+def test_it_refuses_to_be_reached_from_elsewhere(migrated: Path, address: str) -> None:
+    line = refusal(manage(migrated, "runserver", "--noreload", address))
+    assert "not authenticated yet" in line
+    assert "127.0.0.1" in line
+
+
+def test_it_refuses_a_port_that_is_taken(migrated: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        line = refusal(manage(migrated, "runserver", "--noreload", str(port)))
+    assert f"Cannot serve on 127.0.0.1:{port}" in line
+
+
+def test_it_refuses_a_database_that_is_not_migrated(tmp_path: Path) -> None:
+    line = refusal(manage(tmp_path, "runserver", "--noreload", str(free_port())))
+    assert "run manage.py migrate" in line
+
+
+@pytest.fixture
+def serving(migrated: Path, tmp_path: Path) -> Iterator[tuple[int, Path]]:
+    """A server on a port, and the file with all it says; it must end on SIGTERM."""
+    port, log = free_port(), tmp_path / "runserver.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(  # noqa: S603  # our own command
+            [sys.executable, "manage.py", "runserver", "--noreload", str(port)],
+            cwd=ROOT,
+            env=environment(migrated),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            get(port, "/health")
+            break
+        except ConnectionError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                process.kill()
+                pytest.fail(log.read_text())
+            time.sleep(0.1)
+    yield port, log
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=30) == 0
+    assert "embedded worker stopped" in log.read_text()
+
+
+def test_it_serves_everything_from_one_process(serving: tuple[int, Path]) -> None:
+    port, log = serving
+    assert get(port, "/health") == (200, '{"status":"ok"}')
+    status, flavors = get(port, "/api/v1/flavors")
+    assert status == 200
+    assert "m1.small" in flavors
+    said = log.read_text()
+    assert "embedded worker started" in said
+    assert "not authenticated yet" in said
+    for path in re.findall(rf"http://127\.0\.0\.1:{port}(/\S+)", said):
+        assert get(port, path)[0] in {200, 302}, path
+    assert re.search(r"log in as admin / \S+", said)

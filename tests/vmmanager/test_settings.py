@@ -1,0 +1,140 @@
+"""What the settings make of the environment, each time in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+KEY = "k3Jq-9vW_x7Lr2Tz8Bn5Cd1Fg4Hm6Pw0Ys-Ea_Ui3Oo7Xt9Zv2Qk5"
+
+pytestmark = pytest.mark.slow
+
+
+def start(data_dir: Path, **env: str) -> "subprocess.CompletedProcess[str]":
+    """Read the settings as a server does and print some of them."""
+    code = """
+import django, json
+from django.conf import settings
+django.setup()
+print(json.dumps({name: getattr(settings, name, None) for name in (
+    "DEBUG", "SECRET_KEY", "ALLOWED_HOSTS", "SESSION_COOKIE_SECURE", "LOG_FORMAT",
+    "SECURE_SSL_REDIRECT", "SECURE_PROXY_SSL_HEADER", "DATABASES", "PROVIDERS",
+    "DEFAULT_CLOUD", "STORAGES")}))
+"""
+    return subprocess.run(  # noqa: S603  # our own code
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={
+            **{k: v for k, v in os.environ.items() if k.startswith("COVERAGE_")},
+            "DATA_DIR": str(data_dir),
+            "DJANGO_SETTINGS_MODULE": "vmmanager.settings",
+            "PATH": os.environ["PATH"],
+            **env,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def read(data_dir: Path, **env: str) -> dict[str, Any]:
+    done = start(data_dir, **env)
+    assert done.returncode == 0, done.stderr
+    settings: dict[str, Any] = json.loads(done.stdout)
+    return settings
+
+
+@pytest.mark.parametrize(
+    ("env", "complaint"),
+    [
+        ({"ALLOWED_HOSTS": "vm.example.org"}, "SECRET_KEY must be set"),
+        ({"ALLOWED_HOSTS": "vm.example.org", "SECRET_KEY": "x" * 60}, "SECRET_KEY"),
+        ({"ALLOWED_HOSTS": "vm.example.org", "SECRET_KEY": KEY[:49]}, "SECRET_KEY"),
+        (
+            {"ALLOWED_HOSTS": "vm.example.org", "SECRET_KEY": "django-insecure-" + KEY},
+            "SECRET_KEY",
+        ),
+        ({"SECRET_KEY": KEY}, "ALLOWED_HOSTS must name"),
+        ({"SECRET_KEY": KEY, "ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS must name"),
+    ],
+)
+def test_without_debug_the_service_refuses_to_start_unsafely(
+    tmp_path: Path, env: dict[str, str], complaint: str
+) -> None:
+    done = start(tmp_path, **env)
+    assert done.returncode != 0
+    last_line = done.stderr.strip().splitlines()[-1]
+    assert last_line.startswith("django.core.exceptions.ImproperlyConfigured")
+    assert complaint in last_line
+
+
+def test_production_is_the_default_and_closed(tmp_path: Path) -> None:
+    settings = read(tmp_path, SECRET_KEY=KEY, ALLOWED_HOSTS="vm.example.org")
+    assert settings["DEBUG"] is False
+    assert settings["SECRET_KEY"] == KEY
+    assert settings["ALLOWED_HOSTS"][0] == "vm.example.org"
+    assert "*" not in settings["ALLOWED_HOSTS"]
+    assert settings["SESSION_COOKIE_SECURE"] is True
+    assert settings["SECURE_SSL_REDIRECT"] is True
+    assert settings["SECURE_PROXY_SSL_HEADER"] is None
+    assert settings["LOG_FORMAT"] == "json"
+    assert "Manifest" in settings["STORAGES"]["staticfiles"]["BACKEND"]
+    assert not (tmp_path / "secret_key").exists()
+
+
+def test_development_keeps_its_key_over_restarts(tmp_path: Path) -> None:
+    first = read(tmp_path, DEBUG="true")
+    second = read(tmp_path, DEBUG="true")
+    assert len(first["SECRET_KEY"]) >= 50
+    assert first["SECRET_KEY"] == second["SECRET_KEY"]
+    assert (tmp_path / "secret_key").stat().st_mode & 0o777 == 0o600
+    assert first["SESSION_COOKIE_SECURE"] is False
+    assert first["LOG_FORMAT"] == "console"
+
+
+def test_all_state_is_in_the_data_directory_which_is_made(tmp_path: Path) -> None:
+    data_dir = tmp_path / "deep" / "down"
+    settings = read(data_dir, DEBUG="true")
+    assert settings["DATABASES"]["default"]["NAME"] == str(data_dir / "db.sqlite3")
+    assert settings["PROVIDERS"]["default"]["OPTIONS"]["path"] == str(
+        data_dir / "mock-default.sqlite3"
+    )
+
+
+def test_sqlite_waits_for_its_turn_to_write(tmp_path: Path) -> None:
+    options = read(tmp_path, DEBUG="true")["DATABASES"]["default"]["OPTIONS"]
+    assert options["transaction_mode"] == "IMMEDIATE"
+    assert options["timeout"] == 20
+    assert "journal_mode=WAL" in options["init_command"]
+
+
+def test_postgresql_checks_the_connections_it_keeps(tmp_path: Path) -> None:
+    settings = read(
+        tmp_path,
+        DEBUG="true",
+        DATABASE_URL="postgres://somebody@db.example.org:5433/vms",
+        CONN_MAX_AGE="60",
+    )
+    database = settings["DATABASES"]["default"]
+    assert database["ENGINE"] == "django.db.backends.postgresql"
+    assert (database["HOST"], database["PORT"]) == ("db.example.org", 5433)
+    assert database["CONN_HEALTH_CHECKS"] is True
+    assert database["CONN_MAX_AGE"] == 60
+
+
+def test_the_first_cloud_is_the_default_one(tmp_path: Path) -> None:
+    settings = read(
+        tmp_path, DEBUG="true", CLOUDS="lab=mock://?delay=0,prod=openstack://mycloud"
+    )
+    assert list(settings["PROVIDERS"]) == ["lab", "prod"]
+    assert settings["DEFAULT_CLOUD"] == "lab"
+
+
+def test_the_forwarded_scheme_is_trusted_only_on_request(tmp_path: Path) -> None:
+    settings = read(tmp_path, DEBUG="true", TRUST_PROXY_HEADERS="true")
+    assert settings["SECURE_PROXY_SSL_HEADER"] == ["HTTP_X_FORWARDED_PROTO", "https"]
