@@ -16,6 +16,12 @@ SHARED: list[Processor] = [
     structlog.processors.StackInfoRenderer(),
 ]
 
+PROCESSORS: list[Processor] = [
+    structlog.stdlib.filter_by_level,
+    *SHARED,
+    structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+]
+
 
 def _dumps(line: EventDict, **_: Any) -> str:
     return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
@@ -39,11 +45,7 @@ def _renderers(log_format: str) -> list[Processor]:
 def configure(*, level: str, log_format: str) -> dict[str, Any]:
     """Configure structlog and return the LOGGING setting that renders its lines."""
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *SHARED,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
+        processors=PROCESSORS,
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
