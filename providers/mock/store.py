@@ -87,15 +87,18 @@ class _Handle:
         self.pid = os.getpid()
 
     def __del__(self) -> None:
-        self.connection.close()
+        if self.pid == os.getpid():
+            self.connection.close()
+        else:
+            _inherited.append(self.connection)
+
+
+#: Connections that a fork copied. SQLite forbids even to close them in the child.
+_inherited: list[sqlite3.Connection] = []
 
 
 class _Local(threading.local):
     handle: _Handle | None = None
-
-
-#: Connections that a fork copied. SQLite forbids even to close them in the child.
-_inherited: list[_Handle] = []
 
 
 class Store:
@@ -108,10 +111,7 @@ class Store:
     def connection(self) -> sqlite3.Connection:
         """Return this thread's connection, in autocommit mode."""
         handle = self._local.handle
-        if handle is not None and handle.pid != os.getpid():
-            _inherited.append(handle)
-            handle = None
-        if handle is None:
+        if handle is None or handle.pid != os.getpid():
             handle = self._local.handle = _Handle(_open(self.path))
         return handle.connection
 

@@ -1,0 +1,44 @@
+"""What every driver's run of the contract shares.
+
+A driver's test module gives the fixture ``provider``, with module scope, and where its
+cloud needs it ``wait_until`` and ``break_server``.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from providers.base import Provider
+from tests.providers.lab import BreakServer, Lab, WaitUntil
+
+pytest.register_assert_rewrite("tests.providers.contract")
+
+#: Seconds until a real cloud must have done anything the suite asks for.
+PATIENCE = 120.0
+
+
+@pytest.fixture(scope="module")
+def wait_until() -> WaitUntil:
+    def wait(predicate: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not predicate():
+            assert time.monotonic() < deadline, "the cloud did not do it in time"
+            time.sleep(0.2)
+
+    return wait
+
+
+@pytest.fixture(scope="module")
+def break_server() -> BreakServer | None:
+    """Return what an operator does to put a server into ERROR, if anything can."""
+    return None
+
+
+@pytest.fixture(scope="module")
+def lab(
+    provider: Provider, wait_until: WaitUntil, break_server: BreakServer | None
+) -> Iterator[Lab]:
+    lab = Lab(provider, wait_until, break_server)
+    yield lab
+    lab.clean_up()

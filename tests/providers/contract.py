@@ -1,0 +1,365 @@
+"""The contract of `providers.base.Provider`, stated once for every driver.
+
+A driver's test module subclasses `ProviderContract` and gives the fixtures that
+``conftest.py`` names. Nothing here knows how the cloud is made.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, timedelta
+from uuid import uuid4
+
+import pytest
+
+from providers.base import Provider, Server
+from providers.errors import Conflict, InvalidRequest, NotFound
+from tests.providers.lab import (
+    IMAGE,
+    OTHER_IMAGE,
+    SMALL,
+    STATES,
+    Lab,
+    new_request_id,
+    new_tag,
+)
+from tests.providers.verbs import VERBS, Verb
+
+
+def _ids(servers: list[Server]) -> list[str]:
+    return [server.id for server in servers]
+
+
+class CatalogContract:
+    def test_the_flavors_have_sizes(self, provider: Provider) -> None:
+        flavors = {flavor.name: flavor for flavor in provider.list_flavors()}
+        assert {SMALL, "m1.small", "m1.medium", "m1.large", "m1.xlarge"} <= set(flavors)
+        assert len({flavor.id for flavor in flavors.values()}) == len(flavors)
+        small = flavors["m1.small"]
+        assert (small.vcpus, small.ram_mb, small.disk_gb) == (1, 2048, 20)
+
+    def test_the_images_can_be_booted(self, provider: Provider) -> None:
+        images = {image.name: image for image in provider.list_images()}
+        assert {IMAGE, OTHER_IMAGE, "ubuntu-22.04"} <= set(images)
+        assert {image.status for image in images.values()} == {"active"}
+        assert all(image.size_bytes for image in images.values())
+        assert images[IMAGE].server_id is None
+        assert images[IMAGE].tag is None
+
+
+class CreateContract:
+    def test_a_new_server_is_found_by_its_tag_at_once(self, lab: Lab) -> None:
+        spec = lab.spec()
+        server_id, _ = lab.request(spec)
+        assert _ids(lab.provider.find_servers(tag=spec.tag)) == [server_id]
+        listed = {server.id: server for server in lab.provider.list_servers()}
+        assert spec.tag in listed[server_id].tags
+        assert lab.provider.get_server(server_id).name == spec.name
+
+    def test_a_new_server_becomes_active_as_specified(self, lab: Lab) -> None:
+        spec = lab.spec()
+        server_id, receipt = lab.request(spec)
+        server = lab.settle(server_id, "ACTIVE")
+        flavor = lab.flavor(SMALL)
+        assert server.name == spec.name
+        assert server.flavor_name == flavor.name
+        assert server.vcpus == flavor.vcpus
+        assert server.ram_mb == flavor.ram_mb
+        assert server.disk_gb == flavor.disk_gb
+        assert server.image_id == spec.image_id
+        assert server.tags == {spec.tag}
+        assert server.fault is None
+        assert not server.locked
+        assert server.created_at.tzinfo is UTC
+        assert server.updated_at >= server.created_at
+        lab.finish(server_id, receipt)
+
+    def test_a_server_has_an_address_of_its_own(self, lab: Lab) -> None:
+        one, two = lab.create(), lab.create()
+        fixed = [a for a in one.addresses if a.type == "fixed"]
+        assert [a.version for a in fixed] == [4]
+        assert fixed[0].mac
+        assert not {a.ip for a in one.addresses} & {a.ip for a in two.addresses}
+
+    def test_no_server_has_a_tag_that_nobody_gave(self, provider: Provider) -> None:
+        assert provider.find_servers(tag=new_tag()) == []
+
+    def test_an_unknown_flavor_or_image_is_invalid(self, lab: Lab) -> None:
+        for spec in (
+            lab.spec(flavor_id=f"no-{uuid4()}"),
+            lab.spec(image_id=str(uuid4())),
+        ):
+            with pytest.raises(InvalidRequest) as caught:
+                lab.provider.create_server(spec, request_id=new_request_id())
+            assert caught.value.status == 400
+            assert lab.provider.find_servers(tag=spec.tag) == []
+
+    def test_user_data_stays_out_of_what_may_be_logged(self, lab: Lab) -> None:
+        spec = lab.spec(image_id=str(uuid4()))
+        assert "not-for-logs" not in repr(spec)
+        with pytest.raises(InvalidRequest) as caught:
+            lab.provider.create_server(spec, request_id=new_request_id())
+        assert "not-for-logs" not in repr(caught.value)
+
+
+class ReadingContract:
+    def test_the_listing_has_every_server_once(self, lab: Lab) -> None:
+        made = [lab.server_in("ACTIVE") for _ in range(5)]
+        listed = _ids(lab.provider.list_servers())
+        assert set(_ids(made)) <= set(listed)
+        assert len(listed) == len(set(listed))
+        for server in made:
+            lab.put_back(server.id)
+
+    def test_the_newest_server_comes_first(self, lab: Lab) -> None:
+        lab.create()
+        listed = lab.provider.list_servers()
+        ages = [(server.created_at, server.id) for server in listed]
+        assert ages == sorted(ages, reverse=True)
+
+    def test_get_and_list_agree(self, lab: Lab) -> None:
+        server = lab.server_in("SHUTOFF")
+        listed = {server.id: server for server in lab.provider.list_servers()}
+        assert listed[server.id] == lab.provider.get_server(server.id)
+        lab.put_back(server.id)
+
+    def test_changes_since_has_what_changed_at_or_after_it(self, lab: Lab) -> None:
+        server = lab.create()
+        receipt = lab.provider.stop_server(server.id, request_id=new_request_id())
+        lab.finish(server.id, receipt)
+        stopped = lab.settle(server.id, "SHUTOFF")
+        at = stopped.updated_at
+        for since in (server.updated_at, at, at + timedelta(milliseconds=900)):
+            assert stopped in lab.provider.list_servers(changes_since=since)
+        later = lab.provider.list_servers(changes_since=at + timedelta(seconds=1))
+        assert server.id not in _ids(later)
+        lab.put_back(server.id)
+
+    def test_changes_since_has_the_deleted(self, lab: Lab) -> None:
+        server = lab.create()
+        lab.provider.delete_server(server.id, request_id=new_request_id())
+        lab.wait_gone(server.id)
+        assert server.id not in _ids(lab.provider.list_servers())
+        changed = lab.provider.list_servers(changes_since=server.updated_at)
+        assert [s.status for s in changed if s.id == server.id] == ["DELETED"]
+
+    def test_threads_share_a_provider(self, lab: Lab) -> None:
+        server = lab.server_in("ACTIVE")
+        with ThreadPoolExecutor(8) as pool:
+            seen = list(pool.map(lab.provider.get_server, [server.id] * 24))
+        assert seen == [server] * 24
+        lab.put_back(server.id)
+
+    def test_what_does_not_exist_is_not_found(self, lab: Lab) -> None:
+        nobody = str(uuid4())
+        with pytest.raises(NotFound) as caught:
+            lab.provider.get_server(nobody)
+        assert caught.value.status == 404
+        with pytest.raises(NotFound):
+            lab.provider.list_actions(nobody)
+        with pytest.raises(NotFound):
+            lab.provider.get_console_log(nobody, lines=10)
+
+    def test_the_console_log_ends_with_the_lines_asked_for(self, lab: Lab) -> None:
+        server = lab.server_in("ACTIVE")
+        log = lab.provider.get_console_log(server.id, lines=1000)
+        last = lab.provider.get_console_log(server.id, lines=2)
+        assert len(last.splitlines()) <= 2
+        assert log.endswith(last)
+        lab.put_back(server.id)
+
+    def test_a_server_without_a_host_has_no_console(self, lab: Lab) -> None:
+        server = lab.server_in("SHELVED_OFFLOADED")
+        with pytest.raises(Conflict):
+            lab.provider.get_console_log(server.id, lines=10)
+        lab.put_back(server.id)
+
+    def test_actions_carry_the_request_ids_of_the_receipts(self, lab: Lab) -> None:
+        server_id, created = lab.request(lab.spec())
+        lab.settle(server_id, "ACTIVE")
+        stopped = lab.provider.stop_server(server_id, request_id=new_request_id())
+        lab.settle(server_id, "SHUTOFF")
+        lab.finish(server_id, stopped)
+        actions = lab.provider.list_actions(server_id)
+        assert [(a.action, a.request_id) for a in actions] == [
+            ("stop", stopped.request_id),
+            ("create", created.request_id),
+        ]
+        assert all(a.finished and a.error is None for a in actions)
+        assert all(a.started_at.tzinfo is UTC for a in actions)
+        lab.put_back(server_id)
+
+
+class VerbContract:
+    @pytest.mark.parametrize("state", STATES)
+    @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+    def test_a_verb_passes_or_is_refused_as_in_nova(
+        self, lab: Lab, verb: Verb, state: str
+    ) -> None:
+        server = lab.server_in(state)
+        if verb.permitted(state):
+            receipt = verb.call(lab, server)
+            lab.finish(server.id, receipt)
+            lab.settle(server.id, verb.end_from(state))
+            newest = lab.provider.list_actions(server.id)[0]
+            assert (newest.action, newest.request_id) == (
+                verb.action,
+                receipt.request_id,
+            )
+        else:
+            with pytest.raises(Conflict) as caught:
+                verb.call(lab, server)
+            assert caught.value.status == 409
+            assert server.id in caught.value.message
+            assert lab.provider.get_server(server.id) == server
+        if verb.name != "resize":  # one that was off would revert to SHUTOFF
+            lab.put_back(server.id)
+
+    @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+    def test_a_verb_finds_no_unknown_server(self, lab: Lab, verb: Verb) -> None:
+        server = lab.server_in("ACTIVE")
+        with pytest.raises(NotFound) as caught:
+            verb.call(lab, replace(server, id=str(uuid4())))
+        lab.put_back(server.id)
+        assert caught.value.status == 404
+
+    @pytest.mark.parametrize("state", STATES)
+    def test_a_server_is_deleted_from_every_state(self, lab: Lab, state: str) -> None:
+        server = lab.server_in(state)
+        receipt = lab.provider.delete_server(server.id, request_id=new_request_id())
+        assert receipt.request_id
+        lab.wait_gone(server.id)
+        assert lab.provider.list_actions(server.id)[0].action == "delete"
+        with pytest.raises(NotFound):
+            lab.provider.delete_server(server.id, request_id=new_request_id())
+
+    def test_a_new_server_is_deleted_while_it_is_built(self, lab: Lab) -> None:
+        server_id, _ = lab.request(lab.spec())
+        lab.provider.delete_server(server_id, request_id=new_request_id())
+        lab.wait_gone(server_id)
+
+    def test_a_repeated_delete_succeeds_until_the_server_is_gone(
+        self, lab: Lab
+    ) -> None:
+        server = lab.create()
+        lab.provider.delete_server(server.id, request_id=new_request_id())
+        try:
+            lab.provider.delete_server(server.id, request_id=new_request_id())
+        except NotFound:
+            assert server.id not in _ids(lab.provider.list_servers())
+        lab.wait_gone(server.id)
+
+
+class ResizeContract:
+    @pytest.mark.parametrize("state", ["ACTIVE", "SHUTOFF"])
+    def test_a_confirmed_resize_keeps_the_new_size_and_the_power(
+        self, lab: Lab, state: str
+    ) -> None:
+        server = lab.server_in(state)
+        flavor = lab.larger_flavor(server)
+        lab.provider.resize_server(
+            server.id, flavor_id=flavor.id, request_id=new_request_id()
+        )
+        waiting = lab.settle(server.id, "VERIFY_RESIZE")
+        assert waiting.flavor_name == flavor.name
+        lab.provider.confirm_resize(server.id, request_id=new_request_id())
+        done = lab.settle(server.id, state)
+        assert (done.flavor_name, done.disk_gb) == (flavor.name, flavor.disk_gb)
+
+    @pytest.mark.parametrize("state", ["ACTIVE", "SHUTOFF"])
+    def test_a_reverted_resize_restores_the_old_size(
+        self, lab: Lab, state: str
+    ) -> None:
+        server = lab.server_in(state)
+        lab.provider.resize_server(
+            server.id,
+            flavor_id=lab.larger_flavor(server).id,
+            request_id=new_request_id(),
+        )
+        lab.settle(server.id, "VERIFY_RESIZE")
+        lab.provider.revert_resize(server.id, request_id=new_request_id())
+        assert lab.settle(server.id, state).flavor_name == server.flavor_name
+        lab.put_back(server.id)
+
+    def test_a_resize_needs_another_flavor_with_room_for_the_disk(
+        self, lab: Lab
+    ) -> None:
+        server_id, _ = lab.request(lab.spec(flavor_id=lab.flavor("m1.small").id))
+        lab.settle(server_id, "ACTIVE")
+        for flavor_id in (
+            lab.flavor("m1.small").id,
+            lab.flavor(SMALL).id,
+            f"no-{uuid4()}",
+        ):
+            with pytest.raises(InvalidRequest):
+                lab.provider.resize_server(
+                    server_id, flavor_id=flavor_id, request_id=new_request_id()
+                )
+        assert lab.provider.get_server(server_id).status == "ACTIVE"
+
+
+class ImageContract:
+    def test_a_snapshot_is_seen_at_once_and_becomes_active(self, lab: Lab) -> None:
+        server, tag = lab.server_in("ACTIVE"), new_tag()
+        receipt = lab.snapshot(server, tag=tag)
+        assert [i.id for i in lab.provider.list_snapshot_images(tag=tag)] == [
+            receipt.created_id
+        ]
+        image = lab.settle_image(tag)
+        assert image.name == "contract-snapshot"
+        assert image.server_id == server.id
+        assert image.tag == tag
+        assert image.size_bytes
+        assert image in lab.provider.list_images()
+        assert image in lab.provider.list_snapshot_images()
+        lab.settle(server.id, "ACTIVE")
+        lab.put_back(server.id)
+
+    def test_a_deleted_image_is_gone(self, lab: Lab) -> None:
+        server, tag = lab.server_in("SHUTOFF"), new_tag()
+        lab.snapshot(server, tag=tag)
+        image = lab.settle_image(tag)
+        lab.settle(server.id, "SHUTOFF")
+        lab.put_back(server.id)
+        lab.provider.delete_image(image.id, request_id=new_request_id())
+        assert lab.provider.list_snapshot_images(tag=tag) == []
+        with pytest.raises(NotFound):
+            lab.provider.delete_image(image.id, request_id=new_request_id())
+
+    def test_a_snapshot_outlives_its_server(self, lab: Lab) -> None:
+        server, tag = lab.create(), new_tag()
+        lab.snapshot(server, tag=tag)
+        image = lab.settle_image(tag)
+        lab.settle(server.id, "ACTIVE")
+        lab.provider.delete_server(server.id, request_id=new_request_id())
+        lab.wait_gone(server.id)
+        assert lab.provider.list_snapshot_images(tag=tag) == [image]
+
+    def test_a_server_is_rebuilt_from_its_snapshot(self, lab: Lab) -> None:
+        server, tag = lab.server_in("SHUTOFF"), new_tag()
+        lab.snapshot(server, tag=tag)
+        image = lab.settle_image(tag)
+        lab.settle(server.id, "SHUTOFF")
+        receipt = lab.provider.rebuild_server(
+            server.id, image_id=image.id, request_id=new_request_id()
+        )
+        lab.finish(server.id, receipt)
+        assert lab.settle(server.id, "SHUTOFF").image_id == image.id
+
+    def test_a_rebuild_needs_a_known_image(self, lab: Lab) -> None:
+        server = lab.server_in("ACTIVE")
+        with pytest.raises(InvalidRequest):
+            lab.provider.rebuild_server(
+                server.id, image_id=str(uuid4()), request_id=new_request_id()
+            )
+        lab.put_back(server.id)
+
+
+class ProviderContract(
+    CatalogContract,
+    CreateContract,
+    ReadingContract,
+    VerbContract,
+    ResizeContract,
+    ImageContract,
+):
+    """All of it."""

@@ -1,0 +1,56 @@
+"""The mock keeps the contract: without delays, and with delays and tiny pages."""
+
+from pathlib import Path
+
+import pytest
+
+from providers.mock import MockProvider
+from tests.providers.clock import Clock
+from tests.providers.contract import ProviderContract
+from tests.providers.lab import BreakServer, WaitUntil
+
+
+@pytest.fixture(scope="module")
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(scope="module", params=["instant", "delayed"])
+def provider(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    clock: Clock,
+) -> MockProvider:
+    path = str(tmp_path_factory.mktemp("cloud") / "mock.sqlite3")
+    if request.param == "instant":
+        return MockProvider(path=path, delay="0")
+    return MockProvider(path=path, page_size="2", clock=clock)
+
+
+@pytest.fixture(scope="module")
+def wait_until(clock: Clock) -> WaitUntil:
+    return clock.advance_until
+
+
+@pytest.fixture(scope="module")
+def break_server(provider: MockProvider) -> BreakServer:
+    def put_into_error(server_id: str) -> None:
+        provider.poke(server_id, status="ERROR", fault="The host lost its disk.")
+
+    return put_into_error
+
+
+class TestMockProvider(ProviderContract):
+    """Every test is inherited."""
+
+
+def test_options_are_checked_by_name(tmp_path: Path) -> None:
+    path = str(tmp_path / "mock.sqlite3")
+    with pytest.raises(ValueError, match="'colour'"):
+        MockProvider(path=path, colour="red")
+    with pytest.raises(ValueError, match="'delay'"):
+        MockProvider(path=path, delay="-1")
+    with pytest.raises(ValueError, match="'page_size'"):
+        MockProvider(path=path, page_size="0")
+    with pytest.raises(ValueError, match="'quota'"):
+        MockProvider(path=path, quota="many")
