@@ -85,6 +85,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "vmmanager.request_id.RequestIDMiddleware",  # first, so that every answer has an id
+    "compute.api.middleware.ProblemMiddleware",  # sees every error page of the others
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -190,19 +191,25 @@ API_MAX_WAITERS: int = env.int("API_MAX_WAITERS", default=32)
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_RENDERER_CLASSES": [
         "compute.api.renderers.JSONRenderer",
-        "rest_framework.renderers.BrowsableAPIRenderer",
+        "compute.api.renderers.HTMLRenderer",
     ],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": [
+        "compute.api.parsers.JSONParser",
+        # For the forms of the browsable API alone: see ResourceViewSet.get_parsers.
+        "rest_framework.parsers.FormParser",
+        "rest_framework.parsers.MultiPartParser",
+    ],
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "rest_framework.authentication.SessionAuthentication",
     ],
     # Open, and therefore bound to loopback by runserver.
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.AllowAny"],
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_FILTER_BACKENDS": ["compute.api.filters.StrictFilterBackend"],
     "DEFAULT_PAGINATION_CLASS": "compute.api.pagination.Pagination",
     "DEFAULT_SCHEMA_CLASS": "compute.api.schema.AutoSchema",
     "EXCEPTION_HANDLER": "compute.api.problems.exception_handler",
     "URL_FORMAT_OVERRIDE": None,
+    "DEFAULT_METADATA_CLASS": None,  # no OPTIONS: what there is stands in the schema
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 

@@ -1,8 +1,18 @@
 """Where each door of the service is mounted."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+from compute.api import problem_pages
+from compute.api.health import Health, Ready
 
 urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="root")),
+    path("health", Health.as_view(), name="health"),
+    path("health/ready", Ready.as_view(), name="ready"),
+    path("api/v1/", include("compute.api.urls")),
+    path("problems", problem_pages.index, name="problems"),
+    path("problems/<slug:code>", problem_pages.page, name="problem"),
     path("admin/", admin.site.urls),
 ]

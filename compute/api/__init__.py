@@ -1,0 +1,1 @@
+"""Door 1, HTTP: parse, permit, call one service, answer."""

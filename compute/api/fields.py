@@ -1,0 +1,163 @@
+"""Fields and bodies that take nothing silently: no trimming, no coercion, no extras."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.validators import RegexValidator
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.utils import html
+
+# As Kubernetes has them: 63 characters, and a key may have a DNS name before it.
+_WORD = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+_DNS = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*"
+LABEL_KEY = rf"({_DNS}/)?{_WORD}"
+LABEL_VALUE = rf"({_WORD})?"
+MAX_LABEL_KEY = 253 + 1 + 63
+MAX_LABELS = 64
+
+_CONTROL = r"\x00-\x1f\x7f-\x9f"
+_NAME = rf"\A[^\s{_CONTROL}]([^{_CONTROL}]*[^\s{_CONTROL}])?\Z"
+_LINES = r"\A[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*\Z"
+
+
+class Text(serializers.CharField):
+    """A string, kept exactly as sent."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(trim_whitespace=False, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        # DRF's field would take a number and make it a string.
+        if not isinstance(data, str):
+            self.fail("invalid")
+        value: str = super().to_internal_value(data)
+        return value
+
+
+class Line(Text):
+    """One line, 1 to 255 characters: names, and what things are called elsewhere.
+
+    Surrounding spaces are refused, not cut off: a client reads back what it sent.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=255, **kwargs)
+        self.validators.append(
+            RegexValidator(
+                _NAME,
+                "Must not begin or end with a space, nor hold control characters.",
+            )
+        )
+
+
+class Lines(Text):
+    """Text of several lines."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_blank=True, **kwargs)
+        self.validators.append(
+            RegexValidator(_LINES, "Must not hold control characters.")
+        )
+
+
+class Flag(serializers.BooleanField):
+    """true or false, not "yes", "1" or 1."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        is_form = html.is_html_input(getattr(self.parent, "initial_data", None))
+        if not isinstance(data, bool) and not is_form:
+            self.fail("invalid", input=data)
+        value: bool = super().to_internal_value(data)
+        return value
+
+
+class Word(serializers.ChoiceField):
+    """One of a few strings."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid_choice", input=data)
+        value: str = super().to_internal_value(data)
+        return value
+
+
+@extend_schema_field(
+    {
+        "type": "object",
+        "maxProperties": MAX_LABELS,
+        "propertyNames": {"pattern": f"^{LABEL_KEY}$", "maxLength": MAX_LABEL_KEY},
+        "additionalProperties": {"type": "string", "pattern": f"^{LABEL_VALUE}$"},
+        "example": {"env": "prod"},
+    }
+)
+class Labels(serializers.Field[dict[str, str], Any, dict[str, str], Any]):
+    """Keys and values within the limits of Kubernetes."""
+
+    default_error_messages = {
+        "invalid": "Must be an object of strings.",
+        "max_length": f"At most {MAX_LABELS} labels.",
+        "key": "A key has up to 63 letters, digits, '-', '_' or '.', begins and ends "
+        "with a letter or digit, and may have a DNS name and '/' before it.",
+        "value": "A value has up to 63 letters, digits, '-', '_' or '.', and begins "
+        "and ends with a letter or digit.",
+    }
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("style", {"base_template": "textarea.html", "rows": 3})
+        super().__init__(**kwargs)
+
+    def get_value(self, dictionary: Mapping[str, Any]) -> Any:
+        if not html.is_html_input(dictionary):
+            return super().get_value(dictionary)
+        # From a form it is JSON in a text area.
+        text = dictionary.get(self.field_name, "")
+        try:
+            return json.loads(text) if text.strip() else serializers.empty
+        except ValueError:
+            return text
+
+    def to_internal_value(self, data: Any) -> dict[str, str]:
+        if not isinstance(data, dict):
+            self.fail("invalid")
+        if len(data) > MAX_LABELS:
+            self.fail("max_length")
+        wrong: dict[str, list[str]] = {}
+        for key, value in data.items():
+            if not re.fullmatch(LABEL_KEY, key) or len(key) > MAX_LABEL_KEY:
+                wrong[key] = [self.error_messages["key"]]
+            elif not isinstance(value, str) or not re.fullmatch(LABEL_VALUE, value):
+                wrong[key] = [self.error_messages["value"]]
+        if wrong:
+            raise serializers.ValidationError(wrong)
+        return data
+
+    def to_representation(self, value: dict[str, str]) -> Any:
+        return value
+
+
+class Body(serializers.Serializer[Any]):
+    """A request body: an object, of which every member is known."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return super().to_internal_value(data)
+        problems: dict[str, Any] = {
+            str(name): [serializers.ErrorDetail("Unknown field.", code="unknown")]
+            for name in data
+            if name not in self.fields and name != "csrfmiddlewaretoken"
+        }
+        try:
+            value = super().to_internal_value(data)
+        except serializers.ValidationError as exc:
+            assert isinstance(exc.detail, dict)  # noqa: S101  # told to the type checker: DRF makes it one here
+            problems |= exc.detail
+        if problems:
+            raise serializers.ValidationError(problems)
+        return value
+
+
+class NoBody(Body):
+    """Nothing, or an empty object."""

@@ -1,0 +1,204 @@
+"""Query parameters of lists: comma = OR, and nothing unknown or empty."""
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any
+from uuid import UUID
+
+import django_filters
+from django import forms
+from django.db.models import Model, Q, QuerySet, TextField
+from django.db.models.functions import Cast
+from django.utils.dateparse import parse_datetime
+from django_filters.rest_framework import DjangoFilterBackend, FilterSet
+from drf_spectacular.utils import extend_schema_field
+from rest_framework.request import Request
+
+from compute.api import label_selector
+from compute.errors import ValidationError
+
+MAX_VALUES = 100
+MAX_TEXT = 255
+
+
+class StrictFilterBackend(DjangoFilterBackend):
+    """django-filter, with its errors as ours and an empty value as an error."""
+
+    def filter_queryset(
+        self, request: Request, queryset: QuerySet[Any], view: Any
+    ) -> QuerySet[Any]:
+        filterset = self.get_filterset(request, queryset, view)
+        if filterset is None:
+            return queryset
+        errors = _blank(filterset, request.query_params)
+        if not errors and not filterset.is_valid():
+            errors = [
+                {"parameter": name, "code": str(error.code), "detail": detail}
+                for name, found in filterset.form.errors.as_data().items()
+                for error in found
+                for detail in error.messages
+            ]
+        if errors:
+            raise ValidationError(errors)
+        filtered: QuerySet[Any] = filterset.qs
+        return filtered
+
+
+def _blank(filterset: Any, params: Mapping[str, str]) -> list[dict[str, str]]:
+    errors = []
+    for name, known in filterset.filters.items():
+        if name not in params:
+            continue
+        several = isinstance(known, django_filters.BaseInFilter)
+        values = params[name].split(",") if several else [params[name]]
+        if "" in values:
+            code, detail = "blank", "An empty value selects nothing: leave it out."
+        elif len(values) > MAX_VALUES:
+            code, detail = "max_length", f"At most {MAX_VALUES} values."
+        else:
+            continue
+        errors.append({"parameter": name, "code": code, "detail": detail})
+    return errors
+
+
+class TextIn(django_filters.BaseInFilter, django_filters.CharFilter):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(strip=False, max_length=MAX_TEXT, **kwargs)
+
+
+class ChoiceIn(django_filters.BaseInFilter, django_filters.ChoiceFilter):
+    pass
+
+
+class UUIDIn(django_filters.BaseInFilter, django_filters.UUIDFilter):
+    pass
+
+
+@extend_schema_field({"type": "string", "minLength": 1, "maxLength": MAX_TEXT})
+class Text(django_filters.CharFilter):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(strip=False, max_length=MAX_TEXT, **kwargs)
+
+
+class TimeField(forms.Field):
+    """RFC 3339, with its offset: a bare time would mean something else elsewhere."""
+
+    default_error_messages = {
+        "invalid": "Must be a time like 2026-11-23T10:00:00Z.",
+    }
+
+    def to_python(self, value: str | None) -> datetime | None:
+        if value is None or value == "":
+            return None
+        try:
+            time = parse_datetime(value.upper())
+            # At the ends of the calendar there is no such time in UTC.
+            if time is not None and time.tzinfo is not None:
+                return time.astimezone(timezone.utc)
+        except (ValueError, OverflowError):
+            pass
+        raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
+
+
+@extend_schema_field({"type": "string", "format": "date-time"})
+class Time(django_filters.Filter):
+    field_class = TimeField
+
+
+class SelectorField(forms.Field):
+    def to_python(self, value: str | None) -> Any:
+        if not value:
+            return None
+        try:
+            return label_selector.parse(value)
+        except ValueError as exc:
+            raise forms.ValidationError(str(exc), code="invalid") from exc
+
+
+@extend_schema_field(
+    {
+        "type": "string",
+        "maxLength": label_selector.MAX_LENGTH,
+        "example": "env=prod,tier!=db,team in (a,b),!legacy",
+    }
+)
+class LabelSelector(django_filters.Filter):
+    """Kubernetes' grammar; all requirements must hold."""
+
+    field_class = SelectorField
+
+    def filter(self, qs: QuerySet[Model], value: Any) -> QuerySet[Model]:
+        return qs if value is None else qs.filter(label_selector.condition(value))
+
+
+def id_prefix(text: str) -> Q:
+    """Return the condition for ids that begin so: a range, which the index knows."""
+    digits = text.lower().replace("-", "")
+    if not re.fullmatch(r"[0-9a-f]{1,32}", digits):
+        return Q(pk__in=())
+    return Q(id__gte=UUID(digits.ljust(32, "0")), id__lte=UUID(digits.ljust(32, "f")))
+
+
+def has_address(queryset: QuerySet[Any], text: str) -> tuple[QuerySet[Any], Q]:
+    """Return the queryset and the condition for addresses that begin so."""
+    if not re.fullmatch(r"[0-9a-fA-F.:]{2,45}", text) or not re.search(r"[.:]", text):
+        return queryset, Q(pk__in=())
+    try:
+        text = str(ipaddress.ip_address(text)) + '"'
+    except ValueError:
+        pass  # the beginning of one
+    return (
+        queryset.alias(addresses_text=Cast("addresses", TextField())),
+        Q(addresses_text__contains=f'"ip": "{text}'),
+    )
+
+
+class Search(Text):
+    """Part of the name, or the beginning of an id."""
+
+    def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
+        if not value:
+            return qs
+        return qs.filter(Q(name__icontains=value) | id_prefix(value))
+
+
+class SearchWithAddress(Text):
+    """Part of the name, or the beginning of an id or of an address."""
+
+    def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
+        if not value:
+            return qs
+        qs, address = has_address(qs, value)
+        return qs.filter(Q(name__icontains=value) | id_prefix(value) | address)
+
+
+class Reference(TextIn):
+    """A flavor or an image: its name as it was sent, or our id."""
+
+    def filter(self, qs: QuerySet[Any], value: list[str] | None) -> QuerySet[Any]:
+        if not value:
+            return qs
+        ids = []
+        for text in value:
+            try:
+                ids.append(UUID(text))
+            except ValueError:
+                continue
+        name = self.field_name or ""
+        return qs.filter(
+            Q(**{f"{name}_name__in": value}) | Q(**{f"{name}_id__in": ids})
+        )
+
+
+class NamedFilterSet(FilterSet):
+    """What every list of named things offers."""
+
+    id = UUIDIn(help_text="These ids.")
+    name = TextIn(help_text="Exactly these names.")
+    name__contains = Text(
+        field_name="name",
+        lookup_expr="icontains",
+        help_text="Part of the name; upper and lower case are the same.",
+    )

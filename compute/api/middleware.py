@@ -1,0 +1,91 @@
+"""What must be refused, or translated, outside of any view of the API."""
+
+from collections.abc import Callable
+from urllib.parse import unquote_to_bytes
+
+from django.core.exceptions import DisallowedHost
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+
+from compute import errors
+from compute.api.problems import (
+    BadRequest,
+    LengthRequired,
+    MethodNotAllowed,
+    PayloadTooLarge,
+    PermissionDenied,
+    is_browser,
+    plain_response,
+)
+
+#: How Django's own error pages read as problems.
+_BY_STATUS: dict[int, type[errors.Problem]] = {
+    403: PermissionDenied,
+    404: errors.NotFound,
+    405: MethodNotAllowed,
+    413: PayloadTooLarge,
+    500: errors.InternalError,
+}
+
+
+class ProblemMiddleware:
+    """Refuse bytes no view can handle; give no HTML error to a JSON client.
+
+    A path outside of the API, a failed CSRF check, Django's debug pages: all of them
+    are HTML, made where no exception handler of ours is asked.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if (problem := _unreadable(request)) is not None:
+            return plain_response(problem, request)
+        response = self.get_response(request)
+        if (
+            response.status_code < 400
+            or not isinstance(response, HttpResponse)
+            or not response.headers.get("Content-Type", "").startswith("text/html")
+            or is_browser(request)
+        ):
+            return response
+        return _translated(response, request)
+
+
+def _unreadable(request: HttpRequest) -> errors.Problem | None:
+    try:
+        request.get_host()
+    except DisallowedHost:
+        return BadRequest("The service does not answer for this host.")
+    query = unquote_to_bytes(request.META.get("QUERY_STRING", ""))
+    # PostgreSQL stores no NUL, so one that arrived at a query would be a 500.
+    if "\0" in request.path or b"\0" in query:
+        return BadRequest("The URL holds a NUL byte.")
+    if any("\0" in value for value in request.COOKIES.values()):
+        return BadRequest("A cookie holds a NUL byte.")
+    try:
+        query.decode()
+    except UnicodeDecodeError:
+        return BadRequest("The query is not UTF-8.")
+    # Django reads no chunked body; it would count as empty, in silence.
+    if "Transfer-Encoding" in request.headers and not request.META.get(
+        "CONTENT_LENGTH"
+    ):
+        return LengthRequired("Send the body with a Content-Length.")
+    return None
+
+
+def _translated(response: HttpResponse, request: HttpRequest) -> HttpResponse:
+    status = response.status_code
+    problem = _BY_STATUS.get(status, BadRequest)("")
+    problem.detail = {
+        404: f"There is nothing at {request.path}.",
+        405: f"{request.method} is not allowed here.",
+        500: "Something went wrong here. The request id finds it in the log.",
+    }.get(status, f"{response.reason_phrase}.")
+    answer = plain_response(problem, request)
+    for name, value in response.items():
+        if not name.startswith("Content-"):
+            answer.headers[name] = value
+    answer.cookies = response.cookies
+    return answer

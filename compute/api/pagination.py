@@ -1,0 +1,382 @@
+"""Lists in pages: by number with a total, or by cursor at any depth.
+
+One envelope for both: ``{"results", "next", "previous", "count"}``.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.core.signing import BadSignature, Signer
+from django.db.models import BooleanField, F, Field, Func, Model, Q, QuerySet, Value
+from django.utils.html import format_html
+from rest_framework.pagination import BasePagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from compute.api.problems import CursorInvalid
+from compute.errors import ValidationError
+from compute.models import Project
+
+DEFAULT_PER_PAGE = 20
+MAX_PER_PAGE = 100
+#: Rows a numbered page may skip over: the database walks past each of them.
+MAX_DEPTH = 10_000
+
+PARAMETERS = frozenset({"page", "per_page", "cursor", "ordering"})
+
+
+class Key(NamedTuple):
+    field: str
+    descending: bool
+
+
+class Position(NamedTuple):
+    """Where a cursor points: between two rows."""
+
+    values: tuple[Any, ...]
+    #: The page before it, not the one after it.
+    backwards: bool
+    #: The row itself belongs to the page.
+    inclusive: bool
+
+
+def _refuse(parameter: str, code: str, detail: str) -> ValidationError:
+    return ValidationError([{"parameter": parameter, "code": code, "detail": detail}])
+
+
+def _number(request: Request, name: str, *, default: int, highest: int) -> int:
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= highest:
+        raise _refuse(name, "invalid", f"{name} is a whole number, 1 to {highest}.")
+    return int(text)
+
+
+def parse_ordering(text: str, *, allowed: Sequence[str]) -> list[Key]:
+    """Return the sort keys of ``-created_at,name``, with ``id`` to end all ties."""
+    keys = [Key(part.removeprefix("-"), part[:1] == "-") for part in text.split(",")]
+    names = [key.field for key in keys]
+    if unknown := [name for name in names if name not in allowed]:
+        raise _refuse(
+            "ordering",
+            "invalid_choice",
+            f"Cannot order by {unknown[0]!r}; there is {', '.join(allowed)}.",
+        )
+    if len(set(names)) < len(names):
+        raise _refuse("ordering", "repeated", "A field stands there twice.")
+    return [*keys, Key("id", keys[-1].descending)]
+
+
+class Pagination(BasePagination):
+    display_page_controls = False
+
+    request: Request
+    count: int | None = None
+    next: str | None = None
+    previous: str | None = None
+    #: The newest event before the rows were read: where to listen for what follows.
+    event_sequence = 0
+
+    def paginate_queryset(
+        self, queryset: QuerySet[Any], request: Request, view: Any = None
+    ) -> list[Any]:
+        self.request = request
+        params = request.query_params
+        if "cursor" in params and "page" in params:
+            raise _refuse("cursor", "conflict", "Give either page or cursor.")
+        keys = parse_ordering(
+            params.get("ordering", view.default_ordering), allowed=view.orderings
+        )
+        per_page = _number(
+            request, "per_page", default=DEFAULT_PER_PAGE, highest=MAX_PER_PAGE
+        )
+        self.event_sequence = Project.objects.default().event_sequence
+        if "cursor" in params:
+            return self._by_cursor(queryset, keys, per_page)
+        return self._by_number(queryset, keys, per_page)
+
+    # By number
+
+    def _by_number(
+        self, queryset: QuerySet[Any], keys: list[Key], per_page: int
+    ) -> list[Any]:
+        page = _number(self.request, "page", default=1, highest=MAX_DEPTH)
+        if page * per_page > MAX_DEPTH:
+            raise _refuse(
+                "page",
+                "too_deep",
+                f"page * per_page is at most {MAX_DEPTH}; use cursor to go deeper.",
+            )
+        self.count = queryset.count()
+        last = max(1, -(-self.count // per_page))
+        start = (page - 1) * per_page
+        rows: list[Any] = []
+        # A page past the end is empty, not an error: rows vanish while a client pages.
+        if start < self.count:
+            rows = list(queryset.order_by(*_order(keys))[start : start + per_page])
+        if page < last:
+            self.next = self._url(page=str(page + 1))
+        if page > 1:
+            self.previous = self._url(page=str(min(page - 1, last)))
+        return rows
+
+    # By cursor
+
+    def _by_cursor(
+        self, queryset: QuerySet[Any], keys: list[Key], per_page: int
+    ) -> list[Any]:
+        position = self._position(keys, queryset.model)
+        backwards = position is not None and position.backwards
+        walk = [Key(f, d ^ backwards) for f, d in keys]
+        if position is not None:
+            queryset = queryset.filter(_beyond(walk, position, queryset.model))
+        rows = list(queryset.order_by(*_order(walk))[: per_page + 1])
+        more = len(rows) > per_page
+        rows = rows[:per_page]
+        if backwards:
+            rows.reverse()
+        first, last = self._edges(rows, keys, position)
+        if more or backwards:
+            self.next = self._cursor_url(keys, last)
+        if more if backwards else position is not None:
+            self.previous = self._cursor_url(keys, first)
+        return rows
+
+    def _edges(
+        self, rows: list[Any], keys: list[Key], position: Position | None
+    ) -> tuple[Position | None, Position | None]:
+        """Return where the page begins and ends, for the way on and the way back."""
+        if rows:
+            first, last = (
+                tuple(getattr(row, key.field) for key in keys)
+                for row in (rows[0], rows[-1])
+            )
+            return Position(first, True, False), Position(last, False, False)
+        if position is None:
+            return None, None
+        # Its rows are gone: turn round where the client stands, row included.
+        around = not position.inclusive
+        return (
+            Position(position.values, True, around),
+            Position(position.values, False, around),
+        )
+
+    def _position(self, keys: list[Key], model: type[Model]) -> Position | None:
+        text = self.request.query_params["cursor"]
+        if text == "":
+            return None
+        try:
+            ordering, question, values, backwards, inclusive = _signer.unsign_object(
+                text
+            )
+        except (BadSignature, ValueError) as exc:
+            raise CursorInvalid("The cursor is not one of ours.") from exc
+        if ordering != _order(keys) or question != self._question():
+            raise CursorInvalid(
+                "The cursor belongs to other filters or another ordering. "
+                "Start again with an empty cursor."
+            )
+        fields = [_field(model, key.field) for key in keys]
+        return Position(
+            tuple(f.to_python(v) for f, v in zip(fields, values, strict=True)),
+            backwards,
+            inclusive,
+        )
+
+    def _question(self) -> str:
+        """Return a digest of what is listed, apart from where the client stands."""
+        asked = sorted(
+            item
+            for item in self.request.query_params.items()
+            if item[0] not in PARAMETERS
+        )
+        return hashlib.sha256(
+            repr((self.request.path, asked)).encode()
+        ).hexdigest()[:16]
+
+    def _cursor_url(self, keys: list[Key], position: Position | None) -> str | None:
+        if position is None:
+            return None
+        values = [
+            v.isoformat() if isinstance(v, datetime) else str(v)
+            for v in position.values
+        ]
+        return self._url(
+            cursor=_signer.sign_object(
+                [
+                    _order(keys),
+                    self._question(),
+                    values,
+                    position.backwards,
+                    position.inclusive,
+                ]
+            )
+        )
+
+    # The answer
+
+    def _url(self, **changed: str) -> str:
+        query = {**self.request.query_params.dict(), **changed}
+        return self.request.build_absolute_uri(
+            f"{self.request.path}?{urlencode(query)}"
+        )
+
+    def get_paginated_response(self, data: Any) -> Response:
+        response = Response(
+            {
+                "results": data,
+                "next": self.next,
+                "previous": self.previous,
+                "count": self.count,
+            }
+        )
+        links = [
+            f'<{url}>; rel="{rel}"'
+            for rel, url in (("next", self.next), ("prev", self.previous))
+            if url
+        ]
+        if links:
+            response.headers["Link"] = ", ".join(links)
+        response.headers["Event-Cursor"] = f"{self.event_sequence:012d}"
+        return response
+
+    def to_html(self) -> str:
+        return format_html(
+            '<ul class="pager"><li>{}</li> <li>{}</li></ul>',
+            _link(self.previous, "Previous"),
+            _link(self.next, "Next"),
+        )
+
+    def get_results(self, data: Mapping[str, Any]) -> Any:
+        return data["results"]
+
+    # The schema
+
+    def get_paginated_response_schema(
+        self, schema: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        link = {"type": ["string", "null"], "format": "uri"}
+        return {
+            "type": "object",
+            "required": ["results", "next", "previous", "count"],
+            "properties": {
+                "results": schema,
+                "next": {**link, "description": "The next page; null on the last."},
+                "previous": {**link, "description": "The page before; null on the first."},
+                "count": {
+                    "type": ["integer", "null"],
+                    "description": "Rows on all pages; null with a cursor.",
+                    "example": 123,
+                },
+            },
+        }
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        whole = {"type": "integer", "minimum": 1}
+        words = [f"{sign}{name}" for name in view.orderings for sign in ("", "-")]
+        return [
+            {
+                "name": "page",
+                "in": "query",
+                "schema": {**whole, "maximum": MAX_DEPTH, "default": 1},
+                "description": "Number of the page. `page * per_page` is at most "
+                f"{MAX_DEPTH}; use `cursor` to go deeper.",
+            },
+            {
+                "name": "per_page",
+                "in": "query",
+                "schema": {
+                    **whole,
+                    "maximum": MAX_PER_PAGE,
+                    "default": DEFAULT_PER_PAGE,
+                },
+                "description": "Rows of a page.",
+            },
+            {
+                "name": "cursor",
+                "in": "query",
+                "schema": {"type": "string"},
+                "allowEmptyValue": True,
+                "description": "Walk without a total: begin with an empty cursor, go "
+                "on with `next`. Not together with `page`.",
+            },
+            {
+                "name": "ordering",
+                "in": "query",
+                "style": "form",
+                "explode": False,
+                "schema": {
+                    "type": "array",
+                    "minItems": 1,
+                    "items": {"type": "string", "enum": words},
+                },
+                "description": "Fields to order by; `-` for descending. Default: "
+                f"`{view.default_ordering}`.",
+            },
+        ]
+
+
+def _link(url: str | None, label: str) -> str:
+    if url is None:
+        return format_html("<span>{}</span>", label)
+    return format_html('<a href="{}">{}</a>', url, label)
+
+
+_signer = Signer(salt="compute.api.pagination")
+
+
+def _order(keys: Sequence[Key]) -> list[str]:
+    return [f"-{field}" if descending else field for field, descending in keys]
+
+
+def _field(model: type[Model], name: str) -> "Field[Any, Any]":
+    field = model._meta.get_field(name)
+    if not isinstance(field, Field):
+        raise TypeError(f"{name} is not a column")
+    return field
+
+
+def _beyond(keys: Sequence[Key], position: Position, model: type[Model]) -> Any:
+    """Return the condition for rows past a position, which an index can answer."""
+    columns = [
+        (key, Value(value, output_field=_field(model, key.field)))
+        for key, value in zip(keys, position.values, strict=True)
+    ]
+    if len({key.descending for key in keys}) == 1:
+        sign = "<" if keys[0].descending else ">"
+        return _row_comparison(
+            [F(key.field) for key, _ in columns],
+            [value for _, value in columns],
+            sign=f"{sign}=" if position.inclusive else sign,
+        )
+    # Mixed directions: the first key is bounded once more, for the index.
+    condition = Q()
+    equal = Q()
+    for key, value in columns:
+        beyond = "lt" if key.descending else "gt"
+        if key is keys[-1] and position.inclusive:
+            beyond += "e"
+        condition |= equal & Q(**{f"{key.field}__{beyond}": value})
+        equal &= Q(**{key.field: value})
+    key, value = columns[0]
+    bound = "lte" if key.descending else "gte"
+    return Q(**{f"{key.field}__{bound}": value}) & condition
+
+
+def _row_comparison(left: Sequence[Any], right: Sequence[Any], *, sign: str) -> Func:
+    """Return ``(a, b) < (x, y)``: one range of an index on (a, b)."""
+    return Func(
+        Func(*left, template="(%(expressions)s)", output_field=BooleanField()),
+        Func(*right, template="(%(expressions)s)", output_field=BooleanField()),
+        template="%(expressions)s",
+        arg_joiner=f" {sign} ",
+        output_field=BooleanField(),
+    )
+
+

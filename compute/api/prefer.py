@@ -1,0 +1,165 @@
+"""`Prefer: wait=N` (RFC 7240): answer a write when its operation has ended."""
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+from uuid import UUID
+
+from django.conf import settings
+from rest_framework.request import Request
+
+from compute.errors import OperationInProgress
+from compute.models import Operation
+from compute.models.operation import LIVE
+
+_PREFERENCE = re.compile(
+    r"""([!#$%&'*+.^_`|~0-9A-Za-z-]+)      # its name
+        (?:\s*=\s*("(?:[^"\\]|\\.)*"|[^\s",;]*))?  # its value
+        (?:\s*;[^,]*)?                     # its parameters: we know none
+        \s*(?:,|$)""",
+    re.VERBOSE,
+)
+
+_waiters = 0
+_waiters_lock = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    #: Seconds to wait; 0 answers at once.
+    wait: float
+    #: What Preference-Applied says when the preference was honoured.
+    applied: str | None
+
+
+def preference(request: Request, *, default: float) -> Preference:
+    """Return what the client prefers; ``default`` seconds if it does not say."""
+    named: dict[str, str] = {}
+    for name, value in _PREFERENCE.findall(request.headers.get("Prefer", "")):
+        # RFC 7240: of a preference given twice, the first counts.
+        named.setdefault(name.lower(), value.strip('"'))
+    if re.fullmatch(r"[0-9]{1,9}", named.get("wait", "")):
+        seconds = min(int(named["wait"]), settings.API_MAX_WAIT_SECONDS)
+        return Preference(seconds, f"wait={seconds}")
+    if "respond-async" in named:
+        return Preference(0, "respond-async")
+    return Preference(min(default, settings.API_MAX_WAIT_SECONDS), None)
+
+
+@contextmanager
+def _waiter() -> Iterator[bool]:
+    """Yield whether there is room for one more request that waits.
+
+    Each holds a thread and a database connection, so a process takes a limited number.
+    """
+    global _waiters
+    with _waiters_lock:
+        admitted = _waiters < settings.API_MAX_WAITERS
+        _waiters += admitted
+    try:
+        yield admitted
+    finally:
+        with _waiters_lock:
+            _waiters -= admitted
+
+
+def wait_for_end(operation_id: UUID | str, *, deadline: float) -> bool:
+    """Block until the operation ends or ``time.monotonic()`` reaches the deadline.
+
+    Each look is its own query outside of any transaction, so that it sees what the
+    worker committed and holds no lock.
+    """
+    pause = 0.02
+    while True:
+        status = (
+            Operation.objects.filter(pk=operation_id)
+            .values_list("status", flat=True)
+            .first()
+        )
+        if status not in LIVE:
+            return True
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return False
+        time.sleep(min(pause, left))
+        pause = min(pause * 1.5, 0.25)
+
+
+class HasOperation(Protocol):
+    operation_id: UUID | None
+
+
+R = TypeVar("R", bound=HasOperation)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[R]):
+    #: As the service returned it, so older than the wait.
+    resource: R
+    operation_id: UUID
+    waited: bool
+    ended: bool
+    applied: str | None
+
+
+def submit(request: Request, call: Callable[[], R]) -> Outcome[R]:
+    """Call a service; then wait as long as the client prefers.
+
+    While the VM is busy and there is time left, it queues for it: the wait is first
+    for the operation in the way, then, within the same budget, for its own.
+    """
+    wanted = preference(request, default=settings.API_DEFAULT_WAIT_SECONDS)
+    if wanted.wait == 0:
+        return _at_once(call(), wanted.applied)
+    with _waiter() as admitted:
+        if not admitted:
+            return _at_once(call(), None)
+        deadline = time.monotonic() + wanted.wait
+        resource = _queue(call, deadline=deadline)
+        operation_id = _operation_of(resource)
+        ended = wait_for_end(operation_id, deadline=deadline)
+        return Outcome(resource, operation_id, True, ended, wanted.applied)
+
+
+def _at_once(resource: R, applied: str | None) -> Outcome[R]:
+    return Outcome(resource, _operation_of(resource), False, False, applied)
+
+
+def _operation_of(resource: HasOperation) -> UUID:
+    if resource.operation_id is None:
+        raise RuntimeError("a service returned a resource without its operation")
+    return resource.operation_id
+
+
+def _queue(call: Callable[[], R], *, deadline: float) -> R:
+    while True:
+        try:
+            return call()
+        except OperationInProgress as busy:
+            blocking = busy.members.get("operation_id")
+            if blocking is None or not wait_for_end(blocking, deadline=deadline):
+                raise
+            # Others may take the VM first, again and again.
+            if time.monotonic() >= deadline:
+                raise
+
+
+def long_poll(
+    request: Request, operation: Operation, *, default: float = 0
+) -> str | None:
+    """Wait for an operation as the client prefers; return what was applied.
+
+    ``None``: it did not say, or there was no room to wait.
+    """
+    wanted = preference(request, default=default)
+    if wanted.wait == 0 or not operation.is_live:
+        return wanted.applied
+    with _waiter() as admitted:
+        if not admitted:
+            return None
+        wait_for_end(operation.pk, deadline=time.monotonic() + wanted.wait)
+        return wanted.applied

@@ -1,0 +1,84 @@
+"""/problems/<code>: what the `type` of every problem document points at."""
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from compute.api.problems import is_browser, registry
+from compute.api.renderers import dumps
+from compute.errors import Problem
+
+#: Code -> what happened, and what to do about it.
+EXPLANATIONS = {
+    "bad-request": "The request could not be read: its URL, its host or its headers. "
+    "Sending it again as it is will not help.",
+    "malformed-json": "The body is no JSON, is not UTF-8, or nests too deeply. `detail` "
+    "says where.",
+    "validation-error": "One or more fields, parameters or headers are not valid. "
+    "`errors` has a row for each: a JSON `pointer` into the body, or the name of the "
+    "`parameter` or `header`. What is unknown is refused too, never ignored.",
+    "cursor-invalid": "A cursor belongs to the filters and the ordering it was made "
+    "with. Start again with an empty `cursor=`.",
+    "permission-denied": "You may not do this.",
+    "resource-limit-exceeded": "A quota of the project or of the cloud is used up.",
+    "not-found": "There is no such thing, or you may not see it. Deleted things are "
+    "shown with `include_deleted=true` only.",
+    "method-not-allowed": "The `Allow` header lists the methods of this URL.",
+    "not-acceptable": "The API speaks `application/json`.",
+    "invalid-transition": "The action is not allowed in the status the resource is in. "
+    "`allowed_actions` lists what is.",
+    "operation-in-progress": "The VM is busy with the operation `operation_id`. Retry "
+    "after it has ended, or send `Prefer: wait=30` and the server queues for you.",
+    "operation-cancelled": "Somebody cancelled the operation this call waited for.",
+    "resource-in-use": "Something else still depends on it.",
+    "delete-protected": "Set `delete_protection` to false first.",
+    "concurrent-update": "Somebody else changed it at the same moment. Retry.",
+    "not-cancellable": "The operation has ended, or the cloud cannot stop it any more. "
+    "Only what nobody has begun, and a create, can be cancelled.",
+    "length-required": "Send `Content-Length`; chunked bodies are not read.",
+    "precondition-failed": "The resource has changed since you read it: its `version` "
+    "is none of those in `If-Match`. Read it again, then decide.",
+    "payload-too-large": "The body is larger than the service takes.",
+    "unsupported-media-type": "Send the body as `application/json`.",
+    "internal-error": "A defect of the service. Its log has the reason, under the "
+    "`request_id` of the problem.",
+    "openstack-error": "The cloud refused the call or failed at it. `openstack` has "
+    "its own words and its own request id.",
+    "server-vanished": "The server behind the VM was deleted in the cloud, outside of "
+    "this service.",
+    "not-ready": "The database or the broker does not answer. `checks` says which.",
+    "openstack-unavailable": "The cloud does not answer at the moment.",
+    "openstack-timeout": "The cloud did not finish in time. What it began may still "
+    "come to an end.",
+}
+
+
+def index(request: HttpRequest) -> HttpResponse:
+    """List all codes."""
+    problems = [_row(problem) for problem in registry().values()]
+    if is_browser(request):
+        return render(request, "compute/problems.html", {"problems": problems})
+    return _json(problems)
+
+
+def page(request: HttpRequest, code: str) -> HttpResponse:
+    """Explain one code."""
+    problem = registry().get(code)
+    if problem is None:
+        raise Http404
+    if is_browser(request):
+        return render(request, "compute/problem.html", {"problem": _row(problem)})
+    return _json(_row(problem))
+
+
+def _row(problem: type[Problem]) -> dict[str, object]:
+    return {
+        "code": problem.code,
+        "status": problem.status,
+        "title": problem.title,
+        "retryable": problem.retryable,
+        "explanation": EXPLANATIONS[problem.code],
+    }
+
+
+def _json(data: object) -> HttpResponse:
+    return HttpResponse(dumps(data), content_type="application/json")

@@ -1,0 +1,267 @@
+"""Exceptions to RFC 9457 problem documents, in one place."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import structlog
+from django.core.exceptions import (
+    DisallowedHost,
+    RequestDataTooBig,
+    SuspiciousOperation,
+)
+from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
+from django_fsm import ConcurrentTransition, TransitionNotAllowed
+from rest_framework import exceptions as drf
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from compute import errors
+from compute.api.renderers import HTMLRenderer, dumps
+
+CONTENT_TYPE = "application/problem+json"
+
+logger = structlog.get_logger("compute.api")
+
+
+# The codes that only HTTP knows. The others are in compute.errors.
+
+
+class BadRequest(errors.Problem):
+    code = "bad-request"
+    title = "Request cannot be read"
+    status = 400
+
+
+class MalformedJSON(errors.Problem):
+    code = "malformed-json"
+    title = "Body is not JSON"
+    status = 400
+
+
+class CursorInvalid(errors.Problem):
+    code = "cursor-invalid"
+    title = "Cursor is not valid here"
+    status = 400
+
+
+class PermissionDenied(errors.Problem):
+    code = "permission-denied"
+    title = "Not permitted"
+    status = 403
+
+
+class MethodNotAllowed(errors.Problem):
+    code = "method-not-allowed"
+    title = "Method not allowed"
+    status = 405
+
+
+class NotAcceptable(errors.Problem):
+    code = "not-acceptable"
+    title = "No such representation"
+    status = 406
+
+
+class OperationCancelled(errors.Problem):
+    code = "operation-cancelled"
+    title = "The operation was cancelled"
+    status = 409
+
+
+class LengthRequired(errors.Problem):
+    code = "length-required"
+    title = "Content-Length required"
+    status = 411
+
+
+class PayloadTooLarge(errors.Problem):
+    code = "payload-too-large"
+    title = "Body is too large"
+    status = 413
+
+
+class UnsupportedMediaType(errors.Problem):
+    code = "unsupported-media-type"
+    title = "Media type not supported"
+    status = 415
+
+
+class NotReady(errors.Problem):
+    code = "not-ready"
+    title = "The service is not ready"
+    status = 503
+    retryable = True
+    retry_after = 5
+
+
+def registry() -> dict[str, type[errors.Problem]]:
+    """Return every code there is with its class, sorted by status."""
+
+    def leaves(kind: type[errors.Problem]) -> Iterator[type[errors.Problem]]:
+        for child in kind.__subclasses__():
+            yield child
+            yield from leaves(child)
+
+    known = sorted(
+        leaves(errors.Problem), key=lambda problem: (problem.status, problem.code)
+    )
+    return {problem.code: problem for problem in known}
+
+
+# Documents
+
+
+def type_url(code: str, request: HttpRequest | Request) -> str:
+    path = f"/problems/{code}"
+    try:
+        return request.build_absolute_uri(path)
+    except DisallowedHost:
+        return path
+
+
+def document(
+    stored: Mapping[str, Any],
+    request: HttpRequest | Request,
+    *,
+    instance: str,
+    request_id: str,
+) -> dict[str, Any]:
+    """Return the document a client reads, from `Problem.document()`."""
+    return {
+        "type": type_url(stored["code"], request),
+        **stored,
+        "instance": instance,
+        "request_id": request_id,
+    }
+
+
+def stored_document(
+    stored: Mapping[str, Any] | None, request: HttpRequest | Request
+) -> dict[str, Any] | None:
+    """Return the error a resource carries; it has no request of its own."""
+    if stored is None:
+        return None
+    return {"type": type_url(stored["code"], request), **stored}
+
+
+def request_id_of(request: HttpRequest | Request) -> str:
+    return getattr(request, "request_id", "")
+
+
+def is_browser(request: HttpRequest | Request) -> bool:
+    """Say whether a person looks at it; everybody else gets JSON."""
+    return "text/html" in request.headers.get("Accept", "")
+
+
+def respond(
+    stored: Mapping[str, Any],
+    request: Request,
+    *,
+    retry_after: int | None = None,
+) -> Response:
+    """Return the answer of a view from a finished document."""
+    response = Response(stored, status=stored["status"])
+    # content_type would override the renderer, and label HTML as JSON.
+    if not isinstance(getattr(request, "accepted_renderer", None), HTMLRenderer):
+        response.content_type = CONTENT_TYPE
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(retry_after)
+    return response
+
+
+def plain_response(problem: errors.Problem, request: HttpRequest) -> HttpResponse:
+    """Return the answer outside of any view of the API."""
+    body = document(
+        problem.document(),
+        request,
+        instance=request.path.replace("\0", "%00"),
+        request_id=request_id_of(request),
+    )
+    return HttpResponse(dumps(body), status=problem.status, content_type=CONTENT_TYPE)
+
+
+# Exceptions
+
+
+def flatten(detail: Any, pointer: str = "#") -> list[dict[str, str]]:
+    """Return DRF's nested errors as rows, each with a JSON pointer into the body."""
+    if isinstance(detail, dict):
+        return [
+            row
+            for key, value in detail.items()
+            for row in flatten(value, _below(pointer, str(key)))
+        ]
+    if isinstance(detail, list):
+        return [
+            row
+            for index, value in enumerate(detail)
+            for row in flatten(
+                value,
+                pointer if isinstance(value, str) else _below(pointer, str(index)),
+            )
+        ]
+    return [
+        {
+            "pointer": pointer,
+            "code": str(getattr(detail, "code", "invalid")),
+            "detail": str(detail),
+        }
+    ]
+
+
+def _below(pointer: str, key: str) -> str:
+    if key == "non_field_errors":
+        return pointer
+    return f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}"
+
+
+def _text(kind: type[errors.Problem]) -> Callable[[Any], errors.Problem]:
+    return lambda exc: kind(str(getattr(exc, "detail", exc)) or kind.title)
+
+
+#: The first that fits; what is in no row is an internal error.
+_CONVERSIONS: tuple[tuple[Any, Callable[[Any], errors.Problem]], ...] = (
+    (errors.Problem, lambda exc: exc),
+    (drf.ValidationError, lambda exc: errors.ValidationError(flatten(exc.detail))),
+    (drf.ParseError, _text(BadRequest)),
+    ((Http404, drf.NotFound), lambda exc: errors.NotFound("There is nothing here.")),
+    ((DjangoPermissionDenied, drf.PermissionDenied), _text(PermissionDenied)),
+    (drf.NotAuthenticated, _text(PermissionDenied)),
+    (drf.MethodNotAllowed, _text(MethodNotAllowed)),
+    (drf.NotAcceptable, _text(NotAcceptable)),
+    (drf.UnsupportedMediaType, _text(UnsupportedMediaType)),
+    (TransitionNotAllowed, _text(errors.InvalidTransition)),
+    (
+        ConcurrentTransition,
+        lambda exc: errors.ConcurrentUpdate("Somebody else changed it just now."),
+    ),
+    (RequestDataTooBig, lambda exc: PayloadTooLarge("The body is too large.")),
+    ((SuspiciousOperation, MultiPartParserError), _text(BadRequest)),
+    (UnreadablePostError, lambda exc: BadRequest("The body did not arrive whole.")),
+)
+
+
+def to_problem(exc: Exception) -> errors.Problem:
+    """Return the problem that tells an exception to a client."""
+    for kinds, convert in _CONVERSIONS:
+        if isinstance(exc, kinds):
+            return convert(exc)
+    logger.error("unhandled exception", exc_info=exc)
+    return errors.InternalError(
+        "Something went wrong here. The request id finds it in the log."
+    )
+
+
+def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response:
+    """Answer every exception of a view; DRF calls it."""
+    request: Request = context["request"]
+    problem = to_problem(exc)
+    body = document(
+        problem.document(),
+        request,
+        instance=request.path,
+        request_id=request_id_of(request),
+    )
+    return respond(body, request, retry_after=problem.retry_after)

@@ -1,0 +1,69 @@
+"""How answers leave: JSON by orjson, and HTML for people."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from rest_framework.renderers import BaseRenderer, BrowsableAPIRenderer
+
+_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
+
+
+def dumps(data: Any, *, indent: bool = False) -> bytes:
+    """Return JSON in UTF-8, times as RFC 3339 with a Z."""
+    return orjson.dumps(
+        data, default=str, option=_OPTIONS | (orjson.OPT_INDENT_2 if indent else 0)
+    )
+
+
+class JSONRenderer(BaseRenderer):
+    media_type = "application/json"
+    format = "json"
+    # RFC 8259: JSON is UTF-8 and has no charset parameter.
+    charset = None
+
+    def render(
+        self,
+        data: Any,
+        accepted_media_type: str | None = None,
+        renderer_context: Mapping[str, Any] | None = None,
+    ) -> bytes:
+        if data is None:
+            return b""
+        return dumps(data, indent=bool((renderer_context or {}).get("indent")))
+
+
+class HTMLRenderer(BrowsableAPIRenderer):
+    """The browsable API: links to the rows of a list, actions as forms."""
+
+    def get_default_renderer(self, view: Any) -> BaseRenderer:
+        return JSONRenderer()
+
+    def get_content(
+        self,
+        renderer: Any,
+        data: Any,
+        accepted_media_type: str,
+        renderer_context: dict[str, Any],
+    ) -> str:
+        return dumps(data, indent=True).decode() if data is not None else ""
+
+    def get_extra_actions(self, view: Any, status_code: int) -> None:
+        """Show none: they take POST, and these would be links."""
+
+    def get_filter_form(self, data: Any, view: Any, request: Any) -> None:
+        """Show none: it would send every empty field, which the API refuses."""
+
+    def get_context(
+        self,
+        data: Any,
+        accepted_media_type: str | None,
+        renderer_context: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        context: dict[str, Any] = super().get_context(
+            data, accepted_media_type, renderer_context
+        )
+        view, response = renderer_context["view"], renderer_context["response"]
+        if response.status_code < 300 and hasattr(view, "page_extras"):
+            context |= view.page_extras(data)
+        return context

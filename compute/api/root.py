@@ -1,0 +1,47 @@
+"""/api/v1/: where to go from here, and the answer for everywhere else."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+from rest_framework.views import APIView
+
+from compute.errors import NotFound
+
+
+@extend_schema(exclude=True)
+class Root(APIView):
+    """The lists of the API. `docs` explains everything it takes and answers."""
+
+    http_method_names = ("get", "head")
+    name = "VM Manager"
+
+    def get(self, request: Request) -> Response:
+        return Response(
+            {
+                name: reverse(route, request=request)
+                for name, route in (
+                    ("vms", "vm-list"),
+                    ("snapshots", "snapshot-list"),
+                    ("operations", "operation-list"),
+                    ("flavors", "flavor-list"),
+                    ("images", "image-list"),
+                    ("docs", "docs"),
+                    ("schema", "schema"),
+                    ("problems", "problems"),
+                )
+            }
+        )
+
+
+@extend_schema(exclude=True)
+class Nothing(APIView):
+    """No such URL."""
+
+    name = "Not found"
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        raise NotFound(f"There is nothing at {request.path}.")

@@ -1,0 +1,171 @@
+"""Snapshots: of one VM at /vms/{id}/snapshots, and all at /snapshots."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from compute.api import filters
+from compute.api.fields import Body, Labels, Line, Lines, NoBody
+from compute.api.problems import stored_document
+from compute.api.viewset import ResourceViewSet
+from compute.api.vms import MAX_DESCRIPTION
+from compute.errors import NotFound
+from compute.models import VM, Snapshot, SnapshotStatus
+from compute.services import snapshots
+
+GB = 1024**3
+
+
+class SnapshotSerializer(serializers.Serializer[Snapshot]):
+    """An image of a VM at one moment."""
+
+    id = serializers.UUIDField()
+    vm = serializers.UUIDField()
+    name = serializers.CharField()
+    description = serializers.CharField()
+    project = serializers.UUIDField()
+    cloud = serializers.CharField()
+    status = serializers.ChoiceField(choices=SnapshotStatus.choices)
+    image = serializers.UUIDField(
+        allow_null=True, help_text="Id of its image, to create other VMs from."
+    )
+    size_gb = serializers.IntegerField(allow_null=True, help_text="Rounded up.")
+    labels = Labels()
+    operation_id = serializers.UUIDField(allow_null=True)
+    error = serializers.SerializerMethodField()
+    version = serializers.IntegerField(help_text="The ETag.")
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+    deleted_at = serializers.DateTimeField(allow_null=True)
+
+    @extend_schema_field(
+        {"oneOf": [{"$ref": "#/components/schemas/Problem"}, {"type": "null"}]}
+    )
+    def get_error(self, snapshot: Snapshot) -> dict[str, Any] | None:
+        return stored_document(snapshot.error, self.context["request"])
+
+    def to_representation(self, snapshot: Snapshot) -> dict[str, Any]:
+        size = snapshot.size_bytes
+        return {
+            "id": snapshot.id,
+            "vm": snapshot.vm_id,
+            "name": snapshot.name,
+            "description": snapshot.description,
+            "project": snapshot.project_id,
+            "cloud": snapshot.cloud,
+            "status": snapshot.status,
+            "image": snapshot.image_id,
+            "size_gb": None if size is None else -(-size // GB),
+            "labels": snapshot.labels,
+            "operation_id": snapshot.operation_id,
+            "error": self.get_error(snapshot),
+            "version": snapshot.version,
+            "created_at": snapshot.created_at,
+            "updated_at": snapshot.updated_at,
+            "deleted_at": snapshot.deleted_at,
+        }
+
+
+class SnapshotCreate(Body):
+    name = Line(help_text="1 to 255 characters, no space at either end.")
+    description = Lines(required=False, max_length=MAX_DESCRIPTION)
+    labels = Labels(required=False)
+
+
+class SnapshotUpdate(Body):
+    """Fields that are left out stay; `labels` are replaced as a whole."""
+
+    name = Line(required=False)
+    description = Lines(required=False, max_length=MAX_DESCRIPTION)
+    labels = Labels(required=False)
+
+
+class SnapshotFilter(filters.NamedFilterSet):
+    status = filters.ChoiceIn(
+        choices=SnapshotStatus.choices, help_text="These statuses."
+    )
+    vm = filters.UUIDIn(help_text="Of these VMs.")
+    project = filters.UUIDIn(help_text="These projects.")
+    created_at__gte = filters.Time(field_name="created_at", lookup_expr="gte")
+    created_at__lt = filters.Time(field_name="created_at", lookup_expr="lt")
+    updated_at__gte = filters.Time(field_name="updated_at", lookup_expr="gte")
+    updated_at__lt = filters.Time(field_name="updated_at", lookup_expr="lt")
+    search = filters.Search(help_text="Part of the name, or the beginning of the id.")
+    label_selector = filters.LabelSelector(
+        help_text="Requirements on labels, as in Kubernetes; all must hold."
+    )
+
+
+class SnapshotViewSet(ResourceViewSet[Snapshot]):
+    """Snapshots of all VMs."""
+
+    noun = "snapshot"
+    serializer_class = SnapshotSerializer
+    filterset_class = SnapshotFilter
+    orderings = ("created_at", "updated_at", "name")
+    query_parameters: ClassVar[Mapping[str, frozenset[str]]] = {
+        "list": frozenset({"include_deleted"}),
+        "retrieve": frozenset({"include_deleted"}),
+    }
+    bodies: ClassVar[Mapping[str, type[Body]]] = {
+        "partial_update": SnapshotUpdate,
+        "destroy": NoBody,
+    }
+
+    def get_queryset(self) -> QuerySet[Snapshot]:
+        every = Snapshot.objects.all()
+        return every if self.is_asked("include_deleted") else every.alive()
+
+    def partial_update(self, request: Request, id: Any) -> Response:
+        """Change its name, description or labels."""
+        snapshot = snapshots.update(
+            self.get_object(),
+            actor=self.actor,
+            changes=self.body(),
+            expect=self.expect,
+        )
+        return self.item(snapshot)
+
+    def destroy(self, request: Request, id: Any) -> Response:
+        """Delete it and its image."""
+        self.body()
+        snapshot, actor, expect = self.get_object(), self.actor, self.expect
+        return self.submit(
+            lambda: snapshots.delete(snapshot, actor=actor, expect=expect)
+        )
+
+
+class VMSnapshotViewSet(ResourceViewSet[Snapshot]):
+    """Snapshots of one VM."""
+
+    noun = "snapshot"
+    serializer_class = SnapshotSerializer
+    filterset_class = SnapshotFilter
+    orderings = ("created_at", "updated_at", "name")
+    query_parameters: ClassVar[Mapping[str, frozenset[str]]] = {
+        "list": frozenset({"include_deleted"}),
+    }
+    bodies: ClassVar[Mapping[str, type[Body]]] = {"create": SnapshotCreate}
+
+    def get_queryset(self) -> QuerySet[Snapshot]:
+        every = Snapshot.objects.filter(vm=self.vm())
+        return every if self.is_asked("include_deleted") else every.alive()
+
+    def vm(self) -> VM:
+        found = VM.objects.alive().filter(pk=self.kwargs["id"]).first()
+        if found is None:
+            raise NotFound(f"No VM {self.kwargs['id']}.")
+        return found
+
+    def create(self, request: Request, id: Any) -> Response:
+        """Take a snapshot. The VM is occupied meanwhile, and goes on as it was."""
+        vm, body, actor, expect = self.vm(), self.body(), self.actor, self.expect
+        return self.submit(
+            lambda: snapshots.create(vm, actor=actor, expect=expect, **body),
+            created=True,
+        )
