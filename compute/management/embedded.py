@@ -25,7 +25,9 @@ class EmbeddedWorker:
 
     def __init__(self) -> None:
         self._ready = threading.Event()
-        self._beat: Any = EmbeddedService(current_app, thread=True)
+        self._beat: Any = EmbeddedService(
+            current_app, thread=True, scheduler_cls=current_app.conf.beat_scheduler
+        )
         self._worker = threading.Thread(
             target=self._work, name="embedded-worker", daemon=True
         )

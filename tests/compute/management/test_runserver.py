@@ -70,7 +70,9 @@ def refusal(done: "subprocess.CompletedProcess[str]") -> str:
     return line
 
 
-@pytest.mark.parametrize("address", ["0.0.0.0:0", "[::]:0", "192.0.2.1:0", "0:0"])  # refused
+@pytest.mark.parametrize(
+    "address", ["0.0.0.0:0", "[::]:0", "192.0.2.1:0", "0:0"]
+)  # refused
 def test_it_refuses_to_be_reached_from_elsewhere(migrated: Path, address: str) -> None:
     line = refusal(manage(migrated, "runserver", "--noreload", address))
     assert "not authenticated yet" in line
@@ -129,3 +131,9 @@ def test_it_serves_everything_from_one_process(serving: tuple[int, Path]) -> Non
     for path in re.findall(rf"http://127\.0\.0\.1:{port}(/\S+)", said):
         assert get(port, path)[0] in {200, 302}, path
     assert re.search(r"log in as admin / \S+", said)
+
+
+def test_it_leaves_nothing_outside_of_the_data_directory(
+    serving: tuple[int, Path],
+) -> None:
+    assert not list(ROOT.glob("celerybeat-schedule*"))
