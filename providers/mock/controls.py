@@ -102,7 +102,8 @@ class Controls:
         """Make the next ``times`` calls of ``op`` misbehave; 0 times means for ever.
 
         ``op`` is a method of the contract, or ``*``. ``match`` is a regular expression
-        searched in "name id" of the server or image; in the tag for `find_servers` and
+        searched in "name id" of the server or image (a create has the name
+        only); in the tag for `find_servers` and
         `list_snapshot_images`; in ``full`` or ``changes_since`` for `list_servers`.
 
         Before the work:

@@ -3,18 +3,8 @@
 import uuid
 from datetime import datetime
 
-from providers.base import (
-    Image,
-    Provider,
-    Receipt,
-    Server,
-    ServerAction,
-    ServerSpec,
-)
-from providers.errors import (
-    InvalidRequest,
-    QuotaExceeded,
-)
+from providers.base import Image, Provider, Receipt, Server, ServerAction, ServerSpec
+from providers.errors import InvalidRequest, QuotaExceeded
 from providers.mock import lifecycle, records
 from providers.mock.catalog import GIB
 from providers.mock.console import boot_log

@@ -16,7 +16,7 @@ from providers.errors import Unavailable
 from providers.mock.catalog import FLAVORS, IMAGES
 
 #: Seconds a writer waits for another; less than the provider's call_timeout.
-_PATIENCE = 4.0
+PATIENCE = 4.0
 
 _SCHEMA = """
 CREATE TABLE servers (
@@ -104,15 +104,16 @@ class _Local(threading.local):
 class Store:
     """One file, opened by each thread on its first use."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, *, patience: float = PATIENCE) -> None:
+        self._path = path
+        self._patience = patience
         self._local = _Local()
 
     def connection(self) -> sqlite3.Connection:
         """Return this thread's connection, in autocommit mode."""
         handle = self._local.handle
         if handle is None or handle.pid != os.getpid():
-            handle = self._local.handle = _Handle(_open(self.path))
+            handle = self._local.handle = _Handle(_open(self._path, self._patience))
         return handle.connection
 
     @contextmanager
@@ -135,17 +136,17 @@ class Store:
         self._local.handle = None
 
 
-def _open(path: Path) -> sqlite3.Connection:
+def _open(path: Path, patience: float) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(
         path,
-        timeout=_PATIENCE,
+        timeout=patience,
         isolation_level=None,
         check_same_thread=False,  # closed by whichever thread drops the handle
     )
     connection.row_factory = sqlite3.Row
     try:
-        _enter_wal(connection)
+        _enter_wal(connection, patience)
         connection.execute("PRAGMA synchronous = NORMAL")
         if _version(connection) == 0:
             _create(connection)
@@ -155,9 +156,9 @@ def _open(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _enter_wal(connection: sqlite3.Connection) -> None:
+def _enter_wal(connection: sqlite3.Connection, patience: float) -> None:
     # SQLite does not wait for a lock here when several processes open a new file.
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + patience
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")

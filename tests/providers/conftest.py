@@ -6,10 +6,13 @@ cloud needs it ``wait_until`` and ``break_server``.
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from providers.base import Provider
+from providers.mock import MockProvider
+from tests.providers.clock import Clock
 from tests.providers.lab import BreakServer, Lab, WaitUntil
 
 pytest.register_assert_rewrite("tests.providers.contract")
@@ -42,3 +45,25 @@ def lab(
     lab = Lab(provider, wait_until, break_server)
     yield lab
     lab.clean_up()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def mock_path(tmp_path: Path) -> Path:
+    return tmp_path / "mock.sqlite3"
+
+
+@pytest.fixture
+def mock(mock_path: Path) -> MockProvider:
+    """A mock cloud that ends every action at once."""
+    return MockProvider(path=str(mock_path), delay="0")
+
+
+@pytest.fixture
+def slow_mock(mock_path: Path, clock: Clock) -> MockProvider:
+    """The same cloud with delays, on a clock that the test moves."""
+    return MockProvider(path=str(mock_path), clock=clock)

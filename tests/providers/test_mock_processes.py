@@ -1,0 +1,185 @@
+"""Many threads, processes and servers around one file."""
+
+import multiprocessing
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from providers.errors import Conflict, InvalidRequest, Unavailable
+from providers.mock import MockProvider
+from providers.mock.records import servers_page
+from providers.mock.state import microseconds
+from providers.mock.store import Store
+from tests.providers.boot import AGES, REQUEST_ID, boot, spec
+from tests.providers.clock import Clock
+from tests.providers.test_mock_controls import seeds
+
+ROOT = Path(__file__).resolve().parents[2]
+
+SCRIPT = """
+import sys
+from providers.mock import MockProvider
+from tests.providers.boot import AGES, REQUEST_ID, boot, spec
+mock = MockProvider(path=sys.argv[1], delay="0")
+"""
+
+
+def start(path: Path, code: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(  # noqa: S603  # the script above and words of ours
+        [sys.executable, "-W", "error", "-c", SCRIPT + code, str(path)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_processes_share_a_cloud_that_does_not_exist_yet(mock_path: Path) -> None:
+    running = [start(mock_path, "[boot(mock) for _ in range(20)]") for _ in range(4)]
+    for process in running:
+        _, errors = process.communicate(timeout=60)
+        assert (process.returncode, errors) == (0, "")
+    servers = MockProvider(path=str(mock_path), delay="0").list_servers()
+    assert len({server.addresses[0].ip for server in servers}) == 80
+
+
+def test_a_fault_reaches_another_process(mock: MockProvider, mock_path: Path) -> None:
+    mock.inject("create_server", kind="fail", status=503)
+    process = start(mock_path, "boot(mock)")
+    _, errors = process.communicate(timeout=60)
+    assert "providers.errors.Unavailable" in errors
+    assert mock.call_counts()["create_server"] == 1
+
+
+@pytest.mark.parametrize(("kind", "done"), [("die_before", 0), ("die_after", 1)])
+def test_a_process_is_killed_at_a_call(
+    mock: MockProvider, mock_path: Path, kind: str, done: int
+) -> None:
+    process = start(
+        mock_path, f"mock.inject('create_server', kind={kind!r}); boot(mock)"
+    )
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
+    assert len(mock.list_servers()) == done
+    assert mock.pending_faults() == 0
+    boot(mock)
+
+
+def _boot_in_child(mock: MockProvider) -> None:
+    boot(mock, spec("from-the-child"))
+
+
+def test_a_forked_child_opens_the_file_itself(mock: MockProvider) -> None:
+    boot(mock)
+    child = multiprocessing.get_context("fork").Process(
+        target=_boot_in_child, args=(mock,)
+    )
+    child.start()
+    child.join(60)
+    assert child.exitcode == 0
+    boot(mock)
+    assert len(mock.list_servers()) == 3
+
+
+def test_one_of_many_threads_wins(slow_mock: MockProvider, clock: Clock) -> None:
+    server_id = boot(slow_mock, clock=clock)
+
+    def stop(_: int) -> bool:
+        try:
+            slow_mock.stop_server(server_id, request_id=REQUEST_ID)
+        except Conflict:
+            return False
+        return True
+
+    with ThreadPoolExecutor(16) as pool:
+        assert sum(pool.map(stop, range(50))) == 1
+
+
+def test_a_closed_provider_opens_again(mock: MockProvider) -> None:
+    boot(mock)
+    mock.close()
+    assert len(mock.list_servers()) == 1
+
+
+def test_every_page_is_walked(mock_path: Path) -> None:
+    mock = MockProvider(path=str(mock_path), delay="0")
+    ids = mock.seed(seeds(2500))
+    in_one_process = [server.id for server in mock.list_servers()]
+    assert sorted(in_one_process) == sorted(ids)
+    small_pages = MockProvider(path=str(mock_path), delay="0", page_size="7")
+    assert [server.id for server in small_pages.list_servers()] == in_one_process
+    since = datetime.now(UTC) - timedelta(hours=1)
+    changed = small_pages.list_servers(changes_since=since)
+    assert [server.id for server in changed] == in_one_process
+
+
+def test_a_marker_may_be_a_deleted_server_but_no_unknown_one(
+    slow_mock: MockProvider, mock_path: Path, clock: Clock
+) -> None:
+    older, newer = sorted([boot(slow_mock), boot(slow_mock, clock=clock)])
+    slow_mock.delete_server(newer, request_id=REQUEST_ID)
+    clock.advance(AGES)
+    store = Store(mock_path)
+
+    def page(marker: str) -> list[str]:
+        found, _ = servers_page(
+            store.connection(),
+            marker=marker,
+            limit=9,
+            now=microseconds(clock.now),
+            since=None,
+        )
+        return [record.id for record in found]
+
+    assert page(newer) == [older]
+    with pytest.raises(InvalidRequest, match="marker"):
+        page("nobody")
+
+
+def test_ten_thousand_servers_are_no_burden(
+    slow_mock: MockProvider, clock: Clock
+) -> None:
+    slow_mock.seed(seeds(10_000))
+    clock.advance(3600)
+    server_id = boot(slow_mock, clock=clock)
+    began = time.perf_counter()
+    assert len(slow_mock.list_servers()) == 10_001
+    full = time.perf_counter() - began
+    began = time.perf_counter()
+    changed = slow_mock.list_servers(changes_since=clock.now - timedelta(minutes=5))
+    partial = time.perf_counter() - began
+    assert [server.id for server in changed] == [server_id]
+    # About 0.3 s and 0.3 ms; wide margins for a busy machine.
+    assert full < 5
+    assert partial < full / 10
+
+
+def test_a_writer_gives_up_on_a_file_that_is_held(tmp_path: Path) -> None:
+    path = tmp_path / "mock.sqlite3"
+    store = Store(path, patience=0.05)
+    with store.transaction(), ThreadPoolExecutor(1) as pool:
+
+        def write() -> None:
+            with store.transaction():
+                pass
+
+        with pytest.raises(Unavailable, match="busy"):
+            pool.submit(write).result()
+
+
+def test_a_new_file_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "mock.sqlite3"
+    holder = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    holder.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        Store(path, patience=0.05).connection()
+    threading.Timer(0.2, holder.close).start()
+    assert MockProvider(path=str(path), delay="0").list_images()
