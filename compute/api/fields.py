@@ -113,7 +113,7 @@ class Labels(serializers.Field[dict[str, str], Any, dict[str, str], Any]):
         if not html.is_html_input(dictionary):
             return super().get_value(dictionary)
         # From a form it is JSON in a text area.
-        text = dictionary.get(self.field_name, "")
+        text = dictionary.get(self.field_name or "", "")
         try:
             return json.loads(text) if text.strip() else serializers.empty
         except ValueError:
@@ -124,7 +124,7 @@ class Labels(serializers.Field[dict[str, str], Any, dict[str, str], Any]):
             self.fail("invalid")
         if len(data) > MAX_LABELS:
             self.fail("max_length")
-        wrong: dict[str, list[str]] = {}
+        wrong: dict[str, Any] = {}
         for key, value in data.items():
             if not re.fullmatch(LABEL_KEY, key) or len(key) > MAX_LABEL_KEY:
                 wrong[key] = [self.error_messages["key"]]
@@ -141,6 +141,8 @@ class Labels(serializers.Field[dict[str, str], Any, dict[str, str], Any]):
 class Body(serializers.Serializer[Any]):
     """A request body: an object, of which every member is known."""
 
+    default_error_messages = {"invalid": "The body must be an object."}
+
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, Mapping):
             return super().to_internal_value(data)
@@ -152,8 +154,7 @@ class Body(serializers.Serializer[Any]):
         try:
             value = super().to_internal_value(data)
         except serializers.ValidationError as exc:
-            assert isinstance(exc.detail, dict)  # noqa: S101  # told to the type checker: DRF makes it one here
-            problems |= exc.detail
+            problems.update(exc.detail)
         if problems:
             raise serializers.ValidationError(problems)
         return value

@@ -3,7 +3,8 @@
 import ipaddress
 import re
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +15,6 @@ from django.db.models.functions import Cast
 from django.utils.dateparse import parse_datetime
 from django_filters.rest_framework import DjangoFilterBackend, FilterSet
 from drf_spectacular.utils import extend_schema_field
-from rest_framework.request import Request
 
 from compute.api import label_selector
 from compute.errors import ValidationError
@@ -27,7 +27,7 @@ class StrictFilterBackend(DjangoFilterBackend):
     """django-filter, with its errors as ours and an empty value as an error."""
 
     def filter_queryset(
-        self, request: Request, queryset: QuerySet[Any], view: Any
+        self, request: Any, queryset: QuerySet[Any], view: Any
     ) -> QuerySet[Any]:
         filterset = self.get_filterset(request, queryset, view)
         if filterset is None:
@@ -96,7 +96,7 @@ class TimeField(forms.Field):
             time = parse_datetime(value.upper())
             # At the ends of the calendar there is no such time in UTC.
             if time is not None and time.tzinfo is not None:
-                return time.astimezone(timezone.utc)
+                return time.astimezone(UTC)
         except (ValueError, OverflowError):
             pass
         raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
@@ -145,10 +145,8 @@ def has_address(queryset: QuerySet[Any], text: str) -> tuple[QuerySet[Any], Q]:
     """Return the queryset and the condition for addresses that begin so."""
     if not re.fullmatch(r"[0-9a-fA-F.:]{2,45}", text) or not re.search(r"[.:]", text):
         return queryset, Q(pk__in=())
-    try:
+    with suppress(ValueError):  # it may be the beginning of one
         text = str(ipaddress.ip_address(text)) + '"'
-    except ValueError:
-        pass  # the beginning of one
     return (
         queryset.alias(addresses_text=Cast("addresses", TextField())),
         Q(addresses_text__contains=f'"ip": "{text}'),

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
-from uuid import UUID
 
 from django.core.signing import BadSignature, Signer
 from django.db.models import BooleanField, F, Field, Func, Model, Q, QuerySet, Value
@@ -84,7 +83,7 @@ class Pagination(BasePagination):
     event_sequence = 0
 
     def paginate_queryset(
-        self, queryset: QuerySet[Any], request: Request, view: Any = None
+        self, queryset: Any, request: Request, view: Any = None
     ) -> list[Any]:
         self.request = request
         params = request.query_params
@@ -196,9 +195,9 @@ class Pagination(BasePagination):
             for item in self.request.query_params.items()
             if item[0] not in PARAMETERS
         )
-        return hashlib.sha256(
-            repr((self.request.path, asked)).encode()
-        ).hexdigest()[:16]
+        return hashlib.sha256(repr((self.request.path, asked)).encode()).hexdigest()[
+            :16
+        ]
 
     def _cursor_url(self, keys: list[Key], position: Position | None) -> str | None:
         if position is None:
@@ -268,7 +267,10 @@ class Pagination(BasePagination):
             "properties": {
                 "results": schema,
                 "next": {**link, "description": "The next page; null on the last."},
-                "previous": {**link, "description": "The page before; null on the first."},
+                "previous": {
+                    **link,
+                    "description": "The page before; null on the first.",
+                },
                 "count": {
                     "type": ["integer", "null"],
                     "description": "Rows on all pages; null with a cursor.",
@@ -378,5 +380,3 @@ def _row_comparison(left: Sequence[Any], right: Sequence[Any], *, sign: str) -> 
         arg_joiner=f" {sign} ",
         output_field=BooleanField(),
     )
-
-

@@ -43,8 +43,8 @@ class HTMLRenderer(BrowsableAPIRenderer):
         self,
         renderer: Any,
         data: Any,
-        accepted_media_type: str,
-        renderer_context: dict[str, Any],
+        accepted_media_type: str | None,
+        renderer_context: Mapping[str, Any],
     ) -> str:
         return dumps(data, indent=True).decode() if data is not None else ""
 

@@ -1,15 +1,9 @@
 """The OpenAPI description, as far as drf-spectacular cannot read it from the code."""
 
-import re
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 from drf_spectacular.openapi import AutoSchema as SpectacularAutoSchema
-from drf_spectacular.utils import OpenApiParameter
 
-from compute.api.fields import Body
-from compute.api.preconditions import TAGS
-from compute.api.problems import CONTENT_TYPE, registry
 from compute.api.viewset import ResourceViewSet
 
 _ACTION_NAMES = {"partial_update": "update", "destroy": "delete"}

@@ -16,6 +16,7 @@ from compute.api.viewset import ResourceViewSet
 from compute.api.vms import MAX_DESCRIPTION
 from compute.errors import NotFound
 from compute.models import VM, Snapshot, SnapshotStatus
+from compute.models.snapshot import SnapshotQuerySet
 from compute.services import snapshots
 
 GB = 1024**3
@@ -118,7 +119,7 @@ class SnapshotViewSet(ResourceViewSet[Snapshot]):
     }
 
     def get_queryset(self) -> QuerySet[Snapshot]:
-        every = Snapshot.objects.all()
+        every: SnapshotQuerySet = Snapshot.objects.all()
         return every if self.is_asked("include_deleted") else every.alive()
 
     def partial_update(self, request: Request, id: Any) -> Response:
@@ -153,11 +154,11 @@ class VMSnapshotViewSet(ResourceViewSet[Snapshot]):
     bodies: ClassVar[Mapping[str, type[Body]]] = {"create": SnapshotCreate}
 
     def get_queryset(self) -> QuerySet[Snapshot]:
-        every = Snapshot.objects.filter(vm=self.vm())
+        every: SnapshotQuerySet = Snapshot.objects.filter(vm=self.vm())
         return every if self.is_asked("include_deleted") else every.alive()
 
     def vm(self) -> VM:
-        found = VM.objects.alive().filter(pk=self.kwargs["id"]).first()
+        found: VM | None = VM.objects.alive().filter(pk=self.kwargs["id"]).first()
         if found is None:
             raise NotFound(f"No VM {self.kwargs['id']}.")
         return found

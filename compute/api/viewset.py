@@ -13,12 +13,13 @@ from rest_framework.reverse import reverse
 from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import GenericViewSet
 
-from compute.api import prefer, preconditions
+from compute.api import preconditions, prefer
 from compute.api.fields import Body
 from compute.api.pagination import PARAMETERS as PAGE_PARAMETERS
 from compute.api.parsers import BROWSER_PARSERS
 from compute.api.problems import (
     OperationCancelled,
+    PermissionDenied,
     document,
     is_browser,
     request_id_of,
@@ -41,7 +42,13 @@ class ResourceViewSet(GenericViewSet[M], Generic[M]):
     lookup_field = "id"
     lookup_value_converter = "uuid"
     # No OPTIONS: what there is stands in the schema.
-    http_method_names: ClassVar[Sequence[str]] = ["get", "head", "post", "patch", "delete"]
+    http_method_names = [
+        "get",
+        "head",
+        "post",
+        "patch",
+        "delete",
+    ]
     #: How messages call one of them.
     noun: ClassVar[str]
     #: Action -> the body it takes.
@@ -57,15 +64,16 @@ class ResourceViewSet(GenericViewSet[M], Generic[M]):
     def get_parsers(self) -> list[BaseParser]:
         """Return the parsers; forms only for a browser, that has nothing better."""
         parsers = super().get_parsers()
-        if self.request is not None and is_browser(self.request):
+        # There is no request while the schema is made.
+        request: Any = self.request
+        if request is not None and is_browser(request):
             return parsers
         return [p for p in parsers if not isinstance(p, BROWSER_PARSERS)]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        if request.method not in ("GET", "HEAD") and "form" in request.content_type:
-            # A form can be sent by any page a user looks at. JSON cannot.
-            SessionAuthentication().enforce_csrf(request)
+        if request.method not in ("GET", "HEAD"):
+            refuse_foreign_pages(request)
         self.refuse_unknown_parameters()
 
     def refuse_unknown_parameters(self) -> None:
@@ -185,8 +193,8 @@ class ResourceViewSet(GenericViewSet[M], Generic[M]):
         resource: Any = outcome.resource
         response = None
         if outcome.waited:
-            resource = type(resource).objects.select_related("operation").get(
-                pk=resource.pk
+            resource = (
+                type(resource).objects.select_related("operation").get(pk=resource.pk)
             )
         if outcome.ended:
             response = self.failure(outcome.operation_id)
@@ -228,14 +236,27 @@ class ResourceViewSet(GenericViewSet[M], Generic[M]):
         return final
 
 
+def refuse_foreign_pages(request: Request) -> None:
+    """Raise when a web page of somebody else makes a user's browser send this.
+
+    The service may be bound to loopback and open, so that being reachable from the
+    browser is all an attacker needs.
+    """
+    if request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
+        raise PermissionDenied("A page of another site may not do this.")
+    if is_browser(request) and "form" in request.content_type:
+        SessionAuthentication().enforce_csrf(request)
+
+
 def operation_error(operation: Operation, request: Request) -> dict[str, Any]:
     """Return the problem an operation ended with.
 
     The same document for who waited and for who polls.
     """
-    stored = operation.error or OperationCancelled(
-        f"{operation.type} was cancelled."
-    ).document()
+    stored = (
+        operation.error
+        or OperationCancelled(f"{operation.type} was cancelled.").document()
+    )
     return document(
         {**stored, operation.target_type: str(operation.target_id)},
         request,

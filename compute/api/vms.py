@@ -17,6 +17,7 @@ from compute.api.problems import stored_document
 from compute.api.viewset import ResourceViewSet
 from compute.errors import ValidationError
 from compute.models import VM, Cloud, Project, VMStatus
+from compute.models.vm import VMQuerySet
 from compute.services import vms
 
 #: Nova takes 65,535 bytes of Base64.
@@ -228,7 +229,7 @@ class VMViewSet(ResourceViewSet[VM]):
     }
 
     def get_queryset(self) -> QuerySet[VM]:
-        every = VM.objects.with_operation()
+        every: VMQuerySet = VM.objects.with_operation()
         return every if self.is_asked("include_deleted") else every.alive()
 
     def get_serializer_context(self) -> dict[str, Any]:
@@ -257,7 +258,12 @@ class VMViewSet(ResourceViewSet[VM]):
 
     def act(self, service: Any) -> Response:
         """Call a service that takes a VM and what the body holds."""
-        vm, body, actor, expect = self.get_object(), self.body(), self.actor, self.expect
+        vm, body, actor, expect = (
+            self.get_object(),
+            self.body(),
+            self.actor,
+            self.expect,
+        )
         return self.submit(lambda: service(vm, actor=actor, expect=expect, **body))
 
     @action(detail=True, methods=["post"], url_path="actions/start")
