@@ -215,10 +215,42 @@ REST_FRAMEWORK: dict[str, Any] = {
 
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "VM Manager",
-    "DESCRIPTION": "The lifecycle of virtual machines on OpenStack.",
+    "DESCRIPTION": (
+        "The lifecycle of virtual machines on OpenStack.\n\n"
+        "A write answers 202 with the resource as it is now; `Operation-Location` names "
+        "the operation that does the work. Send `Prefer: wait=30` to get the end of it "
+        "instead. Every error is a problem document (RFC 9457) with a `code` and "
+        "`retryable`. Nothing unknown is ignored: parameters and fields the API does "
+        "not know are a 400."
+    ),
     "VERSION": __version__,
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "TAGS": [
+        {
+            "name": "vms",
+            "description": "Virtual machines and what can be done to them.",
+        },
+        {"name": "snapshots", "description": "Images of a VM at one moment."},
+        {"name": "operations", "description": "Work asked of a cloud, and its end."},
+        {"name": "flavors", "description": "The sizes of VMs."},
+        {"name": "images", "description": "What VMs are made from."},
+        {"name": "health", "description": "For who runs the service."},
+    ],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "compute.api.schema_completion.complete",
+    ],
+    # Generators make a type of each, so each has a name that stays.
+    "ENUM_NAME_OVERRIDES": {
+        "VMStatus": "compute.models.VMStatus.choices",
+        "SnapshotStatus": "compute.models.SnapshotStatus.choices",
+        "OperationStatus": "compute.models.OperationStatus.choices",
+        "OperationType": "compute.models.OperationType.choices",
+        "RebootType": "compute.services.vms.RebootType.choices",
+    },
     # From the sidecar package, so that the page works without a network.
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from django.core.validators import RegexValidator
 from drf_spectacular.utils import extend_schema_field
@@ -154,7 +154,8 @@ class Body(serializers.Serializer[Any]):
         try:
             value = super().to_internal_value(data)
         except serializers.ValidationError as exc:
-            problems.update(exc.detail)
+            # Of a body it is always a dictionary: field -> its errors.
+            problems.update(cast(dict[str, Any], exc.detail))
         if problems:
             raise serializers.ValidationError(problems)
         return value

@@ -19,7 +19,7 @@ BROKER_TIMEOUT = 2
 
 
 class HealthSerializer(serializers.Serializer[Any]):
-    status = serializers.ChoiceField(choices=["ok"])
+    status = serializers.CharField(help_text="Always ok.")
 
 
 class CloudHealthSerializer(serializers.Serializer[Any]):

@@ -3,10 +3,56 @@
 from typing import Any
 
 from drf_spectacular.openapi import AutoSchema as SpectacularAutoSchema
+from drf_spectacular.utils import OpenApiParameter
 
+from compute.api.fields import Body, NoBody
 from compute.api.viewset import ResourceViewSet
 
 _ACTION_NAMES = {"partial_update": "update", "destroy": "delete"}
+
+#: Writes that change rows and nothing else, so there is no operation to wait for.
+_SYNCHRONOUS = ("partial_update",)
+
+_TAG = r'(W/)?"[!#-~]*"'
+
+
+def _header(name: str, pattern: str, description: str) -> OpenApiParameter:
+    return OpenApiParameter(
+        name,
+        {"type": "string", "pattern": pattern},
+        OpenApiParameter.HEADER,
+        description=description,
+    )
+
+
+PREFER = _header(
+    "Prefer",
+    r"^(wait=[0-9]{1,2}|respond-async)$",
+    "RFC 7240. `wait=N` answers when the operation has ended, or after N seconds (30 "
+    "at most); if the VM is busy it queues first. `respond-async` answers at once.",
+)
+IF_MATCH = _header(
+    "If-Match",
+    rf"^(\*|{_TAG}(, {_TAG})*)$",
+    "ETags of the versions you know; 412 if the resource has none of them any more.",
+)
+IF_NONE_MATCH = _header(
+    "If-None-Match",
+    rf"^(\*|{_TAG}(, {_TAG})*)$",
+    "ETags of what you have; 304 if it is still that.",
+)
+
+#: Query parameters that are neither filters nor pages.
+QUERY = {
+    "include_deleted": OpenApiParameter(
+        "include_deleted", bool, description="Show what was deleted, too."
+    ),
+    "lines": OpenApiParameter(
+        "lines",
+        {"type": "integer", "minimum": 1, "maximum": 10_000, "default": 100},
+        description="Lines from the end.",
+    ),
+}
 
 
 class AutoSchema(SpectacularAutoSchema):
@@ -15,10 +61,53 @@ class AutoSchema(SpectacularAutoSchema):
     view: Any
 
     def get_operation_id(self) -> str:
-        if not isinstance(self.view, ResourceViewSet):
-            return type(self.view).__name__.lower()
-        action = _ACTION_NAMES.get(self.view.action, self.view.action)
         words = [part.replace("-", "_") for part in self._tokenize_path()]
+        if not isinstance(self.view, ResourceViewSet):
+            return "_".join(words)
+        action = _ACTION_NAMES.get(self.view.action, self.view.action)
         if "actions" in words or action == "console_log":
             words = words[:1]
         return "_".join([*words, action])
+
+    def get_summary(self) -> str:
+        return self.get_description().partition("\n")[0].rstrip(".")
+
+    def get_override_parameters(self) -> list[Any]:
+        view = self.view
+        if not isinstance(view, ResourceViewSet):
+            return []
+        parameters: list[Any] = [
+            QUERY[name] for name in sorted(view.query_parameters.get(view.action, ()))
+        ]
+        if self.method == "GET":
+            if view.action == "retrieve":
+                parameters.append(IF_NONE_MATCH)
+                if view.noun == "operation":
+                    parameters.append(PREFER)
+            return parameters
+        if view.action not in _SYNCHRONOUS:
+            parameters.append(PREFER)
+        if view.noun != "operation" and "{id}" in self.path:
+            parameters.append(IF_MATCH)
+        return parameters
+
+    def get_request_serializer(self) -> Any:
+        if not isinstance(self.view, ResourceViewSet):
+            return None
+        body = self.view.bodies.get(self.view.action)
+        return None if body is NoBody else body
+
+    def get_response_serializers(self) -> Any:
+        view = self.view
+        if not isinstance(view, ResourceViewSet):
+            return super().get_response_serializers()
+        shown = view.resource_class()
+        if self.method == "GET" or view.action in _SYNCHRONOUS:
+            return {200: shown}
+        return {201 if view.action == "create" else 200: shown, 202: shown}
+
+    def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:
+        schema = super()._map_basic_serializer(serializer, direction)
+        if isinstance(serializer, Body):
+            schema["additionalProperties"] = False
+        return schema

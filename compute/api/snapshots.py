@@ -144,6 +144,7 @@ class SnapshotViewSet(ResourceViewSet[Snapshot]):
 class VMSnapshotViewSet(ResourceViewSet[Snapshot]):
     """Snapshots of one VM."""
 
+    queryset = Snapshot.objects.none()  # its model, for the schema
     noun = "snapshot"
     serializer_class = SnapshotSerializer
     filterset_class = SnapshotFilter

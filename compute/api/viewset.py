@@ -159,6 +159,7 @@ class ResourceViewSet(GenericViewSet[M], Generic[M]):
         return serializer.to_representation(resource)
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """List them, a page at a time."""
         queryset: QuerySet[M] = self.filter_queryset(self.get_queryset())
         page = self.paginate_queryset(queryset)
         serializer = self.resource_class()(context=self.get_serializer_context())
@@ -166,6 +167,7 @@ class ResourceViewSet(GenericViewSet[M], Generic[M]):
         return self.get_paginated_response(rows)
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Return one."""
         return self.item(self.get_object())
 
     def item(self, resource: Any, *, status: int = 200) -> Response:

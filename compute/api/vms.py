@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -122,6 +122,12 @@ class VMSerializer(serializers.Serializer[VM]):
             return None
         times = (vm.observed_at, self.context["cloud_times"][vm.cloud])
         return max((time for time in times if time is not None), default=None)
+
+
+class ConsoleLogSerializer(serializers.Serializer[Any]):
+    """What a server printed."""
+
+    output = serializers.CharField()
 
 
 # What can be sent
@@ -336,6 +342,7 @@ class VMViewSet(ResourceViewSet[VM]):
         """Boot a rescued VM from its own disk again."""
         return self.act(vms.unrescue)
 
+    @extend_schema(responses=ConsoleLogSerializer)
     @action(
         detail=True,
         url_path="console-log",

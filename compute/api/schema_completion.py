@@ -1,0 +1,239 @@
+"""What every operation of the schema has: problems, headers, examples and links."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from compute.api.problems import CONTENT_TYPE, registry
+from compute.api.schema_examples import EXAMPLES
+
+Operation = dict[str, Any]
+
+HEADERS = {
+    "X-Request-ID": (
+        "Finds this request in every log, also in OpenStack's.",
+        "req-9a1b5c02-6f0c-4c1e-9d0a-3a3f1d1b2c11",
+    ),
+    "ETag": ("The version, for If-Match and If-None-Match.", '"4"'),
+    "Location": (
+        "The new resource.",
+        "https://host/api/v1/vms/8f2d6c1e-6f0c-4c1e-9d0a-3a3f1d1b2c11",
+    ),
+    "Operation-Location": (
+        "The operation that does the work.",
+        "https://host/api/v1/operations/41aa0c9d-6f0c-4c1e-9d0a-3a3f1d1b2c11",
+    ),
+    "Retry-After": ("Seconds until it is worth asking again.", "2"),
+    "Preference-Applied": ("The preference that was honoured.", "wait=20"),
+    "Link": (
+        "The pages around this one, as in the body.",
+        '<https://host/api/v1/vms?page=2>; rel="next"',
+    ),
+    "Event-Cursor": (
+        "The newest event before this list was read.",
+        "000000000184",
+    ),
+    "Allow": ("The methods of this URL.", "GET, HEAD, POST"),
+}
+
+PROBLEM = {
+    "type": "object",
+    "description": "RFC 9457. New codes and new members are not a breaking change.",
+    "required": ["type", "title", "status", "code", "detail", "retryable"],
+    "properties": {
+        "type": {"type": "string", "format": "uri-reference"},
+        "title": {"type": "string"},
+        "status": {"type": "integer", "minimum": 400, "maximum": 599},
+        "code": {"type": "string", "description": "The last part of `type`."},
+        "detail": {"type": "string"},
+        "retryable": {
+            "type": "boolean",
+            "description": "Whether the same request can succeed later.",
+        },
+        "instance": {"type": "string", "format": "uri-reference"},
+        "request_id": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "description": "Of `validation-error`: what is not valid.",
+            "items": {
+                "type": "object",
+                "required": ["code", "detail"],
+                "properties": {
+                    "pointer": {
+                        "type": "string",
+                        "description": "JSON pointer into the body.",
+                    },
+                    "parameter": {"type": "string"},
+                    "header": {"type": "string"},
+                    "code": {"type": "string"},
+                    "detail": {"type": "string"},
+                },
+            },
+        },
+        "allowed_actions": {"type": "array", "items": {"type": "string"}},
+        "vm_status": {"type": "string"},
+        "operation_id": {"type": "string", "format": "uuid"},
+        "version": {"type": "integer"},
+        "vm": {"type": "string", "format": "uuid"},
+        "snapshot": {"type": "string", "format": "uuid"},
+        "openstack": {"type": "object", "additionalProperties": True},
+    },
+    "additionalProperties": True,
+}
+
+#: What follows from a VM and from a snapshot, once there is one.
+_VM_LINKS = {
+    "vms_retrieve": {"id": "$response.body#/id"},
+    "vms_update": {"id": "$response.body#/id"},
+    "vms_delete": {"id": "$response.body#/id"},
+    "vms_stop": {"id": "$response.body#/id"},
+    "vms_start": {"id": "$response.body#/id"},
+    "vms_snapshots_create": {"id": "$response.body#/id"},
+    "vms_snapshots_list": {"id": "$response.body#/id"},
+    "operations_retrieve": {"id": "$response.body#/operation_id"},
+}
+LINKS = {
+    "vms_create": _VM_LINKS,
+    "vms_stop": {
+        "vms_start": {"id": "$response.body#/id"},
+        "vms_resize": {"id": "$response.body#/id"},
+    },
+    "vms_start": {
+        name: {"id": "$response.body#/id"}
+        for name in ("vms_reboot", "vms_pause", "vms_suspend", "vms_shelve")
+    },
+    "vms_pause": {"vms_unpause": {"id": "$response.body#/id"}},
+    "vms_suspend": {"vms_resume": {"id": "$response.body#/id"}},
+    "vms_shelve": {"vms_unshelve": {"id": "$response.body#/id"}},
+    "vms_snapshots_create": {
+        "snapshots_retrieve": {"id": "$response.body#/id"},
+        "snapshots_update": {"id": "$response.body#/id"},
+        "snapshots_delete": {"id": "$response.body#/id"},
+        "operations_retrieve": {"id": "$response.body#/operation_id"},
+        "operations_cancel": {"id": "$response.body#/operation_id"},
+    },
+}
+
+
+def complete(
+    result: dict[str, Any], generator: Any, request: Any, public: bool
+) -> dict[str, Any]:
+    """Add what all operations share; drf-spectacular calls it with the whole schema."""
+    components = result.setdefault("components", {})
+    components["schemas"]["Problem"] = PROBLEM
+    components["headers"] = {
+        name: {"description": text, "schema": {"type": "string"}, "example": example}
+        for name, (text, example) in HEADERS.items()
+    }
+    components["responses"] = _problem_responses()
+    components["examples"] = {
+        name: {"value": value} for name, value in EXAMPLES.items()
+    }
+    for path, method, operation in _operations(result):
+        _add_problems(operation, path, method)
+        for status, response in operation["responses"].items():
+            if "$ref" not in response:
+                _add_headers(response, operation, status, method)
+                _add_examples(response)
+                _add_links(response, operation)
+        _add_examples(operation.get("requestBody", {}))
+    return result
+
+
+def _operations(result: dict[str, Any]) -> Iterator[tuple[str, str, Operation]]:
+    for path, methods in result["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation
+
+
+def _problem_responses() -> dict[str, Any]:
+    by_status: dict[int, list[str]] = {}
+    for problem in registry().values():
+        by_status.setdefault(problem.status, []).append(problem.code)
+    return {
+        f"Problem{status}": {
+            "description": " or ".join(f"`{code}`" for code in sorted(codes)),
+            "headers": _header_refs("X-Request-ID", *_extra_headers(status)),
+            "content": {
+                CONTENT_TYPE: {
+                    "schema": {"$ref": "#/components/schemas/Problem"},
+                    "examples": {
+                        code: {"$ref": f"#/components/examples/{code}"}
+                        for code in sorted(codes)
+                        if code in EXAMPLES
+                    },
+                }
+            },
+        }
+        for status, codes in by_status.items()
+    }
+
+
+def _extra_headers(status: int) -> list[str]:
+    return {405: ["Allow"], 409: ["Retry-After"], 503: ["Retry-After"]}.get(status, [])
+
+
+def _header_refs(*names: str) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def _add_problems(operation: Operation, path: str, method: str) -> None:
+    statuses = {400, 405, 406, 500}
+    if "{" in path:
+        statuses.add(404)
+    if method != "get":
+        # Any write can carry a body, be it only an empty object.
+        statuses |= {403, 409, 411, 413, 415}
+    if _has_header(operation, "If-Match"):
+        statuses.add(412)
+    # What a call that waited, or asked the cloud, may hear from it.
+    if method != "get" and _has_header(operation, "Prefer"):
+        statuses |= {502, 503, 504}
+    if path.endswith("/console-log"):
+        statuses |= {409, 502, 503, 504}
+    if path.endswith("/ready"):
+        statuses.add(503)
+    for status in sorted(statuses):
+        operation["responses"][str(status)] = {
+            "$ref": f"#/components/responses/Problem{status}"
+        }
+    if _has_header(operation, "If-None-Match"):
+        operation["responses"]["304"] = {"description": "It is still what you have."}
+
+
+def _has_header(operation: Operation, name: str) -> bool:
+    return any(p["name"] == name for p in operation.get("parameters", ()))
+
+
+def _add_headers(
+    response: dict[str, Any], operation: Operation, status: str, method: str
+) -> None:
+    names = ["X-Request-ID"]
+    if operation["operationId"].endswith("_list"):
+        names += ["Link", "Event-Cursor"]
+    elif _has_header(operation, "If-None-Match") or method != "get":
+        names.append("ETag")
+    if method != "get" and _has_header(operation, "Prefer"):
+        names += ["Operation-Location", "Preference-Applied"]
+        if operation["operationId"].endswith("_create"):
+            names.append("Location")
+    if status == "202" or operation["operationId"] == "operations_retrieve":
+        names.append("Retry-After")
+    response["headers"] = _header_refs(*names)
+
+
+def _add_examples(carrier: dict[str, Any]) -> None:
+    for content in carrier.get("content", {}).values():
+        name = content["schema"].get("$ref", "").rpartition("/")[2]
+        if name in EXAMPLES:
+            content["examples"] = {
+                name: {"$ref": f"#/components/examples/{name}"},
+            }
+
+
+def _add_links(response: dict[str, Any], operation: Operation) -> None:
+    links = LINKS.get(operation["operationId"])
+    if links and "content" in response:
+        response["links"] = {
+            target: {"operationId": target, "parameters": parameters}
+            for target, parameters in links.items()
+        }
