@@ -1,6 +1,6 @@
 """Operations: what was asked of a cloud, and what became of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -11,6 +11,7 @@ from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.reverse import reverse
 
 from compute.api import filters, prefer
 from compute.api.fields import Body, NoBody
@@ -123,6 +124,19 @@ class OperationViewSet(ResourceViewSet[Operation]):
         if applied is not None:
             operation = self.get_object()
         return self.with_poll_headers(self.item(operation), operation, applied)
+
+    def page_extras(self, data: Any) -> dict[str, Any]:
+        extras = super().page_extras(data)
+        if data.get("cancellable"):
+            url = reverse("operation-cancel", kwargs={"id": data["id"]})
+            extras["action_forms"] = [{"name": "cancel", "url": url, "fields": ""}]
+        return extras
+
+    def related(self, data: Any) -> Sequence[tuple[str, str]]:
+        if "target" not in data:
+            return []
+        target = data["target"]
+        return [(f"Its {target['type']}", self.url(target["type"], target["id"]))]
 
     @action(detail=True, methods=["post"], url_path="actions/cancel")
     def cancel(self, request: Request, id: Any) -> Response:

@@ -4,7 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from rest_framework.renderers import BaseRenderer, BrowsableAPIRenderer
+from rest_framework.renderers import (
+    BaseRenderer,
+    BrowsableAPIRenderer,
+    HTMLFormRenderer,
+)
+from rest_framework.serializers import BaseSerializer
 
 _OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
 
@@ -14,6 +19,17 @@ def dumps(data: Any, *, indent: bool = False) -> bytes:
     return orjson.dumps(
         data, default=str, option=_OPTIONS | (orjson.OPT_INDENT_2 if indent else 0)
     )
+
+
+#: What the browsable API shows at the top of every page, and the route behind it.
+NAVIGATION = (
+    ("VMs", "vm-list"),
+    ("Snapshots", "snapshot-list"),
+    ("Operations", "operation-list"),
+    ("Flavors", "flavor-list"),
+    ("Images", "image-list"),
+    ("Docs", "docs"),
+)
 
 
 class JSONRenderer(BaseRenderer):
@@ -63,7 +79,33 @@ class HTMLRenderer(BrowsableAPIRenderer):
         context: dict[str, Any] = super().get_context(
             data, accepted_media_type, renderer_context
         )
+        context["navigation"] = NAVIGATION
         view, response = renderer_context["view"], renderer_context["response"]
         if response.status_code < 300 and hasattr(view, "page_extras"):
             context |= view.page_extras(data)
         return context
+
+    def get_rendered_html_form(
+        self, data: Any, view: Any, method: str, request: Any
+    ) -> Any:
+        """Show a form that was refused with what was typed, and what is wrong."""
+        refused = view.response.status_code == 400
+        if method == "POST" == request.method and refused and _is_form(view, request):
+            return self.render_form_for_serializer(
+                view.get_serializer(data=request.data)
+            )
+        return super().get_rendered_html_form(data, view, method, request)
+
+
+def _is_form(view: Any, request: Any) -> bool:
+    return hasattr(view, "get_serializer") and "form" in request.content_type
+
+
+def render_inline(serializer: BaseSerializer[Any]) -> str:
+    """Return the fields of a body, to stand beside their button."""
+    html: str = HTMLFormRenderer().render(
+        serializer.data,
+        "text/html",
+        {"style": {"template_pack": "rest_framework/inline"}},
+    )
+    return html

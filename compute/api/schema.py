@@ -107,7 +107,7 @@ class AutoSchema(SpectacularAutoSchema):
         return {201 if view.action == "create" else 200: shown, 202: shown}
 
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:
-        schema = super()._map_basic_serializer(serializer, direction)
+        schema = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]  # drf-spectacular is typed in part
         if isinstance(serializer, Body):
             schema["additionalProperties"] = False
         return schema

@@ -177,27 +177,28 @@ def _header_refs(*names: str) -> dict[str, Any]:
 
 
 def _add_problems(operation: Operation, path: str, method: str) -> None:
-    statuses = {400, 405, 406, 500}
-    if "{" in path:
-        statuses.add(404)
-    if method != "get":
-        # Any write can carry a body, be it only an empty object.
-        statuses |= {403, 409, 411, 413, 415}
-    if _has_header(operation, "If-Match"):
-        statuses.add(412)
-    # What a call that waited, or asked the cloud, may hear from it.
-    if method != "get" and _has_header(operation, "Prefer"):
-        statuses |= {502, 503, 504}
-    if path.endswith("/console-log"):
-        statuses |= {409, 502, 503, 504}
-    if path.endswith("/ready"):
-        statuses.add(503)
-    for status in sorted(statuses):
+    for status in sorted(_problem_statuses(operation, path, method)):
         operation["responses"][str(status)] = {
             "$ref": f"#/components/responses/Problem{status}"
         }
     if _has_header(operation, "If-None-Match"):
         operation["responses"]["304"] = {"description": "It is still what you have."}
+
+
+def _problem_statuses(operation: Operation, path: str, method: str) -> set[int]:
+    writes = method != "get"
+    asks_cloud = path.endswith("/console-log")
+    return {
+        *(400, 405, 406, 500),
+        *((404,) if "{" in path else ()),
+        # Any write can carry a body, be it only an empty object.
+        *((403, 409, 411, 413, 415) if writes else ()),
+        *((412,) if _has_header(operation, "If-Match") else ()),
+        # What a call that waits for an operation, or asks the cloud, may hear from it.
+        *((502, 503, 504) if writes and _has_header(operation, "Prefer") else ()),
+        *((409, 502, 503, 504) if asks_cloud else ()),
+        *((503,) if path.endswith("/ready") else ()),
+    }
 
 
 def _has_header(operation: Operation, name: str) -> bool:

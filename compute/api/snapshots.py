@@ -1,6 +1,6 @@
 """Snapshots: of one VM at /vms/{id}/snapshots, and all at /snapshots."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
@@ -102,6 +102,19 @@ class SnapshotFilter(filters.NamedFilterSet):
     )
 
 
+def snapshot_links(
+    view: ResourceViewSet[Snapshot], data: Any
+) -> Sequence[tuple[str, str]]:
+    """Return where the browsable API goes on from a snapshot."""
+    if "vm" not in data:
+        return []
+    return [
+        ("This snapshot", view.url("snapshot", data["id"])),
+        ("Its VM", view.url("vm", data["vm"])),
+        ("Its last operation", view.url("operation", data["operation_id"])),
+    ]
+
+
 class SnapshotViewSet(ResourceViewSet[Snapshot]):
     """Snapshots of all VMs."""
 
@@ -121,6 +134,9 @@ class SnapshotViewSet(ResourceViewSet[Snapshot]):
     def get_queryset(self) -> QuerySet[Snapshot]:
         every: SnapshotQuerySet = Snapshot.objects.all()
         return every if self.is_asked("include_deleted") else every.alive()
+
+    def related(self, data: Any) -> Sequence[tuple[str, str]]:
+        return snapshot_links(self, data)
 
     def partial_update(self, request: Request, id: Any) -> Response:
         """Change its name, description or labels."""
@@ -157,6 +173,9 @@ class VMSnapshotViewSet(ResourceViewSet[Snapshot]):
     def get_queryset(self) -> QuerySet[Snapshot]:
         every: SnapshotQuerySet = Snapshot.objects.filter(vm=self.vm())
         return every if self.is_asked("include_deleted") else every.alive()
+
+    def related(self, data: Any) -> Sequence[tuple[str, str]]:
+        return snapshot_links(self, data)
 
     def vm(self) -> VM:
         found: VM | None = VM.objects.alive().filter(pk=self.kwargs["id"]).first()

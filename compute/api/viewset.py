@@ -230,6 +230,26 @@ class ResourceViewSet(GenericViewSet[M], Generic[M]):
     def url(self, noun: str, id: Any) -> str:
         return reverse(f"{noun}-detail", kwargs={"id": id}, request=self.request)
 
+    def page_extras(self, data: Any) -> dict[str, Any]:
+        """Return what the browsable API shows above the JSON, by template variable."""
+        rows = data.get("results", ())
+        return {
+            "rows": [
+                {
+                    "id": row["id"],
+                    "label": row.get("name") or row["type"],
+                    "status": row.get("status"),
+                    "url": self.url(self.noun.lower(), row["id"]),
+                }
+                for row in rows
+            ],
+            "related": [] if rows else self.related(data),
+        }
+
+    def related(self, data: Any) -> Sequence[tuple[str, str]]:
+        """Return links, with their labels, from one resource to others."""
+        return []
+
     def finalize_response(
         self, request: Request, response: Response, *args: Any, **kwargs: Any
     ) -> Response:

@@ -1,6 +1,6 @@
 """VMs: /vms, and one action per verb of the lifecycle."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -10,10 +10,12 @@ from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.reverse import reverse
 
 from compute.api import filters
 from compute.api.fields import Body, Flag, Labels, Line, Lines, NoBody, Word
 from compute.api.problems import stored_document
+from compute.api.renderers import render_inline
 from compute.api.viewset import ResourceViewSet
 from compute.errors import ValidationError
 from compute.models import VM, Cloud, Project, VMStatus
@@ -174,15 +176,23 @@ class Reboot(Body):
 
 
 class Resize(Body):
-    flavor = Line(help_text="Name or id of the new flavor.")
+    flavor = Line(
+        help_text="Name or id of the new flavor.", style={"placeholder": "flavor"}
+    )
 
 
 class Rebuild(Body):
-    image = Line(help_text="Name or id of the image to start over from.")
+    image = Line(
+        help_text="Name or id of the image to start over from.",
+        style={"placeholder": "image"},
+    )
 
 
 class Restore(Body):
-    snapshot = Line(help_text="Id of a snapshot of this VM.")
+    snapshot = Line(
+        help_text="Id or name of a snapshot of this VM.",
+        style={"placeholder": "snapshot"},
+    )
 
 
 class VMFilter(filters.NamedFilterSet):
@@ -240,6 +250,34 @@ class VMViewSet(ResourceViewSet[VM]):
 
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "cloud_times": CloudTimes()}
+
+    def page_extras(self, data: Any) -> dict[str, Any]:
+        extras = super().page_extras(data)
+        return {**extras, "action_forms": self.action_forms(data)}
+
+    def related(self, data: Any) -> Sequence[tuple[str, str]]:
+        if "operation_id" not in data:
+            return []
+        return [
+            ("This VM", self.url("vm", data["id"])),
+            ("Its last operation", self.url("operation", data["operation_id"])),
+            ("All its operations", f"{reverse('operation-list')}?vm={data['id']}"),
+            ("Its snapshots", reverse("vm-snapshots", kwargs={"id": data["id"]})),
+            ("Console log", reverse("vm-console-log", kwargs={"id": data["id"]})),
+        ]
+
+    def action_forms(self, data: Any) -> list[dict[str, Any]]:
+        """Return a form for every action that would be accepted now."""
+        return [
+            {
+                "name": name,
+                "url": reverse(f"vm-{name}", kwargs={"id": data["id"]}),
+                "fields": render_inline(self.bodies[name]()),
+            }
+            for name in data.get("allowed_actions", ())
+            # Delete has a button of its own, and a snapshot its own page.
+            if name not in ("delete", "snapshot")
+        ]
 
     def create(self, request: Request) -> Response:
         """Create a VM."""
