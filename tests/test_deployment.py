@@ -23,7 +23,6 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
-import redis
 import yaml
 from psycopg import sql
 
@@ -171,24 +170,30 @@ def database_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def redis_urls() -> Iterator[tuple[str, str]]:
-    """Two empty Redis databases, for the broker and the cache."""
-    if not answers(REDIS_URL):
-        pytest.skip("no Redis answers at REDIS_URL")
-    urls = [urlsplit(REDIS_URL)._replace(path=f"/{n}").geturl() for n in (14, 15)]
-    clients = [redis.Redis.from_url(url) for url in urls]
-    for client in clients:
-        client.flushdb()
-    yield urls[0], urls[1]
-    for client in clients:
-        client.flushdb()
-        client.close()
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Redis of these tests alone, started by its command in compose.yaml.
+
+    Where Redis is not installed, the one that answers at REDIS_URL.
+    """
+    command = command_of("redis")
+    if shutil.which(command[0]):
+        port, folder = free_port(), tmp_path_factory.mktemp("redis")
+        local = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
+        log = folder / "redis.log"
+        with running([*command, *local], env=os.environ, log=log):
+            eventually(lambda: listening(port), what="redis", log=log)
+            yield f"redis://127.0.0.1:{port}/0"
+        assert (folder / "appendonlydir").is_dir()
+    elif answers(REDIS_URL):
+        yield REDIS_URL
+    else:
+        pytest.skip("no Redis is installed or answers at REDIS_URL")
 
 
 @pytest.fixture(scope="module")
 def env(
     database_url: str,
-    redis_urls: tuple[str, str],
+    redis_url: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, str]:
     """The environment that compose.yaml gives, with the hosts of this machine."""
@@ -218,8 +223,8 @@ def env(
         "DATA_DIR": str(tmp_path_factory.mktemp("data")),
         "STATIC_ROOT": str(tmp_path_factory.mktemp("static")),
         "DATABASE_URL": database_url,
-        "CELERY_BROKER_URL": redis_urls[0],
-        "CACHE_URL": redis_urls[1],
+        "CELERY_BROKER_URL": urlsplit(redis_url)._replace(path="/14").geturl(),
+        "CACHE_URL": urlsplit(redis_url)._replace(path="/15").geturl(),
     }
 
 
@@ -368,15 +373,3 @@ def test_the_health_check_of_a_backing_service_succeeds(
     at = urlsplit(POSTGRES_URL)
     where = {"PGHOST": at.hostname or "", "PGPORT": str(at.port)}
     assert run(command, {**env, **where}).returncode == 0
-
-
-def test_redis_starts_with_its_command(env: dict[str, str], tmp_path: Path) -> None:
-    command = command_of("redis")
-    if not shutil.which(command[0]):
-        pytest.skip(f"{command[0]} is not installed here")
-    port = free_port()
-    local = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(tmp_path)]
-    log = tmp_path / "redis.log"
-    with running([*command, *local], env=env, log=log):
-        eventually(lambda: listening(port), what="redis", log=log)
-    assert (tmp_path / "appendonlydir").is_dir()

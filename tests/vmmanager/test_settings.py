@@ -61,9 +61,11 @@ def read(data_dir: Path, **env: str) -> dict[str, Any]:
         ),
         ({"SECRET_KEY": KEY}, "ALLOWED_HOSTS must name"),
         ({"SECRET_KEY": KEY, "ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS must name"),
+        ({"DEBUG": "true", "LOG_FORMAT": "xml"}, "LOG_FORMAT is console or json"),
+        ({"DEBUG": "true", "CLOUDS": "prod"}, "CLOUDS: 'prod' is not alias=url"),
     ],
 )
-def test_without_debug_the_service_refuses_to_start_unsafely(
+def test_the_service_refuses_to_start_in_one_clear_line(
     tmp_path: Path, env: dict[str, str], complaint: str
 ) -> None:
     done = start(tmp_path, **env)

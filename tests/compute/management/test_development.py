@@ -31,6 +31,12 @@ def test_the_password_is_kept_for_its_owner_only(tmp_path: Path) -> None:
     assert (tmp_path / "admin_password").stat().st_mode & 0o777 == 0o600
 
 
+def test_a_fresh_database_gets_the_password_that_is_known_already() -> None:
+    first = development_admin()
+    User.objects.all().delete()
+    assert development_admin() == first
+
+
 def test_it_does_not_exist_without_debug(settings: Settings, tmp_path: Path) -> None:
     settings.DEBUG = False
     assert development_admin() is None

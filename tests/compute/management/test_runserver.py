@@ -23,7 +23,8 @@ def environment(data_dir: Path) -> dict[str, str]:
         **{k: v for k, v in os.environ.items() if k.startswith("COVERAGE_")},
         "PATH": os.environ["PATH"],
         "DATA_DIR": str(data_dir),
-        "CLOUDS": "default=mock://?delay=0",
+        # The second cannot be reached, which shall keep nobody from the first.
+        "CLOUDS": "default=mock://?delay=0,lab=mock://?path=/dev/null/lab",
     }
 
 
@@ -127,6 +128,7 @@ def test_it_serves_everything_from_one_process(serving: tuple[int, Path]) -> Non
     assert "m1.small" in flavors
     said = log.read_text()
     assert "embedded worker started" in said
+    assert re.search(r"catalogue not loaded .*cloud=lab", said)
     assert "not authenticated yet" in said
     for path in re.findall(rf"http://127\.0\.0\.1:{port}(/\S+)", said):
         assert get(port, path)[0] in {200, 302}, path
