@@ -1,0 +1,71 @@
+"""How the tests of the API talk to it, and read its refusals."""
+
+from typing import Any
+
+import orjson
+from django.test import Client
+
+PREFIX = "/api/v1"
+
+
+class Api:
+    """A JSON client: no Accept header, as curl without options."""
+
+    def __init__(self) -> None:
+        self.client = Client()
+
+    def call(
+        self, method: str, path: str, body: Any = None, **headers: str
+    ) -> Any:
+        """Send a request; ``If_Match="…"`` becomes the header If-Match."""
+        content = (
+            {}
+            if body is None
+            else {"data": orjson.dumps(body), "content_type": "application/json"}
+        )
+        return self.client.generic(
+            method,
+            path if path.startswith("/health") else f"{PREFIX}{path}",
+            headers={name.replace("_", "-"): value for name, value in headers.items()},
+            **content,
+        )
+
+    def get(self, path: str, **headers: str) -> Any:
+        return self.call("GET", path, **headers)
+
+    def post(self, path: str, body: Any = None, **headers: str) -> Any:
+        return self.call("POST", path, body, **headers)
+
+    def patch(self, path: str, body: Any = None, **headers: str) -> Any:
+        return self.call("PATCH", path, body, **headers)
+
+    def delete(self, path: str, **headers: str) -> Any:
+        return self.call("DELETE", path, **headers)
+
+    def names(self, path: str) -> list[str]:
+        """Return the names on one page of a list."""
+        response = self.get(path)
+        assert response.status_code == 200, response.content
+        return [row["name"] for row in response.json()["results"]]
+
+
+def problem(response: Any, status: int, code: str) -> dict[str, Any]:
+    """Return the problem document of an answer, which must be one."""
+    assert response.status_code == status, response.content
+    assert response.headers["Content-Type"] == "application/problem+json"
+    document: dict[str, Any] = response.json()
+    assert document["code"] == code, document
+    assert document["status"] == status
+    assert document["type"].endswith(f"/problems/{code}")
+    assert document["detail"]
+    assert document["request_id"] == response.headers["X-Request-ID"]
+    return document
+
+
+def errors(response: Any) -> list[tuple[str, str]]:
+    """Return (where, code) of every row of a validation-error."""
+    document = problem(response, 400, "validation-error")
+    return [
+        (row.get("pointer") or row.get("parameter") or row["header"], row["code"])
+        for row in document["errors"]
+    ]
