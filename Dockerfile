@@ -15,14 +15,15 @@ ENV PATH=/venv/bin:$PATH \
     DATA_DIR=/data \
     STATIC_ROOT=/app/staticfiles
 COPY --from=builder /venv /venv
-COPY --from=builder --chown=10001:10001 /data /data
+COPY --from=builder --chown=33:33 /data /data
 WORKDIR /app
 COPY . .
 # The key signs nothing here: it exists for this one command.
 RUN SECRET_KEY="$(python -c 'import secrets; print(secrets.token_urlsafe(64))')" \
     ALLOWED_HOSTS=build DATA_DIR=/tmp/build \
     python manage.py collectstatic --no-input
-USER 10001
+# www-data, which the base image has.
+USER 33:33
 VOLUME /data
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
