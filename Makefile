@@ -16,7 +16,7 @@ run: .venv/lock  ## Migrate, then serve on 127.0.0.1:$(PORT); all state is in DA
 test: .venv/lock  ## All tests, on SQLite unless DATABASE_URL says otherwise, with coverage
 	$(BIN)/pytest --numprocesses auto --dist loadgroup --cov
 
-lint: .venv/lock  ## Style, import contracts, Dockerfile, workflow
+lint: .venv/lock imports  ## Style, import contracts, Dockerfile, workflow
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/hadolint Dockerfile

@@ -2,7 +2,14 @@
 
 import os
 
+import structlog
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "vmmanager.settings")
 application = get_wsgi_application()
+
+if not settings.CELERY_BROKER_URL:
+    structlog.get_logger(__name__).warning(
+        "no worker is reached: CELERY_BROKER_URL is empty, and only runserver embeds one"
+    )
