@@ -4,6 +4,7 @@ from collections.abc import Callable
 from urllib.parse import unquote_to_bytes
 
 from django.core.exceptions import DisallowedHost
+from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
@@ -57,7 +58,9 @@ def _unreadable(request: HttpRequest) -> errors.Problem | None:
         request.get_host()
     except DisallowedHost:
         return BadRequest("The service does not answer for this host.")
-    query = unquote_to_bytes(request.META.get("QUERY_STRING", ""))
+    # WSGI hands over bytes as if they were Latin-1.
+    charset = "latin-1" if isinstance(request, WSGIRequest) else "utf-8"
+    query = unquote_to_bytes(request.META.get("QUERY_STRING", "").encode(charset))
     # PostgreSQL stores no NUL, so one that arrived at a query would be a 500.
     if "\0" in request.path or b"\0" in query:
         return BadRequest("The URL holds a NUL byte.")
