@@ -1,7 +1,8 @@
 """The SQLite file behind the mock: connections, transactions, tables.
 
 Threads and processes share the file. Each thread has a connection of its own; a child
-process opens new ones.
+process opens new ones. As everywhere, a process that forks while other threads are
+inside a C library risks a child that hangs: fork first, start threads later.
 """
 
 import os
@@ -101,6 +102,27 @@ class _Local(threading.local):
     handle: _Handle | None = None
 
 
+#: The transactions of a process, one after the other. SQLite lets waiting writers sleep
+#: and poll: with 32 threads one of them can wait for seconds. A fork waits too, for a
+#: child that is born during a transaction believes for ever that the file is locked.
+_line = threading.RLock()
+os.register_at_fork(
+    before=_line.acquire,
+    after_in_parent=_line.release,
+    after_in_child=_line.release,
+)
+
+
+@contextmanager
+def _in_line(patience: float) -> Iterator[None]:
+    if not _line.acquire(timeout=patience):
+        raise Unavailable("The mock cloud is busy", status=503)
+    try:
+        yield
+    finally:
+        _line.release()
+
+
 class Store:
     """One file, opened by each thread on its first use."""
 
@@ -120,16 +142,17 @@ class Store:
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Hold the file's write lock for the block; an exception undoes it."""
         connection = self.connection()
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as exc:
-            raise Unavailable(f"The mock cloud is busy: {exc}", status=503) from exc
-        try:
-            yield connection
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
-        connection.execute("COMMIT")
+        with _in_line(self._patience):
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as exc:
+                raise Unavailable(f"The mock cloud is busy: {exc}", status=503) from exc
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
 
     def close(self) -> None:
         """Close this thread's connection; the next use opens another."""

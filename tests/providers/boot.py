@@ -1,8 +1,8 @@
-"""Short ways to a server of the mock."""
+"""Short ways to a server of the mock, and to what is done to it."""
 
 from collections.abc import Mapping
 
-from providers.base import ServerSpec
+from providers.base import Receipt, ServerSpec
 from providers.mock import MockProvider
 from providers.mock.catalog import FLAVORS, IMAGES
 from tests.providers.clock import Clock
@@ -42,3 +42,37 @@ def boot(
     if clock is not None:
         clock.advance(AGES)
     return receipt.created_id
+
+
+def stop(mock: MockProvider, server_id: str) -> Receipt:
+    return mock.stop_server(server_id, request_id=REQUEST_ID)
+
+
+def reboot(mock: MockProvider, server_id: str) -> Receipt:
+    return mock.reboot_server(server_id, hard=False, request_id=REQUEST_ID)
+
+
+def hard_reboot(mock: MockProvider, server_id: str) -> Receipt:
+    return mock.reboot_server(server_id, hard=True, request_id=REQUEST_ID)
+
+
+def shelve(mock: MockProvider, server_id: str) -> Receipt:
+    return mock.shelve_server(server_id, request_id=REQUEST_ID)
+
+
+def resize(mock: MockProvider, server_id: str) -> Receipt:
+    return mock.resize_server(
+        server_id, flavor_id=FLAVOR_ID["m1.small"], request_id=REQUEST_ID
+    )
+
+
+def rebuild(mock: MockProvider, server_id: str) -> Receipt:
+    return mock.rebuild_server(
+        server_id, image_id=IMAGE_ID["debian-12"], request_id=REQUEST_ID
+    )
+
+
+def snapshot(mock: MockProvider, server_id: str) -> Receipt:
+    return mock.snapshot_server(
+        server_id, name="nightly", tag="snap-1", request_id=REQUEST_ID
+    )

@@ -1,7 +1,8 @@
 """The contract of `providers.base.Provider`, stated once for every driver.
 
 A driver's test module subclasses `ProviderContract` and gives the fixtures that
-``conftest.py`` names. Nothing here knows how the cloud is made.
+``conftest.py`` names. Nothing here knows how the cloud is made. Where a driver can be
+given a small page size, run it so too: the suite makes a few servers only.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -234,7 +235,15 @@ class VerbContract:
 
     def test_a_new_server_is_deleted_while_it_is_built(self, lab: Lab) -> None:
         server_id, _ = lab.request(lab.spec())
-        lab.provider.delete_server(server_id, request_id=new_request_id())
+
+        def accepted() -> bool:
+            try:
+                lab.provider.delete_server(server_id, request_id=new_request_id())
+            except NotFound:  # Nova's first moments: it can be read, not yet changed
+                return False
+            return True
+
+        lab.wait_until(accepted)
         lab.wait_gone(server_id)
 
     def test_a_repeated_delete_succeeds_until_the_server_is_gone(
@@ -308,7 +317,7 @@ class ImageContract:
         assert image.name == "contract-snapshot"
         assert image.server_id == server.id
         assert image.tag == tag
-        assert image.size_bytes
+        assert image.size_bytes is not None
         assert image in lab.provider.list_images()
         assert image in lab.provider.list_snapshot_images()
         lab.settle(server.id, "ACTIVE")

@@ -162,17 +162,39 @@ def test_ten_thousand_servers_are_no_burden(
     assert partial < full / 10
 
 
+def _write(store: Store) -> None:
+    with store.transaction() as db:
+        db.execute("INSERT INTO calls (op, n) VALUES (hex(randomblob(8)), 1)")
+
+
 def test_a_writer_gives_up_on_a_file_that_is_held(tmp_path: Path) -> None:
-    path = tmp_path / "mock.sqlite3"
-    store = Store(path, patience=0.05)
-    with store.transaction(), ThreadPoolExecutor(1) as pool:
+    store = Store(tmp_path / "mock.sqlite3", patience=0.05)
+    with ThreadPoolExecutor(1) as pool, store.transaction():
+        assert isinstance(pool.submit(_write, store).exception(), Unavailable)
+    other = sqlite3.connect(tmp_path / "mock.sqlite3", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Unavailable, match="locked"):
+        _write(store)
+    other.close()
 
-        def write() -> None:
-            with store.transaction():
-                pass
 
-        with pytest.raises(Unavailable, match="busy"):
-            pool.submit(write).result()
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_fork_waits_for_the_end_of_a_transaction(tmp_path: Path) -> None:
+    store = Store(tmp_path / "mock.sqlite3")
+    began = threading.Event()
+
+    def hold() -> None:
+        with store.transaction():
+            began.set()
+            time.sleep(0.2)
+
+    child = multiprocessing.get_context("fork").Process(target=_write, args=(store,))
+    with ThreadPoolExecutor(1) as pool:  # keeps its thread, idle, until the child ended
+        held = pool.submit(hold)
+        assert began.wait(10)
+        child.start()
+        child.join(60)
+        assert (held.exception(), child.exitcode) == (None, 0)
 
 
 def test_a_new_file_is_waited_for(tmp_path: Path) -> None:
