@@ -1,0 +1,1 @@
+"""The product: VMs and their lifecycle over one or more clouds."""

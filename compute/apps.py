@@ -1,0 +1,12 @@
+from django.apps import AppConfig
+
+
+class ComputeConfig(AppConfig):
+    name = "compute"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        # Celery finds its tasks here, and services get the way to announce work.
+        from compute import tasks
+
+        tasks.connect()

@@ -1,0 +1,207 @@
+"""Operation: one requested piece of work; the durable outbox row."""
+
+import uuid
+from datetime import datetime
+from typing import Self
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+
+class OperationStatus(models.TextChoices):
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+
+#: Work in these is not over: it occupies its VM and its snapshot.
+LIVE = (OperationStatus.PENDING, OperationStatus.RUNNING)
+
+
+class OperationType(models.TextChoices):
+    VM_CREATE = "vm.create"
+    VM_START = "vm.start"
+    VM_STOP = "vm.stop"
+    VM_REBOOT = "vm.reboot"
+    VM_RESIZE = "vm.resize"
+    VM_REBUILD = "vm.rebuild"
+    VM_RESTORE = "vm.restore"
+    VM_PAUSE = "vm.pause"
+    VM_UNPAUSE = "vm.unpause"
+    VM_SUSPEND = "vm.suspend"
+    VM_RESUME = "vm.resume"
+    VM_SHELVE = "vm.shelve"
+    VM_UNSHELVE = "vm.unshelve"
+    VM_RESCUE = "vm.rescue"
+    VM_UNRESCUE = "vm.unrescue"
+    VM_DELETE = "vm.delete"
+    SNAPSHOT_CREATE = "snapshot.create"
+    SNAPSHOT_DELETE = "snapshot.delete"
+
+
+class OperationQuerySet(models.QuerySet["Operation"]):
+    def live(self) -> Self:
+        return self.filter(status__in=LIVE)
+
+    def claimable(self, now: datetime) -> Self:
+        """Return what a worker may take: new, or left by one that is gone."""
+        return self.filter(
+            Q(status=OperationStatus.PENDING)
+            | Q(status=OperationStatus.RUNNING, lease_until__lte=now)
+        )
+
+    def waiting(self) -> Self:
+        """Return what the cloud works on and the next pass may end."""
+        return self.filter(status=OperationStatus.RUNNING, lease_until=None)
+
+
+class Operation(models.Model):
+    """Work asked of a cloud.
+
+    PENDING: written, no worker has it. RUNNING with a lease: a worker has it until
+    then. RUNNING without: the cloud has it, `compute.services.sync` watches.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    type = models.CharField(max_length=32, choices=OperationType.choices)
+    status = models.CharField(
+        max_length=16, choices=OperationStatus.choices, default=OperationStatus.PENDING
+    )
+    project = models.ForeignKey(
+        "compute.Project", on_delete=models.PROTECT, related_name="operations"
+    )
+    cloud = models.CharField(max_length=64)
+    #: The VM this occupies.
+    vm = models.ForeignKey(
+        "compute.VM",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="operations",
+    )
+    #: The snapshot this makes, deletes, or restores from.
+    snapshot = models.ForeignKey(
+        "compute.Snapshot",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="operations",
+    )
+    #: The request's arguments, resolved.
+    params = models.JSONField(default=dict, blank=True)
+    #: The target's status before: where a cancelled operation returns to.
+    from_status = models.CharField(max_length=32, blank=True, default="")
+    #: Where it ends when it succeeds.
+    end_status = models.CharField(max_length=32, blank=True, default="")
+
+    #: ``user:alice``, ``system``, …
+    requested_by = models.CharField(max_length=255)
+    request_id = models.CharField(max_length=64, blank=True, default="")
+
+    #: What is being done, for people: our step, or Nova's task_state.
+    step = models.CharField(max_length=64, blank=True, default="")
+    #: Percent.
+    progress = models.PositiveSmallIntegerField(default=0)
+    error = models.JSONField(null=True, blank=True)
+    cancel_requested = models.BooleanField(default=False)
+
+    #: Times a worker took it.
+    attempts = models.PositiveIntegerField(default=0)
+    #: Retryable failures in a row.
+    failures = models.PositiveIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    deadline = models.DateTimeField()
+    #: When the call now under way was sent: written before it is sent.
+    issued_at = models.DateTimeField(null=True, blank=True)
+    #: The call now under way, in the contract's word (``stop_server``).
+    call = models.CharField(max_length=32, blank=True, default="")
+    #: The cloud's id of that call; empty until its answer was stored.
+    receipt = models.CharField(max_length=64, blank=True, default="")
+    #: The server's ``updated_at`` when the cloud's record of the call was last read.
+    checked_at = models.DateTimeField(null=True, blank=True)
+
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = OperationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-created_at", "-id")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("vm",),
+                condition=Q(status__in=("PENDING", "RUNNING")),
+                name="one_live_operation_per_vm",
+            ),
+            models.UniqueConstraint(
+                fields=("snapshot",),
+                condition=Q(status__in=("PENDING", "RUNNING")),
+                name="one_live_operation_per_snapshot",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=OperationStatus.values),
+                name="operation_status_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(type__in=OperationType.values),
+                name="operation_type_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(vm__isnull=False) | Q(snapshot__isnull=False),
+                name="operation_has_target",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=("PENDING", "RUNNING"), finished_at=None)
+                | (
+                    ~Q(status__in=("PENDING", "RUNNING")) & Q(finished_at__isnull=False)
+                ),
+                name="operation_finished_has_time",
+            ),
+        )
+        indexes = (
+            models.Index(fields=("created_at", "id"), name="operation_by_creation"),
+            models.Index(fields=("vm", "-created_at"), name="operation_by_vm"),
+            models.Index(
+                fields=("snapshot", "-created_at"), name="operation_by_snapshot"
+            ),
+            models.Index(
+                fields=("cloud", "status", "lease_until"),
+                condition=Q(status__in=("PENDING", "RUNNING")),
+                name="operation_live",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.id}"
+
+    @property
+    def is_live(self) -> bool:
+        return self.status in LIVE
+
+    @property
+    def cancellable(self) -> bool:
+        """Whether a cancel would be accepted now.
+
+        What no worker took can be forgotten; a create can be undone at any time by
+        removing what was built. Nova cannot stop any other action under way.
+        """
+        if self.status == OperationStatus.PENDING:
+            return not self.cancel_requested
+        return (
+            self.type == OperationType.VM_CREATE
+            and self.is_live
+            and not self.cancel_requested
+        )
+
+    @property
+    def target_type(self) -> str:
+        return self.type.partition(".")[0]
+
+    @property
+    def target_id(self) -> uuid.UUID | None:
+        return self.vm_id if self.target_type == "vm" else self.snapshot_id

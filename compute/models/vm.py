@@ -1,0 +1,378 @@
+"""VM: its statuses, and every legal change of them.
+
+The `verb` decorators on `VM` are the table of the product: `allowed_actions`, the
+409 bodies, the admin's buttons and the README's table are read from them.
+"""
+
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any, Self
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django_fsm import (
+    RETURN_VALUE,
+    ConcurrentTransitionMixin,
+    FSMField,
+    transition,
+)
+
+from compute.models.operation import Operation
+
+
+class VMStatus(models.TextChoices):
+    """Nova's words where Nova has one; all of them published from day one."""
+
+    ACTIVE = "ACTIVE", "Active"
+    SHUTOFF = "SHUTOFF", "Shut off"
+    PAUSED = "PAUSED", "Paused"
+    SUSPENDED = "SUSPENDED", "Suspended"
+    SHELVED_OFFLOADED = "SHELVED_OFFLOADED", "Shelved"
+    RESCUE = "RESCUE", "Rescue"
+    ERROR = "ERROR", "Error"
+    DELETED = "DELETED", "Deleted"
+    BUILD = "BUILD", "Building"
+    STARTING = "STARTING", "Starting"
+    STOPPING = "STOPPING", "Stopping"
+    REBOOT = "REBOOT", "Rebooting"
+    RESIZE = "RESIZE", "Resizing"
+    REBUILD = "REBUILD", "Rebuilding"
+    RESTORING = "RESTORING", "Restoring"
+    PAUSING = "PAUSING", "Pausing"
+    UNPAUSING = "UNPAUSING", "Unpausing"
+    SUSPENDING = "SUSPENDING", "Suspending"
+    RESUMING = "RESUMING", "Resuming"
+    SHELVING = "SHELVING", "Shelving"
+    UNSHELVING = "UNSHELVING", "Unshelving"
+    RESCUING = "RESCUING", "Rescuing"
+    UNRESCUING = "UNRESCUING", "Unrescuing"
+    DELETING = "DELETING", "Deleting"
+
+
+S = VMStatus
+
+#: A VM rests in these until somebody acts.
+STABLE = (
+    S.ACTIVE,
+    S.SHUTOFF,
+    S.PAUSED,
+    S.SUSPENDED,
+    S.SHELVED_OFFLOADED,
+    S.RESCUE,
+    S.ERROR,
+    S.DELETED,
+)
+#: Stable statuses of a VM that still exists: what a cloud can report.
+RESTING = tuple(status for status in STABLE if status != S.DELETED)
+#: An operation is under way in these.
+MOVING = tuple(status for status in S if status not in STABLE)
+
+
+def verb(
+    field: Any,
+    action: str,
+    *,
+    via: VMStatus | None,
+    ends: Mapping[VMStatus, VMStatus],
+) -> Callable[[Callable[..., None]], Any]:
+    """Declare a transition a user can ask for.
+
+    ``ends`` says for each status it may start from where it settles when it
+    succeeds; ``via`` is the status meanwhile, ``None`` for "unchanged".
+    """
+    decorated: Callable[[Callable[..., None]], Any] = transition(
+        field, source=list(ends), target=via, custom={"action": action, "ends": ends}
+    )
+    return decorated
+
+
+class VMQuerySet(models.QuerySet["VM"]):
+    def alive(self) -> Self:
+        """Return the VMs that are not deleted."""
+        return self.filter(deleted_at=None)
+
+    def with_operation(self) -> Self:
+        """Join what `VM.allowed_actions` needs, so that it costs no query."""
+        return self.select_related("operation")
+
+
+class VM(ConcurrentTransitionMixin, models.Model):
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    project = models.ForeignKey(
+        "compute.Project", on_delete=models.PROTECT, related_name="vms"
+    )
+    #: Alias of the cloud it lives in.
+    cloud = models.CharField(max_length=64)
+    name = models.CharField(max_length=255)
+    description = models.TextField(blank=True, default="")
+    labels = models.JSONField(default=dict, blank=True)
+    delete_protection = models.BooleanField(default=False)
+    #: Given to cloud-init; write-only, never shown or logged.
+    user_data = models.TextField(blank=True, default="")
+
+    #: As the client named them, and what that resolved to.
+    flavor_name = models.CharField(max_length=255)
+    flavor = models.ForeignKey(
+        "compute.Flavor", on_delete=models.PROTECT, null=True, related_name="vms"
+    )
+    image_name = models.CharField(max_length=255)
+    image = models.ForeignKey(
+        "compute.Image", on_delete=models.PROTECT, null=True, related_name="vms"
+    )
+    vcpus = models.PositiveIntegerField()
+    ram_mb = models.PositiveIntegerField()
+    disk_gb = models.PositiveIntegerField()
+
+    #: What we show.
+    status = FSMField(choices=VMStatus.choices, default=VMStatus.BUILD, protected=True)
+    #: What the cloud last said, in its own word, and when it was said.
+    observed_status = models.CharField(max_length=32, blank=True, default="")
+    observed_at = models.DateTimeField(null=True, blank=True)
+    #: When a complete listing first lacked the server; the second one is proof.
+    missing_since = models.DateTimeField(null=True, blank=True)
+    #: Nova's id of the server.
+    server_id = models.CharField(max_length=64, blank=True, default="")
+    #: ``[{"ip", "version", "network", "type", "mac"}]``
+    addresses = models.JSONField(default=list, blank=True)
+
+    #: The newest operation, whether it lives or has ended.
+    operation = models.ForeignKey(
+        "compute.Operation",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+    )
+    #: The problem of the last failure while the VM still suffers from it.
+    error = models.JSONField(null=True, blank=True)
+    #: Counts the changes a user can see; the ETag.
+    version = models.PositiveIntegerField(default=1)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+
+    objects = VMQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "VM"
+        verbose_name_plural = "VMs"
+        ordering = ("-created_at", "-id")
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(status__in=VMStatus.values), name="vm_status_known"
+            ),
+            models.CheckConstraint(
+                condition=(Q(status="DELETED") & Q(deleted_at__isnull=False))
+                | (~Q(status="DELETED") & Q(deleted_at=None)),
+                name="vm_deleted_has_time",
+            ),
+            models.UniqueConstraint(
+                fields=("cloud", "server_id"),
+                condition=~Q(server_id=""),
+                name="vm_owns_its_server",
+            ),
+        )
+        # One index for every order a list offers; each ends in the id.
+        indexes = (
+            models.Index(fields=("created_at", "id"), name="vm_by_creation"),
+            models.Index(fields=("updated_at", "id"), name="vm_by_update"),
+            models.Index(fields=("name", "id"), name="vm_by_name"),
+            models.Index(fields=("status", "created_at", "id"), name="vm_by_status"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    # The lifecycle: each verb with where it may start and where it ends.
+
+    @verb(status, "start", via=S.STARTING, ends={S.SHUTOFF: S.ACTIVE})
+    def start(self) -> None: ...
+
+    @verb(status, "stop", via=S.STOPPING, ends={S.ACTIVE: S.SHUTOFF})
+    def stop(self) -> None: ...
+
+    @verb(status, "reboot", via=S.REBOOT, ends={S.ACTIVE: S.ACTIVE})
+    def reboot(self) -> None: ...
+
+    @verb(
+        status,
+        "reboot",
+        via=S.REBOOT,
+        ends={
+            S.ACTIVE: S.ACTIVE,
+            S.PAUSED: S.ACTIVE,
+            S.SUSPENDED: S.ACTIVE,
+            S.ERROR: S.ACTIVE,
+        },
+    )
+    def reboot_hard(self) -> None: ...
+
+    @verb(
+        status,
+        "resize",
+        via=S.RESIZE,
+        ends={S.ACTIVE: S.ACTIVE, S.SHUTOFF: S.ACTIVE},
+    )
+    def resize(self) -> None: ...
+
+    @verb(
+        status,
+        "rebuild",
+        via=S.REBUILD,
+        ends={S.ACTIVE: S.ACTIVE, S.SHUTOFF: S.SHUTOFF, S.ERROR: S.ACTIVE},
+    )
+    def rebuild(self) -> None: ...
+
+    @verb(
+        status,
+        "restore",
+        via=S.RESTORING,
+        ends={S.ACTIVE: S.ACTIVE, S.SHUTOFF: S.SHUTOFF, S.ERROR: S.ACTIVE},
+    )
+    def restore(self) -> None: ...
+
+    @verb(status, "pause", via=S.PAUSING, ends={S.ACTIVE: S.PAUSED})
+    def pause(self) -> None: ...
+
+    @verb(status, "unpause", via=S.UNPAUSING, ends={S.PAUSED: S.ACTIVE})
+    def unpause(self) -> None: ...
+
+    @verb(status, "suspend", via=S.SUSPENDING, ends={S.ACTIVE: S.SUSPENDED})
+    def suspend(self) -> None: ...
+
+    @verb(status, "resume", via=S.RESUMING, ends={S.SUSPENDED: S.ACTIVE})
+    def resume(self) -> None: ...
+
+    @verb(
+        status,
+        "shelve",
+        via=S.SHELVING,
+        ends={
+            S.ACTIVE: S.SHELVED_OFFLOADED,
+            S.SHUTOFF: S.SHELVED_OFFLOADED,
+            S.PAUSED: S.SHELVED_OFFLOADED,
+            S.SUSPENDED: S.SHELVED_OFFLOADED,
+        },
+    )
+    def shelve(self) -> None: ...
+
+    @verb(status, "unshelve", via=S.UNSHELVING, ends={S.SHELVED_OFFLOADED: S.ACTIVE})
+    def unshelve(self) -> None: ...
+
+    @verb(
+        status,
+        "rescue",
+        via=S.RESCUING,
+        ends={S.ACTIVE: S.RESCUE, S.SHUTOFF: S.RESCUE, S.ERROR: S.RESCUE},
+    )
+    def rescue(self) -> None: ...
+
+    @verb(status, "unrescue", via=S.UNRESCUING, ends={S.RESCUE: S.ACTIVE})
+    def unrescue(self) -> None: ...
+
+    @verb(
+        status,
+        "snapshot",
+        via=None,
+        ends={
+            S.ACTIVE: S.ACTIVE,
+            S.SHUTOFF: S.SHUTOFF,
+            S.PAUSED: S.PAUSED,
+            S.SUSPENDED: S.SUSPENDED,
+        },
+    )
+    def snapshot(self) -> None: ...
+
+    @verb(
+        status,
+        "delete",
+        via=S.DELETING,
+        ends=dict.fromkeys(RESTING, S.DELETED),
+    )
+    def remove(self) -> None: ...
+
+    # The ends. `delete` is Django's own method, hence `remove`.
+
+    @transition(status, source=list(MOVING), target=RETURN_VALUE(*RESTING))
+    def settle(self, seen: VMStatus) -> VMStatus:
+        """End an operation on what the cloud says."""
+        return seen
+
+    @transition(status, source=list(RESTING), target=RETURN_VALUE(*RESTING))
+    def follow(self, seen: VMStatus) -> VMStatus:
+        """Take over a change made outside."""
+        return seen
+
+    @transition(status, source=[S.DELETING, S.BUILD], target=S.DELETED)
+    def mark_deleted(self) -> None:
+        """End a delete, or a cancelled create: the row stays."""
+        self.deleted_at = timezone.now()
+
+    # What can be asked of it now
+
+    @property
+    def live_operation(self) -> Operation | None:
+        """The operation that occupies it; costs a query unless joined."""
+        operation = self.operation
+        return operation if operation is not None and operation.is_live else None
+
+    @property
+    def allowed_actions(self) -> tuple[str, ...]:
+        """What would not be refused now."""
+        if self.live_operation is not None:
+            return ()
+        return ACTIONS[VMStatus(self.status), self.delete_protection]
+
+    def save_changes(self, *fields: str) -> None:
+        """Save the named fields and count a change a user can see.
+
+        The status is always saved too: the concurrency guard of the state machine
+        compares it with what was read.
+        """
+        self.version += 1
+        self.updated_at = timezone.now()
+        self.save(update_fields=[*fields, "status", "version", "updated_at"])
+
+
+class Verb:
+    """One `verb` of the table, as declared."""
+
+    def __init__(self, method: str, target: str | None, custom: dict[str, Any]) -> None:
+        self.method = method
+        self.action: str = custom["action"]
+        self.via = VMStatus(target) if target else None
+        self.ends: Mapping[VMStatus, VMStatus] = custom["ends"]
+
+
+def _declared_verbs() -> dict[str, Verb]:
+    verbs: dict[str, Verb] = {}
+    for name, method in vars(VM).items():
+        meta = getattr(method, "_django_fsm", None)
+        if meta is None:
+            continue
+        for row in meta.transitions.values():
+            if "action" in row.custom:
+                verbs[name] = Verb(name, row.target, row.custom)
+    return verbs
+
+
+#: Method name -> verb, in the order of the table.
+VERBS = _declared_verbs()
+
+
+def _actions(status: VMStatus, *, protected: bool) -> tuple[str, ...]:
+    names = (verb.action for verb in VERBS.values() if status in verb.ends)
+    distinct = dict.fromkeys(names)
+    if protected:
+        distinct.pop("delete", None)
+    return tuple(distinct)
+
+
+#: (status, delete_protection) -> action names: a look-up, so that a list does not
+#: walk over transitions per row.
+ACTIONS = {
+    (status, protected): _actions(status, protected=protected)
+    for status in VMStatus
+    for protected in (False, True)
+}
