@@ -31,7 +31,7 @@ class Command(DaphneRunserver):  # type: ignore[misc]  # daphne is not typed
 
     def inner_run(self, *args: Any, **options: Any) -> None:
         # Only the process that serves gets here, not the reloader that watches it.
-        _load_catalogues()
+        catalog.refresh_all()
         self._print_banner()
         with _worker():
             super().inner_run(*args, **options)
@@ -54,16 +54,6 @@ class Command(DaphneRunserver):  # type: ignore[misc]  # daphne is not typed
 
 def _worker() -> AbstractContextManager[object]:
     return nullcontext() if settings.CELERY_BROKER_URL else EmbeddedWorker()
-
-
-def _load_catalogues() -> None:
-    for alias in settings.PROVIDERS:
-        try:
-            catalog.refresh(alias)
-        except Exception:
-            # Whatever ails a cloud, the others and all that is known can be served;
-            # the beat tries again.
-            logger.exception("catalogue not loaded", cloud=alias)
 
 
 def _require_loopback(address: str) -> None:

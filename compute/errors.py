@@ -1,0 +1,164 @@
+"""Why a request is refused or an operation failed, in the words of the API.
+
+Each class is one code of the problem registry. `compute.api.problems` turns one
+into an HTTP answer; a failed operation stores the same as its ``error``, so that who
+waited and who polled read the same.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from providers import errors as provider_errors
+
+
+class Problem(Exception):
+    """A refusal with a code of the registry.
+
+    ``detail`` is for people; ``members`` are the code's own fields.
+    """
+
+    code: ClassVar[str]
+    title: ClassVar[str]
+    status: ClassVar[int]
+    retryable: ClassVar[bool] = False
+    #: Seconds a client shall wait before it tries again.
+    retry_after: ClassVar[int | None] = None
+
+    def __init__(self, detail: str, **members: Any) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.members = members
+
+    def document(self) -> dict[str, Any]:
+        """Return what a failed operation stores as its error."""
+        return {
+            "title": self.title,
+            "status": self.status,
+            "code": self.code,
+            "detail": self.detail,
+            "retryable": self.retryable,
+            **self.members,
+        }
+
+
+class ValidationError(Problem):
+    """Request is not valid."""
+
+    code = "validation-error"
+    title = "Request is not valid"
+    status = 400
+
+    def __init__(self, errors: Sequence[Mapping[str, str]]) -> None:
+        """Take ``{"pointer" or "parameter" or "header", "code", "detail"}`` rows."""
+        count = len(errors)
+        detail = errors[0]["detail"] if count == 1 else f"{count} fields are not valid."
+        super().__init__(detail, errors=[dict(error) for error in errors])
+
+
+class NotFound(Problem):
+    code = "not-found"
+    title = "Not found"
+    status = 404
+
+
+class InvalidTransition(Problem):
+    code = "invalid-transition"
+    title = "Action not allowed in this state"
+    status = 409
+
+
+class OperationInProgress(Problem):
+    code = "operation-in-progress"
+    title = "Another operation is in progress"
+    status = 409
+    retryable = True
+    retry_after = 2
+
+
+class ResourceInUse(Problem):
+    code = "resource-in-use"
+    title = "Resource is in use"
+    status = 409
+
+
+class DeleteProtected(Problem):
+    code = "delete-protected"
+    title = "Protected from deletion"
+    status = 409
+
+
+class ConcurrentUpdate(Problem):
+    code = "concurrent-update"
+    title = "Changed by somebody else at the same moment"
+    status = 409
+    retryable = True
+    retry_after = 1
+
+
+class NotCancellable(Problem):
+    code = "not-cancellable"
+    title = "Operation cannot be cancelled"
+    status = 409
+
+
+class PreconditionFailed(Problem):
+    code = "precondition-failed"
+    title = "Precondition failed"
+    status = 412
+
+
+class InternalError(Problem):
+    code = "internal-error"
+    title = "Internal error"
+    status = 500
+
+
+class OpenStackError(Problem):
+    code = "openstack-error"
+    title = "The cloud refused or failed"
+    status = 502
+
+
+class ServerVanished(Problem):
+    code = "server-vanished"
+    title = "The server no longer exists in the cloud"
+    status = 502
+
+
+class OpenStackUnavailable(Problem):
+    code = "openstack-unavailable"
+    title = "The cloud cannot answer now"
+    status = 503
+
+
+class OpenStackTimeout(Problem):
+    code = "openstack-timeout"
+    title = "The cloud did not finish in time"
+    status = 504
+
+
+class ResourceLimitExceeded(Problem):
+    code = "resource-limit-exceeded"
+    title = "Limit exceeded"
+    status = 403
+
+
+def from_provider(error: provider_errors.ProviderError) -> Problem:
+    """Return the problem that tells a cloud's error to a user."""
+    members = {
+        "openstack": {
+            "service": error.service,
+            "status": error.status,
+            "message": error.message,
+            "request_id": error.request_id,
+        }
+    }
+    match error:
+        case provider_errors.Timeout():
+            return OpenStackTimeout(f"The cloud did not answer: {error}", **members)
+        case provider_errors.QuotaExceeded():
+            return ResourceLimitExceeded(str(error), **members)
+        case provider_errors.Unavailable():
+            return OpenStackUnavailable(str(error), **members)
+        case _:
+            return OpenStackError(str(error), **members)

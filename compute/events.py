@@ -1,0 +1,57 @@
+"""record(): write an Event row in the caller's transaction."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import F
+
+from compute.models import VM, Event, Operation, Project, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who asks: a user, an operator in the admin, or the service itself."""
+
+    #: ``user:alice``, ``anonymous``, ``system``.
+    name: str
+    #: ``req-<uuid4>`` of the request that caused it.
+    request_id: str = ""
+
+
+#: The service acting on what it observed.
+SYSTEM = Actor("system")
+
+
+def record(
+    type: str,
+    *,
+    project: Project | None = None,
+    actor: Actor,
+    vm: VM | None = None,
+    snapshot: Snapshot | None = None,
+    operation: Operation | None = None,
+    data: Mapping[str, Any] | None = None,
+) -> Event:
+    """Write one event; call it last in the transaction that made the change.
+
+    It takes the project's row lock, held to commit: that makes ``sequence`` free of
+    gaps and ordered as the commits are, so a reader that follows it misses nothing.
+    """
+    owner = vm or snapshot or operation
+    project_id = project.pk if project else owner.project_id  # type: ignore[union-attr]  # one of the four is given
+    Project.objects.filter(pk=project_id).update(event_sequence=F("event_sequence") + 1)
+    sequence = Project.objects.values_list("event_sequence", flat=True).get(
+        pk=project_id
+    )
+    return Event.objects.create(
+        project_id=project_id,
+        sequence=sequence,
+        type=type,
+        vm=vm,
+        snapshot=snapshot,
+        operation=operation,
+        actor=actor.name,
+        request_id=actor.request_id,
+        data=dict(data or {}),
+    )

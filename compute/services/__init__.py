@@ -1,0 +1,1 @@
+"""What can be done: the only code that writes."""

@@ -1,0 +1,160 @@
+"""Create and delete: a server comes into being once, and goes for good."""
+
+from compute.errors import ServerVanished
+from compute.models import VM, Operation, VMStatus
+from compute.services import calls, observed
+from compute.services.outbox import (
+    Again,
+    Cancelled,
+    Done,
+    Failed,
+    Outcome,
+    Waiting,
+)
+from providers import errors
+from providers.base import Provider, Receipt, Server, ServerSpec
+
+#: A server Nova has just made may not show up for a moment.
+VISIBLE_AFTER_SECONDS = 60.0
+
+
+def perform_create(operation: Operation, provider: Provider) -> Outcome:
+    """Create the server, or find the one that was created before.
+
+    The VM's id goes into a tag of the create call itself, and is looked for before
+    the call is ever repeated.
+    """
+    vm = _vm(operation)
+    if operation.cancel_requested:
+        return _undo(operation, provider, vm)
+    if not operation.call:
+        return _create(operation, provider, vm)
+    if not vm.server_id and not _adopt(operation, provider, vm):
+        remaining = calls.may_still_arrive(operation, provider)
+        return Again(remaining) if remaining > 0 else _create(operation, provider, vm)
+    try:
+        return look_create(operation, provider.get_server(vm.server_id))
+    except errors.NotFound:
+        return _unseen(operation)
+
+
+def _vm(operation: Operation) -> VM:
+    if operation.vm is None:
+        raise ValueError(f"{operation} has no VM")
+    return operation.vm
+
+
+def _create(operation: Operation, provider: Provider, vm: VM) -> Outcome:
+    spec = ServerSpec(
+        name=vm.name,
+        flavor_id=operation.params["flavor_provider_id"],
+        image_id=operation.params["image_provider_id"],
+        tag=str(vm.pk),
+        user_data=vm.user_data,
+    )
+
+    def request(request_id: str) -> Receipt:
+        return provider.create_server(spec, request_id=request_id)
+
+    receipt = calls.send(operation, "create_server", request)
+    _remember(vm, receipt.created_id or "")
+    return Waiting(step="scheduling", progress=10)
+
+
+def _remember(vm: VM, server_id: str) -> None:
+    """Store the server's id; the status rides along for the concurrency guard."""
+    vm.server_id = server_id
+    vm.save(update_fields=["server_id", "status"])
+
+
+def _adopt(operation: Operation, provider: Provider, vm: VM) -> bool:
+    """Take over a server that carries the VM's tag; remove any second one."""
+    found = sorted(
+        (s for s in provider.find_servers(tag=str(vm.pk)) if not observed.is_gone(s)),
+        key=lambda server: (server.created_at, server.id),
+    )
+    if not found:
+        return False
+    _remember(vm, found[0].id)
+    for second in found[1:]:
+        provider.delete_server(second.id, request_id=calls.request_id(operation))
+    return True
+
+
+def _unseen(operation: Operation) -> Outcome:
+    if not calls.older_than(operation, VISIBLE_AFTER_SECONDS):
+        return Again(calls.RECORD_POLL_SECONDS)
+    return Failed(
+        ServerVanished("The server vanished while it was built."), VMStatus.ERROR
+    )
+
+
+def look_create(operation: Operation, server: Server) -> Outcome:
+    """Read from a listing how far the build, or its removal, has come."""
+    if operation.cancel_requested:
+        if operation.call == "delete_server":
+            return Cancelled() if observed.is_gone(server) else Waiting("cancelling")
+        return Again()
+    if observed.is_gone(server):
+        return Failed(
+            ServerVanished("The server was deleted while it was built."),
+            VMStatus.ERROR,
+            server,
+        )
+    if server.status == "ERROR":
+        return Failed(observed.fault_problem(server), VMStatus.ERROR, server)
+    status = observed.resting_status(server)
+    if status is None:
+        step = server.task_state or server.status.lower()
+        return Waiting(step, observed.BUILD_PROGRESS.get(step, 10))
+    return Done(status, server)
+
+
+def _undo(operation: Operation, provider: Provider, vm: VM) -> Outcome:
+    """Remove what a cancelled create has built so far."""
+    if not vm.server_id and not (operation.call and _adopt(operation, provider, vm)):
+        remaining = calls.may_still_arrive(operation, provider)
+        return Again(remaining) if remaining > 0 else Cancelled()
+    return _remove(operation, provider, vm, done=Cancelled())
+
+
+def perform_delete(operation: Operation, provider: Provider) -> Outcome:
+    """Delete the server; one that is gone already counts as deleted."""
+    vm = _vm(operation)
+    if not vm.server_id and not _adopt(operation, provider, vm):
+        return Done(VMStatus.DELETED)
+    return _remove(operation, provider, vm, done=Done(VMStatus.DELETED))
+
+
+def _remove(
+    operation: Operation, provider: Provider, vm: VM, *, done: Outcome
+) -> Outcome:
+    if operation.call == "delete_server":
+        try:
+            server = provider.get_server(vm.server_id)
+        except errors.NotFound:
+            return done
+        if observed.is_gone(server):
+            return done
+        if server.task_state is not None:
+            return Waiting(step=server.task_state)
+        outcome = calls.verify(operation, provider, action="delete", server=server)
+        return outcome or Again(calls.RECORD_POLL_SECONDS)
+
+    def request(request_id: str) -> Receipt:
+        return provider.delete_server(vm.server_id, request_id=request_id)
+
+    try:
+        calls.send(operation, "delete_server", request)
+    except errors.NotFound:
+        return done
+    return Waiting(step="deleting")
+
+
+def look_delete(operation: Operation, server: Server) -> Outcome:
+    """Read from a listing whether the server is gone."""
+    if observed.is_gone(server):
+        return Done(VMStatus.DELETED)
+    if server.task_state is not None:
+        return Waiting(step=server.task_state)
+    return Again()

@@ -1,0 +1,157 @@
+"""Flavors and images: resolve what a client names, refresh from the clouds."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from compute import clouds
+from compute.errors import ValidationError
+from compute.models import VM, Cloud, Flavor, Image, Project
+from compute.models.catalog import by_reference
+from providers.errors import ProviderError
+
+log = logging.getLogger(__name__)
+
+Entry = TypeVar("Entry", Flavor, Image)
+
+
+def flavor(reference: str, *, cloud: str) -> Flavor:
+    """Return the offered flavor a client names, or raise ValidationError."""
+    found = Flavor.objects.offered().filter(by_reference(reference), cloud=cloud)
+    return _only(list(found[:2]), noun="flavor", reference=reference)
+
+
+def image(reference: str, *, cloud: str, project: Project) -> Image:
+    """Return the image a client names if the project may use it, or raise."""
+    found = Image.objects.offered().filter(
+        by_reference(reference), Q(project=None) | Q(project=project), cloud=cloud
+    )
+    return _only(list(found[:2]), noun="image", reference=reference)
+
+
+def _only(found: list[Entry], *, noun: str, reference: str) -> Entry:
+    if len(found) == 1:
+        return found[0]
+    code, detail = (
+        ("ambiguous", f"Several {noun}s are called {reference}; give an id.")
+        if found
+        else ("does_not_exist", f"No {noun} {reference}.")
+    )
+    raise ValidationError([{"pointer": f"#/{noun}", "code": code, "detail": detail}])
+
+
+def check_fits(image: Image, *, disk_gb: int, ram_mb: int, pointer: str) -> None:
+    """Raise ValidationError, pointing at the field, if the image needs more."""
+    if image.min_disk_gb > disk_gb or image.min_ram_mb > ram_mb:
+        detail = (
+            f"Image {image.name} needs {image.min_disk_gb} GB disk and "
+            f"{image.min_ram_mb} MB RAM; there are {disk_gb} GB and {ram_mb} MB."
+        )
+        raise ValidationError(
+            [{"pointer": pointer, "code": "too_small", "detail": detail}]
+        )
+
+
+def check_resizable(vm: VM, flavor: Flavor) -> None:
+    """Raise ValidationError for a resize Nova would refuse: same, or smaller disk."""
+    if flavor.pk == vm.flavor_id:
+        code, detail = "unchanged", f"The VM has flavor {flavor.name} already."
+    elif flavor.disk_gb < vm.disk_gb:
+        code = "smaller_disk"
+        detail = f"A disk cannot shrink from {vm.disk_gb} to {flavor.disk_gb} GB."
+    else:
+        return
+    raise ValidationError([{"pointer": "#/flavor", "code": code, "detail": detail}])
+
+
+def refresh(alias: str) -> None:
+    """Copy a cloud's flavors and images; mark, never remove, what is gone.
+
+    Raises `providers.errors.ProviderError` before anything is written if a listing
+    fails.
+    """
+    provider = clouds.provider(alias)
+    flavors = provider.list_flavors()
+    images = provider.list_images()
+    with transaction.atomic():
+        # Two processes may refresh at once: this row's lock makes them take turns.
+        Cloud.objects.update_or_create(
+            alias=alias, defaults={"catalog_refreshed_at": timezone.now()}
+        )
+        _store(
+            Flavor,
+            Flavor.objects.filter(cloud=alias),
+            alias,
+            {
+                f.id: {
+                    "name": f.name,
+                    "vcpus": f.vcpus,
+                    "ram_mb": f.ram_mb,
+                    "disk_gb": f.disk_gb,
+                }
+                for f in flavors
+            },
+        )
+        _store(
+            Image,
+            # A snapshot's image lives and goes with its snapshot instead.
+            Image.objects.filter(cloud=alias, project=None),
+            alias,
+            {
+                i.id: {
+                    "name": i.name,
+                    "status": i.status,
+                    "visibility": i.visibility,
+                    "size_bytes": i.size_bytes,
+                    "min_disk_gb": i.min_disk_gb,
+                    "min_ram_mb": i.min_ram_mb,
+                }
+                # What somebody is still uploading is not offered yet, and the image
+                # of a snapshot enters the catalogue when its operation ends.
+                for i in images
+                if i.status == Image.ACTIVE and i.tag is None
+            },
+        )
+
+
+def refresh_all() -> None:
+    """Refresh every cloud's catalogue; one that cannot answer keeps what it had."""
+    for alias in clouds.aliases():
+        try:
+            refresh(alias)
+        except ProviderError as error:
+            log.warning("The catalogue of %s was not refreshed: %s", alias, error)
+
+
+def _store(
+    model: type[Entry],
+    known: QuerySet[Entry],
+    alias: str,
+    offered: Mapping[str, Mapping[str, Any]],
+) -> None:
+    now = timezone.now()
+    rows = {row.provider_id: row for row in known}
+    model._default_manager.bulk_create(
+        model(cloud=alias, provider_id=provider_id, **facts)
+        for provider_id, facts in offered.items()
+        if provider_id not in rows
+    )
+    for provider_id, row in rows.items():
+        facts = offered.get(provider_id)
+        if facts is None:
+            if row.vanished_at is None:
+                row.vanished_at = row.updated_at = now
+                row.save(update_fields=["vanished_at", "updated_at"])
+        elif row.vanished_at is not None or _differs(row, facts):
+            for name, value in facts.items():
+                setattr(row, name, value)
+            row.vanished_at, row.updated_at = None, now
+            row.save()
+
+
+def _differs(row: Flavor | Image, facts: Mapping[str, Any]) -> bool:
+    return any(getattr(row, name) != value for name, value in facts.items())

@@ -1,0 +1,301 @@
+"""The durable work list: submit, claim, park, close, cancel.
+
+An Operation row is written in the transaction that changes its target, so a rollback
+leaves no work and a lost message loses none. What the work is stands in
+`compute.services.vms` and `compute.services.snapshots`; `compute.services.operations`
+runs it.
+"""
+
+import logging
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Protocol
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from compute.errors import OperationInProgress, PreconditionFailed, Problem
+from compute.events import Actor
+from compute.models import VM, Operation, OperationStatus, OperationType, Snapshot
+from providers.base import Image, Server
+
+log = logging.getLogger(__name__)
+
+# What became of one look at an operation
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The cloud works on it."""
+
+    step: str
+    progress: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A worker shall look at it once more, in ``after`` seconds."""
+
+    after: float = 0.0
+    #: Because a call failed: counts towards giving up.
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """It succeeded. ``status`` is where its target rests, if that is known."""
+
+    status: str | None = None
+    server: Server | None = None
+    #: What a snapshot has become.
+    image: Image | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """It failed. ``status`` is where its target rests now, if that is known."""
+
+    problem: Problem
+    status: str | None = None
+    server: Server | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """It was undone as asked."""
+
+
+Outcome = Waiting | Again | Done | Failed | Cancelled
+
+OUTCOME_STATUSES = {
+    Done: OperationStatus.SUCCEEDED,
+    Failed: OperationStatus.FAILED,
+    Cancelled: OperationStatus.CANCELLED,
+}
+
+
+# Announcing work
+
+
+class Announce(Protocol):
+    def __call__(
+        self, operation_id: uuid.UUID, *, cloud: str, after: float
+    ) -> None: ...
+
+
+def _nobody(operation_id: uuid.UUID, *, cloud: str, after: float) -> None:
+    """Leave the work to the next sweep."""
+
+
+_announce: Announce = _nobody
+
+
+def on_work(announce: Announce) -> None:
+    """Set who is told, after commit, that an operation wants a worker.
+
+    The one upward call of the services: `compute.tasks` fills it. Losing it loses no
+    work, only time: `compute.services.operations.sweep` finds the row.
+    """
+    global _announce  # the hook is process-wide by nature
+    _announce = announce
+
+
+def announce(operation: Operation, *, after: float = 0.0) -> None:
+    """Tell the workers of an operation once the transaction is committed."""
+    transaction.on_commit(
+        lambda: _announce(operation.pk, cloud=operation.cloud, after=after)
+    )
+
+
+# The request half
+
+
+def check_free(target: VM | Snapshot) -> None:
+    """Raise OperationInProgress, naming it, if an operation occupies the target.
+
+    Call it under the target's row lock; the unique constraint is the backstop.
+    """
+    live = target.live_operation
+    if live is not None:
+        raise OperationInProgress(
+            f"Operation {live.pk} ({live.type}) is in progress.",
+            operation_id=str(live.pk),
+        )
+
+
+def check_expected(target: VM | Snapshot, expect: frozenset[int] | None) -> None:
+    """Raise PreconditionFailed unless the target has one of the versions."""
+    if expect is not None and target.version not in expect:
+        raise PreconditionFailed(
+            f"The current version is {target.version}.", version=target.version
+        )
+
+
+def submit(
+    type: OperationType,
+    *,
+    actor: Actor,
+    target: VM | Snapshot,
+    vm: VM | None = None,
+    snapshot: Snapshot | None = None,
+    params: Mapping[str, Any] | None = None,
+    from_status: str = "",
+    end_status: str = "",
+) -> Operation:
+    """Write the operation of a change in the change's own transaction."""
+    now = timezone.now()
+    operation = Operation.objects.create(
+        type=type,
+        project_id=target.project_id,
+        cloud=target.cloud,
+        vm=vm,
+        snapshot=snapshot,
+        params=dict(params or {}),
+        from_status=from_status,
+        end_status=end_status,
+        requested_by=actor.name,
+        request_id=actor.request_id,
+        deadline=now + timedelta(seconds=settings.OPERATION_DEADLINE_SECONDS),
+        created_at=now,
+        updated_at=now,
+    )
+    announce(operation)
+    return operation
+
+
+# The perform half
+
+
+def claim(operation_id: uuid.UUID) -> Operation | None:
+    """Take an operation for this worker, or return ``None`` if another has it.
+
+    One conditional update decides; the lease lets a later worker take over from one
+    that died.
+    """
+    now = timezone.now()
+    taken = (
+        Operation.objects.filter(pk=operation_id)
+        .claimable(now)
+        .update(
+            status=OperationStatus.RUNNING,
+            lease_until=now + timedelta(seconds=settings.OPERATION_LEASE_SECONDS),
+            attempts=F("attempts") + 1,
+            updated_at=now,
+        )
+    )
+    if not taken:
+        return None
+    operation = Operation.objects.select_related("vm", "snapshot__image").get(
+        pk=operation_id
+    )
+    if operation.started_at is None:
+        operation.started_at = now
+        Operation.objects.filter(pk=operation_id).update(started_at=now)
+    return operation
+
+
+def holds(operation: Operation) -> bool:
+    """Whether this worker's claim still stands, and renew its lease if so.
+
+    A worker that was stopped for longer than its lease must not act on the cloud:
+    another has the operation by now.
+    """
+    now = timezone.now()
+    return bool(
+        Operation.objects.filter(
+            pk=operation.pk,
+            status=OperationStatus.RUNNING,
+            attempts=operation.attempts,
+        ).update(lease_until=now + timedelta(seconds=settings.OPERATION_LEASE_SECONDS))
+    )
+
+
+def park(operation: Operation, waiting: Waiting) -> None:
+    """Leave a claimed operation to the cloud and the next pass of observation.
+
+    If a cancel was asked for meanwhile a worker shall look again at once.
+    """
+    now = timezone.now()
+    mine = Operation.objects.filter(
+        pk=operation.pk,
+        status=OperationStatus.RUNNING,
+        attempts=operation.attempts,
+    )
+    parked = mine.filter(cancel_requested=operation.cancel_requested).update(
+        lease_until=None,
+        failures=0,
+        step=waiting.step,
+        progress=waiting.progress,
+        updated_at=now,
+    )
+    if not parked:
+        wake(operation)
+
+
+def wake(operation: Operation, *, after: float = 0.0, failed: bool = False) -> None:
+    """Have a worker look at a running operation, in ``after`` seconds."""
+    now = timezone.now()
+    Operation.objects.filter(
+        pk=operation.pk,
+        status=OperationStatus.RUNNING,
+        attempts=operation.attempts,
+    ).update(
+        lease_until=now + timedelta(seconds=after),
+        failures=F("failures") + 1 if failed else F("failures"),
+        updated_at=now,
+    )
+    announce(operation, after=after)
+
+
+def show_progress(operation: Operation, waiting: Waiting) -> None:
+    """Note how far the cloud has come; costs nothing when nothing changed."""
+    if (operation.step, operation.progress) == (waiting.step, waiting.progress):
+        return
+    Operation.objects.waiting().filter(pk=operation.pk).update(
+        step=waiting.step, progress=waiting.progress
+    )
+
+
+def close(
+    operation: Operation, status: OperationStatus, *, problem: Problem | None = None
+) -> bool:
+    """End an operation; return False if somebody else ended it first.
+
+    Call it under the target's row lock, in the transaction that settles the target.
+    """
+    now = timezone.now()
+    closed = (
+        Operation.objects.filter(pk=operation.pk)
+        .live()
+        .update(
+            status=status,
+            error=problem.document() if problem else None,
+            progress=100 if status == OperationStatus.SUCCEEDED else F("progress"),
+            step="",
+            lease_until=None,
+            finished_at=now,
+            updated_at=now,
+        )
+    )
+    if closed:
+        operation.refresh_from_db(fields=["status", "error", "finished_at"])
+    return bool(closed)
+
+
+def request_cancel(operation: Operation) -> None:
+    """Have a worker undo a running operation as soon as none is busy with it."""
+    now = timezone.now()
+    Operation.objects.live().filter(pk=operation.pk).update(
+        cancel_requested=True, updated_at=now
+    )
+    Operation.objects.waiting().filter(pk=operation.pk).update(lease_until=now)
+    announce(operation)
+
+
+def has_live(cloud: str) -> bool:
+    """Whether any operation of a cloud has not ended."""
+    return Operation.objects.live().filter(cloud=cloud).exists()

@@ -1,0 +1,96 @@
+"""Resize: one operation for a user, up to three calls to Nova.
+
+Nova stops in VERIFY_RESIZE and wants a confirmation; we give it. A VM that was off
+comes back off and is started. Which call is next is read from the server, so that a
+worker may take over anywhere.
+"""
+
+from compute.models import Operation, VMStatus
+from compute.services import calls, observed, verbs
+from compute.services.outbox import Again, Done, Failed, Outcome, Waiting
+from providers import errors
+from providers.base import Provider, Receipt, Server
+
+VERIFY_RESIZE = "VERIFY_RESIZE"
+
+
+def perform_resize(operation: Operation, provider: Provider) -> Outcome:
+    server_id = operation.vm.server_id if operation.vm else ""
+    if not operation.call and operation.attempts == 1:
+        return _resize(operation, provider, server_id)
+    try:
+        server = provider.get_server(server_id)
+    except errors.NotFound:
+        return verbs.vanished()
+    if observed.is_gone(server):
+        return verbs.vanished()
+    if server.task_state is not None:
+        return Waiting(step=server.task_state)
+    return _next(operation, provider, server)
+
+
+def _next(operation: Operation, provider: Provider, server: Server) -> Outcome:
+    resized = server.flavor_name == operation.params["flavor_provider_name"]
+    if server.status == VERIFY_RESIZE:
+        if operation.call == "confirm_resize":
+            # No task state tells that the confirmation runs: ask for its record.
+            return calls.verify(
+                operation, provider, action="confirmResize", server=server
+            ) or Again(calls.RECORD_POLL_SECONDS)
+        return _confirm(operation, provider, server.id)
+    if resized and server.status == "ACTIVE":
+        return Done(VMStatus.ACTIVE, server)
+    if resized and server.status == "SHUTOFF":
+        if operation.call == "start_server":
+            failed = calls.verify(operation, provider, action="start", server=server)
+            return failed or Again(calls.RECORD_POLL_SECONDS)
+        return _start(operation, provider, server.id)
+    if server.status == "ERROR":
+        return Failed(observed.fault_problem(server), VMStatus.ERROR, server)
+    if operation.call == "resize_server":
+        failed = calls.verify(operation, provider, action="resize", server=server)
+        return failed or Again(calls.RECORD_POLL_SECONDS)
+    return _resize(operation, provider, server.id)
+
+
+def _resize(operation: Operation, provider: Provider, server_id: str) -> Outcome:
+    def request(request_id: str) -> Receipt:
+        return provider.resize_server(
+            server_id,
+            flavor_id=operation.params["flavor_provider_id"],
+            request_id=request_id,
+        )
+
+    calls.send(operation, "resize_server", request)
+    return Waiting(step="resize", progress=20)
+
+
+def _confirm(operation: Operation, provider: Provider, server_id: str) -> Outcome:
+    def request(request_id: str) -> Receipt:
+        return provider.confirm_resize(server_id, request_id=request_id)
+
+    calls.send(operation, "confirm_resize", request)
+    return Waiting(step="confirm_resize", progress=70)
+
+
+def _start(operation: Operation, provider: Provider, server_id: str) -> Outcome:
+    def request(request_id: str) -> Receipt:
+        return provider.start_server(server_id, request_id=request_id)
+
+    calls.send(operation, "start_server", request)
+    return Waiting(step="start", progress=90)
+
+
+def look(operation: Operation, server: Server) -> Outcome:
+    """Read from a listing whether the next call is due, or the end is there."""
+    if observed.is_gone(server):
+        return verbs.vanished()
+    if server.task_state is not None:
+        return Waiting(step=server.task_state)
+    resized = server.flavor_name == operation.params["flavor_provider_name"]
+    if server.status == "ACTIVE" and resized:
+        return Done(VMStatus.ACTIVE, server)
+    if server.status == VERIFY_RESIZE and operation.call == "confirm_resize":
+        # Nova stays here for a moment, and without a task state.
+        return Waiting(step="confirm_resize", progress=70)
+    return Again()

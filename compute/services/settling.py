@@ -1,0 +1,176 @@
+"""How things end: settle a VM on what the cloud says, and follow what it says later.
+
+Three facts, three writers: what was asked is the Operation, what the cloud said is
+``observed_status``, what we show is ``status``. Nothing is corrected while an
+operation lives.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from compute import events
+from compute.errors import ServerVanished
+from compute.events import SYSTEM, Actor
+from compute.models import (
+    VM,
+    Flavor,
+    Image,
+    Operation,
+    OperationType,
+    VMStatus,
+)
+from compute.services import observed, outbox
+from compute.services.outbox import OUTCOME_STATUSES, Cancelled, Done, Failed
+from providers.base import Server
+
+
+def finish(operation: Operation, outcome: Done | Failed | Cancelled) -> None:
+    """End an operation on a VM: settle the VM on what the cloud says, and say so.
+
+    ``outcome.status`` must be known. Does nothing if somebody else ended it first.
+    """
+    with transaction.atomic():
+        vm = VM.objects.select_for_update().get(pk=operation.vm_id)
+        problem = outcome.problem if isinstance(outcome, Failed) else None
+        if not outbox.close(
+            operation, OUTCOME_STATUSES[type(outcome)], problem=problem
+        ):
+            return
+        before = vm.status
+        if isinstance(outcome, Cancelled):
+            _settle(vm, operation.from_status or VMStatus.DELETED)
+        else:
+            _settle(vm, outcome.status or operation.end_status)
+        vm.error = problem.document() if problem else None
+        fields = ["error", "deleted_at"]
+        server = None if isinstance(outcome, Cancelled) else outcome.server
+        if server is not None:
+            fields += note(vm, server)
+        if isinstance(outcome, Done):
+            fields += _take_over(vm, operation)
+        vm.save_changes(*fields)
+        _record_end(vm, operation, before=before, actor=_actor(operation))
+
+
+def _settle(vm: VM, status: str) -> None:
+    if status == VMStatus.DELETED:
+        vm.mark_deleted()
+    else:
+        vm.settle(VMStatus(status))
+
+
+def _actor(operation: Operation) -> Actor:
+    return Actor(SYSTEM.name, request_id=operation.request_id)
+
+
+def _record_end(vm: VM, operation: Operation, *, before: str, actor: Actor) -> None:
+    events.record(
+        "operation.finished",
+        actor=actor,
+        vm=vm,
+        operation=operation,
+        data={"status": operation.status, "error": operation.error},
+    )
+    events.record(
+        "vm.deleted" if vm.deleted_at else "vm.updated",
+        actor=actor,
+        vm=vm,
+        operation=operation,
+        data={"status": [before, vm.status]},
+    )
+
+
+def _take_over(vm: VM, operation: Operation) -> list[str]:
+    """Show what a successful resize or rebuild gave the VM; return changed fields."""
+    if operation.type == OperationType.VM_RESIZE:
+        size = Flavor.objects.get(pk=operation.params["flavor_id"])
+        vm.flavor_name, vm.flavor = operation.params["flavor"], size
+        vm.vcpus, vm.ram_mb, vm.disk_gb = size.vcpus, size.ram_mb, size.disk_gb
+        return ["flavor_name", "flavor", "vcpus", "ram_mb", "disk_gb"]
+    if operation.type == OperationType.VM_REBUILD:
+        vm.image_name = operation.params["image"]
+        vm.image = Image.objects.get(pk=operation.params["image_id"])
+        return ["image_name", "image"]
+    return []
+
+
+def note(vm: VM, server: Server) -> list[str]:
+    """Take over what the cloud says beside the status; return the fields."""
+    vm.observed_status = server.status
+    vm.observed_at = server.updated_at
+    vm.addresses = observed.addresses_of(server)
+    vm.missing_since = None
+    return ["observed_status", "observed_at", "addresses", "missing_since"]
+
+
+def differs(vm: VM, server: Server, status: VMStatus) -> bool:
+    """Whether a server at rest shows anything that the VM does not."""
+    return (
+        vm.status != status
+        or vm.observed_status != server.status
+        or vm.addresses != observed.addresses_of(server)
+    )
+
+
+def follow(vm: VM, server: Server, status: VMStatus) -> bool:
+    """Take over a change made outside, unless an operation lives; say if it did."""
+    with transaction.atomic():
+        vm = VM.objects.select_for_update().get(pk=vm.pk)
+        if vm.live_operation is not None or vm.deleted_at is not None:
+            return False
+        before, addresses = vm.status, vm.addresses
+        fields = note(vm, server)
+        if status == before:
+            if vm.addresses == addresses:
+                vm.save(update_fields=[*fields, "status"])
+                return False
+            vm.save_changes(*fields)
+            changes: dict[str, Any] = {"addresses": [addresses, vm.addresses]}
+            events.record("vm.updated", actor=SYSTEM, vm=vm, data=changes)
+            return True
+        vm.follow(status)
+        vm.error = (
+            observed.fault_problem(server).document()
+            if status == VMStatus.ERROR
+            else None
+        )
+        vm.save_changes(*fields, "error")
+        events.record(
+            "vm.drifted", actor=SYSTEM, vm=vm, data={"status": [before, vm.status]}
+        )
+    return True
+
+
+def miss(vm: VM, *, absent_since: datetime) -> None:
+    """Note that a complete listing lacked the server; the second time it is proof."""
+    if vm.missing_since is None:
+        VM.objects.filter(pk=vm.pk, missing_since=None).update(
+            missing_since=absent_since
+        )
+    elif vm.missing_since < absent_since:
+        vanish(vm)
+
+
+def vanish(vm: VM) -> bool:
+    """Show a VM whose server is gone as ERROR, unless an operation lives."""
+    with transaction.atomic():
+        vm = VM.objects.select_for_update().get(pk=vm.pk)
+        if vm.live_operation is not None or vm.deleted_at is not None:
+            return False
+        problem = ServerVanished("The server was deleted outside this service.")
+        if vm.status == VMStatus.ERROR and vm.error == problem.document():
+            return False
+        before = vm.status
+        vm.follow(VMStatus.ERROR)
+        vm.error = problem.document()
+        vm.observed_status = "DELETED"
+        vm.save_changes("error", "observed_status")
+        events.record(
+            "vm.drifted",
+            actor=SYSTEM,
+            vm=vm,
+            data={"status": [before, vm.status], "error": vm.error},
+        )
+    return True

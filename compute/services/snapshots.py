@@ -1,0 +1,322 @@
+"""Snapshots: what can be asked of them, how it is done, and how it ends.
+
+Taking one occupies its VM, whose status stays as it is; deleting one occupies the
+snapshot alone.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+from django_fsm import can_proceed
+
+from compute import events
+from compute.errors import InvalidTransition, NotFound, OpenStackError
+from compute.events import SYSTEM, Actor
+from compute.models import (
+    VM,
+    Image,
+    Operation,
+    OperationType,
+    Snapshot,
+    SnapshotStatus,
+)
+from compute.services import calls, outbox, vms
+from compute.services.outbox import (
+    OUTCOME_STATUSES,
+    Again,
+    Cancelled,
+    Done,
+    Failed,
+    Outcome,
+    Waiting,
+)
+from providers import errors
+from providers.base import Image as CloudImage
+from providers.base import Provider, Receipt
+
+#: Glance's words for an image that will never be active.
+DEAD_IMAGE_STATUSES = frozenset({"killed", "deleted", "pending_delete"})
+
+#: What `update` may change.
+EDITABLE = frozenset({"name", "description", "labels"})
+
+# The request half
+
+
+def create(
+    vm: VM,
+    *,
+    actor: Actor,
+    name: str,
+    description: str = "",
+    labels: Mapping[str, str] | None = None,
+    expect: frozenset[int] | None = None,
+) -> Snapshot:
+    """Ask for a snapshot of a VM; no other action is accepted until it ends."""
+    with transaction.atomic():
+        vm = vms.lock(vm)
+        vms.check(vm, "snapshot", expect=expect)
+        vm.snapshot()
+        snapshot: Snapshot = Snapshot.objects.create(
+            project_id=vm.project_id,
+            cloud=vm.cloud,
+            vm=vm,
+            name=name,
+            description=description,
+            labels=dict(labels or {}),
+        )
+        operation = outbox.submit(
+            OperationType.SNAPSHOT_CREATE,
+            actor=actor,
+            target=snapshot,
+            vm=vm,
+            snapshot=snapshot,
+            end_status=SnapshotStatus.AVAILABLE,
+        )
+        snapshot.operation = vm.operation = operation
+        snapshot.save(update_fields=["operation", "status"])
+        vm.save_changes("operation")
+        events.record(
+            "snapshot.created",
+            actor=actor,
+            vm=vm,
+            snapshot=snapshot,
+            operation=operation,
+        )
+    return snapshot
+
+
+def update(
+    snapshot: Snapshot,
+    *,
+    actor: Actor,
+    changes: Mapping[str, Any],
+    expect: frozenset[int] | None = None,
+) -> Snapshot:
+    """Change what is ours alone: name, description, labels."""
+    unknown = changes.keys() - EDITABLE
+    if unknown:
+        raise ValueError(f"not editable: {', '.join(sorted(unknown))}")
+    with transaction.atomic():
+        snapshot = _lock(snapshot)
+        outbox.check_expected(snapshot, expect)
+        changed = {
+            name: [getattr(snapshot, name), value]
+            for name, value in changes.items()
+            if getattr(snapshot, name) != value
+        }
+        if not changed:
+            return snapshot
+        for name in changed:
+            setattr(snapshot, name, changes[name])
+        snapshot.save_changes(*changed)
+        events.record(
+            "snapshot.updated",
+            actor=actor,
+            vm=snapshot.vm,
+            snapshot=snapshot,
+            data=changed,
+        )
+    return snapshot
+
+
+def delete(
+    snapshot: Snapshot, *, actor: Actor, expect: frozenset[int] | None = None
+) -> Snapshot:
+    """Delete a snapshot: its image goes, the row stays as DELETED."""
+    with transaction.atomic():
+        snapshot = _lock(snapshot)
+        outbox.check_expected(snapshot, expect)
+        outbox.check_free(snapshot)
+        if not can_proceed(snapshot.remove):
+            raise InvalidTransition(
+                f"Cannot delete a snapshot that is {snapshot.status}.",
+                snapshot_status=snapshot.status,
+                allowed_actions=[],
+            )
+        before = snapshot.status
+        snapshot.remove()
+        snapshot.operation = outbox.submit(
+            OperationType.SNAPSHOT_DELETE,
+            actor=actor,
+            target=snapshot,
+            snapshot=snapshot,
+            from_status=before,
+            end_status=SnapshotStatus.DELETED,
+        )
+        snapshot.save_changes("operation")
+        events.record(
+            "snapshot.updated",
+            actor=actor,
+            vm=snapshot.vm,
+            snapshot=snapshot,
+            operation=snapshot.operation,
+            data={"status": [before, snapshot.status]},
+        )
+    return snapshot
+
+
+def _lock(snapshot: Snapshot) -> Snapshot:
+    found: Snapshot | None = (
+        Snapshot.objects.select_for_update()
+        .filter(pk=snapshot.pk, deleted_at=None)
+        .first()
+    )
+    if found is None:
+        raise NotFound("No such snapshot.")
+    return found
+
+
+# The perform half
+
+
+def perform_create(operation: Operation, provider: Provider) -> Outcome:
+    """Take the snapshot, or find the image of one that was taken before."""
+    snapshot = _of(operation)
+    if not operation.call:
+        return _take(operation, provider, snapshot)
+    found = provider.list_snapshot_images(tag=str(snapshot.pk))
+    if not found and not operation.receipt:
+        remaining = calls.may_still_arrive(operation, provider)
+        return Again(remaining) if remaining else _take(operation, provider, snapshot)
+    if not found:
+        return _failed("The cloud dropped the snapshot's image without a reason.")
+    if found[0].status in DEAD_IMAGE_STATUSES:
+        _delete_image(operation, provider, found[0].id)
+        return _failed(f"The cloud gave the snapshot's image up: {found[0].status}.")
+    _remember(snapshot, found[0].id)
+    return look_create(operation, found[0])
+
+
+def _take(operation: Operation, provider: Provider, snapshot: Snapshot) -> Outcome:
+    def request(request_id: str) -> Receipt:
+        return provider.snapshot_server(
+            snapshot.vm.server_id,
+            name=snapshot.name,
+            tag=str(snapshot.pk),
+            request_id=request_id,
+        )
+
+    receipt = calls.send(operation, "snapshot_server", request)
+    _remember(snapshot, receipt.created_id or "")
+    return Waiting(step="queued", progress=10)
+
+
+def _remember(snapshot: Snapshot, image_id: str) -> None:
+    snapshot.image_provider_id = image_id
+    snapshot.save(update_fields=["image_provider_id", "status"])
+
+
+def _failed(detail: str) -> Failed:
+    return Failed(OpenStackError(detail), SnapshotStatus.ERROR)
+
+
+def look_create(operation: Operation, image: CloudImage | None) -> Outcome:
+    """Read from a listing of images how far the snapshot has come."""
+    if image is None or image.status in DEAD_IMAGE_STATUSES:
+        return Again()
+    if image.status == Image.ACTIVE:
+        return Done(SnapshotStatus.AVAILABLE, image=image)
+    return Waiting(step=image.status)
+
+
+def perform_delete(operation: Operation, provider: Provider) -> Outcome:
+    """Delete the image; one that is gone already counts as deleted.
+
+    Found by its tag, so that the image of a snapshot that failed is found too.
+    """
+    snapshot = _of(operation)
+    for image in provider.list_snapshot_images(tag=str(snapshot.pk)):
+        _delete_image(operation, provider, image.id)
+    return Done(SnapshotStatus.DELETED)
+
+
+def _delete_image(operation: Operation, provider: Provider, image_id: str) -> None:
+    try:
+        provider.delete_image(image_id, request_id=calls.request_id(operation))
+    except errors.NotFound:
+        return
+
+
+def _of(operation: Operation) -> Snapshot:
+    if operation.snapshot is None:
+        raise ValueError(f"{operation} has no snapshot")
+    return operation.snapshot
+
+
+# The ends
+
+
+def finish(operation: Operation, outcome: Done | Failed | Cancelled) -> None:
+    """End an operation on a snapshot; does nothing if somebody else ended it first."""
+    problem = outcome.problem if isinstance(outcome, Failed) else None
+    with transaction.atomic():
+        # The VM first, as every request does, then the snapshot: one lock order.
+        vm = VM.objects.select_for_update().filter(pk=operation.vm_id).first()
+        snapshot = Snapshot.objects.select_for_update().get(pk=operation.snapshot_id)
+        status = OUTCOME_STATUSES[type(outcome)]
+        if not outbox.close(operation, status, problem=problem):
+            return
+        before = snapshot.status
+        if isinstance(outcome, Cancelled):
+            _settle(snapshot, operation.from_status or SnapshotStatus.DELETED)
+        else:
+            _settle(snapshot, outcome.status or operation.end_status)
+        snapshot.error = problem.document() if problem else None
+        if isinstance(outcome, Done) and outcome.image is not None:
+            snapshot.size_bytes = outcome.image.size_bytes
+            snapshot.image = _catalogue(snapshot, outcome.image)
+        snapshot.save_changes("deleted_at", "error", "size_bytes", "image")
+        if vm is not None:
+            # Its allowed_actions are back.
+            vm.save_changes()
+        _record_end(snapshot, operation, before=before)
+
+
+def _settle(snapshot: Snapshot, status: str) -> None:
+    if status != SnapshotStatus.DELETED:
+        snapshot.settle(SnapshotStatus(status))
+        return
+    snapshot.mark_deleted()
+    if snapshot.image is not None:
+        snapshot.image.vanished_at = snapshot.deleted_at
+        snapshot.image.save(update_fields=["vanished_at"])
+
+
+def _catalogue(snapshot: Snapshot, image: CloudImage) -> Image:
+    """Enter the snapshot's image into the catalogue, for its project alone."""
+    row, _ = Image.objects.update_or_create(
+        cloud=snapshot.cloud,
+        provider_id=image.id,
+        defaults={
+            "name": image.name,
+            "status": image.status,
+            "visibility": image.visibility,
+            "size_bytes": image.size_bytes,
+            "min_disk_gb": image.min_disk_gb,
+            "min_ram_mb": image.min_ram_mb,
+            "project_id": snapshot.project_id,
+        },
+    )
+    return row
+
+
+def _record_end(snapshot: Snapshot, operation: Operation, *, before: str) -> None:
+    actor = Actor(SYSTEM.name, request_id=operation.request_id)
+    events.record(
+        "operation.finished",
+        actor=actor,
+        vm=snapshot.vm,
+        snapshot=snapshot,
+        operation=operation,
+        data={"status": operation.status, "error": operation.error},
+    )
+    events.record(
+        "snapshot.deleted" if snapshot.deleted_at else "snapshot.updated",
+        actor=actor,
+        vm=snapshot.vm,
+        snapshot=snapshot,
+        operation=operation,
+        data={"status": [before, snapshot.status]},
+    )

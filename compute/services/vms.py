@@ -1,0 +1,400 @@
+"""VMs: what can be asked of them.
+
+Each request only writes rows, in one short transaction: lock, check, transition,
+operation, event. A worker performs it: `builds`, `verbs` and `resizes`. How it ends
+is in `settling`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import models, transaction
+from django_fsm import TransitionNotAllowed, can_proceed
+
+from compute import clouds, events
+from compute.errors import (
+    DeleteProtected,
+    InvalidTransition,
+    NotFound,
+    ValidationError,
+    from_provider,
+)
+from compute.events import Actor
+from compute.models import (
+    VM,
+    OperationType,
+    Project,
+    Snapshot,
+    SnapshotStatus,
+    VMStatus,
+)
+from compute.models.vm import VERBS
+from compute.services import catalog, outbox
+from providers.errors import ProviderError
+
+
+class RebootType(models.TextChoices):
+    SOFT = "SOFT"
+    HARD = "HARD"
+
+
+#: What `update` may change.
+EDITABLE = frozenset({"name", "description", "labels", "delete_protection"})
+
+
+def create(
+    *,
+    project: Project,
+    actor: Actor,
+    name: str,
+    flavor: str,
+    image: str,
+    cloud: str | None = None,
+    description: str = "",
+    labels: Mapping[str, str] | None = None,
+    delete_protection: bool = False,
+    user_data: str = "",
+) -> VM:
+    """Ask for a new VM.
+
+    ``flavor`` and ``image`` are names or ids, kept as given. Raises ValidationError
+    for an unknown cloud, flavor or image, or an image too large for the flavor.
+    """
+    alias = cloud or clouds.default_alias()
+    if alias not in clouds.aliases():
+        raise ValidationError(
+            [
+                {
+                    "pointer": "#/cloud",
+                    "code": "does_not_exist",
+                    "detail": f"No cloud {alias}.",
+                }
+            ]
+        )
+    size = catalog.flavor(flavor, cloud=alias)
+    source = catalog.image(image, cloud=alias, project=project)
+    catalog.check_fits(
+        source, disk_gb=size.disk_gb, ram_mb=size.ram_mb, pointer="#/flavor"
+    )
+    with transaction.atomic():
+        vm: VM = VM.objects.create(
+            project=project,
+            cloud=alias,
+            name=name,
+            description=description,
+            labels=dict(labels or {}),
+            delete_protection=delete_protection,
+            user_data=user_data,
+            flavor_name=flavor,
+            flavor=size,
+            image_name=image,
+            image=source,
+            vcpus=size.vcpus,
+            ram_mb=size.ram_mb,
+            disk_gb=size.disk_gb,
+        )
+        operation = outbox.submit(
+            OperationType.VM_CREATE,
+            actor=actor,
+            target=vm,
+            vm=vm,
+            params={
+                "flavor_provider_id": size.provider_id,
+                "image_provider_id": source.provider_id,
+            },
+            end_status=VMStatus.ACTIVE,
+        )
+        vm.operation = operation
+        vm.save(update_fields=["operation", "status"])
+        events.record("vm.created", actor=actor, vm=vm, operation=operation)
+    return vm
+
+
+def update(
+    vm: VM,
+    *,
+    actor: Actor,
+    changes: Mapping[str, Any],
+    expect: frozenset[int] | None = None,
+) -> VM:
+    """Change what is ours alone: name, description, labels, delete_protection."""
+    unknown = changes.keys() - EDITABLE
+    if unknown:
+        raise ValueError(f"not editable: {', '.join(sorted(unknown))}")
+    with transaction.atomic():
+        vm = lock(vm)
+        outbox.check_expected(vm, expect)
+        before = {name: getattr(vm, name) for name in changes}
+        changed = {
+            name: [before[name], value]
+            for name, value in changes.items()
+            if before[name] != value
+        }
+        if not changed:
+            return vm
+        for name in changed:
+            setattr(vm, name, changes[name])
+        vm.save_changes(*changed)
+        events.record("vm.updated", actor=actor, vm=vm, data=changed)
+    return vm
+
+
+def start(vm: VM, *, actor: Actor, expect: frozenset[int] | None = None) -> VM:
+    """Power on a SHUTOFF VM."""
+    return _request(vm, "start", OperationType.VM_START, actor=actor, expect=expect)
+
+
+def stop(vm: VM, *, actor: Actor, expect: frozenset[int] | None = None) -> VM:
+    """Power off an ACTIVE VM."""
+    return _request(vm, "stop", OperationType.VM_STOP, actor=actor, expect=expect)
+
+
+def reboot(
+    vm: VM,
+    *,
+    type: RebootType = RebootType.SOFT,
+    actor: Actor,
+    expect: frozenset[int] | None = None,
+) -> VM:
+    """Reboot a VM: SOFT asks the guest, HARD cuts the power and leads out of ERROR."""
+    return _request(
+        vm,
+        "reboot_hard" if type == RebootType.HARD else "reboot",
+        OperationType.VM_REBOOT,
+        actor=actor,
+        expect=expect,
+        params={"type": str(type)},
+    )
+
+
+def resize(
+    vm: VM, *, flavor: str, actor: Actor, expect: frozenset[int] | None = None
+) -> VM:
+    """Give a VM another flavor; a VM that was off comes back on."""
+    size = catalog.flavor(flavor, cloud=vm.cloud)
+    with transaction.atomic():
+        vm = lock(vm)
+        check(vm, "resize", expect=expect)
+        catalog.check_resizable(vm, size)
+        return _begin(
+            vm,
+            "resize",
+            OperationType.VM_RESIZE,
+            actor=actor,
+            params={
+                "flavor": flavor,
+                "flavor_id": str(size.pk),
+                "flavor_provider_id": size.provider_id,
+                "flavor_provider_name": size.name,
+            },
+        )
+
+
+def rebuild(
+    vm: VM, *, image: str, actor: Actor, expect: frozenset[int] | None = None
+) -> VM:
+    """Replace a VM's disk by an image; a VM that was off stays off."""
+    source = catalog.image(image, cloud=vm.cloud, project=vm.project)
+    with transaction.atomic():
+        vm = lock(vm)
+        check(vm, "rebuild", expect=expect)
+        catalog.check_fits(
+            source, disk_gb=vm.disk_gb, ram_mb=vm.ram_mb, pointer="#/image"
+        )
+        return _begin(
+            vm,
+            "rebuild",
+            OperationType.VM_REBUILD,
+            actor=actor,
+            params={
+                "image": image,
+                "image_id": str(source.pk),
+                "image_provider_id": source.provider_id,
+            },
+        )
+
+
+def restore(
+    vm: VM, *, snapshot: str, actor: Actor, expect: frozenset[int] | None = None
+) -> VM:
+    """Rebuild a VM from a snapshot of its own."""
+    with transaction.atomic():
+        vm = lock(vm)
+        check(vm, "restore", expect=expect)
+        source = _own_snapshot(vm, snapshot)
+        outbox.check_free(source)
+        return _begin(
+            vm,
+            "restore",
+            OperationType.VM_RESTORE,
+            actor=actor,
+            snapshot=source,
+            params={"image_provider_id": source.image_provider_id},
+        )
+
+
+def pause(vm: VM, *, actor: Actor, expect: frozenset[int] | None = None) -> VM:
+    """Freeze an ACTIVE VM in memory."""
+    return _request(vm, "pause", OperationType.VM_PAUSE, actor=actor, expect=expect)
+
+
+def unpause(vm: VM, *, actor: Actor, expect: frozenset[int] | None = None) -> VM:
+    """Continue a PAUSED VM."""
+    return _request(vm, "unpause", OperationType.VM_UNPAUSE, actor=actor, expect=expect)
+
+
+def suspend(vm: VM, *, actor: Actor, expect: frozenset[int] | None = None) -> VM:
+    """Save an ACTIVE VM's memory to disk and turn it off."""
+    return _request(vm, "suspend", OperationType.VM_SUSPEND, actor=actor, expect=expect)
+
+
+def resume(vm: VM, *, actor: Actor, expect: frozenset[int] | None = None) -> VM:
+    """Continue a SUSPENDED VM."""
+    return _request(vm, "resume", OperationType.VM_RESUME, actor=actor, expect=expect)
+
+
+def shelve(vm: VM, *, actor: Actor, expect: frozenset[int] | None = None) -> VM:
+    """Keep a VM as an image only, without a host."""
+    return _request(vm, "shelve", OperationType.VM_SHELVE, actor=actor, expect=expect)
+
+
+def unshelve(vm: VM, *, actor: Actor, expect: frozenset[int] | None = None) -> VM:
+    """Bring a SHELVED_OFFLOADED VM back."""
+    return _request(
+        vm, "unshelve", OperationType.VM_UNSHELVE, actor=actor, expect=expect
+    )
+
+
+def rescue(vm: VM, *, actor: Actor, expect: frozenset[int] | None = None) -> VM:
+    """Boot a VM from a rescue image, its own disk attached."""
+    return _request(vm, "rescue", OperationType.VM_RESCUE, actor=actor, expect=expect)
+
+
+def unrescue(vm: VM, *, actor: Actor, expect: frozenset[int] | None = None) -> VM:
+    """End the rescue of a VM."""
+    return _request(
+        vm, "unrescue", OperationType.VM_UNRESCUE, actor=actor, expect=expect
+    )
+
+
+def delete(vm: VM, *, actor: Actor, expect: frozenset[int] | None = None) -> VM:
+    """Delete a VM: the server goes, the row stays as DELETED.
+
+    Raises DeleteProtected while ``delete_protection`` is on.
+    """
+    with transaction.atomic():
+        vm = lock(vm)
+        check(vm, "remove", expect=expect)
+        if vm.delete_protection:
+            raise DeleteProtected("Turn delete_protection off first.")
+        return _begin(vm, "remove", OperationType.VM_DELETE, actor=actor)
+
+
+def console_log(vm: VM, *, lines: int) -> str:
+    """Return the last lines of the serial console: the one read that asks the cloud.
+
+    Raises InvalidTransition for a VM that has no server to ask.
+    """
+    if not vm.server_id:
+        raise _refused(vm, "read the console of")
+    try:
+        return clouds.provider(vm.cloud).get_console_log(vm.server_id, lines=lines)
+    except ProviderError as error:
+        raise from_provider(error) from error
+
+
+def _request(
+    vm: VM,
+    method: str,
+    type: OperationType,
+    *,
+    actor: Actor,
+    expect: frozenset[int] | None,
+    params: Mapping[str, Any] | None = None,
+) -> VM:
+    with transaction.atomic():
+        vm = lock(vm)
+        check(vm, method, expect=expect)
+        return _begin(vm, method, type, actor=actor, params=params)
+
+
+def lock(vm: VM) -> VM:
+    """Return the VM as it is now, its row locked to the end of the transaction."""
+    found: VM | None = (
+        VM.objects.select_for_update().filter(pk=vm.pk, deleted_at=None).first()
+    )
+    if found is None:
+        raise NotFound("No such VM.")
+    return found
+
+
+def check(vm: VM, method: str, *, expect: frozenset[int] | None) -> None:
+    """Raise unless a locked VM permits the transition and has the expected version."""
+    outbox.check_expected(vm, expect)
+    outbox.check_free(vm)
+    if not can_proceed(getattr(vm, method)):
+        action = VERBS[method].action
+        other = " softly; use type HARD" if method == "reboot" else ""
+        raise _refused(vm, action, other if action in vm.allowed_actions else "")
+
+
+def _refused(vm: VM, action: str, addition: str = "") -> InvalidTransition:
+    return InvalidTransition(
+        f"Cannot {action} a VM that is {vm.status}{addition}.",
+        vm_status=vm.status,
+        allowed_actions=list(vm.allowed_actions),
+    )
+
+
+def _begin(
+    vm: VM,
+    method: str,
+    type: OperationType,
+    *,
+    actor: Actor,
+    snapshot: Snapshot | None = None,
+    params: Mapping[str, Any] | None = None,
+) -> VM:
+    """Make the transition of a checked request, in the caller's transaction."""
+    before = VMStatus(vm.status)
+    try:
+        getattr(vm, method)()
+    except TransitionNotAllowed as error:
+        raise _refused(vm, VERBS[method].action) from error
+    operation = outbox.submit(
+        type,
+        actor=actor,
+        target=vm,
+        vm=vm,
+        snapshot=snapshot,
+        params=params,
+        from_status=before,
+        end_status=VERBS[method].ends[before],
+    )
+    vm.operation = operation
+    vm.save_changes("operation")
+    events.record(
+        "vm.updated",
+        actor=actor,
+        vm=vm,
+        operation=operation,
+        data={"status": [before, vm.status]},
+    )
+    return vm
+
+
+def _own_snapshot(vm: VM, reference: str) -> Snapshot:
+    # Locked: its deletion must not begin meanwhile.
+    available = vm.snapshots.alive().filter(status=SnapshotStatus.AVAILABLE)
+    for snapshot in available.select_for_update():
+        if reference in (str(snapshot.pk), snapshot.name):
+            return snapshot
+    raise ValidationError(
+        [
+            {
+                "pointer": "#/snapshot",
+                "code": "does_not_exist",
+                "detail": f"This VM has no available snapshot {reference}.",
+            }
+        ]
+    )

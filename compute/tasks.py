@@ -1,0 +1,70 @@
+"""The worker's door: tasks that call a service with an id."""
+
+import logging
+import uuid
+
+from celery import shared_task
+from django.conf import settings
+from kombu.exceptions import OperationalError
+
+from compute import clouds
+from compute.services import catalog, operations, outbox, sync
+
+log = logging.getLogger(__name__)
+
+
+def connect() -> None:
+    """Have the services announce their work to Celery."""
+    outbox.on_work(send)
+
+
+def send(operation_id: uuid.UUID, *, cloud: str, after: float) -> None:
+    """Send an operation to its cloud's queue.
+
+    A broker that cannot be reached loses nothing: the sweep finds the row.
+    """
+    try:
+        run_operation.apply_async(
+            (str(operation_id),), queue=f"cloud.{cloud}", countdown=after, retry=False
+        )
+    except OperationalError as error:
+        log.warning("The broker did not take operation %s: %s", operation_id, error)
+
+
+@shared_task
+def run_operation(operation_id: str) -> None:
+    operation = operations.run(uuid.UUID(operation_id))
+    if operation is not None:
+        sync.ask_for_pass(operation.cloud)
+        _observe_when_due(operation.cloud)
+
+
+@shared_task
+def observe(alias: str) -> None:
+    """Observe a cloud, and go on for as long as it has work of ours."""
+    if sync.observe(alias) and outbox.has_live(alias):
+        _observe_when_due(alias)
+
+
+def _observe_when_due(alias: str) -> None:
+    observe.apply_async(
+        (alias,), queue=f"cloud.{alias}", countdown=sync.due_in(alias), retry=False
+    )
+
+
+@shared_task
+def tick() -> None:
+    """Have every cloud observed whose pass is due."""
+    for alias in clouds.aliases():
+        if sync.due_in(alias) < settings.OBSERVE_INTERVAL_LIVE_SECONDS:
+            observe.apply_async((alias,), queue=f"cloud.{alias}")
+
+
+@shared_task
+def sweep() -> None:
+    operations.sweep()
+
+
+@shared_task
+def refresh_catalog() -> None:
+    catalog.refresh_all()
