@@ -1,0 +1,120 @@
+"""The cast of every test: the mock cloud, a project, and a way to get work done."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.utils import timezone
+from pytest_django import Settings
+
+from compute import clouds
+from compute.events import Actor
+from compute.models import VM, Cloud, Operation, Project, VMStatus
+from compute.services import catalog, operations, sync, vms
+from providers.mock import MockProvider
+
+ALICE = Actor("user:alice", request_id="req-8f2d6c1e-6f0c-4c1e-9d0a-3a3f1d1b2c11")
+
+
+@pytest.fixture
+def actor() -> Actor:
+    return ALICE
+
+
+@pytest.fixture
+def project(db: None) -> Project:
+    """The default project, which migrate makes."""
+    return Project.objects.default()
+
+
+@pytest.fixture
+def cloud(settings: Settings, tmp_path: Path) -> Iterator[MockProvider]:
+    """A mock cloud of this test's own, without delays."""
+    settings.PROVIDERS = {
+        "default": {
+            "BACKEND": "providers.mock.MockProvider",
+            "OPTIONS": {"path": str(tmp_path / "cloud.sqlite3"), "delay": "0"},
+        }
+    }
+    settings.OPERATION_RETRY_SECONDS = 0.01
+    clouds.reset()
+    provider = clouds.provider("default")
+    assert isinstance(provider, MockProvider)
+    yield provider
+    provider.close()
+    clouds.reset()
+
+
+@pytest.fixture
+def catalogue(db: None, cloud: MockProvider) -> None:
+    """The flavors and images of the mock cloud."""
+    catalog.refresh("default")
+
+
+Drain = Callable[[], None]
+
+
+@pytest.fixture
+def drain(cloud: MockProvider) -> Drain:
+    """Do what workers and passes would, until no operation moves any more."""
+    return drain_all
+
+
+def drain_all(rounds: int = 60) -> None:
+    """Run and observe until every operation has ended; fail when they do not."""
+    for _ in range(rounds):
+        now = timezone.now() + timedelta(hours=1)
+        # What waits for a retry or a lease is due at once: tests do not sleep.
+        Operation.objects.claimable(now).update(lease_until=timezone.now())
+        for operation in Operation.objects.claimable(timezone.now()):
+            operations.run(operation.pk)
+        if not Operation.objects.live().exists():
+            return
+        observe()
+    stuck = list(Operation.objects.live().values_list("type", "step", "call"))
+    raise AssertionError(f"operations do not end: {stuck}")
+
+
+def observe(*, full: bool = False) -> None:
+    """Make a pass over every cloud now."""
+    changes = {"next_pass_at": None, "pass_lease_until": None}
+    if full:
+        changes["full_observed_at"] = None
+    Cloud.objects.update(**changes)
+    for alias in clouds.aliases():
+        sync.observe(alias)
+
+
+@pytest.fixture
+def make_vm(project: Project, catalogue: None, drain: Drain) -> Callable[..., VM]:
+    """Make a VM that really exists in the mock cloud, in a wanted stable status."""
+
+    def make(status: str = VMStatus.ACTIVE, **fields: object) -> VM:
+        arguments: dict[str, object] = {
+            "name": "web-server-01",
+            "flavor": "m1.small",
+            "image": "ubuntu-22.04",
+            **fields,
+        }
+        vm = vms.create(project=project, actor=ALICE, **arguments)  # type: ignore[arg-type]  # keywords of create
+        drain()
+        for step in _WAY_TO[status]:
+            step(VM.objects.get(pk=vm.pk), actor=ALICE)
+            drain()
+        vm.refresh_from_db()
+        assert vm.status == status
+        return vm
+
+    return make
+
+
+_WAY_TO: dict[str, tuple[Callable[..., VM], ...]] = {
+    VMStatus.ACTIVE: (),
+    VMStatus.SHUTOFF: (vms.stop,),
+    VMStatus.PAUSED: (vms.pause,),
+    VMStatus.SUSPENDED: (vms.suspend,),
+    VMStatus.SHELVED_OFFLOADED: (vms.shelve,),
+    VMStatus.RESCUE: (vms.rescue,),
+    VMStatus.DELETED: (vms.delete,),
+}
