@@ -220,9 +220,7 @@ class Provider(ABC):
         """Power off an ACTIVE or ERROR server."""
 
     @abstractmethod
-    def reboot_server(
-        self, server_id: str, *, hard: bool, request_id: str
-    ) -> Receipt:
+    def reboot_server(self, server_id: str, *, hard: bool, request_id: str) -> Receipt:
         """Reboot a server: soft from ACTIVE only, hard from nearly anywhere."""
 
     @abstractmethod
