@@ -30,7 +30,7 @@ from compute.models import (
 )
 from compute.models.vm import VERBS
 from compute.services import catalog, outbox
-from providers.errors import ProviderError
+from providers.errors import Conflict, ProviderError
 
 
 class RebootType(models.TextChoices):
@@ -299,6 +299,8 @@ def console_log(vm: VM, *, lines: int) -> str:
         raise _refused(vm, "read the console of")
     try:
         return clouds.provider(vm.cloud).get_console_log(vm.server_id, lines=lines)
+    except Conflict as error:
+        raise _refused(vm, "read the console of") from error
     except ProviderError as error:
         raise from_provider(error) from error
 
