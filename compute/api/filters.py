@@ -63,6 +63,9 @@ def _blank(filterset: Any, params: Mapping[str, str]) -> list[dict[str, str]]:
     return errors
 
 
+@extend_schema_field(
+    {"type": "string", "minLength": 1, "maxLength": MAX_TEXT, "pattern": "^[^,]+$"}
+)
 class TextIn(django_filters.BaseInFilter, django_filters.CharFilter):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(strip=False, max_length=MAX_TEXT, **kwargs)

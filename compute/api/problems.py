@@ -12,6 +12,7 @@ from django.core.exceptions import (
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
+from django.utils.encoding import escape_uri_path
 from django_fsm import ConcurrentTransition, TransitionNotAllowed
 from rest_framework import exceptions as drf
 from rest_framework.request import Request
@@ -176,7 +177,7 @@ def plain_response(problem: errors.Problem, request: HttpRequest) -> HttpRespons
     body = document(
         problem.document(),
         request,
-        instance=request.path.replace("\0", "%00"),
+        instance=escape_uri_path(request.path),
         request_id=request_id_of(request),
     )
     return HttpResponse(dumps(body), status=problem.status, content_type=CONTENT_TYPE)
@@ -261,7 +262,7 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response:
     body = document(
         problem.document(),
         request,
-        instance=request.path,
+        instance=escape_uri_path(request.path),
         request_id=request_id_of(request),
     )
     return respond(body, request, retry_after=problem.retry_after)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from drf_spectacular.openapi import AutoSchema as SpectacularAutoSchema
-from drf_spectacular.utils import OpenApiParameter
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 
 from compute.api.fields import Body, NoBody
 from compute.api.viewset import ResourceViewSet
@@ -14,32 +14,40 @@ _ACTION_NAMES = {"partial_update": "update", "destroy": "delete"}
 _SYNCHRONOUS = ("partial_update",)
 
 _TAG = r'(W/)?"[!#-~]*"'
+_TAGS = rf"^(\*|{_TAG}(, {_TAG})*)$"
 
 
-def _header(name: str, pattern: str, description: str) -> OpenApiParameter:
+def _header(
+    name: str, description: str, *, example: str, **schema: Any
+) -> OpenApiParameter:
     return OpenApiParameter(
         name,
-        {"type": "string", "pattern": pattern},
+        {"type": "string", **schema},
         OpenApiParameter.HEADER,
         description=description,
+        examples=[OpenApiExample(example, value=example)],
     )
 
 
+# No pattern: RFC 7240 has what is not understood ignored.
 PREFER = _header(
     "Prefer",
-    r"^(wait=[0-9]{1,2}|respond-async)$",
     "RFC 7240. `wait=N` answers when the operation has ended, or after N seconds (30 "
-    "at most); if the VM is busy it queues first. `respond-async` answers at once.",
+    "at most); if the VM is busy it queues first. `respond-async` answers at once. "
+    "`Preference-Applied` says what was honoured.",
+    example="wait=20",
 )
 IF_MATCH = _header(
     "If-Match",
-    rf"^(\*|{_TAG}(, {_TAG})*)$",
     "ETags of the versions you know; 412 if the resource has none of them any more.",
+    example='"4"',
+    pattern=_TAGS,
 )
 IF_NONE_MATCH = _header(
     "If-None-Match",
-    rf"^(\*|{_TAG}(, {_TAG})*)$",
     "ETags of what you have; 304 if it is still that.",
+    example='"4"',
+    pattern=_TAGS,
 )
 
 #: Query parameters that are neither filters nor pages.

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from compute.api.filters import MAX_VALUES
 from compute.api.problems import CONTENT_TYPE, registry
 from compute.api.schema_examples import EXAMPLES
 
@@ -129,6 +130,9 @@ def complete(
         name: {"value": value} for name, value in EXAMPLES.items()
     }
     for path, method, operation in _operations(result):
+        for parameter in operation.get("parameters", ()):
+            if parameter["schema"].get("type") == "array":
+                parameter["schema"] |= {"minItems": 1, "maxItems": MAX_VALUES}
         _add_problems(operation, path, method)
         for status, response in operation["responses"].items():
             if "$ref" not in response:

@@ -74,7 +74,9 @@ class ResourceViewSet(GenericViewSet[M], Generic[M]):
         super().initial(request, *args, **kwargs)
         if request.method not in ("GET", "HEAD"):
             refuse_foreign_pages(request)
-        self.refuse_unknown_parameters()
+        # Without an action the method is not allowed here, which is said first.
+        if self.action is not None:
+            self.refuse_unknown_parameters()
 
     def refuse_unknown_parameters(self) -> None:
         params = self.request.query_params

@@ -14,9 +14,7 @@ class Api:
     def __init__(self) -> None:
         self.client = Client()
 
-    def call(
-        self, method: str, path: str, body: Any = None, **headers: str
-    ) -> Any:
+    def call(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         """Send a request; ``If_Match="…"`` becomes the header If-Match."""
         content = (
             {}

@@ -1,3 +1,5 @@
+from contextlib import suppress
+
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
@@ -138,7 +140,5 @@ def test_a_selector_has_an_end() -> None:
 
 @given(text=st.text(max_size=60))
 def test_any_text_is_parsed_or_refused(text: str) -> None:
-    try:
+    with suppress(ValueError):
         assert parse(text)
-    except ValueError as error:
-        assert str(error)

@@ -86,9 +86,7 @@ def test_what_no_worker_has_taken_is_cancelled_at_once(
     assert api.get(f"/vms/{vm.pk}").json()["status"] == "ACTIVE"
 
 
-def test_what_has_ended_is_not_cancelled(
-    api: Api, make_vm: Callable[..., VM]
-) -> None:
+def test_what_has_ended_is_not_cancelled(api: Api, make_vm: Callable[..., VM]) -> None:
     vm = make_vm()
     response = api.post(f"/operations/{vm.operation_id}/actions/cancel")
     problem(response, 409, "not-cancellable")

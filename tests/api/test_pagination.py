@@ -97,9 +97,7 @@ def test_an_empty_list_has_no_links(api: Api) -> None:
         ("offset=1", ("offset", "unknown")),
     ],
 )
-def test_wrong_paging_is_refused(
-    api: Api, query: str, where: tuple[str, str]
-) -> None:
+def test_wrong_paging_is_refused(api: Api, query: str, where: tuple[str, str]) -> None:
     assert errors(api.get(f"/vms?{query}")) == [where]
 
 
@@ -142,9 +140,7 @@ def test_a_cursor_walks_back_over_the_same_pages(api: Api) -> None:
     back = pages[-1]
     for forth in reversed(pages[:-1]):
         assert back["previous"] is not None
-        back = api.get(
-            back["previous"].removeprefix("http://testserver/api/v1")
-        ).json()
+        back = api.get(back["previous"].removeprefix("http://testserver/api/v1")).json()
         assert back["results"] == forth["results"]
     assert back["previous"] is None
     again = api.get(back["next"].removeprefix("http://testserver/api/v1")).json()
@@ -160,9 +156,7 @@ def test_a_cursor_whose_rows_are_gone_leads_back(api: Api) -> None:
     back = api.get(page["previous"].removeprefix("http://testserver/api/v1")).json()
     assert names(back["results"]) == made[:2]
     VM.objects.all().delete()
-    nothing = api.get(
-        page["previous"].removeprefix("http://testserver/api/v1")
-    ).json()
+    nothing = api.get(page["previous"].removeprefix("http://testserver/api/v1")).json()
     assert nothing["results"] == []
     VMFactory.create(name="late")
     late = api.get(nothing["next"].removeprefix("http://testserver/api/v1")).json()

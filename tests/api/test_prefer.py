@@ -98,9 +98,7 @@ def test_a_create_that_waits_answers_201_with_the_finished_vm(
     assert "Retry-After" not in response.headers
 
 
-def test_writes_that_wait_answer_200_with_the_end(
-    api: Api, vm: dict[str, Any]
-) -> None:
+def test_writes_that_wait_answer_200_with_the_end(api: Api, vm: dict[str, Any]) -> None:
     path = f"/vms/{vm['id']}"
     response = api.post(f"{path}/actions/stop", Prefer="wait=20")
     assert (response.status_code, response.json()["status"]) == (200, "SHUTOFF")
@@ -235,9 +233,7 @@ def test_a_cancel_that_waits_answers_with_the_end(
     assert response.headers["Operation-Location"].endswith(operation_id)
 
 
-def test_a_get_of_an_operation_waits_for_its_end(
-    api: Api, vm: dict[str, Any]
-) -> None:
+def test_a_get_of_an_operation_waits_for_its_end(api: Api, vm: dict[str, Any]) -> None:
     operation_id = api.post(f"/vms/{vm['id']}/actions/stop").json()["operation_id"]
     response = api.get(f"/operations/{operation_id}", Prefer="wait=20")
     assert response.json()["status"] == "SUCCEEDED"

@@ -58,9 +58,7 @@ def test_a_list_costs_the_same_for_any_number_of_rows(
     assert len(response.json()["results"]) == rows
 
 
-def test_one_vm_costs_two_queries(
-    api: Api, django_assert_num_queries: Queries
-) -> None:
+def test_one_vm_costs_two_queries(api: Api, django_assert_num_queries: Queries) -> None:
     vm = VMFactory.create(server_id="x")
     with django_assert_num_queries(2):
         api.get(f"/vms/{vm.pk}")

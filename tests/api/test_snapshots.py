@@ -44,9 +44,7 @@ def test_a_vm_can_be_created_from_a_snapshot(
     snapshot = api.post(f"/vms/{vm.pk}/snapshots", {"name": "golden"}).json()
     drain()
     image = api.get(f"/snapshots/{snapshot['id']}").json()["image"]
-    response = api.post(
-        "/vms", {"name": "copy", "flavor": "m1.small", "image": image}
-    )
+    response = api.post("/vms", {"name": "copy", "flavor": "m1.small", "image": image})
     assert response.status_code == 202
     assert response.json()["image"] == image
 
