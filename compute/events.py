@@ -1,8 +1,9 @@
 """record(): write an Event row in the caller's transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.db.models import F
 
@@ -26,7 +27,6 @@ SYSTEM = Actor("system")
 def record(
     type: str,
     *,
-    project: Project | None = None,
     actor: Actor,
     vm: VM | None = None,
     snapshot: Snapshot | None = None,
@@ -39,14 +39,9 @@ def record(
     gaps and ordered as the commits are, so a reader that follows it misses nothing.
     """
     owner = vm or snapshot or operation
-    project_id = project.pk if project else owner.project_id  # type: ignore[union-attr]  # one of the four is given
-    Project.objects.filter(pk=project_id).update(event_sequence=F("event_sequence") + 1)
-    sequence = Project.objects.values_list("event_sequence", flat=True).get(
-        pk=project_id
-    )
-    return Event.objects.create(
-        project_id=project_id,
-        sequence=sequence,
+    if owner is None:
+        raise ValueError("an event is about a VM, a snapshot or an operation")
+    event = Event(
         type=type,
         vm=vm,
         snapshot=snapshot,
@@ -55,3 +50,16 @@ def record(
         request_id=actor.request_id,
         data=dict(data or {}),
     )
+    record_all(owner.project_id, [event])
+    return event
+
+
+def record_all(project_id: UUID, events: Sequence[Event]) -> None:
+    """Write several events of one project; `record` has the rules."""
+    Project.objects.filter(pk=project_id).update(
+        event_sequence=F("event_sequence") + len(events)
+    )
+    newest = Project.objects.values_list("event_sequence", flat=True).get(pk=project_id)
+    for sequence, event in enumerate(events, start=newest - len(events) + 1):
+        event.project_id, event.sequence = project_id, sequence
+    Event.objects.bulk_create(events, batch_size=1000)
