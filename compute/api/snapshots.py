@@ -108,11 +108,15 @@ def snapshot_links(
     """Return where the browsable API goes on from a snapshot."""
     if "vm" not in data:
         return []
-    return [
+    links = [
         ("This snapshot", view.url("snapshot", data["id"])),
         ("Its VM", view.url("vm", data["vm"])),
-        ("Its last operation", view.url("operation", data["operation_id"])),
     ]
+    if data["operation_id"] is not None:
+        links.append(
+            ("Its last operation", view.url("operation", data["operation_id"]))
+        )
+    return links
 
 
 class SnapshotViewSet(ResourceViewSet[Snapshot]):

@@ -258,13 +258,16 @@ class VMViewSet(ResourceViewSet[VM]):
     def related(self, data: Any) -> Sequence[tuple[str, str]]:
         if "operation_id" not in data:
             return []
-        return [
+        links = [
             ("This VM", self.url("vm", data["id"])),
-            ("Its last operation", self.url("operation", data["operation_id"])),
-            ("All its operations", f"{reverse('operation-list')}?vm={data['id']}"),
+            ("Its operations", f"{reverse('operation-list')}?vm={data['id']}"),
             ("Its snapshots", reverse("vm-snapshots", kwargs={"id": data["id"]})),
             ("Console log", reverse("vm-console-log", kwargs={"id": data["id"]})),
         ]
+        if data["operation_id"] is not None:
+            url = self.url("operation", data["operation_id"])
+            links.append(("Its last operation", url))
+        return links
 
     def action_forms(self, data: Any) -> list[dict[str, Any]]:
         """Return a form for every action that would be accepted now."""

@@ -16,16 +16,12 @@ class Api:
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         """Send a request; ``If_Match="…"`` becomes the header If-Match."""
-        content = (
-            {}
-            if body is None
-            else {"data": orjson.dumps(body), "content_type": "application/json"}
-        )
         return self.client.generic(
             method,
             path if path.startswith("/health") else f"{PREFIX}{path}",
+            b"" if body is None else orjson.dumps(body),
+            "" if body is None else "application/json",
             headers={name.replace("_", "-"): value for name, value in headers.items()},
-            **content,
         )
 
     def get(self, path: str, **headers: str) -> Any:

@@ -1,6 +1,5 @@
 """Whatever arrives, a JSON client gets a problem document with the right 4xx."""
 
-import io
 from typing import Any
 
 import pytest
@@ -141,12 +140,8 @@ def test_a_missing_slash_turns_no_write_into_a_redirect(api: Api) -> None:
 
 
 def test_a_chunked_body_is_refused_not_lost(api: Api) -> None:
-    response = api.client.generic(
-        "POST",
-        "/api/v1/vms",
-        headers={"Transfer-Encoding": "chunked"},
-        **{"wsgi.input": io.BytesIO(b"{}")},
-    )
+    headers = {"Transfer-Encoding": "chunked"}
+    response = api.client.generic("POST", "/api/v1/vms", headers=headers)
     problem(response, 411, "length-required")
 
 

@@ -15,7 +15,7 @@ from tests.factories import SnapshotFactory, VMFactory
 Row = dict[str, Any]
 
 
-def follow(api: Api, url: str | None, between: Callable[[], None] = int) -> list[Row]:
+def follow(api: Api, url: str | None, between: Callable[[], object] = int) -> list[Row]:
     """Return all rows from a page on; ``between`` runs before each further page."""
     rows: list[Row] = []
     while url is not None:

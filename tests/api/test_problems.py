@@ -89,7 +89,11 @@ def test_the_type_is_relative_when_the_host_is_not_ours(rf: RequestFactory) -> N
     assert type_url("not-found", request) == "/problems/not-found"
 
 
-JSON_CLIENTS = ({}, {"Accept": "application/json"}, {"Accept": "*/*"})
+JSON_CLIENTS: tuple[dict[str, str], ...] = (
+    {},
+    {"Accept": "application/json"},
+    {"Accept": "*/*"},
+)
 
 
 @pytest.mark.parametrize("debug", [True, False])

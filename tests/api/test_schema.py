@@ -1,0 +1,154 @@
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+import yaml
+from django.urls import URLPattern, get_resolver
+
+from compute.api import urls
+from compute.api.problems import CONTENT_TYPE, registry
+from compute.api.schema_examples import EXAMPLES
+from compute.api.vms import VMViewSet
+from compute.models import VMStatus
+from compute.models.vm import VERBS
+from tests.api.client import Api
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def schema() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / "openapi.yaml").read_text())
+    return loaded
+
+
+def operations(schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return operation id -> operation, with its method."""
+    return {
+        operation["operationId"]: {"method": method, **operation}
+        for methods in schema["paths"].values()
+        for method, operation in methods.items()
+    }
+
+
+def test_the_committed_file_is_what_the_service_serves(
+    api: Api, schema: dict[str, Any]
+) -> None:
+    served = yaml.safe_load(api.get("/schema").content)
+    assert served == schema, "run `make schema` and commit openapi.yaml"
+
+
+def test_the_docs_come_without_a_network(api: Api) -> None:
+    page = api.client.get("/api/v1/docs", headers={"Accept": "text/html"})
+    text = page.content.decode()
+    assert page.status_code == 200
+    assert "/static/drf_spectacular_sidecar/swagger-ui-dist" in text
+    assert "cdn." not in text
+
+
+def test_operation_ids_stay(schema: dict[str, Any]) -> None:
+    assert schema["openapi"] == "3.1.1"
+    actions = {verb.action for verb in VERBS.values()} - {"delete", "snapshot"}
+    assert set(operations(schema)) == {
+        "health",
+        "health_ready",
+        "vms_list",
+        "vms_create",
+        "vms_retrieve",
+        "vms_update",
+        "vms_delete",
+        "vms_console_log",
+        "vms_snapshots_list",
+        "vms_snapshots_create",
+        *(f"vms_{action}" for action in actions),
+        "snapshots_list",
+        "snapshots_retrieve",
+        "snapshots_update",
+        "snapshots_delete",
+        "operations_list",
+        "operations_retrieve",
+        "operations_cancel",
+        "flavors_list",
+        "flavors_retrieve",
+        "images_list",
+        "images_retrieve",
+    }
+
+
+def test_every_verb_of_the_lifecycle_has_its_action() -> None:
+    extra: list[Any] = VMViewSet.get_extra_actions()
+    actions = {action.url_path for action in extra}
+    verbs = {verb.action for verb in VERBS.values()} - {"delete", "snapshot"}
+    assert actions == {f"actions/{verb}" for verb in verbs} | {"console-log"}
+
+
+def test_all_statuses_are_published(schema: dict[str, Any]) -> None:
+    assert schema["components"]["schemas"]["VMStatus"]["enum"] == VMStatus.values
+
+
+def test_every_body_has_an_example(schema: dict[str, Any]) -> None:
+    for name, operation in operations(schema).items():
+        bodies = [operation.get("requestBody", {}), *operation["responses"].values()]
+        for body in bodies:
+            for content in body.get("content", {}).values():
+                assert content.get("examples"), name
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_example_is_valid(schema: dict[str, Any], name: str) -> None:
+    kind = "Problem" if name in registry() else name
+    jsonschema_rs.Draft202012Validator(
+        {"$ref": f"#/components/schemas/{kind}", "components": schema["components"]},
+        validate_formats=True,
+    ).validate(EXAMPLES[name])
+
+
+def test_problems_and_headers_are_documented(schema: dict[str, Any]) -> None:
+    for name, operation in operations(schema).items():
+        statuses = set(operation["responses"])
+        assert {"400", "405", "406", "500"} <= statuses, name
+        for status, response in operation["responses"].items():
+            if "$ref" in response:
+                kind = response["$ref"].rpartition("/")[2]
+                shared = schema["components"]["responses"][kind]
+                assert list(shared["content"]) == [CONTENT_TYPE]
+                assert int(status) >= 400
+            else:
+                assert "X-Request-ID" in response["headers"], name
+        if "202" in statuses and name != "operations_cancel":
+            accepted = operation["responses"]["202"]["headers"]
+            assert {"Operation-Location", "Retry-After", "ETag"} <= set(accepted), name
+        if name.endswith("_create"):
+            assert "Location" in operation["responses"]["201"]["headers"]
+        if operation["method"] != "get":
+            assert {"409", "413", "415"} <= statuses, name
+
+
+def test_unknown_fields_are_forbidden_in_every_body(schema: dict[str, Any]) -> None:
+    for name, operation in operations(schema).items():
+        if "requestBody" in operation:
+            content = operation["requestBody"]["content"]
+            assert list(content) == ["application/json"], name
+            kind = content["application/json"]["schema"]["$ref"].rpartition("/")[2]
+            body = schema["components"]["schemas"][kind]
+            assert body["additionalProperties"] is False, name
+
+
+def test_links_lead_to_operations_that_exist(schema: dict[str, Any]) -> None:
+    known = operations(schema)
+    targets = [
+        link["operationId"]
+        for operation in known.values()
+        for response in operation["responses"].values()
+        for link in response.get("links", {}).values()
+    ]
+    assert "vms_stop" in targets
+    assert set(targets) <= set(known)
+
+
+def test_no_route_ends_in_a_slash() -> None:
+    for pattern in urls.urlpatterns:
+        assert isinstance(pattern, URLPattern)
+        assert not str(pattern.pattern).endswith("/")
+    assert get_resolver().reverse("vm-list") == "api/v1/vms"
