@@ -69,12 +69,21 @@ def ask_for_pass(alias: str) -> None:
 
     Passes stay at least the live interval apart, however many ask.
     """
-    gap = timedelta(seconds=settings.OBSERVE_INTERVAL_LIVE_SECONDS)
-    now = timezone.now()
-    cloud = Cloud.objects.filter(alias=alias).only("observed_at").first()
-    earliest = cloud.observed_at + gap if cloud and cloud.observed_at else now
-    soon = max(now, earliest)
+    soon = now = timezone.now()
+    cloud = Cloud.objects.filter(alias=alias).first()
+    if cloud is not None and cloud.observed_at is not None:
+        gap = live_interval(cloud.pass_seconds or 0.0)
+        soon = max(now, cloud.observed_at + timedelta(seconds=gap))
     Cloud.objects.filter(alias=alias, next_pass_at__gt=soon).update(next_pass_at=soon)
+
+
+def live_interval(pass_seconds: float) -> float:
+    """Return the seconds between the starts of passes while operations live.
+
+    A cloud whose listing is slow is asked less often: at most a fifth of the time.
+    """
+    slow = min(5 * pass_seconds, settings.OBSERVE_INTERVAL_IDLE_SECONDS)
+    return max(settings.OBSERVE_INTERVAL_LIVE_SECONDS, slow)
 
 
 def due_in(alias: str) -> float:
@@ -120,17 +129,17 @@ def _list(
 def _release(
     cloud: Cloud, started: datetime, *, full: bool, servers: list[Server], clock: float
 ) -> None:
-    live = outbox.has_live(cloud.alias)
+    pass_seconds = time.monotonic() - clock
     seconds = (
-        settings.OBSERVE_INTERVAL_LIVE_SECONDS
-        if live
+        live_interval(pass_seconds)
+        if outbox.has_live(cloud.alias)
         else settings.OBSERVE_INTERVAL_IDLE_SECONDS
     )
     changes: dict[str, object] = {
         "observed_at": started,
         "next_pass_at": started + timedelta(seconds=seconds),
         "pass_lease_until": None,
-        "pass_seconds": time.monotonic() - clock,
+        "pass_seconds": pass_seconds,
         "passes": F("passes") + 1,
         "failures": 0,
     }
