@@ -4,7 +4,7 @@ PYTHON := $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 py
 BIN := .venv/bin
 PORT ?= 8000
 
-.PHONY: run test lint format types imports schema check lock clean help
+.PHONY: run test bench lint format types imports schema check lock clean help
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -15,6 +15,9 @@ run: .venv/lock  ## Migrate, then serve on 127.0.0.1:$(PORT); all state is in DA
 
 test: .venv/lock  ## All tests, on SQLite unless DATABASE_URL says otherwise, with coverage
 	$(BIN)/pytest --numprocesses auto --dist loadgroup --cov
+
+bench: .venv/lock  ## Requests per second of reads, and how long a stop takes
+	$(BIN)/python tests/bench.py
 
 lint: .venv/lock imports  ## Style, import contracts, Dockerfile, workflow
 	$(BIN)/ruff check
