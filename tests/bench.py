@@ -33,6 +33,7 @@ def main() -> None:
             "SECRET_KEY": secrets.token_urlsafe(64),
             "ALLOWED_HOSTS": HOST,
             "SECURE_SSL_REDIRECT": "false",
+            "CONN_MAX_AGE": "60",
             "LOG_LEVEL": "WARNING",
             "STATIC_ROOT": data_dir,
         }

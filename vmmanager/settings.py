@@ -143,10 +143,10 @@ if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 else:
-    # Under ASGI each request has a thread of its own, and with it a connection that
-    # nobody would use again; servers with a fixed pool of threads set this.
-    DATABASE["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=0)
     DATABASE["CONN_HEALTH_CHECKS"] = True
+# Under ASGI each request has a thread of its own, and with it a connection that nobody
+# would use again; servers with a fixed pool of threads set this.
+DATABASE["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=0)
 DATABASES = {"default": DATABASE}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
