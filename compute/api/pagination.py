@@ -4,7 +4,6 @@ One envelope for both: ``{"results", "next", "previous", "count"}``.
 """
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -17,9 +16,10 @@ from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from compute.api.parameters import refuse, whole_number
 from compute.api.problems import CursorInvalid
-from compute.errors import ValidationError
 from compute.models import Project
+from compute.models.project import DEFAULT_PROJECT_NAME
 
 DEFAULT_PER_PAGE = 20
 MAX_PER_PAGE = 100
@@ -44,31 +44,18 @@ class Position(NamedTuple):
     inclusive: bool
 
 
-def _refuse(parameter: str, code: str, detail: str) -> ValidationError:
-    return ValidationError([{"parameter": parameter, "code": code, "detail": detail}])
-
-
-def _number(request: Request, name: str, *, default: int, highest: int) -> int:
-    text = request.query_params.get(name)
-    if text is None:
-        return default
-    if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= highest:
-        raise _refuse(name, "invalid", f"{name} is a whole number, 1 to {highest}.")
-    return int(text)
-
-
 def parse_ordering(text: str, *, allowed: Sequence[str]) -> list[Key]:
     """Return the sort keys of ``-created_at,name``, with ``id`` to end all ties."""
     keys = [Key(part.removeprefix("-"), part[:1] == "-") for part in text.split(",")]
     names = [key.field for key in keys]
     if unknown := [name for name in names if name not in allowed]:
-        raise _refuse(
+        raise refuse(
             "ordering",
             "invalid_choice",
             f"Cannot order by {unknown[0]!r}; there is {', '.join(allowed)}.",
         )
     if len(set(names)) < len(names):
-        raise _refuse("ordering", "repeated", "A field stands there twice.")
+        raise refuse("ordering", "repeated", "A field stands there twice.")
     return [*keys, Key("id", keys[-1].descending)]
 
 
@@ -88,14 +75,16 @@ class Pagination(BasePagination):
         self.request = request
         params = request.query_params
         if "cursor" in params and "page" in params:
-            raise _refuse("cursor", "conflict", "Give either page or cursor.")
+            raise refuse("cursor", "conflict", "Give either page or cursor.")
         keys = parse_ordering(
             params.get("ordering", view.default_ordering), allowed=view.orderings
         )
-        per_page = _number(
+        per_page = whole_number(
             request, "per_page", default=DEFAULT_PER_PAGE, highest=MAX_PER_PAGE
         )
-        self.event_sequence = Project.objects.default().event_sequence
+        self.event_sequence = Project.objects.values_list(
+            "event_sequence", flat=True
+        ).get(name=DEFAULT_PROJECT_NAME)
         if "cursor" in params:
             return self._by_cursor(queryset, keys, per_page)
         return self._by_number(queryset, keys, per_page)
@@ -105,9 +94,9 @@ class Pagination(BasePagination):
     def _by_number(
         self, queryset: QuerySet[Any], keys: list[Key], per_page: int
     ) -> list[Any]:
-        page = _number(self.request, "page", default=1, highest=MAX_DEPTH)
+        page = whole_number(self.request, "page", default=1, highest=MAX_DEPTH)
         if page * per_page > MAX_DEPTH:
-            raise _refuse(
+            raise refuse(
                 "page",
                 "too_deep",
                 f"page * per_page is at most {MAX_DEPTH}; use cursor to go deeper.",
@@ -153,7 +142,7 @@ class Pagination(BasePagination):
         """Return where the page begins and ends, for the way on and the way back."""
         if rows:
             first, last = (
-                tuple(getattr(row, key.field) for key in keys)
+                tuple(_value(row, key.field) for key in keys)
                 for row in (rows[0], rows[-1])
             )
             return Position(first, True, False), Position(last, False, False)
@@ -331,6 +320,10 @@ def _link(url: str | None, label: str) -> str:
 
 
 _signer = Signer(salt="compute.api.pagination")
+
+
+def _value(row: Any, name: str) -> Any:
+    return row[name] if isinstance(row, dict) else getattr(row, name)
 
 
 def _order(keys: Sequence[Key]) -> list[str]:

@@ -11,9 +11,10 @@ from rest_framework.response import Response
 
 from compute.api import filters
 from compute.api.fields import Body, Labels, Line, Lines, NoBody
+from compute.api.parameters import is_asked
 from compute.api.problems import stored_document
 from compute.api.viewset import ResourceViewSet
-from compute.api.vms import MAX_DESCRIPTION
+from compute.api.vm_bodies import MAX_DESCRIPTION
 from compute.errors import NotFound
 from compute.models import VM, Snapshot, SnapshotStatus
 from compute.models.snapshot import SnapshotQuerySet
@@ -137,7 +138,7 @@ class SnapshotViewSet(ResourceViewSet[Snapshot]):
 
     def get_queryset(self) -> QuerySet[Snapshot]:
         every: SnapshotQuerySet = Snapshot.objects.all()
-        return every if self.is_asked("include_deleted") else every.alive()
+        return every if is_asked(self.request, "include_deleted") else every.alive()
 
     def related(self, data: Any) -> Sequence[tuple[str, str]]:
         return snapshot_links(self, data)
@@ -176,7 +177,7 @@ class VMSnapshotViewSet(ResourceViewSet[Snapshot]):
 
     def get_queryset(self) -> QuerySet[Snapshot]:
         every: SnapshotQuerySet = Snapshot.objects.filter(vm=self.vm())
-        return every if self.is_asked("include_deleted") else every.alive()
+        return every if is_asked(self.request, "include_deleted") else every.alive()
 
     def related(self, data: Any) -> Sequence[tuple[str, str]]:
         return snapshot_links(self, data)

@@ -1,198 +1,37 @@
 """VMs: /vms, and one action per verb of the lifecycle."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema, extend_schema_field
-from rest_framework import serializers
+from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from compute.api import filters
-from compute.api.fields import Body, Flag, Labels, Line, Lines, NoBody, Word
-from compute.api.problems import stored_document
+from compute.api.fields import Body, NoBody
+from compute.api.parameters import is_asked, whole_number
 from compute.api.renderers import render_inline
 from compute.api.viewset import ResourceViewSet
-from compute.errors import ValidationError
-from compute.models import VM, Cloud, Project, VMStatus
+from compute.api.vm_bodies import (
+    COLUMNS,
+    CloudTimes,
+    ConsoleLogSerializer,
+    Reboot,
+    Rebuild,
+    Resize,
+    Restore,
+    VMCreate,
+    VMSerializer,
+    VMUpdate,
+)
+from compute.models import VM, Project, VMStatus
 from compute.models.vm import VMQuerySet
 from compute.services import vms
 
-#: Nova takes 65,535 bytes of Base64.
-MAX_USER_DATA = 49_149
-MAX_DESCRIPTION = 4096
 MAX_LOG_LINES = 10_000
-
-
-# What a VM looks like
-
-
-class CloudTimes(dict[str, datetime | None]):
-    """Cloud alias -> when it was last observed; read once, when first asked."""
-
-    def __missing__(self, alias: str) -> datetime | None:
-        self.update(Cloud.objects.values_list("alias", "observed_at"))
-        return self.setdefault(alias, None)
-
-
-class AddressSerializer(serializers.Serializer[Any]):
-    ip = serializers.IPAddressField()
-    version = serializers.IntegerField()
-    network = serializers.CharField()
-    type = serializers.CharField(allow_null=True)
-    mac = serializers.CharField(allow_null=True)
-
-
-class VMSerializer(serializers.Serializer[VM]):
-    """A virtual machine."""
-
-    id = serializers.UUIDField()
-    name = serializers.CharField()
-    description = serializers.CharField()
-    project = serializers.UUIDField()
-    cloud = serializers.CharField(help_text="Alias of the cloud it lives in.")
-    status = serializers.ChoiceField(choices=VMStatus.choices)
-    flavor = serializers.CharField(help_text="As it was sent.")
-    flavor_id = serializers.UUIDField(allow_null=True)
-    vcpus = serializers.IntegerField()
-    ram_mb = serializers.IntegerField()
-    disk_gb = serializers.IntegerField()
-    image = serializers.CharField(help_text="As it was sent.")
-    image_id = serializers.UUIDField(allow_null=True)
-    labels = Labels()
-    addresses = AddressSerializer(many=True)
-    delete_protection = serializers.BooleanField()
-    allowed_actions = serializers.ListField(
-        child=serializers.CharField(), help_text="What would not be refused now."
-    )
-    operation_id = serializers.UUIDField(
-        allow_null=True, help_text="Its newest operation."
-    )
-    error = serializers.SerializerMethodField(
-        help_text="The problem it suffers from, or null."
-    )
-    version = serializers.IntegerField(help_text="The ETag.")
-    observed_at = serializers.DateTimeField(
-        allow_null=True, help_text="When the cloud last confirmed it."
-    )
-    created_at = serializers.DateTimeField()
-    updated_at = serializers.DateTimeField()
-    deleted_at = serializers.DateTimeField(allow_null=True)
-
-    @extend_schema_field(
-        {"oneOf": [{"$ref": "#/components/schemas/Problem"}, {"type": "null"}]}
-    )
-    def get_error(self, vm: VM) -> dict[str, Any] | None:
-        return stored_document(vm.error, self.context["request"])
-
-    def to_representation(self, vm: VM) -> dict[str, Any]:
-        # By hand: a list of 100 takes a tenth of the time the fields would need.
-        return {
-            "id": vm.id,
-            "name": vm.name,
-            "description": vm.description,
-            "project": vm.project_id,
-            "cloud": vm.cloud,
-            "status": vm.status,
-            "flavor": vm.flavor_name,
-            "flavor_id": vm.flavor_id,
-            "vcpus": vm.vcpus,
-            "ram_mb": vm.ram_mb,
-            "disk_gb": vm.disk_gb,
-            "image": vm.image_name,
-            "image_id": vm.image_id,
-            "labels": vm.labels,
-            "addresses": vm.addresses,
-            "delete_protection": vm.delete_protection,
-            "allowed_actions": vm.allowed_actions,
-            "operation_id": vm.operation_id,
-            "error": self.get_error(vm),
-            "version": vm.version,
-            "observed_at": self._observed_at(vm),
-            "created_at": vm.created_at,
-            "updated_at": vm.updated_at,
-            "deleted_at": vm.deleted_at,
-        }
-
-    def _observed_at(self, vm: VM) -> datetime | None:
-        """Return the later of its own last change and its cloud's last good pass."""
-        if not vm.server_id:
-            return None
-        times = (vm.observed_at, self.context["cloud_times"][vm.cloud])
-        return max((time for time in times if time is not None), default=None)
-
-
-class ConsoleLogSerializer(serializers.Serializer[Any]):
-    """What a server printed."""
-
-    output = serializers.CharField()
-
-
-# What can be sent
-
-
-class VMCreate(Body):
-    name = Line(help_text="1 to 255 characters, no space at either end.")
-    flavor = Line(help_text="Name or id; see /flavors.")
-    image = Line(help_text="Name or id; see /images.")
-    cloud = Line(required=False, help_text="Alias; the default cloud if not given.")
-    description = Lines(required=False, max_length=MAX_DESCRIPTION)
-    labels = Labels(required=False)
-    delete_protection = Flag(required=False)
-    user_data = Lines(
-        required=False,
-        max_length=MAX_USER_DATA,
-        style={"base_template": "textarea.html", "rows": 4},
-        help_text="Plain text for cloud-init; never shown again.",
-    )
-
-    def validate_user_data(self, value: str) -> str:
-        if len(value.encode()) > MAX_USER_DATA:
-            raise serializers.ValidationError(
-                f"At most {MAX_USER_DATA} bytes.", code="max_length"
-            )
-        return value
-
-
-class VMUpdate(Body):
-    """Fields that are left out stay; `labels` are replaced as a whole."""
-
-    name = Line(required=False)
-    description = Lines(required=False, max_length=MAX_DESCRIPTION)
-    labels = Labels(required=False)
-    delete_protection = Flag(required=False)
-
-
-class Reboot(Body):
-    type = Word(
-        choices=vms.RebootType.choices,
-        default=vms.RebootType.SOFT.value,
-        help_text="HARD cuts the power.",
-    )
-
-
-class Resize(Body):
-    flavor = Line(
-        help_text="Name or id of the new flavor.", style={"placeholder": "flavor"}
-    )
-
-
-class Rebuild(Body):
-    image = Line(
-        help_text="Name or id of the image to start over from.",
-        style={"placeholder": "image"},
-    )
-
-
-class Restore(Body):
-    snapshot = Line(
-        help_text="Id or name of a snapshot of this VM.",
-        style={"placeholder": "snapshot"},
-    )
 
 
 class VMFilter(filters.NamedFilterSet):
@@ -218,6 +57,7 @@ class VMViewSet(ResourceViewSet[VM]):
     noun = "VM"
     serializer_class = VMSerializer
     filterset_class = VMFilter
+    columns = COLUMNS
     orderings = ("created_at", "updated_at", "name")
     query_parameters: ClassVar[Mapping[str, frozenset[str]]] = {
         "list": frozenset({"include_deleted"}),
@@ -246,7 +86,7 @@ class VMViewSet(ResourceViewSet[VM]):
 
     def get_queryset(self) -> QuerySet[VM]:
         every: VMQuerySet = VM.objects.with_operation()
-        return every if self.is_asked("include_deleted") else every.alive()
+        return every if is_asked(self.request, "include_deleted") else every.alive()
 
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "cloud_times": CloudTimes()}
@@ -392,22 +232,5 @@ class VMViewSet(ResourceViewSet[VM]):
     )
     def console_log(self, request: Request, id: Any) -> Response:
         """Return the end of its serial console. The one read that asks the cloud."""
-        text = request.query_params.get("lines", "100")
-        if not text.isascii() or not text.isdigit() or len(text) > 5:
-            raise _bad_lines()
-        lines = int(text)
-        if not 1 <= lines <= MAX_LOG_LINES:
-            raise _bad_lines()
+        lines = whole_number(request, "lines", default=100, highest=MAX_LOG_LINES)
         return Response({"output": vms.console_log(self.get_object(), lines=lines)})
-
-
-def _bad_lines() -> ValidationError:
-    return ValidationError(
-        [
-            {
-                "parameter": "lines",
-                "code": "invalid",
-                "detail": f"lines is a whole number, 1 to {MAX_LOG_LINES}.",
-            }
-        ]
-    )

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from compute.api.vms import VMSerializer
+from compute.api.vm_bodies import VMSerializer
 from compute.models import VM, Event, User
 from tests.api.client import Api, errors, problem
 from tests.factories import VMFactory

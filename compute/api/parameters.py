@@ -1,0 +1,46 @@
+"""Read query parameters strictly: what is not understood is refused."""
+
+import re
+
+from rest_framework.request import Request
+
+from compute.errors import ValidationError
+
+
+def refuse(parameter: str, code: str, detail: str) -> ValidationError:
+    return ValidationError([{"parameter": parameter, "code": code, "detail": detail}])
+
+
+def whole_number(request: Request, name: str, *, default: int, highest: int) -> int:
+    """Return a parameter between 1 and ``highest``."""
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= highest:
+        raise refuse(name, "invalid", f"{name} is a whole number, 1 to {highest}.")
+    return int(text)
+
+
+def is_asked(request: Request, name: str) -> bool:
+    """Return a true-or-false parameter; false when it is not given."""
+    text = request.query_params.get(name, "false")
+    if text not in ("true", "false"):
+        raise refuse(name, "invalid", f"{name} is true or false.")
+    return text == "true"
+
+
+def refuse_unknown(request: Request, *, known: frozenset[str]) -> None:
+    """Raise for parameters that nobody reads, and for those given twice."""
+    params = request.query_params
+    errors = [
+        {"parameter": name, "code": "unknown", "detail": "Unknown query parameter."}
+        for name in params
+        if name not in known
+    ]
+    errors += [
+        {"parameter": name, "code": "repeated", "detail": "Give it once."}
+        for name, values in params.lists()
+        if len(values) > 1
+    ]
+    if errors:
+        raise ValidationError(errors)
