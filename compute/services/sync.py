@@ -36,8 +36,6 @@ log = logging.getLogger(__name__)
 
 #: Two clocks may differ, and Nova compares whole seconds.
 OVERLAP = timedelta(seconds=10)
-#: A pass that holds its cloud for longer has died.
-PASS_LEASE = timedelta(seconds=120)
 #: Rows looked up at a time.
 CHUNK = 500
 
@@ -96,11 +94,13 @@ def due_in(alias: str) -> float:
 
 def _claim(alias: str, now: datetime) -> Cloud | None:
     Cloud.objects.get_or_create(alias=alias)
+    # As with operations: whoever holds it for longer has died.
+    lease = timedelta(seconds=settings.OPERATION_LEASE_SECONDS)
     taken = (
         Cloud.objects.filter(alias=alias)
         .filter(Q(next_pass_at=None) | Q(next_pass_at__lte=now))
         .filter(Q(pass_lease_until=None) | Q(pass_lease_until__lte=now))
-        .update(pass_lease_until=now + PASS_LEASE)
+        .update(pass_lease_until=now + lease)
     )
     return Cloud.objects.get(alias=alias) if taken else None
 
