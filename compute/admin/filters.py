@@ -1,0 +1,135 @@
+"""Filters beside the lists. None loads a table: what grows is cut."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from compute import clouds
+from compute.models import Cloud, Flavor, Project
+
+#: Choices a filter offers at most; a value beyond them still works in the address.
+LIMIT = 20
+
+Choices = list[tuple[Any, str]]
+
+
+class AgeFilter(admin.SimpleListFilter):
+    title = "age"
+    parameter_name = "age"
+    ages = {
+        "hour": timedelta(hours=1),
+        "day": timedelta(days=1),
+        "week": timedelta(weeks=1),
+    }
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        return [
+            ("hour", "Last hour"),
+            ("day", "Last day"),
+            ("week", "Last week"),
+            ("older", "Older than a week"),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value()
+        if value == "older":
+            return queryset.filter(created_at__lt=timezone.now() - self.ages["week"])
+        if value in self.ages:
+            return queryset.filter(created_at__gte=timezone.now() - self.ages[value])
+        return queryset
+
+
+class DeletedFilter(admin.SimpleListFilter):
+    """Hides what is deleted until asked for it."""
+
+    title = "deleted"
+    parameter_name = "deleted"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        return [("yes", "Deleted only"), ("all", "With deleted")]
+
+    def choices(self, changelist: Any) -> Any:
+        for number, choice in enumerate(super().choices(changelist)):
+            yield {**choice, "display": "Not deleted"} if number == 0 else choice
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() == "yes":
+            return queryset.exclude(deleted_at=None)
+        if self.value() == "all" or request.GET.get("status__exact") == "DELETED":
+            return queryset
+        return queryset.filter(deleted_at=None)
+
+
+class OfferedFilter(admin.SimpleListFilter):
+    title = "offered"
+    parameter_name = "offered"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        return [("yes", "By its cloud now"), ("no", "Not any more")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() == "yes":
+            return queryset.filter(vanished_at=None)
+        if self.value() == "no":
+            return queryset.exclude(vanished_at=None)
+        return queryset
+
+
+class CutFilter(admin.SimpleListFilter):
+    """Offers the first rows of a table, and whatever is chosen already."""
+
+    field: str
+
+    def rows(self) -> Iterable[tuple[Any, str]]:
+        raise NotImplementedError
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        found = [(str(value), label) for value, label in self.rows()]
+        chosen = self.value_in(request)
+        if chosen and chosen not in dict(found):
+            found.append((chosen, chosen))
+        return found
+
+    def value_in(self, request: HttpRequest) -> str | None:
+        # `value` is not known yet while the choices are made.
+        return request.GET.get(str(self.parameter_name))
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value():
+            return queryset.filter(**{self.field: self.value()})
+        return queryset
+
+
+class ProjectFilter(CutFilter):
+    title = "project"
+    parameter_name = "project"
+    field = "project"
+
+    def rows(self) -> Iterable[tuple[Any, str]]:
+        return Project.objects.values_list("pk", "name")[:LIMIT]
+
+
+class CloudFilter(CutFilter):
+    title = "cloud"
+    parameter_name = "cloud"
+    field = "cloud"
+
+    def rows(self) -> Iterable[tuple[Any, str]]:
+        # Those observed once, configured or not, before those that never answered.
+        seen = list(Cloud.objects.values_list("alias", flat=True)[:LIMIT])
+        return [(alias, alias) for alias in dict.fromkeys([*clouds.aliases(), *seen])]
+
+
+class FlavorFilter(CutFilter):
+    title = "flavor"
+    parameter_name = "flavor"
+    field = "flavor__name"
+
+    def rows(self) -> Iterable[tuple[Any, str]]:
+        names = Flavor.objects.order_by("name").values_list("name", flat=True)
+        return [(name, name) for name in names.distinct()[:LIMIT]]

@@ -1,0 +1,185 @@
+"""What an operator can type. The limits are those of the API."""
+
+import re
+from typing import Any, ClassVar
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+
+from compute import clouds
+from compute.models import VM, Project, Snapshot
+
+MAX_NAME = 255
+MAX_DESCRIPTION = 4096
+#: Nova takes 65,535 bytes of Base64.
+MAX_USER_DATA = 49_149
+MAX_LABELS = 64
+
+# The same words as in compute.api.fields: a door may not import another one, and
+# tests/admin/test_forms.py holds the two side by side.
+_WORD = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+_DNS = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*"
+_LABEL_KEY = rf"({_DNS}/)?{_WORD}"
+_LABEL_VALUE = rf"({_WORD})?"
+_MAX_LABEL_KEY = 253 + 1 + 63
+_NO_CONTROL_CHARACTERS = RegexValidator(
+    r"[\x00-\x1f\x7f-\x9f]", "Must not hold control characters.", inverse_match=True
+)
+_NO_CONTROL_BUT_LINES = RegexValidator(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]",
+    "Must not hold control characters.",
+    inverse_match=True,
+)
+
+
+class LineField(forms.CharField):
+    """A name, or what something is called elsewhere."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("widget", forms.TextInput(attrs={"class": "vTextField"}))
+        kwargs.setdefault("max_length", MAX_NAME)
+        super().__init__(**kwargs)
+        self.validators.append(_NO_CONTROL_CHARACTERS)
+
+
+class LinesField(forms.CharField):
+    """Text of several lines, kept as typed."""
+
+    def __init__(self, *, rows: int = 3, **kwargs: Any) -> None:
+        attributes = {"rows": rows, "class": "vLargeTextField"}
+        kwargs.setdefault("max_length", MAX_DESCRIPTION)
+        super().__init__(
+            required=False,
+            strip=False,
+            widget=forms.Textarea(attrs=attributes),
+            **kwargs,
+        )
+        self.validators.append(_NO_CONTROL_BUT_LINES)
+
+    def to_python(self, value: Any) -> str:
+        # A form sends CRLF for what was stored as LF: that is not a change.
+        return str(super().to_python(value)).replace("\r\n", "\n")
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return (initial or "") != self.to_python(data)
+
+
+class LabelsField(forms.CharField):
+    """Labels, one ``key=value`` a line."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("help_text", "One key=value a line.")
+        super().__init__(
+            required=False,
+            widget=forms.Textarea(attrs={"rows": 3, "class": "vLargeTextField"}),
+            **kwargs,
+        )
+
+    def prepare_value(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return "\n".join(f"{key}={text}" for key, text in value.items())
+        return value
+
+    def clean(self, value: Any) -> Any:
+        return self.parse(super().clean(value))
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        try:
+            return bool((initial or {}) != self.parse(data or ""))
+        except ValidationError:
+            return True
+
+    def parse(self, text: str) -> dict[str, str]:
+        labels: dict[str, str] = {}
+        for line in filter(None, (line.strip() for line in text.splitlines())):
+            key, equals, value = line.partition("=")
+            if not equals:
+                raise ValidationError(f"“{line}” is not key=value.")
+            if len(key) > _MAX_LABEL_KEY or not re.fullmatch(_LABEL_KEY, key):
+                raise ValidationError(f"“{key}” is not a key of a label.")
+            if not re.fullmatch(_LABEL_VALUE, value):
+                raise ValidationError(f"“{value}” is not a value of a label.")
+            if key in labels:
+                raise ValidationError(f"“{key}” is there twice.")
+            labels[key] = value
+        if len(labels) > MAX_LABELS:
+            raise ValidationError(f"At most {MAX_LABELS} labels.")
+        return labels
+
+
+class _OwnedForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in its stubs only
+    """What is ours alone to change, and the version that the operator saw."""
+
+    name = LineField()
+    description = LinesField()
+    labels = LabelsField()
+    version = forms.IntegerField(widget=forms.HiddenInput, required=False)
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        seen = data.get("version")
+        if seen is not None and seen != self.instance.version:
+            raise ValidationError(
+                "Somebody changed it meanwhile: you saw version "
+                f"{seen}, it is at {self.instance.version} now. Nothing was saved. "
+                "Reload the page and make your change again."
+            )
+        return data
+
+
+class VMForm(_OwnedForm):
+    class Meta:
+        model = VM
+        fields = ("name", "description", "labels", "delete_protection")
+
+
+class SnapshotForm(_OwnedForm):
+    class Meta:
+        model = Snapshot
+        fields = ("name", "description", "labels")
+
+
+class VMCreateForm(forms.Form):
+    """The arguments of `services.vms.create`, by the names that errors point at."""
+
+    name = LineField()
+    flavor = LineField(help_text="Name or id.")
+    image = LineField(help_text="Name or id.")
+    cloud = forms.ChoiceField()
+    project = LineField(help_text="Name or id.")
+    description = LinesField()
+    labels = LabelsField()
+    delete_protection = forms.BooleanField(required=False)
+    user_data = LinesField(
+        rows=4,
+        max_length=MAX_USER_DATA,
+        help_text="Plain text for cloud-init; never shown again.",
+    )
+    #: Fields with a list of suggestions beside them.
+    suggesting: ClassVar[tuple[str, ...]] = ("flavor", "image")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = [(alias, alias) for alias in clouds.aliases()]
+        self.fields["cloud"] = forms.ChoiceField(choices=choices)
+        for name in self.suggesting:
+            self.fields[name].widget.attrs["list"] = f"{name}-suggestions"
+
+    def clean_project(self) -> Project:
+        text = self.cleaned_data["project"]
+        found = Project.objects.filter(name=text).first()
+        if found is None:
+            try:
+                found = Project.objects.filter(pk=text).first()
+            except ValidationError:  # not an id either
+                found = None
+        if found is None:
+            raise ValidationError(f"No project {text}.")
+        return found
+
+    def clean_user_data(self) -> str:
+        text: str = self.cleaned_data["user_data"]
+        if len(text.encode()) > MAX_USER_DATA:
+            raise ValidationError(f"At most {MAX_USER_DATA} bytes.")
+        return text

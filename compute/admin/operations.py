@@ -1,0 +1,161 @@
+"""Operations: history, and a way to cancel what has not ended."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.safestring import SafeString
+
+from compute.admin import display, filters
+from compute.admin.base import (
+    HistoryAdmin,
+    actor_of,
+    history,
+    id_prefix,
+    page_url,
+    refusal,
+)
+from compute.errors import Problem
+from compute.models import Operation
+from compute.services import operations
+
+
+@admin.register(Operation)
+class OperationAdmin(HistoryAdmin[Operation]):
+    list_display = (
+        "type",
+        "badge",
+        "vm",
+        "snapshot",
+        "project",
+        "requested_by",
+        "created",
+        "took",
+        "short_id",
+    )
+    list_select_related = ("project", "vm", "snapshot")
+    list_filter = (
+        "status",
+        "type",
+        filters.ProjectFilter,
+        filters.CloudFilter,
+        filters.AgeFilter,
+    )
+    search_fields = ("vm__name",)
+    search_help_text = (
+        "Part of the VM's name, the beginning of its id or of the operation's, "
+        "a request id, or who asked (user:alice)"
+    )
+    fields = (
+        "id",
+        "type",
+        "badge",
+        "vm",
+        "snapshot",
+        "project",
+        "cloud",
+        "requested_by",
+        "request_id",
+        "arguments",
+        "progress_shown",
+        "reason",
+        "cancel_requested",
+        "attempts",
+        "created_at",
+        "started_at",
+        "finished_at",
+        "took",
+        "deadline",
+    )
+
+    @admin.display(description="Status", ordering="status")
+    def badge(self, operation: Operation) -> SafeString:
+        return display.badge(operation.status)
+
+    @admin.display(description="Created", ordering="created_at")
+    def created(self, operation: Operation) -> SafeString | str:
+        return display.ago(operation.created_at)
+
+    @admin.display(description="Took")
+    def took(self, operation: Operation) -> str:
+        return display.duration(operation)
+
+    @admin.display(description="Id")
+    def short_id(self, operation: Operation) -> SafeString:
+        pk = str(operation.pk)
+        return format_html('<code title="{}">{}</code>', pk, pk[:8])
+
+    @admin.display(description="Arguments")
+    def arguments(self, operation: Operation) -> SafeString | str:
+        return display.pretty(operation.params)
+
+    @admin.display(description="Progress")
+    def progress_shown(self, operation: Operation) -> str:
+        return f"{operation.progress} % {operation.step}".strip()
+
+    @admin.display(description="Error")
+    def reason(self, operation: Operation) -> SafeString | str:
+        return display.error(operation.error)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Operation], search_term: str
+    ) -> tuple[QuerySet[Operation], bool]:
+        text = search_term.strip()
+        if not text:
+            return queryset, False
+        ids = id_prefix(text) | id_prefix(text, field="vm_id")
+        who = Q(request_id=text) | Q(requested_by=text)
+        return queryset.filter(Q(vm__name__icontains=text) | ids | who), False
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Operation | None = None,
+    ) -> HttpResponse:
+        if obj is not None:
+            context.update(
+                live=obj.is_live and display.OperationLine(obj),
+                can_cancel=obj.cancellable and may_cancel(request),
+                api_url=reverse("operation-detail", kwargs={"id": obj.pk}),
+                **history(request, target=obj),
+            )
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.cancel_view)
+        own = path("<uuid:pk>/cancel/", view, name="compute_operation_cancel")
+        return [own, *super().get_urls()]
+
+    def cancel_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        """Cancel it, and go back to the page that asked."""
+        if not may_cancel(request):
+            raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        operation = get_object_or_404(Operation, pk=pk)
+        try:
+            operation = operations.cancel(operation, actor=actor_of(request))
+        except Problem as problem:
+            messages.error(request, refusal(problem))
+        else:
+            word = "is being cancelled" if operation.is_live else "is cancelled"
+            messages.success(request, f"{operation.type} {word}.")
+        back = request.POST.get("next", "")
+        ours = url_has_allowed_host_and_scheme(back, allowed_hosts=None)
+        return redirect(back if ours else page_url(operation))
+
+
+def may_cancel(request: HttpRequest) -> bool:
+    # Not has_change_permission: the row itself is nobody's to edit.
+    return request.user.has_perm("compute.change_operation")

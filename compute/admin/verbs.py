@@ -1,0 +1,160 @@
+"""The buttons of a VM: what each action is called, asks for, and calls."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.db.models import Q
+from django.http import HttpRequest
+from django.urls import reverse
+
+from compute.admin.forms import LineField
+from compute.models import VM, Flavor, Image, SnapshotStatus
+from compute.models.vm import VERBS
+from compute.services import snapshots, vms
+from compute.services.vms import RebootType
+
+#: Suggestions beside a field at most; anything else can be typed.
+SUGGESTIONS = 20
+
+
+class VerbForm(forms.Form):
+    """What an action asks for; by default nothing."""
+
+    #: Said above the button.
+    note = ""
+    suggestions: list[str]
+
+    def __init__(self, data: Any = None, *, vm: VM) -> None:
+        super().__init__(data, auto_id=False)
+        self.suggestions = []
+        if data is None:
+            self.offer(vm)
+
+    def offer(self, vm: VM) -> None:
+        """Fill in the sensible choices; a form that was sent needs none."""
+
+
+class RebootForm(VerbForm):
+    note = "Hard cuts the power."
+    type = forms.ChoiceField(
+        choices=[(RebootType.SOFT, "Soft"), (RebootType.HARD, "Hard")]
+    )
+    methods = {RebootType.SOFT: "reboot", RebootType.HARD: "reboot_hard"}
+
+    def offer(self, vm: VM) -> None:
+        field = self.fields["type"]
+        field.widget.choices = [
+            (type, label)
+            for type, label in RebootForm.base_fields["type"].choices  # type: ignore[attr-defined]  # so has its field
+            if vm.status in VERBS[self.methods[type]].ends
+        ]
+
+
+class ResizeForm(VerbForm):
+    note = "It restarts; one that was off comes back on."
+    flavor = LineField()
+
+    def offer(self, vm: VM) -> None:
+        fits = Flavor.objects.offered().filter(cloud=vm.cloud, disk_gb__gte=vm.disk_gb)
+        if vm.flavor_id is not None:
+            fits = fits.exclude(pk=vm.flavor_id)
+        others = fits.order_by("disk_gb", "ram_mb")
+        self.suggestions = list(others.values_list("name", flat=True)[:SUGGESTIONS])
+
+
+class RebuildForm(VerbForm):
+    note = "What is on its disk is lost."
+    image = LineField()
+
+    def offer(self, vm: VM) -> None:
+        self.suggestions = list(
+            Image.objects.offered()
+            .filter(
+                Q(project=None) | Q(project=vm.project_id),
+                cloud=vm.cloud,
+                min_disk_gb__lte=vm.disk_gb,
+                min_ram_mb__lte=vm.ram_mb,
+            )
+            .values_list("name", flat=True)[:SUGGESTIONS]
+        )
+
+
+class RestoreForm(VerbForm):
+    note = "What was written since is lost."
+    snapshot = LineField(widget=forms.Select)
+
+    def offer(self, vm: VM) -> None:
+        available = vm.snapshots.filter(status=SnapshotStatus.AVAILABLE)
+        newest = available.order_by("-created_at").values_list("pk", "name")
+        choices = [(str(pk), name) for pk, name in newest[:SUGGESTIONS]]
+        self.fields["snapshot"].widget.choices = choices
+        if not choices:
+            self.note = "It has no snapshot to go back to."
+            del self.fields["snapshot"]
+
+
+class SnapshotForm(VerbForm):
+    note = "Nothing else can be asked of it meanwhile."
+    name = LineField()
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    label: str
+    #: Takes the VM, the actor and the form's values; returns what has ``.operation``.
+    service: Callable[..., Any]
+    form: type[VerbForm] = VerbForm
+    #: What an operator needs, of the permissions of `compute`.
+    permission: str = "compute.change_vm"
+
+
+#: Every action of the lifecycle, by the name that `VM.allowed_actions` gives it.
+ACTIONS: Mapping[str, Action] = {
+    "start": Action("Start", vms.start),
+    "stop": Action("Stop", vms.stop),
+    "reboot": Action("Reboot", vms.reboot, RebootForm),
+    "resize": Action("Resize", vms.resize, ResizeForm),
+    "rebuild": Action("Rebuild", vms.rebuild, RebuildForm),
+    "restore": Action("Restore", vms.restore, RestoreForm),
+    "pause": Action("Pause", vms.pause),
+    "unpause": Action("Unpause", vms.unpause),
+    "suspend": Action("Suspend", vms.suspend),
+    "resume": Action("Resume", vms.resume),
+    "shelve": Action("Shelve", vms.shelve),
+    "unshelve": Action("Unshelve", vms.unshelve),
+    "rescue": Action("Rescue", vms.rescue),
+    "unrescue": Action("Unrescue", vms.unrescue),
+    "snapshot": Action(
+        "Snapshot", snapshots.create, SnapshotForm, "compute.add_snapshot"
+    ),
+    "delete": Action("Delete", vms.delete, permission="compute.delete_vm"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    name: str
+    label: str
+    url: str
+    form: VerbForm
+
+    @property
+    def list_id(self) -> str:
+        return f"{self.name}-suggestions"
+
+
+def buttons(request: HttpRequest, vm: VM) -> list[Button]:
+    """Return what this operator may ask of a VM now; delete has a page of its own."""
+    found = []
+    for name in vm.allowed_actions:
+        action = ACTIONS[name]
+        if name == "delete" or not request.user.has_perm(action.permission):
+            continue
+        form = action.form(vm=vm)
+        for field in form.fields.values() if form.suggestions else ():
+            field.widget.attrs["list"] = f"{name}-suggestions"
+        url = reverse("admin:compute_vm_action", args=[vm.pk, name])
+        found.append(Button(name, action.label, url, form))
+    return found

@@ -1,0 +1,347 @@
+"""VMs, for operators."""
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet, TextField
+from django.db.models.functions import Cast
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+)
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from compute.admin import display, filters, verbs
+from compute.admin.base import (
+    OwnedAdmin,
+    actor_of,
+    history,
+    id_prefix,
+    page_url,
+    refusal,
+    requested,
+)
+from compute.admin.forms import VMCreateForm, VMForm
+from compute.errors import Problem
+from compute.models import VM, Flavor, Image, OperationStatus, Project
+from compute.services import vms
+
+#: VMs that one list action takes: each is a transaction of its own, in the request.
+MAX_SELECTED = 500
+
+
+@admin.register(VM)
+class VMAdmin(OwnedAdmin[VM]):
+    services = vms
+    delete_warning = "The server and its disk are removed from the cloud for good."
+    form = VMForm
+    list_display = (
+        "name",
+        "badge",
+        "project",
+        "cloud",
+        "flavor_name",
+        "addresses",
+        "created",
+        "short_id",
+    )
+    list_select_related = ("project", "operation")
+    list_filter = (
+        "status",
+        filters.ProjectFilter,
+        filters.CloudFilter,
+        filters.FlavorFilter,
+        filters.AgeFilter,
+        filters.DeletedFilter,
+    )
+    search_fields = ("name",)
+    search_help_text = "Part of the name, or the beginning of the id or of an address"
+    actions = ("start_all", "stop_all", "reboot_all", "delete_all")
+    fieldsets = (
+        (None, {"fields": ("name", "description", "labels", "delete_protection")}),
+        (
+            "Details",
+            {
+                "fields": (
+                    "id",
+                    "project",
+                    "cloud",
+                    "flavor_name",
+                    "size",
+                    "image_name",
+                    "ips",
+                    "server_id",
+                    "observed",
+                    "created_at",
+                    "updated_at",
+                    "deleted_at",
+                    "version",
+                )
+            },
+        ),
+    )
+    readonly_fields = (
+        "id",
+        "project",
+        "cloud",
+        "flavor_name",
+        "size",
+        "image_name",
+        "ips",
+        "server_id",
+        "observed",
+        "created_at",
+        "updated_at",
+        "deleted_at",
+    )
+
+    # The list
+
+    @admin.display(description="Status", ordering="status")
+    def badge(self, vm: VM) -> SafeString:
+        return display.badge(vm.status)
+
+    @admin.display(description="Addresses")
+    def addresses(self, vm: VM) -> str:
+        return display.addresses(vm)
+
+    @admin.display(description="Created", ordering="created_at")
+    def created(self, vm: VM) -> SafeString | str:
+        return display.ago(vm.created_at)
+
+    @admin.display(description="Id")
+    def short_id(self, vm: VM) -> SafeString:
+        return format_html('<code title="{}">{}</code>', vm.pk, str(vm.pk)[:8])
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[VM], search_term: str
+    ) -> tuple[QuerySet[VM], bool]:
+        text = search_term.strip()
+        if not text:
+            return queryset, False
+        condition = Q(name__icontains=text) | id_prefix(text)
+        if re.fullmatch(r"[0-9a-fA-F.:]{2,45}", text) and re.search(r"[.:]", text):
+            with suppress(ValueError):  # it may be the beginning of one
+                text = f'{ipaddress.ip_address(text)}"'
+            queryset = queryset.alias(found_in=Cast("addresses", TextField()))
+            condition |= Q(found_in__contains=f'"ip": "{text}')
+        return queryset.filter(condition), False
+
+    @admin.action(description="Start", permissions=["change"])
+    def start_all(self, request: HttpRequest, queryset: QuerySet[VM]) -> None:
+        self.act_on_all(request, queryset, "start")
+
+    @admin.action(description="Stop", permissions=["change"])
+    def stop_all(self, request: HttpRequest, queryset: QuerySet[VM]) -> None:
+        self.act_on_all(request, queryset, "stop")
+
+    @admin.action(description="Reboot (soft)", permissions=["change"])
+    def reboot_all(self, request: HttpRequest, queryset: QuerySet[VM]) -> None:
+        self.act_on_all(request, queryset, "reboot")
+
+    @admin.action(description="Delete…", permissions=["delete"])
+    def delete_all(
+        self, request: HttpRequest, queryset: QuerySet[VM]
+    ) -> HttpResponse | None:
+        if request.POST.get("confirmed"):
+            self.act_on_all(request, queryset, "delete")
+            return None
+        selected = self.selected(request, queryset)
+        if selected is None:
+            return None
+        back = request.get_full_path()
+        return self.confirm_delete(request, selected, back=back, action="delete_all")
+
+    def selected(self, request: HttpRequest, queryset: QuerySet[VM]) -> list[VM] | None:
+        found = list(queryset[: MAX_SELECTED + 1])
+        if len(found) <= MAX_SELECTED:
+            return found
+        messages.error(
+            request, f"Nothing was done: select at most {MAX_SELECTED} VMs at once."
+        )
+        return None
+
+    def act_on_all(
+        self, request: HttpRequest, queryset: QuerySet[VM], name: str
+    ) -> None:
+        """Ask the same of every selected VM and say of each what became of it."""
+        action, actor = verbs.ACTIONS[name], actor_of(request)
+        done, refused = [], []
+        for vm in self.selected(request, queryset) or ():
+            try:
+                action.service(vm, actor=actor)
+            except Problem as problem:
+                refused.append((page_url(vm), vm.name, refusal(problem)))
+            else:
+                done.append((page_url(vm), vm.name, "under way"))
+        for level, verdict, lines in (
+            (messages.SUCCESS, "is under way for", done),
+            (messages.WARNING, "was refused for", refused),
+        ):
+            if lines:
+                text = f"{action.label} {verdict} {len(lines)} of the VMs"
+                self.message_user(request, _listed(text, lines), level)
+
+    # A page
+
+    @admin.display(description="Size")
+    def size(self, vm: VM) -> str:
+        return display.size(vm)
+
+    @admin.display(description="Addresses")
+    def ips(self, vm: VM) -> SafeString | str:
+        rows = [
+            (address["ip"], address.get("network") or display.NONE)
+            for address in vm.addresses
+        ]
+        return format_html_join("", "<div>{} ({})</div>", rows) or display.NONE
+
+    @admin.display(description="Observed")
+    def observed(self, vm: VM) -> SafeString | str:
+        if not vm.observed_status:
+            return display.NONE
+        return format_html("{}, {}", vm.observed_status, display.ago(vm.observed_at))
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[VM]:
+        return super().get_queryset(request).select_related("operation", "project")
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: VM | None = None,
+    ) -> HttpResponse:
+        if obj is not None:
+            # The form has put what was typed into it; the page shows what is.
+            stored = self.get_queryset(request).get(pk=obj.pk)
+            context.update(self.page(request, stored), show_delete=False)
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def page(self, request: HttpRequest, vm: VM) -> dict[str, Any]:
+        """Return what the page of a VM shows around the form."""
+        operation, live = vm.operation, vm.live_operation
+        failed = operation and operation.status == OperationStatus.FAILED
+        can_delete = self.has_delete_permission(request, vm)
+        return {
+            "vm": vm,
+            "badge": display.badge(vm.status),
+            "addresses": display.addresses(vm),
+            "size": display.size(vm),
+            "buttons": verbs.buttons(request, vm),
+            "may_act": self.has_change_permission(request, vm),
+            "can_delete": can_delete and "delete" in vm.allowed_actions,
+            "protected": can_delete and vm.delete_protection,
+            "delete_url": reverse("admin:compute_vm_delete", args=[vm.pk]),
+            "live": live and display.OperationLine(live),
+            "can_cancel": bool(live and live.cancellable)
+            and request.user.has_perm("compute.change_operation"),
+            "error": vm.error or (operation.error if operation and failed else None),
+            "suffers": vm.error is not None,
+            "snapshots_url": f"{reverse('admin:compute_snapshot_changelist')}"
+            f"?vm__id__exact={vm.pk}",
+            "api_url": reverse("vm-detail", kwargs={"id": vm.pk}),
+            **history(request, target=vm),
+        }
+
+    # What a page can ask
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.action_view)
+        route = "<uuid:pk>/actions/<slug:name>/"
+        return [path(route, view, name="compute_vm_action"), *super().get_urls()]
+
+    def action_view(self, request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
+        """Do what a button says."""
+        action = verbs.ACTIONS.get(name)
+        if action is None:
+            raise Http404
+        if not request.user.has_perm(action.permission):
+            raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        vm = self.get_object(request, str(pk))
+        if vm is None:
+            return self.not_found(request, str(pk))
+        form = action.form(request.POST, vm=vm)
+        if not form.is_valid():
+            return self._say_invalid(request, vm, form)
+        values = form.cleaned_data
+        actor = actor_of(request)
+        return self.perform(
+            request,
+            vm,
+            action.label,
+            lambda: action.service(vm, actor=actor, **values),
+        )
+
+    def _say_invalid(
+        self, request: HttpRequest, vm: VM, form: verbs.VerbForm
+    ) -> HttpResponseRedirect:
+        for field, errors in form.errors.items():
+            messages.error(
+                request, f"{field.capitalize()}: {' '.join(map(str, errors))}"
+            )
+        return redirect(page_url(vm))
+
+    def add_view(
+        self,
+        request: HttpRequest,
+        form_url: str = "",
+        extra_context: Mapping[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Create a VM: the service makes the row, and a cloud the server."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        if request.method == "POST":
+            form = VMCreateForm(request.POST)
+            if form.is_valid() and (vm := _create(request, form)):
+                text = f"Creation of {vm} is under way"
+                messages.success(request, requested(text, vm.operation))
+                return redirect(page_url(vm))
+        else:
+            form = VMCreateForm(initial={"project": Project.objects.default().name})
+        flavors = Flavor.objects.offered().order_by("disk_gb", "ram_mb", "name")
+        images = Image.objects.offered().filter(project=None)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Add VM",
+            "opts": self.opts,
+            "form": form,
+            "suggestions": {
+                "flavor": flavors.values("name").distinct()[: verbs.SUGGESTIONS],
+                "image": images.values("name").distinct()[: verbs.SUGGESTIONS],
+            },
+        }
+        return TemplateResponse(request, "admin/compute/vm/add.html", context)
+
+
+def _create(request: HttpRequest, form: VMCreateForm) -> VM | None:
+    """Create what a valid form asks for, or tell the form why not."""
+    try:
+        return vms.create(actor=actor_of(request), **form.cleaned_data)
+    except Problem as problem:
+        for row in problem.members.get("errors", [{"detail": problem.detail}]):
+            field = row.get("pointer", "").removeprefix("#/")
+            form.add_error(field if field in form.fields else None, row["detail"])
+        return None
+
+
+def _listed(text: str, lines: list[tuple[str, str, str]]) -> SafeString:
+    rows = format_html_join("", '<li><a href="{}">{}</a>: {}</li>', lines)
+    return format_html('{}:<ul class="answers">{}</ul>', text, rows)
