@@ -230,6 +230,7 @@ class Pagination(BasePagination):
             if url
         ]
         if links:
+            self.display_page_controls = True
             response.headers["Link"] = ", ".join(links)
         response.headers["Event-Cursor"] = f"{self.event_sequence:012d}"
         return response
@@ -240,9 +241,6 @@ class Pagination(BasePagination):
             _link(self.previous, "Previous"),
             _link(self.next, "Next"),
         )
-
-    def get_results(self, data: Mapping[str, Any]) -> Any:
-        return data["results"]
 
     # The schema
 

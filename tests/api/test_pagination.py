@@ -183,6 +183,22 @@ def test_a_cursor_belongs_to_its_list_its_filters_and_its_order(api: Api) -> Non
         problem(api.get(other), 400, "cursor-invalid")
 
 
+@pytest.mark.parametrize("ordering", ["name", "-name,created_at"])
+def test_a_walk_turns_round_where_its_rows_were(api: Api, ordering: str) -> None:
+    """The row a client stood at is part of the way back, in any order."""
+    made = [VMFactory.create(name=name) for name in "abcd"]
+    made = made if ordering == "name" else made[::-1]
+    query = f"/vms?cursor=&per_page=2&ordering={ordering}"
+    second = api.get(query).json()["next"].removeprefix("http://testserver/api/v1")
+    VM.objects.filter(pk__in=[vm.pk for vm in made[2:]]).delete()
+    back = api.get(second).json()["previous"]
+    page = api.get(back.removeprefix("http://testserver/api/v1")).json()
+    assert names(page["results"]) == [vm.name for vm in made[:2]]
+    VM.objects.filter(pk=made[1].pk).delete()
+    page = api.get(back.removeprefix("http://testserver/api/v1")).json()
+    assert names(page["results"]) == [made[0].name]
+
+
 @pytest.mark.parametrize("cursor", ["x", "eyJ9", "W10:abc", "%F0%9F%9A%80", "null"])
 def test_a_made_up_cursor_is_refused(api: Api, cursor: str) -> None:
     problem(api.get(f"/vms?cursor={cursor}"), 400, "cursor-invalid")

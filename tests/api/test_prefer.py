@@ -241,6 +241,12 @@ def test_a_get_of_an_operation_waits_for_its_end(api: Api, vm: dict[str, Any]) -
     assert "Retry-After" not in response.headers
 
 
+def test_a_service_that_forgets_its_operation_is_a_defect(rf: RequestFactory) -> None:
+    request: Any = rf.post("/")
+    with pytest.raises(RuntimeError, match="without its operation"):
+        prefer.submit(request, lambda: VM(name="x"))
+
+
 @pytest.mark.django_db
 def test_a_process_takes_a_limited_number_of_waiters(
     api: Api,
