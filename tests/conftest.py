@@ -99,14 +99,25 @@ def make_vm(project: Project, catalogue: None, drain: Drain) -> Callable[..., VM
         }
         vm = vms.create(project=project, actor=ALICE, **arguments)  # type: ignore[arg-type]  # keywords of create
         drain()
-        for step in _WAY_TO[status]:
-            step(VM.objects.get(pk=vm.pk), actor=ALICE)
-            drain()
+        move_vm(VM.objects.get(pk=vm.pk), status)
         vm.refresh_from_db()
         assert vm.status == status
         return vm
 
     return make
+
+
+def move_vm(vm: VM, status: str) -> None:
+    """Bring an ACTIVE VM, and its server, to a stable status."""
+    if status == VMStatus.ERROR:
+        provider = clouds.provider(vm.cloud)
+        assert isinstance(provider, MockProvider)
+        provider.poke(vm.server_id, status="ERROR", fault="The host burned down.")
+        observe()
+    else:
+        for step in _WAY_TO[status]:
+            step(VM.objects.get(pk=vm.pk), actor=ALICE)
+            drain_all()
 
 
 _WAY_TO: dict[str, tuple[Callable[..., VM], ...]] = {

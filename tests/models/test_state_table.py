@@ -1,0 +1,102 @@
+"""The state table, written out once more, against the decorators that are the table."""
+
+import pytest
+
+from compute.models import VM, Operation, OperationStatus, VMStatus
+from compute.models.vm import ACTIONS, MOVING, RESTING, STABLE, VERBS
+from tests.lifecycle import ACTIONS_FROM, STATUSES, TABLE
+from tests.providers.verbs import NOVA_GUARDS, VM_STATE_OF_STATUS
+
+CELLS = [(status, method) for status in STATUSES for method in TABLE]
+
+#: Our verb -> the function that guards it in Nova.
+GUARD_OF = {
+    "reboot": "_soft_reboot",
+    "reboot_hard": "_hard_reboot",
+    "restore": "rebuild",
+    "remove": "delete",
+}
+#: What we permit and Nova refuses, and why that is right.
+DEVIATIONS: dict[tuple[str, str], str] = {}
+
+
+def test_the_statuses_are_the_published_ones() -> None:
+    assert set(VMStatus) == set(STATUSES)
+    assert set(STABLE) | set(MOVING) == set(VMStatus)
+    assert not set(STABLE) & set(MOVING)
+    assert set(RESTING) == set(STABLE) - {"DELETED"}
+
+
+def test_every_verb_is_in_the_table_and_no_other() -> None:
+    assert set(VERBS) == set(TABLE)
+
+
+@pytest.mark.parametrize(("status", "method"), CELLS)
+def test_a_cell_of_the_table_is_as_written(status: str, method: str) -> None:
+    row, verb = TABLE[method], VERBS[method]
+    assert verb.action == row.action
+    assert verb.via == row.via
+    assert verb.ends.get(VMStatus(status)) == row.ends.get(status)
+
+
+@pytest.mark.parametrize(("status", "method"), CELLS)
+def test_a_transition_is_legal_exactly_where_the_table_says(
+    status: str, method: str
+) -> None:
+    row = TABLE[method]
+    transitions = {t.name for t in VM(status=status).get_available_status_transitions()}
+    assert (method in transitions) == (status in row.ends)
+    if status in row.ends:
+        vm = VM(status=status)
+        getattr(vm, method)()
+        assert vm.status == (row.via or status)
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_allowed_actions_are_those_of_the_status(status: str) -> None:
+    assert set(VM(status=status).allowed_actions) == ACTIONS_FROM[status]
+    assert len(ACTIONS[VMStatus(status), False]) == len(ACTIONS_FROM[status])
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_a_protected_vm_offers_all_but_delete(status: str) -> None:
+    vm = VM(status=status, delete_protection=True)
+    assert set(vm.allowed_actions) == ACTIONS_FROM[status] - {"delete"}
+
+
+@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize("operation", OperationStatus)
+def test_a_busy_vm_offers_nothing(status: str, operation: str) -> None:
+    vm = VM(status=status, operation=Operation(status=operation))
+    live = operation in ("PENDING", "RUNNING")
+    assert set(vm.allowed_actions) == (set() if live else ACTIONS_FROM[status])
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_nothing_starts_from_a_status_that_moves(status: str) -> None:
+    if status in MOVING or status == "DELETED":
+        assert not ACTIONS_FROM[status]
+    else:
+        assert "delete" in ACTIONS_FROM[status]
+
+
+@pytest.mark.parametrize(
+    ("status", "method"),
+    [(status, method) for method, row in TABLE.items() for status in row.ends],
+)
+def test_nova_permits_what_we_permit(status: str, method: str) -> None:
+    permitted = NOVA_GUARDS[GUARD_OF.get(method, method)]["permit"]["vm_state"]
+    state = VM_STATE_OF_STATUS.get(status, status)
+    nova = permitted == "any" or state in permitted
+    assert nova or (status, method) in DEVIATIONS
+
+
+def test_no_deviation_from_nova_is_listed_in_vain() -> None:
+    for status, method in DEVIATIONS:
+        assert status in TABLE[method].ends
+
+
+def test_every_moving_status_belongs_to_one_action() -> None:
+    moved = [row.via for row in TABLE.values() if row.via]
+    assert {*moved, "BUILD"} == set(MOVING)
+    assert sorted(moved) == sorted([*set(moved), "REBOOT"])  # soft and hard share it

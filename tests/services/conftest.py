@@ -1,0 +1,50 @@
+"""What the tests of the services share: time that they move, and history."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import pytest
+import time_machine
+from django.utils import timezone
+
+from compute.models import Cloud, Operation
+from compute.services import operations
+from providers.mock import MockProvider
+from tests.conftest import observe
+
+pytest.register_assert_rewrite("tests.services.ledger")
+
+
+@pytest.fixture
+def clock() -> Iterator[time_machine.Traveller]:
+    """The time of the service and of its mock cloud; it ticks, and can be moved."""
+    with time_machine.travel(datetime.now(UTC)) as traveller:
+        yield traveller
+
+
+Play = Callable[[], None]
+
+
+@pytest.fixture
+def play(cloud: MockProvider, clock: time_machine.Traveller) -> Play:
+    """Do what workers, beat and time do, until every operation has ended.
+
+    Unlike `drain` it respects leases, retries and deadlines: it waits for them.
+    """
+
+    def run() -> None:
+        wait = 0.5
+        for _ in range(200):
+            operations.sweep()
+            for operation in Operation.objects.claimable(timezone.now()):
+                operations.run(operation.pk)
+            if not Operation.objects.live().exists():
+                return
+            if Cloud.objects.exists():
+                observe()
+            clock.shift(wait)
+            wait = min(wait * 1.1, 60)
+        stuck = list(Operation.objects.live().values_list("type", "step", "call"))
+        raise AssertionError(f"operations do not end: {stuck}")
+
+    return run

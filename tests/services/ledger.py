@@ -1,0 +1,63 @@
+"""Compare what we believe with what the cloud has: no duplicate, no orphan, no lie."""
+
+from collections import Counter
+
+from compute.models import VM, Event, Operation, Project, Snapshot, SnapshotStatus
+from compute.models.vm import MOVING
+from compute.services import observed
+from providers.mock import MockProvider
+
+
+def check(cloud: MockProvider) -> None:
+    """Assert that nothing is under way, and that both sides agree."""
+    check_at_rest()
+    check_servers(cloud)
+    check_images(cloud)
+    check_history()
+
+
+def check_at_rest() -> None:
+    """Assert that every operation has ended and that nothing moves."""
+    assert not Operation.objects.live().exists()
+    assert not VM.objects.filter(status__in=MOVING).exists()
+    assert not Snapshot.objects.filter(status__in=("CREATING", "DELETING")).exists()
+
+
+def check_servers(cloud: MockProvider) -> None:
+    """Assert that each living VM has its one server, and that no other exists."""
+    servers = [s for s in cloud.list_servers() if not observed.is_gone(s)]
+    owners = Counter(tag for server in servers for tag in server.tags)
+    assert not [tag for tag, count in owners.items() if count > 1], "duplicates"
+    alive = {str(vm.pk): vm for vm in VM.objects.alive()}
+    assert owners.keys() <= alive.keys(), "orphans"
+    assert all(server.tags for server in servers), "somebody else's server"
+    by_id = {server.id: server for server in servers}
+    for vm in alive.values():
+        server = by_id.get(vm.server_id)
+        if server is None:
+            assert vm.status == "ERROR", f"{vm.status} without a server"
+        elif server.task_state is None and server.status in observed.RESTING_STATUSES:
+            assert vm.status == observed.RESTING_STATUSES[server.status]
+            assert (vm.vcpus, vm.ram_mb) == (server.vcpus, server.ram_mb)
+
+
+def check_images(cloud: MockProvider) -> None:
+    """Assert that each image belongs to one living snapshot, and the other way."""
+    images = cloud.list_snapshot_images()
+    owners = Counter(image.tag for image in images)
+    assert not [tag for tag, count in owners.items() if count > 1], "duplicates"
+    alive = {str(snapshot.pk): snapshot for snapshot in Snapshot.objects.alive()}
+    assert owners.keys() <= alive.keys(), "orphans"
+    whole = {image.tag for image in images if image.status == "active"}
+    for tag, snapshot in alive.items():
+        if snapshot.status == SnapshotStatus.AVAILABLE:
+            assert tag in whole, "AVAILABLE without an image"
+
+
+def check_history() -> None:
+    """Assert that each project's events count 1, 2, 3, … without a gap."""
+    for project in Project.objects.all():
+        found = Event.objects.filter(project=project).order_by("sequence")
+        sequences = list(found.values_list("sequence", flat=True))
+        assert sequences == list(range(1, len(sequences) + 1))
+        assert project.event_sequence == len(sequences)
