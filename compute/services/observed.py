@@ -37,11 +37,6 @@ def resting_status(server: Server) -> VMStatus | None:
     return RESTING_STATUSES.get(server.status)
 
 
-def nearest_status(server: Server) -> VMStatus:
-    """Return the stable status to show when no more will be waited for."""
-    return RESTING_STATUSES.get(server.status, VMStatus.ERROR)
-
-
 def is_gone(server: Server) -> bool:
     return server.status in GONE_STATUSES
 

@@ -212,7 +212,9 @@ def _where_it_rests(operation: Operation, failed: Failed) -> Failed:
         return Failed(failed.problem, _status_before(operation))
     if server is None or operation.type == OperationType.VM_CREATE:
         return Failed(failed.problem, _status_before(operation), server)
-    return Failed(failed.problem, observed.nearest_status(server), server)
+    # It still moves: ERROR is for the cloud to say, a pass sees where it ends.
+    status = observed.RESTING_STATUSES.get(server.status) or _status_before(operation)
+    return Failed(failed.problem, status, server)
 
 
 def _status_before(operation: Operation) -> str:

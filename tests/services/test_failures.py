@@ -1,0 +1,453 @@
+"""What the cloud does wrong: where the VM settles, what its user is told.
+
+After each of these the cloud holds no server and no image that nobody owns.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import time_machine
+
+from compute.models import VM, Event, Operation, Project, Snapshot
+from compute.services import snapshots, vms
+from providers.mock import MockProvider
+from tests.conftest import ALICE
+from tests.services import ledger
+from tests.services.conftest import Play
+from tests.services.verbs import VERBS
+
+MakeVM = Callable[..., VM]
+
+#: An injected fault -> the code its operation ends with, ``None`` for success.
+#: One refusal ends an operation; what passes, and what may have been done, is retried.
+ONCE: list[tuple[dict[str, Any], str | None]] = [
+    ({"kind": "fail", "status": 400}, "openstack-error"),
+    ({"kind": "fail", "status": 401}, "openstack-error"),
+    ({"kind": "fail", "status": 403}, "openstack-error"),
+    ({"kind": "fail", "status": 409}, "openstack-error"),
+    ({"kind": "quota"}, "resource-limit-exceeded"),
+    ({"kind": "fail", "status": 500}, None),
+    ({"kind": "fail", "status": 503}, None),
+    ({"kind": "hang"}, None),
+    ({"kind": "lose_response"}, None),
+    ({"kind": "slow"}, None),
+]
+FOREVER: list[tuple[dict[str, Any], str]] = [
+    ({"kind": "fail", "status": 500}, "openstack-unavailable"),
+    ({"kind": "fail", "status": 503}, "openstack-unavailable"),
+    ({"kind": "hang"}, "openstack-timeout"),
+]
+
+
+def names(faults: list[tuple[dict[str, Any], Any]]) -> list[str]:
+    return ["-".join(str(value) for value in fault.values()) for fault, _ in faults]
+
+
+def once(*others: tuple[dict[str, Any], str | None]) -> pytest.MarkDecorator:
+    rows = [*ONCE, *others]
+    return pytest.mark.parametrize(("fault", "code"), rows, ids=names(rows))
+
+
+def forever() -> pytest.MarkDecorator:
+    return pytest.mark.parametrize(("fault", "code"), FOREVER, ids=names(FOREVER))
+
+
+def ended(operation: Operation | None, code: str | None) -> None:
+    """Assert how an operation ended: with a problem of this code, or well."""
+    assert operation is not None
+    operation.refresh_from_db()
+    if code is None:
+        assert (operation.status, operation.error) == ("SUCCEEDED", None)
+        return
+    assert operation.status == "FAILED"
+    assert operation.error is not None
+    assert operation.error["code"] == code
+    assert operation.error["detail"]
+    finished = Event.objects.get(operation=operation, type="operation.finished")
+    assert finished.data == {"status": "FAILED", "error": operation.error}
+    assert finished.request_id == ALICE.request_id
+
+
+def create(project: Project) -> VM:
+    return vms.create(
+        project=project,
+        actor=ALICE,
+        name="web",
+        flavor="m1.small",
+        image="ubuntu-22.04",
+    )
+
+
+# Create
+
+
+@once(
+    ({"kind": "fail", "status": 404}, "openstack-error"),
+    ({"kind": "hidden", "delay": 8.0}, None),
+    ({"kind": "build_error"}, "openstack-error"),
+    ({"kind": "fail_async"}, "openstack-error"),
+    ({"kind": "stuck"}, "openstack-timeout"),
+)
+def test_a_create_that_goes_wrong_once(
+    catalogue: None,
+    project: Project,
+    cloud: MockProvider,
+    play: Play,
+    fault: dict[str, Any],
+    code: str | None,
+) -> None:
+    cloud.inject("create_server", **fault)
+    vm = create(project)
+    play()
+    ended(vm.operation, code)
+    vm.refresh_from_db()
+    assert vm.status == ("ERROR" if code else "ACTIVE")
+    assert (vm.error or {}).get("code") == code
+    ledger.check(cloud)
+    vms.delete(vm, actor=ALICE)
+    play()
+    ledger.check(cloud)
+    assert cloud.list_servers() == []
+
+
+@forever()
+def test_a_create_that_never_works_is_given_up(
+    catalogue: None,
+    project: Project,
+    cloud: MockProvider,
+    play: Play,
+    fault: dict[str, Any],
+    code: str,
+) -> None:
+    cloud.inject("create_server", times=0, **fault)
+    vm = create(project)
+    play()
+    ended(vm.operation, code)
+    assert cloud.list_servers() == []
+    ledger.check(cloud)
+
+
+def test_a_create_whose_answers_are_all_lost_makes_one_server(
+    catalogue: None, project: Project, cloud: MockProvider, play: Play
+) -> None:
+    cloud.inject("create_server", kind="lose_response", times=0)
+    vm = create(project)
+    play()
+    ended(vm.operation, None)
+    assert cloud.call_counts()["create_server"] == 1
+    ledger.check(cloud)
+
+
+def test_a_create_whose_answer_is_lost_and_whose_server_shows_late(
+    catalogue: None, project: Project, cloud: MockProvider, play: Play
+) -> None:
+    cloud.inject("create_server", kind="hidden", delay=3.0)
+    cloud.inject("create_server", kind="lose_response")
+    vm = create(project)
+    play()
+    ended(vm.operation, None)
+    ledger.check(cloud)
+
+
+def test_a_second_server_that_showed_too_late_goes_with_its_vm(
+    catalogue: None,
+    project: Project,
+    cloud: MockProvider,
+    play: Play,
+    clock: time_machine.Traveller,
+) -> None:
+    cloud.inject("create_server", kind="hidden", delay=20.0)
+    cloud.inject("create_server", kind="lose_response")
+    vm = create(project)
+    play()
+    ended(vm.operation, None)
+    clock.shift(30)
+    assert len(cloud.list_servers()) == 2
+    vms.delete(vm, actor=ALICE)
+    play()
+    ledger.check(cloud)
+
+
+def test_a_server_that_never_shows_is_given_up(
+    catalogue: None, project: Project, cloud: MockProvider, play: Play
+) -> None:
+    cloud.inject("create_server", kind="hidden", delay=100_000)
+    vm = create(project)
+    play()
+    ended(vm.operation, "server-vanished")
+    vm.refresh_from_db()
+    assert vm.status == "ERROR"
+
+
+# One call: stop, reboot
+
+
+@once(
+    ({"kind": "fail", "status": 404}, None),
+    ({"kind": "fail_async"}, "openstack-error"),
+    ({"kind": "stuck"}, "openstack-timeout"),
+)
+def test_a_stop_that_goes_wrong_once(
+    make_vm: MakeVM,
+    cloud: MockProvider,
+    play: Play,
+    fault: dict[str, Any],
+    code: str | None,
+) -> None:
+    vm = make_vm()
+    cloud.inject("stop_server", **fault)
+    vm = vms.stop(vm, actor=ALICE)
+    play()
+    ended(vm.operation, code)
+    vm.refresh_from_db()
+    assert vm.status == ("ACTIVE" if code else "SHUTOFF")
+    ledger.check(cloud)
+
+
+@once(
+    ({"kind": "fail", "status": 404}, None),
+    # A failed reboot whose guest still runs leaves no trace: Nova says it worked.
+    ({"kind": "fail_async"}, None),
+    ({"kind": "stuck"}, "openstack-timeout"),
+)
+@pytest.mark.parametrize("type", vms.RebootType)
+def test_a_reboot_that_goes_wrong_once(
+    make_vm: MakeVM,
+    cloud: MockProvider,
+    play: Play,
+    type: vms.RebootType,
+    fault: dict[str, Any],
+    code: str | None,
+) -> None:
+    vm = make_vm()
+    cloud.inject("reboot_server", **fault)
+    vm = vms.reboot(vm, type=type, actor=ALICE)
+    play()
+    ended(vm.operation, code)
+    vm.refresh_from_db()
+    assert vm.status == "ACTIVE"
+    ledger.check(cloud)
+
+
+def test_a_reboot_whose_answer_is_lost_is_not_sent_again(
+    make_vm: MakeVM, cloud: MockProvider, play: Play
+) -> None:
+    vm = make_vm()
+    cloud.inject("reboot_server", kind="lose_response", times=0)
+    vm = vms.reboot(vm, actor=ALICE)
+    play()
+    ended(vm.operation, None)
+    assert cloud.call_counts()["reboot_server"] == 1
+
+
+@forever()
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("stop", "stop_server"),
+        ("reboot", "reboot_server"),
+        ("resize", "resize_server"),
+        ("rebuild", "rebuild_server"),
+        ("suspend", "suspend_server"),
+        ("remove", "delete_server"),
+    ],
+)
+def test_an_action_that_never_works_leaves_the_vm_as_it_was(
+    make_vm: MakeVM,
+    cloud: MockProvider,
+    play: Play,
+    name: str,
+    call: str,
+    fault: dict[str, Any],
+    code: str,
+) -> None:
+    vm = make_vm()
+    cloud.inject(call, times=0, **fault)
+    VERBS[name](vm)
+    play()
+    vm.refresh_from_db()
+    ended(vm.operation, code)
+    assert vm.status == "ACTIVE"
+    assert cloud.call_counts()[call] == 6 if fault["kind"] == "fail" else True
+    ledger.check(cloud)
+
+
+@pytest.mark.parametrize("name", ["pause", "suspend", "shelve", "rescue", "rebuild"])
+@pytest.mark.parametrize("kind", ["lose_response", "hang", "fail_async", "stuck"])
+def test_other_actions_settle_on_what_the_cloud_says(
+    make_vm: MakeVM, cloud: MockProvider, play: Play, name: str, kind: Any
+) -> None:
+    vm = make_vm()
+    cloud.inject(f"{name}_server", kind=kind)
+    VERBS[name](vm)
+    play()
+    vm.refresh_from_db()
+    codes = {"fail_async": "openstack-error", "stuck": "openstack-timeout"}
+    ended(vm.operation, codes.get(kind))
+    if kind in codes:
+        broken = (name, kind) == ("rebuild", "fail_async")
+        assert vm.status == ("ERROR" if broken else "ACTIVE")
+    ledger.check(cloud)
+
+
+# Resize: three calls
+
+
+@once(
+    ({"kind": "fail", "status": 404}, None),
+    ({"kind": "fail_async"}, "openstack-error"),
+    ({"kind": "stuck"}, "openstack-timeout"),
+)
+@pytest.mark.parametrize("call", ["resize_server", "confirm_resize", "start_server"])
+def test_a_resize_that_goes_wrong_once(
+    make_vm: MakeVM,
+    cloud: MockProvider,
+    play: Play,
+    call: str,
+    fault: dict[str, Any],
+    code: str | None,
+) -> None:
+    vm = make_vm("SHUTOFF")
+    cloud.inject(call, **fault)
+    vm = vms.resize(vm, flavor="m1.medium", actor=ALICE)
+    play()
+    ended(vm.operation, code)
+    vm.refresh_from_db()
+    resized = code is None or call != "resize_server"
+    assert vm.flavor_name == ("m1.medium" if resized else "m1.small")
+    assert vm.vcpus == (2 if resized else 1)
+    if code is None:
+        assert vm.status == "ACTIVE"
+    elif (call, fault["kind"]) == ("confirm_resize", "fail_async"):
+        assert vm.status == "ERROR"
+    else:
+        assert vm.status == "SHUTOFF"
+    ledger.check(cloud)
+
+
+def test_a_resize_whose_answers_are_all_lost_is_sent_once(
+    make_vm: MakeVM, cloud: MockProvider, play: Play
+) -> None:
+    vm = make_vm("SHUTOFF")
+    for call in ("resize_server", "confirm_resize", "start_server"):
+        cloud.inject(call, kind="lose_response", times=0)
+    vm = vms.resize(vm, flavor="m1.medium", actor=ALICE)
+    play()
+    ended(vm.operation, None)
+    counts = cloud.call_counts()
+    assert counts["resize_server"] == 1
+    assert counts["confirm_resize"] == 1
+    assert counts["start_server"] == 1
+    ledger.check(cloud)
+
+
+# Snapshots
+
+
+@once(
+    ({"kind": "fail", "status": 404}, "openstack-error"),
+    ({"kind": "fail_async"}, "openstack-error"),
+    ({"kind": "stuck"}, "openstack-timeout"),
+)
+def test_a_snapshot_that_goes_wrong_once(
+    make_vm: MakeVM,
+    cloud: MockProvider,
+    play: Play,
+    fault: dict[str, Any],
+    code: str | None,
+) -> None:
+    vm = make_vm()
+    cloud.inject("snapshot_server", **fault)
+    snapshot = snapshots.create(vm, actor=ALICE, name="before")
+    play()
+    ended(snapshot.operation, code)
+    snapshot.refresh_from_db()
+    assert snapshot.status == ("ERROR" if code else "AVAILABLE")
+    assert (snapshot.error or {}).get("code") == code
+    vm.refresh_from_db()
+    assert (vm.status, vm.error) == ("ACTIVE", None)
+    ledger.check(cloud)
+    snapshots.delete(snapshot, actor=ALICE)
+    play()
+    assert cloud.list_snapshot_images() == []
+    ledger.check(cloud)
+
+
+def test_a_snapshot_whose_answers_are_all_lost_is_one_image(
+    make_vm: MakeVM, cloud: MockProvider, play: Play
+) -> None:
+    cloud.inject("snapshot_server", kind="lose_response", times=0)
+    snapshot = snapshots.create(make_vm(), actor=ALICE, name="before")
+    play()
+    ended(snapshot.operation, None)
+    assert cloud.call_counts()["snapshot_server"] == 1
+    ledger.check(cloud)
+
+
+@once(({"kind": "fail", "status": 404}, None))
+def test_a_snapshots_delete_that_goes_wrong_once(
+    make_vm: MakeVM,
+    cloud: MockProvider,
+    play: Play,
+    fault: dict[str, Any],
+    code: str | None,
+) -> None:
+    snapshot = snapshots.create(make_vm(), actor=ALICE, name="before")
+    play()
+    # The image is really gone when the cloud says that it does not know it.
+    if fault.get("status") == 404:
+        cloud.remove_image(Snapshot.objects.get().image_provider_id)
+    cloud.inject("delete_image", **fault)
+    snapshot = snapshots.delete(snapshot, actor=ALICE)
+    play()
+    ended(snapshot.operation, code)
+    snapshot.refresh_from_db()
+    assert snapshot.status == ("AVAILABLE" if code else "DELETED")
+    ledger.check(cloud)
+
+
+# Delete
+
+
+@once(
+    ({"kind": "fail", "status": 404}, None),
+    ({"kind": "fail_async"}, "openstack-error"),
+    ({"kind": "stuck"}, "openstack-timeout"),
+)
+def test_a_delete_that_goes_wrong_once(
+    make_vm: MakeVM,
+    cloud: MockProvider,
+    play: Play,
+    fault: dict[str, Any],
+    code: str | None,
+) -> None:
+    vm = make_vm()
+    if fault.get("status") == 404:
+        cloud.vanish(vm.server_id)
+    cloud.inject("delete_server", **fault)
+    vm = vms.delete(vm, actor=ALICE)
+    play()
+    ended(vm.operation, code)
+    vm.refresh_from_db()
+    broken = fault["kind"] == "fail_async"
+    assert vm.status == ("ERROR" if broken else "ACTIVE" if code else "DELETED")
+    ledger.check(cloud)
+
+
+def test_a_delete_that_failed_can_be_repeated(
+    make_vm: MakeVM, cloud: MockProvider, play: Play
+) -> None:
+    vm = make_vm()
+    cloud.lock(vm.server_id)
+    vms.delete(vm, actor=ALICE)
+    play()
+    vm.refresh_from_db()
+    ended(vm.operation, "openstack-error")
+    assert vm.status == "ACTIVE"
+    cloud.unlock(vm.server_id)
+    vms.delete(vm, actor=ALICE)
+    play()
+    vm.refresh_from_db()
+    assert (vm.status, vm.error) == ("DELETED", None)
+    ledger.check(cloud)
