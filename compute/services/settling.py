@@ -48,7 +48,7 @@ def finish(operation: Operation, outcome: Done | Failed | Cancelled) -> None:
         server = None if isinstance(outcome, Cancelled) else outcome.server
         if server is not None:
             fields += note(vm, server)
-        if isinstance(outcome, Done):
+        if isinstance(outcome, Done) or _is_resized(operation, server):
             fields += _take_over(vm, operation)
         vm.save_changes(*fields)
         _record_end(vm, operation, before=before, actor=_actor(operation))
@@ -82,8 +82,20 @@ def _record_end(vm: VM, operation: Operation, *, before: str, actor: Actor) -> N
     )
 
 
+def _is_resized(operation: Operation, server: Server | None) -> bool:
+    """Whether a resize that failed has changed the size all the same.
+
+    Its confirmation or the start after it may be what failed.
+    """
+    return (
+        operation.type == OperationType.VM_RESIZE
+        and server is not None
+        and server.flavor_name == operation.params["flavor_provider_name"]
+    )
+
+
 def _take_over(vm: VM, operation: Operation) -> list[str]:
-    """Show what a successful resize or rebuild gave the VM; return changed fields."""
+    """Show what a resize or rebuild gave the VM; return changed fields."""
     if operation.type == OperationType.VM_RESIZE:
         size = Flavor.objects.get(pk=operation.params["flavor_id"])
         vm.flavor_name, vm.flavor = operation.params["flavor"], size
