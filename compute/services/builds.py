@@ -68,17 +68,21 @@ def _remember(vm: VM, server_id: str) -> None:
 
 
 def _adopt(operation: Operation, provider: Provider, vm: VM) -> bool:
-    """Take over a server that carries the VM's tag; remove any second one."""
+    """Take over a server that carries the VM's tag; remove any second one.
+
+    Return whether the VM has a server now. A second one exists when the answer to a
+    create was lost and the server showed only after the call was repeated.
+    """
     found = sorted(
         (s for s in provider.find_servers(tag=str(vm.pk)) if not observed.is_gone(s)),
         key=lambda server: (server.created_at, server.id),
     )
-    if not found:
-        return False
-    _remember(vm, found[0].id)
-    for second in found[1:]:
-        provider.delete_server(second.id, request_id=calls.request_id(operation))
-    return True
+    if found and not vm.server_id:
+        _remember(vm, found[0].id)
+    for server in found:
+        if server.id != vm.server_id:
+            provider.delete_server(server.id, request_id=calls.request_id(operation))
+    return bool(vm.server_id)
 
 
 def _unseen(operation: Operation) -> Outcome:
@@ -112,7 +116,7 @@ def look_create(operation: Operation, server: Server) -> Outcome:
 
 def _undo(operation: Operation, provider: Provider, vm: VM) -> Outcome:
     """Remove what a cancelled create has built so far."""
-    if not vm.server_id and not (operation.call and _adopt(operation, provider, vm)):
+    if operation.call != "delete_server" and not _adopt(operation, provider, vm):
         remaining = calls.may_still_arrive(operation, provider)
         return Again(remaining) if remaining > 0 else Cancelled()
     return _remove(operation, provider, vm, done=Cancelled())
@@ -121,7 +125,7 @@ def _undo(operation: Operation, provider: Provider, vm: VM) -> Outcome:
 def perform_delete(operation: Operation, provider: Provider) -> Outcome:
     """Delete the server; one that is gone already counts as deleted."""
     vm = _vm(operation)
-    if not vm.server_id and not _adopt(operation, provider, vm):
+    if operation.call != "delete_server" and not _adopt(operation, provider, vm):
         return Done(VMStatus.DELETED)
     return _remove(operation, provider, vm, done=Done(VMStatus.DELETED))
 
