@@ -100,15 +100,11 @@ class AutoSchema(SpectacularAutoSchema):
         return parameters
 
     def get_request_serializer(self) -> Any:
-        if not isinstance(self.view, ResourceViewSet):
-            return None
         body = self.view.bodies.get(self.view.action)
         return None if body is NoBody else body
 
     def get_response_serializers(self) -> Any:
         view = self.view
-        if not isinstance(view, ResourceViewSet):
-            return super().get_response_serializers()
         shown = view.resource_class()
         if self.method == "GET" or view.action in _SYNCHRONOUS:
             return {200: shown}

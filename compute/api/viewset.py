@@ -92,9 +92,7 @@ class ResourceViewSet(GenericViewSet[M], Generic[M]):
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
         """Return the body a write takes, or else the resource."""
-        if self.action in self.bodies:
-            return self.bodies[self.action]
-        return super().get_serializer_class()
+        return self.bodies.get(self.action) or self.resource_class()
 
     def body(self) -> dict[str, Any]:
         """Return the valid body of this request, or raise."""
