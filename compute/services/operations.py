@@ -251,7 +251,7 @@ def cancel(operation: Operation, *, actor: Actor) -> Operation:
     """
     with transaction.atomic():
         # The target first, as everywhere, so that no two requests wait crosswise.
-        list(VM.objects.select_for_update().filter(pk=operation.vm_id))
+        list(VM.objects.select_for_update(no_key=True).filter(pk=operation.vm_id))
         operation = Operation.objects.select_related("vm", "snapshot").get(
             pk=operation.pk
         )

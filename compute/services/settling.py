@@ -32,7 +32,7 @@ def finish(operation: Operation, outcome: Done | Failed | Cancelled) -> None:
     ``outcome.status`` must be known. Does nothing if somebody else ended it first.
     """
     with transaction.atomic():
-        vm = VM.objects.select_for_update().get(pk=operation.vm_id)
+        vm = VM.objects.select_for_update(no_key=True).get(pk=operation.vm_id)
         problem = outcome.problem if isinstance(outcome, Failed) else None
         if not outbox.close(
             operation, OUTCOME_STATUSES[type(outcome)], problem=problem
@@ -129,7 +129,7 @@ def differs(vm: VM, server: Server, status: VMStatus) -> bool:
 def follow(vm: VM, server: Server, status: VMStatus) -> bool:
     """Take over a change made outside, unless an operation lives; say if it did."""
     with transaction.atomic():
-        vm = VM.objects.select_for_update().get(pk=vm.pk)
+        vm = VM.objects.select_for_update(no_key=True).get(pk=vm.pk)
         if vm.live_operation is not None or vm.deleted_at is not None:
             return False
         before, addresses = vm.status, vm.addresses
@@ -168,7 +168,7 @@ def miss(vm: VM, *, absent_since: datetime) -> None:
 def vanish(vm: VM) -> bool:
     """Show a VM whose server is gone as ERROR, unless an operation lives."""
     with transaction.atomic():
-        vm = VM.objects.select_for_update().get(pk=vm.pk)
+        vm = VM.objects.select_for_update(no_key=True).get(pk=vm.pk)
         if vm.live_operation is not None or vm.deleted_at is not None:
             return False
         problem = ServerVanished("The server was deleted outside this service.")

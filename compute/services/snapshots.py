@@ -159,7 +159,7 @@ def delete(
 
 def _lock(snapshot: Snapshot) -> Snapshot:
     found: Snapshot | None = (
-        Snapshot.objects.select_for_update()
+        Snapshot.objects.select_for_update(no_key=True)
         .filter(pk=snapshot.pk, deleted_at=None)
         .first()
     )
@@ -253,8 +253,12 @@ def finish(operation: Operation, outcome: Done | Failed | Cancelled) -> None:
     problem = outcome.problem if isinstance(outcome, Failed) else None
     with transaction.atomic():
         # The VM first, as every request does, then the snapshot: one lock order.
-        vm = VM.objects.select_for_update().filter(pk=operation.vm_id).first()
-        snapshot = Snapshot.objects.select_for_update().get(pk=operation.snapshot_id)
+        vm = (
+            VM.objects.select_for_update(no_key=True).filter(pk=operation.vm_id).first()
+        )
+        snapshot = Snapshot.objects.select_for_update(no_key=True).get(
+            pk=operation.snapshot_id
+        )
         status = OUTCOME_STATUSES[type(outcome)]
         if not outbox.close(operation, status, problem=problem):
             return

@@ -321,9 +321,16 @@ def _request(
 
 
 def lock(vm: VM) -> VM:
-    """Return the VM as it is now, its row locked to the end of the transaction."""
+    """Return the VM as it is now, its row locked to the end of the transaction.
+
+    Every row lock here is ``no_key``: a foreign key to the row can be checked
+    meanwhile. Otherwise who locks a VM and then its snapshot, and who locks the
+    snapshot and writes an event naming the VM, wait for each other.
+    """
     found: VM | None = (
-        VM.objects.select_for_update().filter(pk=vm.pk, deleted_at=None).first()
+        VM.objects.select_for_update(no_key=True)
+        .filter(pk=vm.pk, deleted_at=None)
+        .first()
     )
     if found is None:
         raise NotFound("No such VM.")
@@ -388,7 +395,7 @@ def _begin(
 def _own_snapshot(vm: VM, reference: str) -> Snapshot:
     # Locked: its deletion must not begin meanwhile.
     available = vm.snapshots.alive().filter(status=SnapshotStatus.AVAILABLE)
-    for snapshot in available.select_for_update():
+    for snapshot in available.select_for_update(no_key=True):
         if reference in (str(snapshot.pk), snapshot.name):
             return snapshot
     raise ValidationError(

@@ -1,0 +1,314 @@
+"""Races, with real threads on PostgreSQL: one wins, the others are told who."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import pytest
+from django.db import connection, connections
+
+from compute.errors import (
+    InvalidTransition,
+    OpenStackTimeout,
+    OperationInProgress,
+    Problem,
+)
+from compute.errors import ValidationError as Invalid
+from compute.models import VM, Cloud, Event, Operation, Project, Snapshot
+from compute.services import catalog, operations, outbox, settling, snapshots, sync, vms
+from compute.services.outbox import Done, Failed
+from providers.mock import MockProvider
+from tests.api.client import Api
+from tests.conftest import ALICE, Drain, observe
+from tests.services import ledger
+
+pytestmark = [
+    pytest.mark.postgres,
+    pytest.mark.skipif(connection.vendor != "postgresql", reason="needs PostgreSQL"),
+    # The rollback keeps the project that migrate made.
+    pytest.mark.django_db(transaction=True, serialized_rollback=True),
+]
+
+MakeVM = Callable[..., VM]
+#: How often a race is run whose losers depend on the moment.
+ROUNDS = 12
+
+
+@pytest.fixture(autouse=True)
+def agreement(cloud: MockProvider, drain: Drain) -> Iterator[None]:
+    """After every race: all work ends, and both sides agree."""
+    yield
+    drain()
+    ledger.check(cloud)
+
+
+def at_once(*calls: Callable[[], Any]) -> list[Any]:
+    """Run calls in threads that start together; return results and refusals.
+
+    Anything that is no `Problem`, such as a deadlock, is raised.
+    """
+    gate = threading.Barrier(len(calls))
+
+    def run(call: Callable[[], Any]) -> Any:
+        try:
+            with connection.cursor():  # connected before the race
+                gate.wait(timeout=30)
+            return call()
+        except Problem as problem:
+            return problem
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(run, calls))
+
+
+def kinds(results: list[Any]) -> Counter[str]:
+    return Counter(type(result).__name__ for result in results)
+
+
+def test_of_fifty_stops_one_is_accepted_and_the_others_are_told_which(
+    make_vm: MakeVM,
+) -> None:
+    vm = make_vm()
+    results = at_once(*[lambda: vms.stop(vm, actor=ALICE)] * 50)
+    assert kinds(results) == {"VM": 1, "OperationInProgress": 49}
+    operation = Operation.objects.live().get()
+    refusals = [r for r in results if isinstance(r, OperationInProgress)]
+    assert {r.members["operation_id"] for r in refusals} == {str(operation.pk)}
+
+
+def test_of_fifty_posts_one_gets_202_and_the_others_409(make_vm: MakeVM) -> None:
+    vm = make_vm()
+    path = f"/vms/{vm.pk}/actions/stop"
+    answers = at_once(*[lambda: Api().post(path)] * 50)
+    assert Counter(a.status_code for a in answers) == {202: 1, 409: 49}
+    operation = Operation.objects.live().get()
+    refused = [a.json() for a in answers if a.status_code == 409]
+    assert {body["code"] for body in refused} == {"operation-in-progress"}
+    assert {body["operation_id"] for body in refused} == {str(operation.pk)}
+
+
+@pytest.mark.parametrize("status", ["ACTIVE", "SHUTOFF"])
+def test_stop_against_start(make_vm: MakeVM, status: str) -> None:
+    vm = make_vm(status)
+    results = at_once(
+        *[lambda: vms.stop(vm, actor=ALICE), lambda: vms.start(vm, actor=ALICE)] * 5
+    )
+    assert kinds(results)["VM"] == 1
+    # Whoever asks for the impossible before the winner is told so.
+    refusals = [r for r in results if not isinstance(r, VM)]
+    assert {type(r) for r in refusals} <= {OperationInProgress, InvalidTransition}
+
+
+def test_delete_against_snapshot(make_vm: MakeVM, drain: Drain) -> None:
+    for _ in range(ROUNDS):
+        vm = make_vm()
+        results = at_once(
+            partial(vms.delete, vm, actor=ALICE),
+            partial(snapshots.create, vm, actor=ALICE, name="before"),
+        )
+        assert kinds(results)["OperationInProgress"] == 1
+        drain()
+
+
+def test_restore_against_the_delete_of_its_snapshot(
+    make_vm: MakeVM, drain: Drain
+) -> None:
+    vm = make_vm()
+    for number in range(ROUNDS):
+        snapshot = snapshots.create(vm, actor=ALICE, name=f"number-{number}")
+        drain()
+        results = at_once(
+            partial(vms.restore, vm, snapshot=snapshot.name, actor=ALICE),
+            partial(snapshots.delete, snapshot, actor=ALICE),
+        )
+        refusals = [r for r in results if isinstance(r, Problem)]
+        assert len(refusals) == 1
+        assert isinstance(refusals[0], OperationInProgress | Invalid)
+        drain()
+
+
+def test_the_delete_of_a_snapshot_against_the_end_of_another(
+    make_vm: MakeVM, drain: Drain
+) -> None:
+    vm = make_vm()
+    old = snapshots.create(vm, actor=ALICE, name="old")
+    drain()
+    for number in range(ROUNDS):
+        new = snapshots.create(vm, actor=ALICE, name=f"number-{number}")
+        assert new.operation is not None
+        operations.run(new.operation.pk)
+        at_once(observe, partial(snapshots.delete, old, actor=ALICE), partial(edit, vm))
+        drain()
+        old = new
+
+
+def edit(vm: VM) -> VM:
+    return vms.update(vm, actor=ALICE, changes={"description": "edited"})
+
+
+def test_a_cancel_against_a_worker(make_vm: MakeVM, drain: Drain) -> None:
+    vm = make_vm()
+    for _ in range(ROUNDS):
+        operation = vms.stop(vm, actor=ALICE).operation
+        assert operation is not None
+        cancelled, ran = at_once(
+            partial(operations.cancel, operation, actor=ALICE),
+            partial(operations.run, operation.pk),
+        )
+        assert isinstance(cancelled, Problem) == (ran is not None)
+        drain()
+        operation.refresh_from_db()
+        assert operation.status == ("SUCCEEDED" if ran else "CANCELLED")
+        vm.refresh_from_db()
+        if vm.status == "SHUTOFF":
+            vms.start(vm, actor=ALICE)
+            drain()
+
+
+def test_a_cancel_against_the_worker_of_a_create(
+    catalogue: None, project: Project, cloud: MockProvider, drain: Drain
+) -> None:
+    for number in range(ROUNDS):
+        vm = vms.create(
+            project=project,
+            actor=ALICE,
+            name=f"web-{number}",
+            flavor="m1.tiny",
+            image="cirros",
+        )
+        operation = vm.operation
+        assert operation is not None
+        at_once(
+            partial(operations.cancel, operation, actor=ALICE),
+            partial(operations.run, operation.pk),
+        )
+        drain()
+        operation.refresh_from_db()
+        vm.refresh_from_db()
+        assert (operation.status, vm.status) == ("CANCELLED", "DELETED")
+    assert cloud.list_servers() == []
+
+
+def test_two_ends_of_one_operation_are_one(make_vm: MakeVM) -> None:
+    vm = make_vm()
+    for before, after in (("ACTIVE", "SHUTOFF"), ("SHUTOFF", "ACTIVE")) * 3:
+        ask = vms.stop if before == "ACTIVE" else vms.start
+        operation = ask(vm, actor=ALICE).operation
+        assert operation is not None
+        operations.run(operation.pk)
+        mine = Operation.objects.select_related("vm").get(pk=operation.pk)
+        at_once(*[partial(settling.finish, mine, Done(after))] * 8)
+        vm.refresh_from_db()
+        assert vm.status == after
+        ends = Event.objects.filter(operation=operation, type="operation.finished")
+        assert ends.count() == 1
+
+
+def test_success_against_failure(make_vm: MakeVM, cloud: MockProvider) -> None:
+    vm = make_vm()
+    operation = vms.reboot(vm, actor=ALICE).operation
+    assert operation is not None
+    operations.run(operation.pk)
+    failed = Failed(OpenStackTimeout("Too late."), "ACTIVE")
+    at_once(
+        lambda: settling.finish(Operation.objects.get(pk=operation.pk), failed),
+        lambda: settling.finish(Operation.objects.get(pk=operation.pk), Done("ACTIVE")),
+    )
+    operation.refresh_from_db()
+    vm.refresh_from_db()
+    assert (operation.status == "SUCCEEDED") == (vm.error is None)
+
+
+def test_one_of_many_workers_takes_an_operation(
+    make_vm: MakeVM, cloud: MockProvider
+) -> None:
+    vm = make_vm()
+    operation = vms.stop(vm, actor=ALICE).operation
+    assert operation is not None
+    results = at_once(*[lambda: outbox.claim(operation.pk)] * 20)
+    assert kinds(results) == {"Operation": 1, "NoneType": 19}
+    Operation.objects.filter(pk=operation.pk).update(status="PENDING")
+    at_once(*[lambda: operations.run(operation.pk)] * 20)
+    assert cloud.call_counts()["stop_server"] == 1
+
+
+def test_many_passes_at_once_are_one(make_vm: MakeVM, cloud: MockProvider) -> None:
+    vm = make_vm()
+    Cloud.objects.update(next_pass_at=None)
+    cloud.reset_counts()
+    results = at_once(*[partial(sync.observe, vm.cloud)] * 8)
+    assert Counter(results) == {True: 1, False: 7}
+    assert cloud.call_counts() == {"list_servers": 1}
+
+
+def test_events_of_a_project_are_dense_and_in_order_of_commit(
+    catalogue: None, project: Project
+) -> None:
+    def make(number: int) -> VM:
+        vm = vms.create(
+            project=project,
+            actor=ALICE,
+            name=f"web-{number}",
+            flavor="m1.tiny",
+            image="cirros",
+        )
+        for step in range(5):
+            vms.update(vm, actor=ALICE, changes={"description": f"step {step}"})
+        return vm
+
+    made = at_once(*[partial(make, number) for number in range(10)])
+    ledger.check_history()
+    assert Event.objects.count() == 60
+    for vm in made:
+        found = Event.objects.filter(vm=vm).order_by("sequence")
+        words = [e.data["description"][1] for e in found if e.data]
+        assert words == [f"step {step}" for step in range(5)]
+
+
+def use(vm: VM) -> None:
+    """Ask for everything, whatever the answer."""
+    for ask in (
+        partial(vms.stop, actor=ALICE),
+        partial(vms.restore, snapshot="before", actor=ALICE),
+        edit,
+        partial(snapshots.create, actor=ALICE, name="more"),
+        lambda vm: snapshots.delete(vm.snapshots.latest("created_at"), actor=ALICE),
+        partial(vms.start, actor=ALICE),
+    ):
+        with suppress(Problem):
+            ask(vm)
+
+
+def work() -> None:
+    for _ in range(4):
+        for operation in Operation.objects.live():
+            operations.run(operation.pk)
+
+
+def watch() -> None:
+    for _ in range(4):
+        observe()
+
+
+def test_workers_passes_and_users_at_once_do_not_wait_crosswise(
+    make_vm: MakeVM, drain: Drain
+) -> None:
+    made = [make_vm(name=f"web-{number}") for number in range(4)]
+    for vm in made:
+        snapshots.create(vm, actor=ALICE, name="before")
+    drain()
+    at_once(*[partial(use, vm) for vm in made], work, work, watch)
+    assert not Snapshot.objects.filter(status="ERROR").exists()
+
+
+def test_two_processes_may_refresh_the_catalogue_at_once(
+    project: Project, cloud: MockProvider
+) -> None:
+    at_once(*[lambda: catalog.refresh("default")] * 6)
+    assert list(project.vms.all()) == []
