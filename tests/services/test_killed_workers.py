@@ -1,0 +1,222 @@
+"""A worker is killed at every call it makes to the cloud; another one finishes.
+
+Nothing is done twice and nothing is left over.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from django.db import connection
+
+from compute.models import VM, Operation, Project, Snapshot
+from compute.services import snapshots, vms
+from providers.mock import MockProvider
+from tests.conftest import ALICE
+from tests.services import ledger
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.django_db(transaction=True, serialized_rollback=True),
+]
+
+ROOT = Path(__file__).resolve().parents[2]
+KILLED = -signal.SIGKILL
+LEASE_SECONDS = 0.3
+
+MakeVM = Callable[..., VM]
+#: Run a worker on a cloud until all work is done; return its exit code.
+Worker = Callable[[], int]
+Kind = Literal["die_before", "die_after"]
+
+at_every_call = pytest.mark.parametrize("kind", ["die_before", "die_after"])
+
+
+def database_url() -> str:
+    """Return the URL of the test database, for another process."""
+    database = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{database['NAME']}"
+    credentials = f"{database['USER']}:{database['PASSWORD']}"
+    place = f"{database['HOST']}:{database['PORT']}/{database['NAME']}"
+    return f"postgres://{credentials}@{place}"
+
+
+@pytest.fixture(scope="module")
+def nursery(
+    django_db_setup: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[subprocess.Popen[str]]:
+    place = tmp_path_factory.mktemp("nursery")
+    env = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "tests.settings",
+        "PYTHONPATH": str(ROOT),
+        "DATABASE_URL": database_url(),
+        "DATA_DIR": str(place),
+        "LOG_LEVEL": "ERROR",
+        "OPERATION_LEASE_SECONDS": str(LEASE_SECONDS),
+        "OPERATION_RETRY_SECONDS": "0.01",
+    }
+    with (place / "log").open("w") as log:
+        process = subprocess.Popen(  # noqa: S603  # a program of ours
+            [sys.executable, str(Path(__file__).with_name("nursery.py"))],
+            cwd=ROOT,
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+        with process:
+            yield process
+
+
+@pytest.fixture
+def worker(
+    nursery: subprocess.Popen[str], cloud: MockProvider, tmp_path: Path
+) -> Worker:
+    assert nursery.stdin is not None
+    assert nursery.stdout is not None
+    stdin, stdout = nursery.stdin, nursery.stdout
+
+    def run() -> int:
+        stdin.write(f"{tmp_path / 'cloud.sqlite3'}\n")
+        stdin.flush()
+        return int(stdout.readline())
+
+    return run
+
+
+def kill_and_replace(cloud: MockProvider, worker: Worker, op: str, kind: Kind) -> None:
+    """Kill the worker at a call, let another finish, and compare both sides."""
+    cloud.inject(op, kind=kind)
+    assert worker() == KILLED
+    assert Operation.objects.live().exists()
+    assert worker() == 0
+    assert cloud.pending_faults() == 0
+    ledger.check(cloud)
+    newest = Operation.objects.latest("created_at")
+    assert (newest.status, newest.error) == ("SUCCEEDED", None)
+
+
+def ask_for_vm(project: Project) -> VM:
+    return vms.create(
+        project=project,
+        actor=ALICE,
+        name="web",
+        flavor="m1.small",
+        image="ubuntu-22.04",
+    )
+
+
+@at_every_call
+@pytest.mark.parametrize("op", ["create_server", "list_servers"])
+def test_create(
+    catalogue: None,
+    project: Project,
+    cloud: MockProvider,
+    worker: Worker,
+    op: str,
+    kind: Kind,
+) -> None:
+    vm = ask_for_vm(project)
+    kill_and_replace(cloud, worker, op, kind)
+    vm.refresh_from_db()
+    assert vm.status == "ACTIVE"
+    assert len(cloud.list_servers()) == 1
+
+
+@at_every_call
+@pytest.mark.parametrize("op", ["find_servers", "get_server"])
+def test_create_taken_over_by_a_worker_that_is_killed_too(
+    catalogue: None,
+    project: Project,
+    cloud: MockProvider,
+    worker: Worker,
+    op: str,
+    kind: Kind,
+) -> None:
+    vm = ask_for_vm(project)
+    cloud.inject("create_server", kind="die_after")
+    assert worker() == KILLED
+    kill_and_replace(cloud, worker, op, kind)
+    vm.refresh_from_db()
+    assert vm.status == "ACTIVE"
+    assert cloud.call_counts()["create_server"] == 1
+
+
+@at_every_call
+@pytest.mark.parametrize(
+    "op",
+    ["resize_server", "get_server", "confirm_resize", "start_server", "list_servers"],
+)
+def test_resize(
+    make_vm: MakeVM, cloud: MockProvider, worker: Worker, op: str, kind: Kind
+) -> None:
+    vm = make_vm("SHUTOFF")
+    vms.resize(vm, flavor="m1.medium", actor=ALICE)
+    kill_and_replace(cloud, worker, op, kind)
+    vm.refresh_from_db()
+    assert (vm.status, vm.flavor_name) == ("ACTIVE", "m1.medium")
+
+
+@at_every_call
+@pytest.mark.parametrize(
+    "op", ["snapshot_server", "list_servers", "list_snapshot_images"]
+)
+def test_snapshot(
+    make_vm: MakeVM, cloud: MockProvider, worker: Worker, op: str, kind: Kind
+) -> None:
+    snapshots.create(make_vm(), actor=ALICE, name="before")
+    kill_and_replace(cloud, worker, op, kind)
+    assert Snapshot.objects.get().status == "AVAILABLE"
+    assert len(cloud.list_snapshot_images()) == 1
+
+
+@at_every_call
+@pytest.mark.parametrize("op", ["list_snapshot_images", "delete_image"])
+def test_delete_of_a_snapshot(
+    make_vm: MakeVM,
+    cloud: MockProvider,
+    drain: Callable[[], None],
+    worker: Worker,
+    op: str,
+    kind: Kind,
+) -> None:
+    snapshot = snapshots.create(make_vm(), actor=ALICE, name="before")
+    drain()
+    snapshots.delete(snapshot, actor=ALICE)
+    kill_and_replace(cloud, worker, op, kind)
+    snapshot.refresh_from_db()
+    assert snapshot.status == "DELETED"
+    assert cloud.list_snapshot_images() == []
+
+
+@at_every_call
+@pytest.mark.parametrize("op", ["find_servers", "delete_server", "list_servers"])
+def test_delete(
+    make_vm: MakeVM, cloud: MockProvider, worker: Worker, op: str, kind: Kind
+) -> None:
+    vm = make_vm()
+    vms.delete(vm, actor=ALICE)
+    kill_and_replace(cloud, worker, op, kind)
+    vm.refresh_from_db()
+    assert vm.status == "DELETED"
+    assert cloud.list_servers() == []
+
+
+@at_every_call
+@pytest.mark.parametrize("op", ["reboot_server", "list_actions"])
+def test_reboot_is_done_once(
+    make_vm: MakeVM, cloud: MockProvider, worker: Worker, op: str, kind: Kind
+) -> None:
+    vm = make_vm()
+    vms.reboot(vm, actor=ALICE)
+    kill_and_replace(cloud, worker, op, kind)
+    rebooted = [a for a in cloud.list_actions(vm.server_id) if a.action == "reboot"]
+    assert len(rebooted) == 1
