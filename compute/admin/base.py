@@ -16,6 +16,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from compute.admin import display
+from compute.admin.display import page_url
 from compute.errors import Problem
 from compute.events import Actor
 from compute.models import VM, Event, Operation, Snapshot
@@ -50,11 +51,6 @@ def refusal(problem: Problem) -> str:
     return f"{problem.title}: {' '.join(reasons)}"
 
 
-def page_url(row: Model) -> str:
-    """Return the address of a row's page."""
-    return reverse(f"admin:compute_{row._meta.model_name}_change", args=[row.pk])
-
-
 def requested(text: str, operation: Operation | None) -> SafeString:
     """Return the message of an accepted request, with a link to its operation."""
     if operation is None:
@@ -79,6 +75,13 @@ class PageAdmin(_ModelAdmin[M]):
     list_per_page = 100
     show_full_result_count = False
     actions_selection_counter = True
+
+    created = staticmethod(display.ago_column("created_at", "Created"))
+    created_on = staticmethod(display.exact_field("created_at", "Created"))
+    updated_on = staticmethod(display.exact_field("updated_at", "Updated"))
+    deleted_on = staticmethod(display.exact_field("deleted_at", "Deleted"))
+    vm_page = staticmethod(display.link_column("vm", "VM"))
+    snapshot_page = staticmethod(display.link_column("snapshot", "Snapshot"))
 
     def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
         return False

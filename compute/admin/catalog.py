@@ -5,7 +5,6 @@ from typing import TypeVar
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from django.utils.safestring import SafeString
 
 from compute.admin import display, filters
 from compute.admin.base import HistoryAdmin, id_prefix
@@ -16,7 +15,14 @@ Row = TypeVar("Row", Flavor, Image)
 
 @admin.register(Flavor)
 class FlavorAdmin(HistoryAdmin[Flavor]):
-    list_display = ("name", "vcpus", "ram_mb", "disk_gb", "cloud", "gone")
+    list_display = (
+        "name",
+        "vcpus",
+        "ram_mb",
+        "disk_gb",
+        "cloud",
+        display.ago_column("vanished_at", "Vanished"),
+    )
     list_filter = (filters.CloudFilter, filters.OfferedFilter)
     search_fields = ("name",)
     search_help_text = "Part of the name, the cloud's id, or the beginning of ours"
@@ -32,10 +38,6 @@ class FlavorAdmin(HistoryAdmin[Flavor]):
         "created_at",
         "updated_at",
     )
-
-    @admin.display(description="Vanished", ordering="vanished_at")
-    def gone(self, flavor: Flavor) -> SafeString | str:
-        return display.ago(flavor.vanished_at)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Flavor], search_term: str
@@ -53,7 +55,7 @@ class ImageAdmin(HistoryAdmin[Image]):
         "min_ram_mb",
         "project",
         "cloud",
-        "gone",
+        display.ago_column("vanished_at", "Vanished"),
     )
     list_select_related = ("project",)
     list_filter = (
@@ -79,10 +81,6 @@ class ImageAdmin(HistoryAdmin[Image]):
         "created_at",
         "updated_at",
     )
-
-    @admin.display(description="Vanished", ordering="vanished_at")
-    def gone(self, image: Image) -> SafeString | str:
-        return display.ago(image.vanished_at)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Image], search_term: str

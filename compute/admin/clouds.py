@@ -14,9 +14,9 @@ class CloudAdmin(HistoryAdmin[Cloud]):
     list_display = (
         "alias",
         "health",
-        "observed",
-        "full_observed",
-        "catalog",
+        display.ago_column("observed_at", "Observed"),
+        display.ago_column("full_observed_at", "In full"),
+        display.ago_column("catalog_refreshed_at", "Catalogue"),
         "servers_seen",
         "pass_took",
         "last_error",
@@ -41,18 +41,6 @@ class CloudAdmin(HistoryAdmin[Cloud]):
     def health(self, cloud: Cloud) -> SafeString:
         tone, word = _health(cloud)
         return format_html('<span class="status status-{}">{}</span>', tone, word)
-
-    @admin.display(description="Observed", ordering="observed_at")
-    def observed(self, cloud: Cloud) -> SafeString | str:
-        return display.ago(cloud.observed_at)
-
-    @admin.display(description="In full", ordering="full_observed_at")
-    def full_observed(self, cloud: Cloud) -> SafeString | str:
-        return display.ago(cloud.full_observed_at)
-
-    @admin.display(description="Catalogue", ordering="catalog_refreshed_at")
-    def catalog(self, cloud: Cloud) -> SafeString | str:
-        return display.ago(cloud.catalog_refreshed_at)
 
     @admin.display(description="A pass takes", ordering="pass_seconds")
     def pass_took(self, cloud: Cloud) -> str:

@@ -1,10 +1,15 @@
 """How things look: statuses, times, errors and what an event changed."""
 
 import json
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from django.contrib import admin
+from django.db.models import Model
 from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
@@ -14,7 +19,6 @@ from compute.models import (
     Event,
     Operation,
     OperationStatus,
-    Snapshot,
     SnapshotStatus,
     VMStatus,
 )
@@ -22,6 +26,7 @@ from compute.models.vm import MOVING
 
 #: Nothing to show.
 NONE = "\N{EN DASH}"
+EXACT = "%Y-%m-%d %H:%M:%S UTC"
 #: An event's line shows no more of one value.
 MAX_VALUE = 120
 
@@ -58,13 +63,53 @@ def ago(when: datetime | None) -> SafeString | str:
     """Return a time as people say it, with the exact one in its title."""
     if when is None:
         return NONE
-    largest = timesince(when).split(",")[0]
+    seconds = int((timezone.now() - when).total_seconds())
+    largest = f"{seconds} s" if seconds < 60 else timesince(when).split(",")[0]
     return format_html(
         '<time datetime="{}" title="{}">{} ago</time>',
         when.isoformat(),
-        when.strftime("%Y-%m-%d %H:%M:%S UTC"),
+        when.strftime(EXACT),
         largest,
     )
+
+
+def ago_column(field: str, label: str) -> Callable[[Any], SafeString | str]:
+    """Return a column of a list that shows a time field as `ago` does."""
+
+    @admin.display(description=label, ordering=field)
+    def column(row: Any) -> SafeString | str:
+        return ago(getattr(row, field))
+
+    return column
+
+
+def exact_field(field: str, label: str) -> Callable[[Any], str]:
+    """Return a field of a page that shows a time to the second."""
+
+    @admin.display(description=label)
+    def shown(row: Any) -> str:
+        when: datetime | None = getattr(row, field)
+        return NONE if when is None else when.strftime(EXACT)
+
+    return shown
+
+
+def link_column(field: str, label: str) -> Callable[[Any], SafeString | str]:
+    """Return a column, or a field, that leads to the page of a related row."""
+
+    @admin.display(description=label)
+    def shown(row: Any) -> SafeString | str:
+        other: Model | None = getattr(row, field)
+        if other is None:
+            return NONE
+        return format_html('<a href="{}">{}</a>', page_url(other), other)
+
+    return shown
+
+
+def page_url(row: Model) -> str:
+    """Return the address of a row's page."""
+    return reverse(f"admin:compute_{row._meta.model_name}_change", args=[row.pk])
 
 
 def duration(operation: Operation) -> str:
@@ -91,10 +136,6 @@ def error(document: dict[str, Any] | None) -> SafeString | str:
     )
 
 
-def labels(row: VM | Snapshot) -> str:
-    return ", ".join(f"{key}={value}" for key, value in row.labels.items()) or NONE
-
-
 def pretty(data: Any) -> SafeString | str:
     """Return JSON for reading."""
     if not data:
@@ -105,7 +146,8 @@ def pretty(data: Any) -> SafeString | str:
 
 def summary(data: dict[str, Any]) -> str:
     """Return what an event changed, in one line."""
-    return "; ".join(f"{name}: {_change(value)}" for name, value in data.items())
+    told = ((name, value) for name, value in data.items() if value is not None)
+    return "; ".join(f"{name}: {_change(value)}" for name, value in told)
 
 
 def _change(value: Any) -> str:

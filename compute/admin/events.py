@@ -12,7 +12,15 @@ from compute.models import Event
 
 @admin.register(Event)
 class EventAdmin(HistoryAdmin[Event]):
-    list_display = ("type", "created", "vm", "what", "actor", "project", "sequence")
+    list_display = (
+        "type",
+        "created",
+        "vm_page",
+        "what",
+        "actor",
+        "project",
+        "sequence",
+    )
     list_select_related = ("project", "vm")
     list_filter = (filters.ProjectFilter, filters.AgeFilter)
     search_fields = ("type",)
@@ -22,20 +30,16 @@ class EventAdmin(HistoryAdmin[Event]):
     )
     fields = (
         "type",
-        "created_at",
+        "created_on",
         "project",
         "sequence",
-        "vm",
-        "snapshot",
+        "vm_page",
+        "snapshot_page",
         "operation",
         "actor",
         "request_id",
         "changes",
     )
-
-    @admin.display(description="When", ordering="created_at")
-    def created(self, event: Event) -> SafeString | str:
-        return display.ago(event.created_at)
 
     @admin.display(description="What")
     def what(self, event: Event) -> str:

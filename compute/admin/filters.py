@@ -5,6 +5,8 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -100,9 +102,12 @@ class CutFilter(admin.SimpleListFilter):
         return request.GET.get(str(self.parameter_name))
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if self.value():
+        if not self.value():
+            return queryset
+        try:
             return queryset.filter(**{self.field: self.value()})
-        return queryset
+        except ValidationError as error:
+            raise IncorrectLookupParameters(error) from error
 
 
 class ProjectFilter(CutFilter):

@@ -19,9 +19,9 @@ from compute.admin.base import (
     actor_of,
     history,
     id_prefix,
-    page_url,
     refusal,
 )
+from compute.admin.display import page_url
 from compute.errors import Problem
 from compute.models import Operation
 from compute.services import operations
@@ -30,10 +30,10 @@ from compute.services import operations
 @admin.register(Operation)
 class OperationAdmin(HistoryAdmin[Operation]):
     list_display = (
-        "type",
+        "kind",
         "badge",
-        "vm",
-        "snapshot",
+        "vm_page",
+        "snapshot_page",
         "project",
         "requested_by",
         "created",
@@ -55,10 +55,10 @@ class OperationAdmin(HistoryAdmin[Operation]):
     )
     fields = (
         "id",
-        "type",
+        "kind",
         "badge",
-        "vm",
-        "snapshot",
+        "vm_page",
+        "snapshot_page",
         "project",
         "cloud",
         "requested_by",
@@ -66,22 +66,25 @@ class OperationAdmin(HistoryAdmin[Operation]):
         "arguments",
         "progress_shown",
         "reason",
-        "cancel_requested",
         "attempts",
-        "created_at",
-        "started_at",
-        "finished_at",
+        "created_on",
+        "started_on",
+        "finished_on",
         "took",
-        "deadline",
+        "due_on",
     )
+
+    started_on = staticmethod(display.exact_field("started_at", "Started"))
+    finished_on = staticmethod(display.exact_field("finished_at", "Finished"))
+    due_on = staticmethod(display.exact_field("deadline", "Deadline"))
+
+    @admin.display(description="Operation", ordering="type")
+    def kind(self, operation: Operation) -> str:
+        return operation.type
 
     @admin.display(description="Status", ordering="status")
     def badge(self, operation: Operation) -> SafeString:
         return display.badge(operation.status)
-
-    @admin.display(description="Created", ordering="created_at")
-    def created(self, operation: Operation) -> SafeString | str:
-        return display.ago(operation.created_at)
 
     @admin.display(description="Took")
     def took(self, operation: Operation) -> str:
@@ -98,7 +101,10 @@ class OperationAdmin(HistoryAdmin[Operation]):
 
     @admin.display(description="Progress")
     def progress_shown(self, operation: Operation) -> str:
-        return f"{operation.progress} % {operation.step}".strip()
+        words = [f"{operation.progress} %", operation.step]
+        if operation.cancel_requested:
+            words.append("(cancel requested)")
+        return " ".join(filter(None, words))
 
     @admin.display(description="Error")
     def reason(self, operation: Operation) -> SafeString | str:
@@ -150,7 +156,7 @@ class OperationAdmin(HistoryAdmin[Operation]):
             messages.error(request, refusal(problem))
         else:
             word = "is being cancelled" if operation.is_live else "is cancelled"
-            messages.success(request, f"{operation.type} {word}.")
+            messages.success(request, f"Operation {operation.type} {word}.")
         back = request.POST.get("next", "")
         ours = url_has_allowed_host_and_scheme(back, allowed_hosts=None)
         return redirect(back if ours else page_url(operation))

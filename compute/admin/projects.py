@@ -5,10 +5,9 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
-from django.utils.safestring import SafeString
 
 from compute import events
-from compute.admin import display, filters
+from compute.admin import filters
 from compute.admin.base import PageAdmin, actor_of, id_prefix
 from compute.models import Event, Membership, Project
 from compute.models.project import DEFAULT_PROJECT_NAME
@@ -25,7 +24,12 @@ class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]  # generi
 class ProjectAdmin(PageAdmin[Project]):
     """Written here and not by a service: no other door changes projects yet."""
 
-    list_display = ("name", "description", "members", "created")
+    list_display = (
+        "name",
+        "description",
+        "members",
+        "created",
+    )
     list_filter = (filters.AgeFilter,)
     search_fields = ("name",)
     search_help_text = "Part of the name, or the beginning of the id"
@@ -40,10 +44,6 @@ class ProjectAdmin(PageAdmin[Project]):
     def members(self, project: Project) -> int:
         count: int = project.count  # type: ignore[attr-defined]  # annotated by get_queryset
         return count
-
-    @admin.display(description="Created", ordering="created_at")
-    def created(self, project: Project) -> SafeString | str:
-        return display.ago(project.created_at)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Project], search_term: str

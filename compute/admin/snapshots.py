@@ -23,7 +23,15 @@ class SnapshotAdmin(OwnedAdmin[Snapshot]):
     services = snapshots
     delete_warning = "Its image is removed from the cloud for good."
     form = SnapshotForm
-    list_display = ("name", "badge", "vm", "project", "cloud", "size", "created")
+    list_display = (
+        "name",
+        "badge",
+        "vm_page",
+        "project",
+        "cloud",
+        "size",
+        "created",
+    )
     list_select_related = ("project", "vm")
     list_filter = (
         "status",
@@ -42,14 +50,14 @@ class SnapshotAdmin(OwnedAdmin[Snapshot]):
             {
                 "fields": (
                     "id",
-                    "vm",
+                    "vm_page",
                     "project",
                     "cloud",
                     "size",
                     "image_provider_id",
-                    "created_at",
-                    "updated_at",
-                    "deleted_at",
+                    "created_on",
+                    "updated_on",
+                    "deleted_on",
                     "version",
                 )
             },
@@ -57,14 +65,14 @@ class SnapshotAdmin(OwnedAdmin[Snapshot]):
     )
     readonly_fields = (
         "id",
-        "vm",
+        "vm_page",
         "project",
         "cloud",
         "size",
         "image_provider_id",
-        "created_at",
-        "updated_at",
-        "deleted_at",
+        "created_on",
+        "updated_on",
+        "deleted_on",
     )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -80,10 +88,6 @@ class SnapshotAdmin(OwnedAdmin[Snapshot]):
         if snapshot.size_bytes is None:
             return display.NONE
         return f"{snapshot.size_bytes / 2**30:.1f} GiB"
-
-    @admin.display(description="Created", ordering="created_at")
-    def created(self, snapshot: Snapshot) -> SafeString | str:
-        return display.ago(snapshot.created_at)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Snapshot], search_term: str

@@ -30,10 +30,10 @@ from compute.admin.base import (
     actor_of,
     history,
     id_prefix,
-    page_url,
     refusal,
     requested,
 )
+from compute.admin.display import page_url
 from compute.admin.forms import VMCreateForm, VMForm
 from compute.errors import Problem
 from compute.models import VM, Flavor, Image, OperationStatus, Project
@@ -53,10 +53,9 @@ class VMAdmin(OwnedAdmin[VM]):
         "badge",
         "project",
         "cloud",
-        "flavor_name",
-        "addresses",
+        "flavor_asked",
+        "ips",
         "created",
-        "short_id",
     )
     list_select_related = ("project", "operation")
     list_filter = (
@@ -85,9 +84,9 @@ class VMAdmin(OwnedAdmin[VM]):
                     "ips",
                     "server_id",
                     "observed",
-                    "created_at",
-                    "updated_at",
-                    "deleted_at",
+                    "created_on",
+                    "updated_on",
+                    "deleted_on",
                     "version",
                 )
             },
@@ -103,9 +102,9 @@ class VMAdmin(OwnedAdmin[VM]):
         "ips",
         "server_id",
         "observed",
-        "created_at",
-        "updated_at",
-        "deleted_at",
+        "created_on",
+        "updated_on",
+        "deleted_on",
     )
 
     # The list
@@ -114,17 +113,9 @@ class VMAdmin(OwnedAdmin[VM]):
     def badge(self, vm: VM) -> SafeString:
         return display.badge(vm.status)
 
-    @admin.display(description="Addresses")
-    def addresses(self, vm: VM) -> str:
-        return display.addresses(vm)
-
-    @admin.display(description="Created", ordering="created_at")
-    def created(self, vm: VM) -> SafeString | str:
-        return display.ago(vm.created_at)
-
-    @admin.display(description="Id")
-    def short_id(self, vm: VM) -> SafeString:
-        return format_html('<code title="{}">{}</code>', vm.pk, str(vm.pk)[:8])
+    @admin.display(description="Flavor", ordering="flavor_name")
+    def flavor_asked(self, vm: VM) -> str:
+        return vm.flavor_name
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[VM], search_term: str
@@ -202,12 +193,8 @@ class VMAdmin(OwnedAdmin[VM]):
         return display.size(vm)
 
     @admin.display(description="Addresses")
-    def ips(self, vm: VM) -> SafeString | str:
-        rows = [
-            (address["ip"], address.get("network") or display.NONE)
-            for address in vm.addresses
-        ]
-        return format_html_join("", "<div>{} ({})</div>", rows) or display.NONE
+    def ips(self, vm: VM) -> str:
+        return display.addresses(vm)
 
     @admin.display(description="Observed")
     def observed(self, vm: VM) -> SafeString | str:
@@ -343,5 +330,5 @@ def _create(request: HttpRequest, form: VMCreateForm) -> VM | None:
 
 
 def _listed(text: str, lines: list[tuple[str, str, str]]) -> SafeString:
-    rows = format_html_join("", '<li><a href="{}">{}</a>: {}</li>', lines)
-    return format_html('{}:<ul class="answers">{}</ul>', text, rows)
+    rows = format_html_join("", '<div><a href="{}">{}</a>: {}</div>', lines)
+    return format_html('{}:<div class="answers">{}</div>', text, rows)

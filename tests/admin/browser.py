@@ -1,0 +1,53 @@
+"""How the tests of the admin click through it, and read what it answers."""
+
+import html
+import re
+from typing import Any
+
+from django.contrib.auth.models import Permission
+from django.test import Client
+
+from compute.models import User
+
+OPERATOR = "user:olga"
+
+
+class Operator:
+    """A browser of somebody who is logged in."""
+
+    def __init__(self, user: User) -> None:
+        self.user = user
+        self.client = Client(headers={"Accept": "text/html"})
+        self.client.force_login(user)
+
+    def get(self, path: str, status: int = 200) -> str:
+        """Return a page, as text without entities."""
+        response = self.client.get(f"/admin/{path}")
+        assert response.status_code == status, response.content[:2000]
+        return html.unescape(response.content.decode())
+
+    def post(self, path: str, **data: Any) -> str:
+        """Send a form; return what the operator is told then."""
+        response = self.client.post(f"/admin/{path}", data, follow=True)
+        assert response.status_code == 200, response.content[:2000]
+        return answers(response.content.decode())
+
+    def status_of_post(self, path: str, **data: Any) -> int:
+        return self.client.post(f"/admin/{path}", data).status_code
+
+
+def answers(page: str) -> str:
+    """Return the messages on a page, without their tags."""
+    found = re.search(r'<ul class="messagelist">(.*?)</ul>', page, re.DOTALL)
+    text = re.sub(r"<[^>]*>", " ", found[1] if found else "")
+    return html.unescape(" ".join(text.split()))
+
+
+def staff(name: str, *permissions: Permission) -> Operator:
+    user = User.objects.create_user(name, password="x", is_staff=True)
+    user.user_permissions.set(permissions)
+    return Operator(user)
+
+
+def permission(codename: str) -> Permission:
+    return Permission.objects.get(content_type__app_label="compute", codename=codename)

@@ -1,0 +1,321 @@
+"""Forms: create a VM, change what is ours, projects, users; and what they refuse."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.messages.storage.fallback import FallbackStorage
+from django.http import HttpRequest
+from django.test import RequestFactory
+
+from compute.admin.forms import LabelsField, LineField
+from compute.admin.vms import VMAdmin
+from compute.api import fields as api
+from compute.events import Actor
+from compute.models import VM, Event, Membership, Project, User
+from compute.services import vms
+from tests.admin.browser import OPERATOR, Operator, permission, staff
+from tests.factories import ProjectFactory, SnapshotFactory, UserFactory, VMFactory
+
+
+def change(operator: Operator, vm: VM, **fields: Any) -> Any:
+    values = {"name": vm.name, "version": vm.version, "labels": "", **fields}
+    return operator.client.post(f"/admin/compute/vm/{vm.pk}/change/", values)
+
+
+def test_what_is_ours_is_changed_by_the_service(operator: Operator) -> None:
+    vm = VMFactory.create()
+    response = change(
+        operator,
+        vm,
+        name="web-2",
+        description="two\r\nlines",
+        labels="env=prod\r\n\r\nexample.com/tier=",
+        delete_protection="on",
+    )
+    assert response.status_code == 302
+    before = vm.name
+    vm.refresh_from_db()
+    assert vm.name == "web-2"
+    assert vm.description == "two\nlines"
+    assert vm.labels == {"env": "prod", "example.com/tier": ""}
+    assert vm.delete_protection
+    assert vm.version == 2
+    event = Event.objects.get(vm=vm)
+    assert event.actor == OPERATOR
+    assert event.data["name"] == [before, "web-2"]
+
+
+def test_nothing_else_is_changed(operator: Operator) -> None:
+    vm = VMFactory.create()
+    change(operator, vm, status="DELETED", cloud="x", server_id="y", project="z")
+    vm.refresh_from_db()
+    assert (vm.status, vm.cloud, vm.server_id) == ("ACTIVE", "default", "")
+    assert not Event.objects.exists()
+
+
+def test_a_form_that_is_out_of_date_changes_nothing(
+    operator: Operator, actor: Actor
+) -> None:
+    vm = VMFactory.create()
+    vms.update(vm, actor=actor, changes={"name": "of-alice"})
+    response = change(operator, vm, name="of-olga")
+    text = response.content.decode()
+    assert "Somebody changed it meanwhile" in text
+    assert "of-olga" in text
+    vm.refresh_from_db()
+    assert vm.name == "of-alice"
+
+
+class Interrupted(VMAdmin):
+    """Somebody changes the VM after the form was checked and before it is saved."""
+
+    def save_model(
+        self, request: HttpRequest, obj: VM, form: Any, change: bool
+    ) -> None:
+        stored = VM.objects.get(pk=obj.pk)
+        vms.update(stored, actor=Actor("user:alice"), changes={"name": "of-alice"})
+        super().save_model(request, obj, form, change)
+
+
+def test_who_loses_a_race_is_told(operator: Operator, rf: RequestFactory) -> None:
+    vm = VMFactory.create(name="of-nobody")
+    request = rf.post("/", {"name": "of-olga", "labels": "", "version": vm.version})
+    request.user = operator.user
+    request.session = operator.client.session
+    storage = FallbackStorage(request)
+    request._messages = storage  # type: ignore[attr-defined]  # what its middleware does
+    request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]  # as Client does
+    response = Interrupted(VM, admin.site).changeform_view(request, str(vm.pk))
+    assert response.status_code == 302
+    assert ["Precondition failed" in str(message) for message in storage] == [True]
+    vm.refresh_from_db()
+    assert vm.name == "of-nobody"  # what interrupted was part of the same transaction
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"name": ""}, "This field is required"),
+        ({"name": "x" * 256}, "at most 255 characters"),
+        ({"name": "a\x07b"}, "control characters"),
+        ({"name": "a\x00b"}, "Null characters"),
+        ({"labels": "env"}, "is not key=value"),
+        ({"labels": "-env=a"}, "is not a key"),
+        ({"labels": "env=a b"}, "is not a value"),
+        ({"labels": "env=a\nenv=b"}, "is there twice"),
+        ({"labels": "\n".join(f"k{n}=v" for n in range(65))}, "At most 64 labels"),
+        ({"description": "x" * 4097}, "at most 4096 characters"),
+    ],
+)
+def test_a_form_says_what_it_does_not_take(
+    operator: Operator, fields: dict[str, str], reason: str
+) -> None:
+    vm = VMFactory.create()
+    assert reason in change(operator, vm, **fields).content.decode()
+    assert not Event.objects.exists()
+
+
+def test_a_name_with_emoji_is_kept_as_it_is(operator: Operator) -> None:
+    vm = VMFactory.create()
+    change(operator, vm, name="web 🦊 <b>")
+    text = operator.get("compute/vm/")
+    assert "web 🦊 <b>" in text
+    vm.refresh_from_db()
+    assert vm.name == "web 🦊 <b>"
+
+
+def test_a_deleted_vm_is_not_changed(operator: Operator) -> None:
+    assert change(operator, VMFactory.create(status="DELETED")).status_code == 403
+
+
+def test_who_may_only_look_changes_nothing(onlooker: Operator) -> None:
+    assert change(onlooker, VMFactory.create(), name="x").status_code == 403
+
+
+def test_a_snapshot_is_renamed_by_the_service(operator: Operator) -> None:
+    snapshot = SnapshotFactory.create()
+    told = operator.post(
+        f"compute/snapshot/{snapshot.pk}/change/", name="kept", labels="a=b", version=1
+    )
+    assert "changed successfully" in told
+    event = Event.objects.get(snapshot=snapshot)
+    assert event.type == "snapshot.updated"
+    assert event.actor == OPERATOR
+
+
+@pytest.mark.parametrize(
+    ("text", "valid"),
+    [
+        ("env", True),
+        ("a.b_c-d", True),
+        ("example.com/env", True),
+        ("Example.com/env", False),
+        ("-env", False),
+        ("env/", False),
+        ("x" * 63, True),
+        ("x" * 64, False),
+        ("é", False),
+    ],
+)
+def test_labels_are_those_of_the_api(text: str, valid: bool) -> None:
+    def accepts(check: Callable[[], object]) -> bool:
+        try:
+            check()
+        except Exception:
+            return False
+        return True
+
+    assert accepts(lambda: LabelsField().clean(f"{text}=v")) is valid
+    assert accepts(lambda: api.Labels().run_validation({text: "v"})) is valid
+
+
+@pytest.mark.parametrize("text", ["a b", "é🦊", "a\tb", "a\x7fb", "a\x85b", "x" * 256])
+def test_names_are_those_of_the_api(text: str) -> None:
+    verdicts = []
+    for check in (LineField().clean, api.Line().run_validation):
+        try:
+            verdicts.append(check(text))
+        except Exception:
+            verdicts.append(None)
+    assert verdicts[0] == verdicts[1]
+
+
+# A new VM
+
+NEW = {
+    "name": "web-9",
+    "flavor": "m1.small",
+    "image": "ubuntu-22.04",
+    "cloud": "default",
+    "project": "default",
+    "labels": "env=prod",
+    "user_data": "#cloud-config",
+}
+
+
+def test_a_vm_is_created_by_the_service(
+    operator: Operator, catalogue: None, drain: Callable[[], None]
+) -> None:
+    text = operator.get("compute/vm/add/")
+    assert '<option value="m1.small">' in text
+    assert "<option value=" in text
+    assert "Creation of web-9 is under way" in operator.post("compute/vm/add/", **NEW)
+    drain()
+    vm = VM.objects.get()
+    assert (vm.status, vm.name, vm.labels) == ("ACTIVE", "web-9", {"env": "prod"})
+    assert vm.user_data == "#cloud-config"
+    event = Event.objects.get(type="vm.created")
+    assert event.actor == OPERATOR
+    assert "#cloud-config" not in operator.get(f"compute/vm/{vm.pk}/change/")
+
+
+def test_a_vm_is_created_in_a_project_named_by_id(
+    operator: Operator, catalogue: None
+) -> None:
+    project = ProjectFactory.create()
+    operator.post("compute/vm/add/", **{**NEW, "project": str(project.pk)})
+    assert VM.objects.get().project == project
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"name": ""}, "This field is required"),
+        ({"flavor": "nonesuch"}, "No flavor nonesuch"),
+        ({"image": "nonesuch"}, "No image nonesuch"),
+        ({"cloud": "nonesuch"}, "Select a valid choice"),
+        ({"project": "nonesuch"}, "No project nonesuch"),
+        ({"labels": "x"}, "is not key=value"),
+        ({"user_data": "é" * 25_000}, "At most 49149 bytes"),
+    ],
+)
+def test_a_create_that_is_refused_keeps_what_was_typed(
+    operator: Operator, catalogue: None, fields: dict[str, str], reason: str
+) -> None:
+    response = operator.client.post("/admin/compute/vm/add/", {**NEW, **fields})
+    text = response.content.decode()
+    assert reason in text
+    assert 'value="web-9"' in text or not fields.get("name", "x")
+    assert not VM.objects.exists()
+
+
+def test_who_may_not_add_gets_403(onlooker: Operator, catalogue: None) -> None:
+    onlooker.get("compute/vm/add/", status=403)
+    assert onlooker.status_of_post("compute/vm/add/", **NEW) == 403
+
+
+# Projects
+
+MEMBERS = {
+    "memberships-TOTAL_FORMS": "1",
+    "memberships-INITIAL_FORMS": "0",
+    "memberships-0-user": "",
+    "memberships-0-role": "",
+}
+
+
+def test_a_project_and_its_members_leave_events(operator: Operator) -> None:
+    alice = UserFactory.create(username="alice")
+    operator.post(
+        "compute/project/add/",
+        **{
+            **MEMBERS,
+            "name": "lab",
+            "memberships-0-user": str(alice.pk),
+            "memberships-0-role": "member",
+        },
+    )
+    project = Project.objects.get(name="lab")
+    member = Membership.objects.get(project=project)
+    kept = {
+        **MEMBERS,
+        "name": "lab",
+        "description": "Tests",
+        "memberships-INITIAL_FORMS": "1",
+        "memberships-0-id": str(member.pk),
+        "memberships-0-project": str(project.pk),
+        "memberships-0-user": str(alice.pk),
+        "memberships-0-role": "admin",
+    }
+    path = f"compute/project/{project.pk}/change/"
+    operator.post(path, **kept)
+    operator.post(path, **{**kept, "memberships-0-DELETE": "on"})
+    events = Event.objects.filter(project=project).order_by("sequence")
+    assert [event.type for event in events] == [
+        "project.created",
+        "membership.added",
+        "project.updated",
+        "membership.changed",
+        "membership.removed",
+    ]
+    assert [event.sequence for event in events] == [1, 2, 3, 4, 5]
+    assert {event.actor for event in events} == {OPERATOR}
+    assert events[2].data == {"description": ["", "Tests"]}
+    assert events[3].data == {"user": "alice", "role": "admin"}
+
+
+def test_the_default_project_keeps_its_name(operator: Operator) -> None:
+    project = Project.objects.default()
+    operator.post(
+        f"compute/project/{project.pk}/change/",
+        **{**MEMBERS, "name": "other", "description": "Everybody's"},
+    )
+    project.refresh_from_db()
+    assert (project.name, project.description) == ("default", "Everybody's")
+
+
+# Users
+
+
+def test_who_may_change_users_cannot_take_power(operator: Operator) -> None:
+    clerk = staff("clerk", permission("view_user"), permission("change_user"))
+    path = f"compute/user/{operator.user.pk}"
+    assert clerk.status_of_post(f"{path}/change/") == 403
+    assert clerk.status_of_post(f"{path}/password/", password1="x") == 403
+    own = f"compute/user/{clerk.user.pk}/change/"
+    clerk.post(own, username="clerk", is_superuser="on", email="c@example.com")
+    user = User.objects.get(pk=clerk.user.pk)
+    assert not user.is_superuser
+    assert user.is_staff

@@ -1,0 +1,341 @@
+"""Every page renders, costs the same at any length, and removes nothing."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from compute.models import (
+    VM,
+    Cloud,
+    Event,
+    Flavor,
+    Image,
+    Operation,
+    Project,
+    Snapshot,
+    User,
+)
+from tests.admin.browser import Operator
+from tests.factories import (
+    FlavorFactory,
+    ImageFactory,
+    ProjectFactory,
+    SnapshotFactory,
+    UserFactory,
+    VMFactory,
+)
+
+NOUNS = (
+    "vm",
+    "snapshot",
+    "operation",
+    "event",
+    "flavor",
+    "image",
+    "project",
+    "cloud",
+    "user",
+)
+MODELS = {
+    "vm": VM,
+    "snapshot": Snapshot,
+    "operation": Operation,
+    "event": Event,
+    "flavor": Flavor,
+    "image": Image,
+    "project": Project,
+    "cloud": Cloud,
+    "user": User,
+}
+
+
+def fill(count: int) -> None:
+    """Have ``count`` rows of every kind, each with relations of its own."""
+    Cloud.objects.bulk_create(Cloud(alias=f"cloud-{n}") for n in range(count))
+    UserFactory.create_batch(count - User.objects.count())
+    projects = ProjectFactory.create_batch(count - Project.objects.count())
+    projects.append(Project.objects.default())
+    FlavorFactory.create_batch(count)
+    for project in projects:
+        ImageFactory.create(project=project)
+        vm = VMFactory.create(project=project)
+        snapshot = SnapshotFactory.create(vm=vm)
+        operation = Operation.objects.create(
+            type="vm.stop",
+            status="FAILED",
+            error={"title": "No", "code": "openstack-error", "detail": "It says no."},
+            project=project,
+            vm=vm,
+            snapshot=snapshot,
+            deadline=vm.created_at,
+            finished_at=timezone.now(),
+        )
+        Event.objects.create(
+            project=project, sequence=1, type="vm.updated", vm=vm, operation=operation
+        )
+        VM.objects.filter(pk=vm.pk).update(operation=operation)
+
+
+@pytest.mark.parametrize("rows", [1, 20, 100])
+@pytest.mark.parametrize(
+    ("noun", "queries"),
+    [
+        # Session, user, the count, the rows; and one for each filter with choices.
+        ("vm", 4 + 3),
+        ("snapshot", 4 + 2),
+        ("operation", 4 + 2),
+        ("event", 4 + 1),
+        ("flavor", 4 + 1),
+        ("image", 4 + 2),
+        ("project", 4),
+        ("cloud", 4),
+        ("user", 4 + 1),
+    ],
+)
+def test_a_list_costs_the_same_for_any_number_of_rows(
+    operator: Operator,
+    noun: str,
+    queries: int,
+    rows: int,
+    django_assert_num_queries: Callable[..., CaptureQueriesContext],
+) -> None:
+    fill(rows)
+    with django_assert_num_queries(queries):
+        page = operator.get(f"compute/{noun}/")
+    assert len(re.findall(r'<th class="field-', page)) == rows
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+def test_a_page_renders(operator: Operator, noun: str) -> None:
+    fill(2)
+    row = MODELS[noun]._default_manager.first()
+    assert row is not None
+    page = operator.get(f"compute/{noun}/{row.pk}/change/")
+    assert str(row) in page
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+def test_a_page_renders_for_who_may_only_look(onlooker: Operator, noun: str) -> None:
+    fill(2)
+    row = MODELS[noun]._default_manager.first()
+    assert row is not None
+    page = onlooker.get(f"compute/{noun}/{row.pk}/change/")
+    assert 'value="Save"' not in page
+    assert "danger" not in page
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+def test_an_empty_list_says_so(operator: Operator, noun: str) -> None:
+    assert f"No {MODELS[noun]._meta.verbose_name_plural} match" in operator.get(
+        f"compute/{noun}/?q=zzz"
+    )
+
+
+def test_a_list_without_rows_offers_to_add_one(operator: Operator) -> None:
+    page = operator.get("compute/vm/")
+    assert "There are no VMs yet" in page
+    assert "Add the first one" in page
+
+
+@pytest.mark.parametrize(
+    "noun", ["operation", "event", "cloud", "flavor", "image", "snapshot"]
+)
+def test_what_the_service_writes_nobody_adds(operator: Operator, noun: str) -> None:
+    operator.get(f"compute/{noun}/add/", status=403)
+
+
+@pytest.mark.parametrize("noun", ["operation", "event", "cloud", "flavor", "image"])
+def test_history_cannot_be_changed(operator: Operator, noun: str) -> None:
+    fill(1)
+    row = MODELS[noun]._default_manager.first()
+    assert row is not None
+    page = operator.get(f"compute/{noun}/{row.pk}/change/")
+    assert 'name="_save"' not in page
+    assert operator.status_of_post(f"compute/{noun}/{row.pk}/change/") == 403
+
+
+@pytest.mark.parametrize("noun", [n for n in NOUNS if n not in ("vm", "snapshot")])
+def test_no_row_is_removed(operator: Operator, noun: str) -> None:
+    fill(1)
+    row = MODELS[noun]._default_manager.first()
+    assert row is not None
+    path = f"compute/{noun}/{row.pk}/delete/"
+    assert operator.status_of_post(path, post="yes") == 403
+    operator.post(
+        f"compute/{noun}/", action="delete_selected", _selected_action=row.pk, post="1"
+    )
+    assert MODELS[noun]._default_manager.filter(pk=row.pk).exists()
+
+
+def test_every_page_names_the_product_and_leads_to_the_api(operator: Operator) -> None:
+    page = operator.get("")
+    assert "VM Manager" in page
+    assert 'href="/api/v1/"' in page
+    assert 'href="/api/v1/docs"' in page
+    assert "<script>" not in page
+
+
+def test_who_is_not_logged_in_is_asked_to(db: None) -> None:
+    response = Client().get("/admin/compute/vm/")
+    assert response.status_code == 302
+    assert response.headers["Location"].startswith("/admin/login/")
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+def test_a_page_of_nothing_leads_back(operator: Operator, noun: str) -> None:
+    path = f"compute/{noun}/00000000-0000-4000-8000-000000000000/change/"
+    operator.get(path, status=302)
+
+
+def names(page: str) -> set[str]:
+    """Return which of the VMs of a test a page lists."""
+    return {name for name in ("web-1", "db-1", "old-1") if f">{name}</a>" in page}
+
+
+@pytest.fixture
+def three(db: None) -> dict[str, VM]:
+    flavor = FlavorFactory.create(name="m7.huge")
+    other = ProjectFactory.create(name="lab")
+    week = timezone.now() - timedelta(days=9)
+    ip = [{"ip": "10.0.0.7", "version": 4, "network": "private"}]
+    return {
+        "web": VMFactory.create(name="web-1", flavor=flavor, addresses=ip),
+        "db": VMFactory.create(
+            name="db-1", status="SHUTOFF", project=other, cloud="b", created_at=week
+        ),
+        "old": VMFactory.create(name="old-1", status="DELETED"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", {"web-1", "db-1"}),
+        ("deleted=all", {"web-1", "db-1", "old-1"}),
+        ("deleted=yes", {"old-1"}),
+        ("status__exact=SHUTOFF", {"db-1"}),
+        ("status__exact=DELETED", {"old-1"}),
+        ("cloud=b", {"db-1"}),
+        ("cloud=nowhere", set()),
+        ("flavor=m7.huge", {"web-1"}),
+        ("age=hour", {"web-1"}),
+        ("age=day", {"web-1"}),
+        ("age=week", {"web-1"}),
+        ("age=older", {"db-1"}),
+        ("q=WEB", {"web-1"}),
+        ("q=10.0.0", {"web-1"}),
+        ("q=10.0.0.7", {"web-1"}),
+        ("q=10.0.0.70", set()),
+        ("q=%20", {"web-1", "db-1"}),
+        ("q=%F0%9F%92%A9", set()),
+    ],
+)
+def test_vms_are_filtered_and_searched(
+    operator: Operator, three: dict[str, VM], query: str, expected: set[str]
+) -> None:
+    assert names(operator.get(f"compute/vm/?{query}")) == expected
+
+
+def test_vms_are_found_by_id_and_project(
+    operator: Operator, three: dict[str, VM]
+) -> None:
+    db = three["db"]
+    for query in (f"q={str(db.pk)[:9]}", f"q={db.pk}", f"project={db.project_id}"):
+        assert names(operator.get(f"compute/vm/?{query}")) == {"db-1"}
+    operator.get("compute/vm/?project=nonsense", status=302)
+
+
+@pytest.mark.parametrize(
+    "search", ["", "web-1", "user:olga", "%20", "0", "req-1", "10.0"]
+)
+@pytest.mark.parametrize("noun", NOUNS)
+def test_any_list_can_be_searched(
+    operator: Operator, three: dict[str, VM], noun: str, search: str
+) -> None:
+    operator.get(f"compute/{noun}/?q={search}")
+
+
+@pytest.mark.parametrize(("offered", "count"), [("yes", 1), ("no", 1), ("", 2)])
+def test_the_catalogue_tells_what_is_still_offered(
+    operator: Operator, db: None, offered: str, count: int
+) -> None:
+    FlavorFactory.create()
+    FlavorFactory.create(vanished_at=timezone.now())
+    page = operator.get(f"compute/flavor/?offered={offered}")
+    assert page.count("field-vcpus") == count
+
+
+def test_a_filter_offers_a_few_rows_of_a_long_table(
+    operator: Operator, db: None
+) -> None:
+    ProjectFactory.create_batch(30)
+    last = ProjectFactory.create(name="zzz")
+    page = operator.get("compute/vm/")
+    assert page.count("?project=") == 20
+    page = operator.get(f"compute/vm/?project={last.pk}")
+    assert re.search(rf'<li class="selected">\s*<a href="\?project={last.pk}">', page)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({}, "never observed"),
+        ({"observed_at": timezone.now(), "pass_seconds": 0.25}, "answers"),
+        ({"failures": 1, "last_error": "No route"}, "failed once"),
+        ({"failures": 4}, "failed 4 times"),
+    ],
+)
+def test_a_cloud_shows_its_health(
+    operator: Operator, db: None, fields: dict[str, Any], words: str
+) -> None:
+    Cloud.objects.create(alias="default", **fields)
+    page = operator.get("compute/cloud/")
+    assert words in page
+    assert fields.get("last_error", "") in page
+
+
+def test_a_running_pass_of_a_real_cloud_is_shown(
+    operator: Operator, make_vm: Callable[..., VM]
+) -> None:
+    make_vm()
+    assert "answers" in operator.get("compute/cloud/")
+
+
+def test_an_event_and_its_operation_tell_all(operator: Operator) -> None:
+    vm = VMFactory.create()
+    operation = Operation.objects.create(
+        type="vm.resize",
+        project=vm.project,
+        vm=vm,
+        params={"flavor": "m1.large"},
+        cancel_requested=True,
+        deadline=vm.created_at,
+    )
+    data = {
+        "labels": [{}, {"env": "prod"}],
+        "description": ["", "x" * 500],
+        "error": {"detail": "No valid host."},
+        "progress": 7,
+        "nothing": None,
+    }
+    event = Event.objects.create(
+        project=vm.project, sequence=1, type="vm.updated", vm=vm, data=data
+    )
+    line = operator.get("compute/event/")
+    assert 'labels: {} → {"env": "prod"}; description: – → xxx' in line
+    assert "x…; error: No valid host.; progress: 7" in line
+    assert "nothing" not in line
+    assert '"env": "prod"' in operator.get(f"compute/event/{event.pk}/change/")
+    page = operator.get(f"compute/operation/{operation.pk}/change/")
+    assert '"flavor": "m1.large"' in page
+    assert "(cancel requested)" in page
+
+
+def test_a_wrong_age_filters_nothing(operator: Operator, three: dict[str, VM]) -> None:
+    assert names(operator.get("compute/vm/?age=eternity")) == {"web-1", "db-1"}
