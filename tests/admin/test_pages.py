@@ -328,8 +328,11 @@ def test_an_event_and_its_operation_tell_all(operator: Operator) -> None:
         project=vm.project, sequence=1, type="vm.updated", vm=vm, data=data
     )
     line = operator.get("compute/event/")
-    assert 'labels: {} → {"env": "prod"}; description: – → xxx' in line
-    assert "x…; error: No valid host.; progress: 7" in line
+    assert 'labels: {} → {"env": "prod"}' in line
+    assert "description: \N{EN DASH} → xxx" in line
+    assert "x…" in line
+    assert "error: No valid host." in line
+    assert "progress: 7" in line
     assert "nothing" not in line
     assert '"env": "prod"' in operator.get(f"compute/event/{event.pk}/change/")
     page = operator.get(f"compute/operation/{operation.pk}/change/")
