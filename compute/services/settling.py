@@ -126,11 +126,23 @@ def differs(vm: VM, server: Server, status: VMStatus) -> bool:
     )
 
 
-def follow(vm: VM, server: Server, status: VMStatus) -> bool:
-    """Take over a change made outside, unless an operation lives; say if it did."""
+def _may_correct(vm: VM, seen_at: datetime) -> bool:
+    """Whether what the cloud said then is newer than all we did ourselves."""
+    if vm.deleted_at is not None:
+        return False
+    ended = vm.operation.finished_at if vm.operation else None
+    return vm.live_operation is None and (ended is None or ended < seen_at)
+
+
+def follow(vm: VM, server: Server, status: VMStatus, *, seen_at: datetime) -> bool:
+    """Take over a change made outside, unless an operation lives; say if it did.
+
+    ``seen_at`` is when the listing that tells it was asked for: one older than the
+    end of an operation does not undo it.
+    """
     with transaction.atomic():
         vm = VM.objects.select_for_update(no_key=True).get(pk=vm.pk)
-        if vm.live_operation is not None or vm.deleted_at is not None:
+        if not _may_correct(vm, seen_at):
             return False
         before, addresses = vm.status, vm.addresses
         fields = note(vm, server)
@@ -162,18 +174,17 @@ def miss(vm: VM, *, absent_since: datetime) -> None:
             missing_since=absent_since
         )
     elif vm.missing_since < absent_since:
-        vanish(vm)
+        vanish(vm, seen_at=absent_since)
 
 
-def vanish(vm: VM) -> bool:
+def vanish(vm: VM, *, seen_at: datetime) -> bool:
     """Show a VM whose server is gone as ERROR, unless an operation lives."""
     with transaction.atomic():
         vm = VM.objects.select_for_update(no_key=True).get(pk=vm.pk)
-        if vm.live_operation is not None or vm.deleted_at is not None:
+        known = (vm.error or {}).get("code") == ServerVanished.code
+        if known or not _may_correct(vm, seen_at):
             return False
         problem = ServerVanished("The server was deleted outside this service.")
-        if vm.status == VMStatus.ERROR and vm.error == problem.document():
-            return False
         before = vm.status
         vm.follow(VMStatus.ERROR)
         vm.error = problem.document()

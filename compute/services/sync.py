@@ -186,7 +186,7 @@ def _read(
     live = Operation.objects.live().filter(cloud=alias, vm__isnull=False)
     busy = set(live.values_list("vm_id", flat=True))
     for start in range(0, len(servers), CHUNK):
-        _follow(alias, servers[start : start + CHUNK], busy)
+        _follow(alias, servers[start : start + CHUNK], busy, started=started)
     if full:
         _note_missing(alias, by_id, busy, started=started)
 
@@ -229,7 +229,9 @@ def _settle(operation: Operation, outcome: Outcome) -> None:
         log.exception("Could not settle %s", operation)
 
 
-def _follow(alias: str, servers: Sequence[Server], busy: set[UUID]) -> None:
+def _follow(
+    alias: str, servers: Sequence[Server], busy: set[UUID], *, started: datetime
+) -> None:
     found = {server.id: server for server in servers}
     known = VM.objects.alive().filter(cloud=alias, server_id__in=found)
     for vm in known:
@@ -237,11 +239,11 @@ def _follow(alias: str, servers: Sequence[Server], busy: set[UUID]) -> None:
         if vm.pk in busy:
             continue
         if observed.is_gone(server):
-            settling.vanish(vm)
+            settling.vanish(vm, seen_at=started)
             continue
         status = observed.resting_status(server)
         if status is not None and settling.differs(vm, server, status):
-            settling.follow(vm, server, status)
+            settling.follow(vm, server, status, seen_at=started)
 
 
 def _note_missing(
