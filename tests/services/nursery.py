@@ -7,7 +7,6 @@ loaded everything and opened nothing, so that each costs milliseconds.
 import os
 import sys
 import time
-from datetime import timedelta
 
 import django
 from django.conf import settings
@@ -42,8 +41,7 @@ def work(path: str) -> None:
             "OPTIONS": {"path": path, "delay": "0"},
         }
     }
-    # A killed worker's pass and request are waited for; here only for a moment.
-    sync.PASS_LEASE = timedelta(seconds=settings.OPERATION_LEASE_SECONDS)
+    # The request of a killed worker is waited for; here only for a moment.
     clouds.provider("default").call_timeout = settings.OPERATION_LEASE_SECONDS
     give_up = time.monotonic() + PATIENCE
     while Operation.objects.live().exists():

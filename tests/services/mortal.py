@@ -1,0 +1,32 @@
+"""A mock cloud whose callers die, without killing the process they are in."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from providers.mock import MockProvider
+from providers.mock.faults import Call
+
+
+class WorkerDied(BaseException):
+    """The worker was killed here: nothing catches this, no line after it runs."""
+
+
+class MortalProvider(MockProvider):
+    """A `MockProvider` that kills its next caller when told to."""
+
+    #: ``before`` or ``after`` the work of the next call; empty: nobody dies.
+    doom: str = ""
+
+    @contextmanager
+    def _call(
+        self, op: str, *, server_id: str = "", image_id: str = "", subject: str = ""
+    ) -> Iterator[Call]:
+        doom, self.doom = self.doom, ""
+        if doom == "before":
+            raise WorkerDied(op)
+        with super()._call(
+            op, server_id=server_id, image_id=image_id, subject=subject
+        ) as call:
+            yield call
+        if doom == "after":
+            raise WorkerDied(op)

@@ -1,0 +1,335 @@
+"""Anything may happen in any order: requests, faults, deaths, changes outside, time.
+
+Hypothesis looks for an order that breaks a promise. A failure prints a blob: put it
+above `Life` as ``@reproduce_failure(…)`` to replay it.
+"""
+
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import time_machine
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from hypothesis import HealthCheck, event
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from compute import clouds
+from compute.errors import (
+    DeleteProtected,
+    InvalidTransition,
+    NotCancellable,
+    OperationInProgress,
+    Problem,
+    ValidationError,
+)
+from compute.models import VM, Cloud, Event, Operation, Project, Snapshot
+from compute.models.vm import MOVING
+from compute.services import catalog, operations, outbox, snapshots, sync, vms
+from providers.mock import MockProvider
+from tests.conftest import ALICE
+from tests.lifecycle import STABLE, TABLE
+from tests.services import ledger
+from tests.services.mortal import MortalProvider, WorkerDied
+from tests.services.verbs import VERBS
+
+NAMES = sorted(TABLE)
+RESTING = [status for status in STABLE if status != "DELETED"]
+#: (call, kind, more): misbehaviour that is injected.
+CALLS = [
+    "create_server",
+    "delete_server",
+    "stop_server",
+    "start_server",
+    "reboot_server",
+    "resize_server",
+    "confirm_resize",
+    "rebuild_server",
+    "snapshot_server",
+    "shelve_server",
+    "rescue_server",
+]
+ANY_KIND = ["fail", "hang", "lose_response", "quota", "fail_async", "stuck"]
+READS = ["list_servers", "get_server", "find_servers", "list_actions"]
+
+vm_numbers = st.integers(0, 2)
+
+
+def legal(before: str, after: str) -> bool:
+    """Whether a change of status is one that the lifecycle knows."""
+    if before in MOVING:
+        return after in STABLE
+    begins = {row.via for row in TABLE.values() if before in row.ends}
+    drifts = before in RESTING and after in RESTING
+    return after in begins or drifts
+
+
+class Life(RuleBasedStateMachine):
+    """A service with up to three VMs, its worker, its beat, its cloud, and time."""
+
+    clock: time_machine.Traveller
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.place = tempfile.TemporaryDirectory()
+        self.rows = transaction.atomic()
+        self.rows.__enter__()
+        self.project = Project.objects.default()
+        self.seen = 0
+        self.shown: dict[object, str] = {}
+
+    @initialize(delay=st.sampled_from(["0", "1"]))
+    def begin(self, delay: str) -> None:
+        clouds.reset()
+        settings.PROVIDERS = {
+            "default": {
+                "BACKEND": "tests.services.mortal.MortalProvider",
+                "OPTIONS": {
+                    "path": str(Path(self.place.name) / "cloud.sqlite3"),
+                    "delay": delay,
+                },
+            }
+        }
+        provider = clouds.provider("default")
+        assert isinstance(provider, MortalProvider)
+        self.cloud = provider
+        catalog.refresh("default")
+
+    def vm(self, number: int) -> VM | None:
+        """Return one of the VMs, if there are so many."""
+        found: VM | None = (
+            VM.objects.alive().order_by("created_at", "id")[number : number + 1].first()
+        )
+        return found
+
+    # Users
+
+    @precondition(lambda self: VM.objects.alive().count() < 3)
+    @rule()
+    def create(self) -> None:
+        vms.create(
+            project=self.project,
+            actor=ALICE,
+            name="web",
+            flavor="m1.tiny",
+            image="cirros",
+        )
+
+    @rule(number=vm_numbers, name=st.sampled_from(NAMES))
+    def ask(self, number: int, name: str) -> None:
+        vm = self.vm(number)
+        if vm is None:
+            return
+        row, refusal = TABLE[name], None
+        allowed = vm.allowed_actions
+        possible = vm.live_operation is None and vm.status in row.ends
+        try:
+            VERBS[name](vm)
+        except Problem as problem:
+            refusal = problem
+        if possible:
+            assert row.action in allowed or vm.delete_protection
+            # Allowed in this status, yet these values or this VM are not.
+            assert refusal is None or isinstance(
+                refusal, ValidationError | DeleteProtected
+            )
+        elif vm.live_operation is not None:
+            assert allowed == ()
+            assert isinstance(refusal, OperationInProgress)
+        else:
+            # What softly is impossible may be possible the hard way.
+            assert row.action not in allowed or row.action == "reboot"
+            assert isinstance(refusal, InvalidTransition)
+
+    @rule(number=vm_numbers, protected=st.booleans())
+    def protect(self, number: int, protected: bool) -> None:
+        vm = self.vm(number)
+        if vm is not None:
+            changes = {"delete_protection": protected}
+            vms.update(vm, actor=ALICE, changes=changes)
+
+    @rule()
+    def delete_snapshot(self) -> None:
+        snapshot = Snapshot.objects.alive().order_by("created_at").first()
+        if snapshot is not None:
+            with suppress(OperationInProgress, InvalidTransition):
+                snapshots.delete(snapshot, actor=ALICE)
+
+    @rule(number=vm_numbers)
+    def cancel(self, number: int) -> None:
+        vm = self.vm(number)
+        if vm is not None and vm.operation is not None:
+            cancellable = vm.operation.cancellable
+            try:
+                operations.cancel(vm.operation, actor=ALICE)
+                assert cancellable
+            except NotCancellable:
+                assert not cancellable
+
+    # Workers and the beat
+
+    @rule()
+    def work(self) -> None:
+        for operation in Operation.objects.claimable(timezone.now()):
+            self.mortal(partial(operations.run, operation.pk))
+
+    @rule(full=st.booleans())
+    def watch(self, full: bool) -> None:
+        changes = {"next_pass_at": None}
+        if full:
+            changes["full_observed_at"] = None
+        Cloud.objects.update(**changes)
+        self.mortal(partial(sync.observe, "default"))
+
+    @rule()
+    def sweep(self) -> None:
+        operations.sweep()
+
+    @rule(moment=st.sampled_from(["before", "after"]))
+    def doom_the_next_caller(self, moment: str) -> None:
+        self.cloud.doom = moment
+
+    @rule()
+    def die_with_a_claim(self) -> None:
+        operation = Operation.objects.claimable(timezone.now()).first()
+        if operation is not None:
+            outbox.claim(operation.pk)
+
+    def mortal(self, work: Callable[[], object]) -> None:
+        with suppress(WorkerDied):
+            work()
+
+    # The cloud and time
+
+    @rule(
+        op=st.sampled_from(CALLS),
+        kind=st.sampled_from(ANY_KIND),
+        status=st.sampled_from([400, 403, 404, 409, 500, 503]),
+        times=st.integers(1, 3),
+    )
+    def misbehave(self, op: str, kind: Any, status: int, times: int) -> None:
+        fault: dict[str, Any] = {"status": status} if kind == "fail" else {}
+        self.cloud.inject(op, kind=kind, times=times, **fault)
+
+    @rule(op=st.sampled_from(READS), times=st.integers(1, 3))
+    def fail_to_answer(self, op: str, times: int) -> None:
+        self.cloud.inject(op, kind="fail", status=503, times=times)
+
+    @rule()
+    def truncate(self) -> None:
+        self.cloud.inject("list_servers", kind="truncate")
+
+    @rule(kind=st.sampled_from(["hidden", "build_error"]))
+    def spoil_the_next_create(self, kind: Any) -> None:
+        self.cloud.inject("create_server", kind=kind, delay=3.0)
+
+    @rule(number=vm_numbers, status=st.sampled_from(["ACTIVE", "SHUTOFF", "ERROR"]))
+    def change_outside(self, number: int, status: str) -> None:
+        vm = self.vm(number)
+        if vm is not None and vm.server_id:
+            with suppress(Exception):  # it may be gone by now
+                self.cloud.poke(vm.server_id, status=status)
+
+    @rule(number=vm_numbers, traceless=st.booleans())
+    def delete_outside(self, number: int, traceless: bool) -> None:
+        vm = self.vm(number)
+        if vm is not None and vm.server_id:
+            with suppress(Exception):  # it may be gone by now
+                if traceless:
+                    self.cloud.vanish(vm.server_id)
+                else:
+                    self.cloud.poke(vm.server_id, status="DELETED")
+
+    @rule(seconds=st.sampled_from([0.2, 1.0, 6.0, 70.0]))
+    def wait(self, seconds: float) -> None:
+        self.clock.shift(seconds)
+
+    # Promises
+
+    @invariant()
+    def what_moves_is_worked_on(self) -> None:
+        for vm in VM.objects.with_operation():
+            live = vm.live_operation
+            assert (vm.status in MOVING) <= (live is not None)
+            if live is not None:
+                assert vm.allowed_actions == ()
+                assert Operation.objects.live().filter(vm=vm).count() == 1
+            assert (vm.deleted_at is not None) == (vm.status == "DELETED")
+
+    @invariant()
+    def every_change_is_legal_and_told(self) -> None:
+        new = Event.objects.filter(sequence__gt=self.seen).order_by("sequence")
+        for entry in new:
+            self.seen += 1
+            assert entry.sequence == self.seen
+            if entry.type == "vm.created":
+                self.shown[entry.vm_id] = "BUILD"
+            elif entry.type.startswith("vm.") and "status" in entry.data:
+                before, after = entry.data["status"]
+                assert before == self.shown[entry.vm_id]
+                assert before == after or legal(before, after), (before, after)
+                self.shown[entry.vm_id] = after
+        assert self.shown == dict(VM.objects.values_list("pk", "status"))
+
+    def teardown(self) -> None:
+        try:
+            if hasattr(self, "cloud"):
+                self.settle()
+                self.every_change_is_legal_and_told()
+                ledger.check(self.cloud)
+                for ended in Operation.objects.values_list("type", "status"):
+                    event(" ".join(ended))  # for --hypothesis-show-statistics
+        finally:
+            transaction.set_rollback(True)
+            self.rows.__exit__(None, None, None)
+            clouds.reset()
+            self.place.cleanup()
+
+    def settle(self) -> None:
+        """Let the cloud behave and nobody die, until all work has ended."""
+        self.cloud.clear_faults()
+        self.cloud.doom = ""
+        wait = 1.0
+        for _ in range(100):
+            operations.sweep()
+            self.work()
+            if not Operation.objects.live().exists():
+                break
+            self.watch(full=False)
+            self.clock.shift(wait)
+            wait = min(wait * 1.2, 120)
+        for _ in range(2):
+            self.clock.shift(70)
+            self.watch(full=True)
+
+
+@pytest.mark.slow
+@pytest.mark.django_db
+def test_no_order_of_events_breaks_a_promise(cloud: MockProvider) -> None:
+    with time_machine.travel(datetime.now(UTC)) as clock:
+        Life.clock = clock
+        run_state_machine_as_test(
+            Life,
+            settings=hypothesis_settings(
+                max_examples=60,
+                stateful_step_count=40,
+                deadline=None,
+                print_blob=True,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
