@@ -137,7 +137,7 @@ def test_a_worker_and_a_beat_of_their_own_start(tmp_path: Path) -> None:
         "DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}",
     }
     for command, ready in zip(
-        filter(None, commands), ("celery@", "beat: Starting"), strict=True
+        filter(None, commands), ("celery@", "is starting."), strict=True
     ):
         log = tmp_path / "process.log"
         with log.open("w") as output:

@@ -125,6 +125,9 @@ def refresh_all() -> None:
             refresh(alias)
         except ProviderError as error:
             log.warning("The catalogue of %s was not refreshed: %s", alias, error)
+        except Exception:
+            # Whatever ails one cloud, a wrong setting too, the others must be served.
+            log.exception("The catalogue of %s was not refreshed", alias)
 
 
 def _store(

@@ -57,6 +57,11 @@ def observe(alias: str) -> bool:
         log.warning("Observing %s failed: %s", alias, error)
         _release_failed(cloud, str(error))
         return True
+    except Exception as error:
+        # A wrong setting, or a defect of the driver: tell, and keep asking.
+        log.exception("Observing %s failed", alias)
+        _release_failed(cloud, f"{type(error).__name__}: {error}")
+        return True
     _read(alias, servers, images, started=started, full=full)
     _release(cloud, started, full=full, servers=servers, clock=clock)
     return True

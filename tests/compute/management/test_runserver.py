@@ -128,7 +128,7 @@ def test_it_serves_everything_from_one_process(serving: tuple[int, Path]) -> Non
     assert "m1.small" in flavors
     said = log.read_text()
     assert "embedded worker started" in said
-    assert re.search(r"catalogue not loaded .*cloud=lab", said)
+    assert "The catalogue of lab was not refreshed" in said
     assert "not authenticated yet" in said
     for path in re.findall(rf"http://127\.0\.0\.1:{port}(/\S+)", said):
         assert get(port, path)[0] in {200, 302}, path
