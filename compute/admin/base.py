@@ -74,7 +74,8 @@ class PageAdmin(_ModelAdmin[M]):
 
     list_per_page = 100
     show_full_result_count = False
-    actions_selection_counter = True
+    # Counts beside the filters would be a query over the whole table for each choice.
+    show_facets = admin.ShowFacets.NEVER
 
     created = staticmethod(display.ago_column("created_at", "Created"))
     created_on = staticmethod(display.exact_field("created_at", "Created"))

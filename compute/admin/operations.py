@@ -9,7 +9,6 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 
@@ -23,8 +22,21 @@ from compute.admin.base import (
 )
 from compute.admin.display import page_url
 from compute.errors import Problem
-from compute.models import Operation
+from compute.models import Operation, OperationType
 from compute.services import operations
+
+
+class TypeFilter(admin.SimpleListFilter):
+    """By the words that operations have everywhere else: vm.stop, not "Vm Stop"."""
+
+    title = "operation"
+    parameter_name = "type"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
+        return [(type, type) for type in OperationType.values]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(type=self.value()) if self.value() else queryset
 
 
 @admin.register(Operation)
@@ -38,12 +50,11 @@ class OperationAdmin(HistoryAdmin[Operation]):
         "requested_by",
         "created",
         "took",
-        "short_id",
     )
     list_select_related = ("project", "vm", "snapshot")
     list_filter = (
         "status",
-        "type",
+        TypeFilter,
         filters.ProjectFilter,
         filters.CloudFilter,
         filters.AgeFilter,
@@ -89,11 +100,6 @@ class OperationAdmin(HistoryAdmin[Operation]):
     @admin.display(description="Took")
     def took(self, operation: Operation) -> str:
         return display.duration(operation)
-
-    @admin.display(description="Id")
-    def short_id(self, operation: Operation) -> SafeString:
-        pk = str(operation.pk)
-        return format_html('<code title="{}">{}</code>', pk, pk[:8])
 
     @admin.display(description="Arguments")
     def arguments(self, operation: Operation) -> SafeString | str:

@@ -340,5 +340,14 @@ def test_an_event_and_its_operation_tell_all(operator: Operator) -> None:
     assert "(cancel requested)" in page
 
 
+@pytest.mark.parametrize(("type", "count"), [("vm.stop", 2), ("vm.start", 0)])
+def test_operations_are_filtered_by_type(
+    operator: Operator, type: str, count: int
+) -> None:
+    fill(2)
+    page = operator.get(f"compute/operation/?type={type}")
+    assert page.count('<th class="field-kind"') == count
+
+
 def test_a_wrong_age_filters_nothing(operator: Operator, three: dict[str, VM]) -> None:
     assert names(operator.get("compute/vm/?age=eternity")) == {"web-1", "db-1"}
