@@ -30,7 +30,10 @@ def _dumps(line: EventDict, **_: Any) -> str:
 def _renderers(log_format: str) -> list[Processor]:
     if log_format == "json":
         return [
-            structlog.processors.dict_tracebacks,
+            # Without the frames' locals: they hold passwords and user_data.
+            structlog.processors.ExceptionRenderer(
+                structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+            ),
             structlog.processors.JSONRenderer(serializer=_dumps),
         ]
     return [

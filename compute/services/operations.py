@@ -8,6 +8,7 @@ answer.
 import logging
 import uuid
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import timedelta
 
 import structlog
@@ -86,11 +87,7 @@ def run(operation_id: uuid.UUID) -> Operation | None:
     operation = outbox.claim(operation_id)
     if operation is None:
         return None
-    with structlog.contextvars.bound_contextvars(
-        request_id=operation.request_id,
-        operation_id=str(operation.pk),
-        vm_id=str(operation.vm_id or ""),
-    ):
+    with _logged_as(operation):
         log.info("Running %s, attempt %s", operation.type, operation.attempts)
         try:
             outcome = _perform(operation)
@@ -173,15 +170,25 @@ def _retry(operation: Operation) -> Again | None:
 
 def settle(operation: Operation, outcome: Outcome) -> None:
     """Store what one look at an operation brought."""
-    match outcome:
-        case Waiting():
-            outbox.park(operation, outcome)
-        case Again():
-            outbox.wake(operation, after=outcome.after, failed=outcome.failed)
-        case Failed(status=None):
-            finish(operation, _where_it_rests(operation, outcome))
-        case _:
-            finish(operation, outcome)
+    with _logged_as(operation):
+        match outcome:
+            case Waiting():
+                outbox.park(operation, outcome)
+            case Again():
+                outbox.wake(operation, after=outcome.after, failed=outcome.failed)
+            case Failed(status=None):
+                finish(operation, _where_it_rests(operation, outcome))
+            case _:
+                finish(operation, outcome)
+
+
+def _logged_as(operation: Operation) -> AbstractContextManager[None]:
+    """Have every line of the work carry what it was asked for by, and is about."""
+    return structlog.contextvars.bound_contextvars(
+        request_id=operation.request_id,
+        operation_id=str(operation.pk),
+        vm_id=str(operation.vm_id or ""),
+    )
 
 
 def finish(operation: Operation, outcome: Done | Failed | Cancelled) -> None:

@@ -30,10 +30,12 @@ def written(log_format: str, monkeypatch: pytest.MonkeyPatch) -> str:
         logging.getLogger("theirs").warning("disk %s", "full")
         logging.getLogger("theirs").info("quiet %d", 1)
         logging.getLogger("theirs").debug("unseen")
+        user_data = "canary-" + "7f3a"
         try:
             raise ValueError("broken")
         except ValueError:
             structlog.get_logger("ours").exception("failed")
+    assert user_data not in stream.getvalue(), "a traceback shows its locals"
     return stream.getvalue()
 
 
