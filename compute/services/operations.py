@@ -240,14 +240,12 @@ def sweep() -> int:
     overdue.update(lease_until=now, updated_at=now)
     stale = now - timedelta(seconds=LOST_AFTER_SECONDS)
     lost = Operation.objects.claimable(now).filter(updated_at__lte=stale)
-    found = list(lost.order_by("created_at")[:1000])
-    found += Operation.objects.claimable(now).filter(deadline__lte=now)
-    for operation in {op.pk: op for op in found}.values():
+    late = Operation.objects.claimable(now).filter(deadline__lte=now)
+    found = {op.pk: op for op in (*lost.order_by("created_at")[:1000], *late)}
+    for operation in found.values():
         outbox.announce(operation)
     # So that the next sweep leaves them time to be taken.
-    Operation.objects.live().filter(pk__in=[op.pk for op in found]).update(
-        updated_at=now
-    )
+    Operation.objects.live().filter(pk__in=found).update(updated_at=now)
     return len(found)
 
 

@@ -43,7 +43,8 @@ def finish(operation: Operation, outcome: Done | Failed | Cancelled) -> None:
             _settle(vm, operation.from_status or VMStatus.DELETED)
         else:
             _settle(vm, outcome.status or operation.end_status)
-        vm.error = problem.document() if problem else None
+        if not isinstance(outcome, Cancelled):  # which leaves all as it was
+            vm.error = problem.document() if problem else None
         fields = ["error", "deleted_at"]
         server = None if isinstance(outcome, Cancelled) else outcome.server
         if server is not None:
