@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
-from uuid import UUID
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model, Q
+from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -57,16 +56,6 @@ def requested(text: str, operation: Operation | None) -> SafeString:
         return format_html("{}.", text)
     url = page_url(operation)
     return format_html('{}: <a href="{}">{}</a>.', text, url, operation.type)
-
-
-def id_prefix(text: str, *, field: str = "id") -> Q:
-    """Return the condition for ids that begin so: a range, which an index knows."""
-    digits = text.lower().replace("-", "")
-    try:
-        first, last = UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
-    except ValueError:
-        return Q(pk__in=())
-    return Q(**{f"{field}__gte": first, f"{field}__lte": last})
 
 
 class PageAdmin(_ModelAdmin[M]):

@@ -7,8 +7,9 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from compute.admin import display, filters
-from compute.admin.base import HistoryAdmin, id_prefix
+from compute.admin.base import HistoryAdmin
 from compute.models import Flavor, Image
+from compute.models.search import id_prefix
 
 Row = TypeVar("Row", Flavor, Image)
 

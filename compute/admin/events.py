@@ -6,8 +6,9 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from compute.admin import display, filters
-from compute.admin.base import HistoryAdmin, id_prefix
+from compute.admin.base import HistoryAdmin
 from compute.models import Event
+from compute.models.search import id_prefix
 
 
 @admin.register(Event)

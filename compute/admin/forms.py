@@ -1,6 +1,5 @@
 """What an operator can type. The limits are those of the API."""
 
-import re
 from typing import Any, ClassVar
 
 from django import forms
@@ -9,27 +8,15 @@ from django.core.validators import RegexValidator
 
 from compute import clouds
 from compute.models import VM, Project, Snapshot
-
-MAX_NAME = 255
-MAX_DESCRIPTION = 4096
-#: Nova takes 65,535 bytes of Base64.
-MAX_USER_DATA = 49_149
-MAX_LABELS = 64
-
-# The same words as in compute.api.fields: a door may not import another one, and
-# tests/admin/test_forms.py holds the two side by side.
-_WORD = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
-_DNS = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*"
-_LABEL_KEY = rf"({_DNS}/)?{_WORD}"
-_LABEL_VALUE = rf"({_WORD})?"
-_MAX_LABEL_KEY = 253 + 1 + 63
-_NO_CONTROL_CHARACTERS = RegexValidator(
-    r"[\x00-\x1f\x7f-\x9f]", "Must not hold control characters.", inverse_match=True
-)
-_NO_CONTROL_BUT_LINES = RegexValidator(
-    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]",
-    "Must not hold control characters.",
-    inverse_match=True,
+from compute.models.limits import (
+    LINES,
+    MAX_DESCRIPTION,
+    MAX_LABELS,
+    MAX_NAME,
+    MAX_USER_DATA,
+    NAME,
+    is_label_key,
+    is_label_value,
 )
 
 
@@ -40,7 +27,10 @@ class LineField(forms.CharField):
         kwargs.setdefault("widget", forms.TextInput(attrs={"class": "vTextField"}))
         kwargs.setdefault("max_length", MAX_NAME)
         super().__init__(**kwargs)
-        self.validators.append(_NO_CONTROL_CHARACTERS)
+        # Django trims what a form sends, so only the inside is left to refuse.
+        self.validators.append(
+            RegexValidator(NAME, "Must not hold control characters.")
+        )
 
 
 class LinesField(forms.CharField):
@@ -55,7 +45,9 @@ class LinesField(forms.CharField):
             widget=forms.Textarea(attrs=attributes),
             **kwargs,
         )
-        self.validators.append(_NO_CONTROL_BUT_LINES)
+        self.validators.append(
+            RegexValidator(LINES, "Must not hold control characters.")
+        )
 
     def to_python(self, value: Any) -> str:
         # A form sends CRLF for what was stored as LF: that is not a change.
@@ -96,9 +88,9 @@ class LabelsField(forms.CharField):
             key, equals, value = line.partition("=")
             if not equals:
                 raise ValidationError(f"“{line}” is not key=value.")
-            if len(key) > _MAX_LABEL_KEY or not re.fullmatch(_LABEL_KEY, key):
+            if not is_label_key(key):
                 raise ValidationError(f"“{key}” is not a key of a label.")
-            if not re.fullmatch(_LABEL_VALUE, value):
+            if not is_label_value(value):
                 raise ValidationError(f"“{value}” is not a value of a label.")
             if key in labels:
                 raise ValidationError(f"“{key}” is there twice.")

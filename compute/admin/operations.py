@@ -17,12 +17,12 @@ from compute.admin.base import (
     HistoryAdmin,
     actor_of,
     history,
-    id_prefix,
     refusal,
 )
 from compute.admin.display import page_url
 from compute.errors import Problem
 from compute.models import Operation, OperationType
+from compute.models.search import id_prefix
 from compute.services import operations
 
 

@@ -8,9 +8,10 @@ from django.http import HttpRequest
 
 from compute import events
 from compute.admin import filters
-from compute.admin.base import PageAdmin, actor_of, id_prefix
+from compute.admin.base import PageAdmin, actor_of
 from compute.models import Event, Membership, Project
 from compute.models.project import DEFAULT_PROJECT_NAME
+from compute.models.search import id_prefix
 
 
 class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]  # generic in the stubs only

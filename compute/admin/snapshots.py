@@ -12,9 +12,10 @@ from django.utils.safestring import SafeString
 from django_fsm import can_proceed
 
 from compute.admin import display, filters
-from compute.admin.base import OwnedAdmin, actor_of, history, id_prefix
+from compute.admin.base import OwnedAdmin, actor_of, history
 from compute.admin.forms import SnapshotForm
 from compute.models import Snapshot, SnapshotStatus
+from compute.models.search import id_prefix
 from compute.services import snapshots, vms
 
 

@@ -1,16 +1,12 @@
 """VMs, for operators."""
 
-import ipaddress
-import re
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet, TextField
-from django.db.models.functions import Cast
+from django.db.models import Q, QuerySet
 from django.http import (
     Http404,
     HttpRequest,
@@ -29,7 +25,6 @@ from compute.admin.base import (
     OwnedAdmin,
     actor_of,
     history,
-    id_prefix,
     refusal,
     requested,
 )
@@ -37,6 +32,7 @@ from compute.admin.display import page_url
 from compute.admin.forms import VMCreateForm, VMForm
 from compute.errors import Problem
 from compute.models import VM, Flavor, Image, OperationStatus, Project
+from compute.models.search import has_address, id_prefix
 from compute.services import vms
 
 #: VMs that one list action takes: each is a transaction of its own, in the request.
@@ -123,12 +119,8 @@ class VMAdmin(OwnedAdmin[VM]):
         text = search_term.strip()
         if not text:
             return queryset, False
-        condition = Q(name__icontains=text) | id_prefix(text)
-        if re.fullmatch(r"[0-9a-fA-F.:]{2,45}", text) and re.search(r"[.:]", text):
-            with suppress(ValueError):  # it may be the beginning of one
-                text = f'{ipaddress.ip_address(text)}"'
-            queryset = queryset.alias(found_in=Cast("addresses", TextField()))
-            condition |= Q(found_in__contains=f'"ip": "{text}')
+        queryset, address = has_address(queryset, text)
+        condition = Q(name__icontains=text) | id_prefix(text) | address
         return queryset.filter(condition), False
 
     @admin.action(description="Start", permissions=["change"])

@@ -1,7 +1,6 @@
 """Fields and bodies that take nothing silently: no trimming, no coercion, no extras."""
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -10,17 +9,17 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.utils import html
 
-# As Kubernetes has them: 63 characters, and a key may have a DNS name before it.
-_WORD = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
-_DNS = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*"
-LABEL_KEY = rf"({_DNS}/)?{_WORD}"
-LABEL_VALUE = rf"({_WORD})?"
-MAX_LABEL_KEY = 253 + 1 + 63
-MAX_LABELS = 64
-
-_CONTROL = r"\x00-\x1f\x7f-\x9f"
-_NAME = rf"\A[^\s{_CONTROL}]([^{_CONTROL}]*[^\s{_CONTROL}])?\Z"
-_LINES = r"\A[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*\Z"
+from compute.models.limits import (
+    LABEL_KEY,
+    LABEL_VALUE,
+    LINES,
+    MAX_LABEL_KEY,
+    MAX_LABELS,
+    MAX_NAME,
+    NAME,
+    is_label_key,
+    is_label_value,
+)
 
 
 class Text(serializers.CharField):
@@ -44,10 +43,10 @@ class Line(Text):
     """
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_length=255, **kwargs)
+        super().__init__(max_length=MAX_NAME, **kwargs)
         self.validators.append(
             RegexValidator(
-                _NAME,
+                NAME,
                 "Must not begin or end with a space, nor hold control characters.",
             )
         )
@@ -59,7 +58,7 @@ class Lines(Text):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(allow_blank=True, **kwargs)
         self.validators.append(
-            RegexValidator(_LINES, "Must not hold control characters.")
+            RegexValidator(LINES, "Must not hold control characters.")
         )
 
 
@@ -126,9 +125,9 @@ class Labels(serializers.Field[dict[str, str], Any, dict[str, str], Any]):
             self.fail("max_length")
         wrong: dict[str, Any] = {}
         for key, value in data.items():
-            if not re.fullmatch(LABEL_KEY, key) or len(key) > MAX_LABEL_KEY:
+            if not is_label_key(key):
                 wrong[key] = [self.error_messages["key"]]
-            elif not isinstance(value, str) or not re.fullmatch(LABEL_VALUE, value):
+            elif not isinstance(value, str) or not is_label_value(value):
                 wrong[key] = [self.error_messages["value"]]
         if wrong:
             raise serializers.ValidationError(wrong)

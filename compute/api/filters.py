@@ -1,23 +1,20 @@
 """Query parameters of lists: comma = OR, and nothing unknown or empty."""
 
-import ipaddress
-import re
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import django_filters
 from django import forms
-from django.db.models import Model, Q, QuerySet, TextField
-from django.db.models.functions import Cast
+from django.db.models import Model, Q, QuerySet
 from django.utils.dateparse import parse_datetime
 from django_filters.rest_framework import DjangoFilterBackend, FilterSet
 from drf_spectacular.utils import extend_schema_field
 
 from compute.api import label_selector
 from compute.errors import ValidationError
+from compute.models.search import has_address, id_prefix
 
 MAX_VALUES = 100
 MAX_TEXT = 255
@@ -136,26 +133,6 @@ class LabelSelector(django_filters.Filter):
 
     def filter(self, qs: QuerySet[Model], value: Any) -> QuerySet[Model]:
         return qs if value is None else qs.filter(label_selector.condition(value))
-
-
-def id_prefix(text: str) -> Q:
-    """Return the condition for ids that begin so: a range, which the index knows."""
-    digits = text.lower().replace("-", "")
-    if not re.fullmatch(r"[0-9a-f]{1,32}", digits):
-        return Q(pk__in=())
-    return Q(id__gte=UUID(digits.ljust(32, "0")), id__lte=UUID(digits.ljust(32, "f")))
-
-
-def has_address(queryset: QuerySet[Any], text: str) -> tuple[QuerySet[Any], Q]:
-    """Return the queryset and the condition for addresses that begin so."""
-    if not re.fullmatch(r"[0-9a-fA-F.:]{2,45}", text) or not re.search(r"[.:]", text):
-        return queryset, Q(pk__in=())
-    with suppress(ValueError):  # it may be the beginning of one
-        text = str(ipaddress.ip_address(text)) + '"'
-    return (
-        queryset.alias(addresses_text=Cast("addresses", TextField())),
-        Q(addresses_text__contains=f'"ip": "{text}'),
-    )
 
 
 class Search(Text):

@@ -8,7 +8,7 @@ from django.db.models import F, Func, Q, TextField, Value
 from django.db.models.expressions import Combinable
 from django.db.models.lookups import In, IsNull
 
-from compute.api.fields import LABEL_KEY, LABEL_VALUE
+from compute.models.limits import LABEL_KEY, LABEL_VALUE, is_label_value
 
 _IN = re.compile(
     rf"\s*(?P<key>{LABEL_KEY})\s+(?P<op>in|notin)\s*\((?P<values>[^()]*)\)\s*"
@@ -43,7 +43,7 @@ def _split(text: str) -> list[str]:
 def _requirement(text: str) -> Requirement:
     if match := _IN.fullmatch(text):
         values = [value.strip() for value in match["values"].split(",")]
-        if all(re.fullmatch(LABEL_VALUE, value) for value in values):
+        if all(is_label_value(value) for value in values):
             op: Literal["in", "notin"] = "in" if match["op"] == "in" else "notin"
             return Requirement(match["key"], op, frozenset(values))
     elif match := _EQUALS.fullmatch(text):

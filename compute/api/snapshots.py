@@ -14,9 +14,9 @@ from compute.api.fields import Body, Labels, Line, Lines, NoBody
 from compute.api.parameters import is_asked
 from compute.api.problems import stored_document
 from compute.api.viewset import ResourceViewSet
-from compute.api.vm_bodies import MAX_DESCRIPTION
 from compute.errors import NotFound
 from compute.models import VM, Snapshot, SnapshotStatus
+from compute.models.limits import MAX_DESCRIPTION
 from compute.models.snapshot import SnapshotQuerySet
 from compute.services import snapshots
 

@@ -10,14 +10,10 @@ from rest_framework import serializers
 from compute.api.fields import Body, Flag, Labels, Line, Lines, Word
 from compute.api.problems import stored_document
 from compute.models import VM, Cloud, VMStatus
+from compute.models.limits import MAX_DESCRIPTION, MAX_USER_DATA
 from compute.models.operation import LIVE
 from compute.models.vm import ACTIONS
 from compute.services import vms
-
-#: Nova takes 65,535 bytes of Base64.
-MAX_USER_DATA = 49_149
-MAX_DESCRIPTION = 4096
-
 
 # What a VM looks like
 
