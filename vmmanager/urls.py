@@ -14,5 +14,7 @@ urlpatterns = [
     path("api/v1/", include("compute.api.urls")),
     path("problems", problem_pages.index, name="problems"),
     path("problems/<slug:code>", problem_pages.page, name="problem"),
+    # APPEND_SLASH is off, for the API's sake.
+    path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
 ]

@@ -13,6 +13,9 @@ from rest_framework.serializers import BaseSerializer
 
 _OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
 
+#: How the page is called of an address that holds nothing.
+NOWHERE = "Not found"
+
 
 def dumps(data: Any, *, indent: bool = False) -> bytes:
     """Return JSON in UTF-8, times as RFC 3339 with a Z."""
@@ -69,6 +72,11 @@ class HTMLRenderer(BrowsableAPIRenderer):
 
     def get_filter_form(self, data: Any, view: Any, request: Any) -> None:
         """Show none: it would send every empty field, which the API refuses."""
+
+    def get_breadcrumbs(self, request: Any) -> list[tuple[str, str]]:
+        """Return the way here, without the addresses that hold nothing."""
+        crumbs = super().get_breadcrumbs(request)
+        return [crumb for crumb in crumbs if crumb[0] != NOWHERE]
 
     def get_context(
         self,

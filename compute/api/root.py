@@ -8,6 +8,7 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
+from compute.api.renderers import NOWHERE
 from compute.errors import NotFound
 
 
@@ -40,7 +41,7 @@ class Root(APIView):
 class Nothing(APIView):
     """No such URL."""
 
-    name = "Not found"
+    name = NOWHERE
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

@@ -78,6 +78,12 @@ class AutoSchema(SpectacularAutoSchema):
         return "_".join([*words, action])
 
     def get_summary(self) -> str:
+        if isinstance(self.view, ResourceViewSet):
+            noun = self.view.noun
+            if self.view.action == "list":
+                return f"List {noun}s"
+            if self.view.action == "retrieve":
+                return f"Return one {noun}"
         return self.get_description().partition("\n")[0].rstrip(".")
 
     def get_override_parameters(self) -> list[Any]:

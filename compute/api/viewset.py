@@ -130,6 +130,11 @@ class ResourceViewSet(GenericViewSet[M], Generic[M]):
 
     # Out
 
+    def get_view_name(self) -> str:
+        """Return how the browsable API calls this page."""
+        name = getattr(self, "name", None) or f"{self.noun[0].upper()}{self.noun[1:]}"
+        return f"{name}s" if self.suffix == "List" else str(name)
+
     def resource_class(self) -> type[BaseSerializer[Any]]:
         """Return the serializer of the resource itself, whatever the action."""
         assert self.serializer_class is not None  # noqa: S101  # told to the type checker

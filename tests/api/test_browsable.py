@@ -156,3 +156,16 @@ def test_a_form_without_its_token_is_refused(api: Api, browser: Client) -> None:
     response = browser.post("/api/v1/vms", NEW, headers=BROWSER)
     assert response.status_code == 403
     assert not VM.objects.exists()
+
+
+def test_a_page_is_named_after_what_it_shows(api: Api, browser: Client) -> None:
+    vm = VMFactory.create()
+    text = page(browser, f"/api/v1/vms/{vm.pk}")
+    assert "<h1>VM</h1>" in text
+    assert ">VMs</a>" in text
+    assert "Not found" not in text, "a breadcrumb leads to nothing"
+
+
+def test_the_console_is_found_without_its_slash(browser: Client) -> None:
+    response = browser.get("/admin")
+    assert (response.status_code, response["Location"]) == (302, "/admin/")
