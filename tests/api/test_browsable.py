@@ -160,7 +160,7 @@ def test_a_form_without_its_token_is_refused(api: Api, browser: Client) -> None:
 
 def test_a_page_is_named_after_what_it_shows(api: Api, browser: Client) -> None:
     vm = VMFactory.create()
-    text = page(browser, f"/api/v1/vms/{vm.pk}")
+    text = page(browser, f"/vms/{vm.pk}")
     assert "<h1>VM</h1>" in text
     assert ">VMs</a>" in text
     assert "Not found" not in text, "a breadcrumb leads to nothing"
