@@ -11,8 +11,7 @@ from compute.api.fields import Body, Flag, Labels, Line, Lines, Word
 from compute.api.problems import stored_document
 from compute.models import VM, Cloud, VMStatus
 from compute.models.limits import MAX_DESCRIPTION, MAX_USER_DATA
-from compute.models.operation import LIVE
-from compute.models.vm import ACTIONS
+from compute.models.vm import allowed_actions
 from compute.services import vms
 
 # What a VM looks like
@@ -97,7 +96,11 @@ class VMSerializer(serializers.Serializer[VM]):
             "labels": row["labels"],
             "addresses": row["addresses"],
             "delete_protection": row["delete_protection"],
-            "allowed_actions": _allowed_actions(row),
+            "allowed_actions": allowed_actions(
+                row["status"],
+                protected=row["delete_protection"],
+                operation_status=row["operation__status"],
+            ),
             "operation_id": row["operation_id"],
             "error": self.get_error(row),
             "version": row["version"],
@@ -129,12 +132,6 @@ def _row(vm: VM) -> Mapping[str, Any]:
     return {
         name: getattr(vm, name) for name in COLUMNS if name != "operation__status"
     } | {"operation__status": vm.operation and vm.operation.status}
-
-
-def _allowed_actions(row: Mapping[str, Any]) -> tuple[str, ...]:
-    if row["operation__status"] in LIVE:
-        return ()
-    return ACTIONS[VMStatus(row["status"]), row["delete_protection"]]
 
 
 class ConsoleLogSerializer(serializers.Serializer[Any]):

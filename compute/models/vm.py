@@ -18,7 +18,7 @@ from django_fsm import (
     transition,
 )
 
-from compute.models.operation import Operation
+from compute.models.operation import LIVE, Operation
 
 
 class VMStatus(models.TextChoices):
@@ -333,9 +333,11 @@ class VM(ConcurrentTransitionMixin, models.Model):
     @property
     def allowed_actions(self) -> tuple[str, ...]:
         """What would not be refused now."""
-        if self.live_operation is not None:
-            return ()
-        return ACTIONS[VMStatus(self.status), self.delete_protection]
+        return allowed_actions(
+            self.status,
+            protected=self.delete_protection,
+            operation_status=self.operation.status if self.operation else None,
+        )
 
     def save_changes(self, *fields: str) -> None:
         """Save the named fields and count a change a user can see.
@@ -389,3 +391,12 @@ ACTIONS = {
     for status in VMStatus
     for protected in (False, True)
 }
+
+
+def allowed_actions(
+    status: str, *, protected: bool, operation_status: str | None
+) -> tuple[str, ...]:
+    """Return what would not be refused of a VM, from what a row of a list holds."""
+    if operation_status in LIVE:
+        return ()
+    return ACTIONS[VMStatus(status), protected]
