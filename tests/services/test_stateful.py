@@ -41,6 +41,7 @@ from compute.errors import (
 from compute.models import VM, Cloud, Event, Operation, Project, Snapshot
 from compute.models.vm import MOVING
 from compute.services import catalog, operations, outbox, snapshots, sync, vms
+from providers.errors import ProviderError
 from providers.mock import MockProvider
 from tests.conftest import ALICE
 from tests.lifecycle import STABLE, TABLE
@@ -66,6 +67,8 @@ CALLS = [
 ]
 ANY_KIND = ["fail", "hang", "lose_response", "quota", "fail_async", "stuck"]
 READS = ["list_servers", "get_server", "find_servers", "list_actions"]
+
+OUTSIDE = ["ACTIVE", "SHUTOFF", "PAUSED", "ERROR", "DELETED", "vanish"]
 
 vm_numbers = st.integers(0, 2)
 
@@ -109,6 +112,9 @@ class Life(RuleBasedStateMachine):
         assert isinstance(provider, MortalProvider)
         self.cloud = provider
         catalog.refresh("default")
+        for _ in range(2):
+            self.create()
+        self.settle()
 
     def vm(self, number: int) -> VM | None:
         """Return one of the VMs, if there are so many."""
@@ -156,6 +162,28 @@ class Life(RuleBasedStateMachine):
             assert row.action not in allowed or row.action == "reboot"
             assert isinstance(refusal, InvalidTransition)
 
+    @rule(choices=st.lists(st.sampled_from(range(100)), min_size=1, max_size=4))
+    def ask_for_what_is_possible(self, choices: list[int]) -> None:
+        for choice in choices:
+            self.ask_for_something_possible(choice, turns=choice % 4)
+
+    def ask_for_something_possible(self, choice: int, *, turns: int) -> None:
+        numbers = range(VM.objects.alive().count())
+        idle = [n for n in numbers if self.allowed(n)]
+        if idle:
+            number = idle[choice % len(idle)]
+            allowed = self.allowed(number)
+            self.ask(number, allowed[choice % len(allowed)])
+            for _ in range(turns):
+                self.go_on()
+
+    def allowed(self, number: int) -> list[str]:
+        """Return the verbs that a VM may begin now."""
+        vm = self.vm(number)
+        if vm is None or vm.live_operation is not None:
+            return []
+        return [name for name in NAMES if vm.status in TABLE[name].ends]
+
     @rule(number=vm_numbers, protected=st.booleans())
     def protect(self, number: int, protected: bool) -> None:
         vm = self.vm(number)
@@ -170,6 +198,7 @@ class Life(RuleBasedStateMachine):
             with suppress(OperationInProgress, InvalidTransition):
                 snapshots.delete(snapshot, actor=ALICE)
 
+    @precondition(lambda self: Operation.objects.live().exists())
     @rule(number=vm_numbers)
     def cancel(self, number: int) -> None:
         vm = self.vm(number)
@@ -183,8 +212,14 @@ class Life(RuleBasedStateMachine):
 
     # Workers and the beat
 
-    @rule()
+    @rule(seconds=st.sampled_from([0.3, 1.0, 3.0]))
+    def go_on(self, seconds: float = 1.0) -> None:
+        self.work()
+        self.clock.shift(seconds)
+        self.watch(full=False)
+
     def work(self) -> None:
+        operations.sweep()
         for operation in Operation.objects.claimable(timezone.now()):
             self.mortal(partial(operations.run, operation.pk))
 
@@ -195,10 +230,6 @@ class Life(RuleBasedStateMachine):
             changes["full_observed_at"] = None
         Cloud.objects.update(**changes)
         self.mortal(partial(sync.observe, "default"))
-
-    @rule()
-    def sweep(self) -> None:
-        operations.sweep()
 
     @rule(moment=st.sampled_from(["before", "after"]))
     def doom_the_next_caller(self, moment: str) -> None:
@@ -226,34 +257,23 @@ class Life(RuleBasedStateMachine):
         fault: dict[str, Any] = {"status": status} if kind == "fail" else {}
         self.cloud.inject(op, kind=kind, times=times, **fault)
 
-    @rule(op=st.sampled_from(READS), times=st.integers(1, 3))
-    def fail_to_answer(self, op: str, times: int) -> None:
-        self.cloud.inject(op, kind="fail", status=503, times=times)
-
-    @rule()
-    def truncate(self) -> None:
-        self.cloud.inject("list_servers", kind="truncate")
+    @rule(op=st.sampled_from(READS), kind=st.sampled_from(["fail", "hang"]))
+    def fail_to_answer(self, op: str, kind: Any) -> None:
+        self.cloud.inject(op, kind=kind)
 
     @rule(kind=st.sampled_from(["hidden", "build_error"]))
     def spoil_the_next_create(self, kind: Any) -> None:
         self.cloud.inject("create_server", kind=kind, delay=3.0)
 
-    @rule(number=vm_numbers, status=st.sampled_from(["ACTIVE", "SHUTOFF", "ERROR"]))
+    @rule(number=vm_numbers, status=st.sampled_from(OUTSIDE))
     def change_outside(self, number: int, status: str) -> None:
         vm = self.vm(number)
         if vm is not None and vm.server_id:
-            with suppress(Exception):  # it may be gone by now
-                self.cloud.poke(vm.server_id, status=status)
-
-    @rule(number=vm_numbers, traceless=st.booleans())
-    def delete_outside(self, number: int, traceless: bool) -> None:
-        vm = self.vm(number)
-        if vm is not None and vm.server_id:
-            with suppress(Exception):  # it may be gone by now
-                if traceless:
+            with suppress(ProviderError):  # it may be gone by now
+                if status == "vanish":
                     self.cloud.vanish(vm.server_id)
                 else:
-                    self.cloud.poke(vm.server_id, status="DELETED")
+                    self.cloud.poke(vm.server_id, status=status)
 
     @rule(seconds=st.sampled_from([0.2, 1.0, 6.0, 70.0]))
     def wait(self, seconds: float) -> None:
@@ -306,7 +326,6 @@ class Life(RuleBasedStateMachine):
         self.cloud.doom = ""
         wait = 1.0
         for _ in range(100):
-            operations.sweep()
             self.work()
             if not Operation.objects.live().exists():
                 break
