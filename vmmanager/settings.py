@@ -159,7 +159,7 @@ CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
 # Empty: the worker is embedded in runserver and needs no broker.
 CELERY_BROKER_URL: str = env.str("CELERY_BROKER_URL", default="")
 
-OPERATION_LEASE_SECONDS: float = env.float("OPERATION_LEASE_SECONDS", default=60.0)
+OPERATION_LEASE_SECONDS: float = env.float("OPERATION_LEASE_SECONDS", default=30.0)
 OPERATION_DEADLINE_SECONDS: int = env.int("OPERATION_DEADLINE_SECONDS", default=1800)
 SWEEP_INTERVAL_SECONDS: float = env.float("SWEEP_INTERVAL_SECONDS", default=5.0)
 OPERATION_RETRY_SECONDS: float = env.float("OPERATION_RETRY_SECONDS", default=1.0)
