@@ -171,10 +171,10 @@ def resize(
     vm: VM, *, flavor: str, actor: Actor, expect: frozenset[int] | None = None
 ) -> VM:
     """Give a VM another flavor; a VM that was off comes back on."""
-    size = catalog.flavor(flavor, cloud=vm.cloud)
     with transaction.atomic():
         vm = lock(vm)
         check(vm, "resize", expect=expect)
+        size = catalog.flavor(flavor, cloud=vm.cloud)
         catalog.check_resizable(vm, size)
         return _begin(
             vm,
@@ -194,10 +194,10 @@ def rebuild(
     vm: VM, *, image: str, actor: Actor, expect: frozenset[int] | None = None
 ) -> VM:
     """Replace a VM's disk by an image; a VM that was off stays off."""
-    source = catalog.image(image, cloud=vm.cloud, project=vm.project)
     with transaction.atomic():
         vm = lock(vm)
         check(vm, "rebuild", expect=expect)
+        source = catalog.image(image, cloud=vm.cloud, project=vm.project)
         catalog.check_fits(
             source, disk_gb=vm.disk_gb, ram_mb=vm.ram_mb, pointer="#/image"
         )

@@ -14,8 +14,8 @@ SNAPSHOT_NAME = "before"
 Ask = Callable[[VM], object]
 
 
-def _snapshot(vm: VM, *, actor: Actor) -> object:
-    return snapshots.create(vm, actor=actor, name="another")
+def _snapshot(vm: VM, *, actor: Actor, expect: frozenset[int] | None = None) -> object:
+    return snapshots.create(vm, actor=actor, name="another", expect=expect)
 
 
 #: Method of `VM` -> the service that asks for it.

@@ -1,0 +1,486 @@
+"""What can be asked of a VM: what is written, who is told, what is refused."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from compute.errors import (
+    DeleteProtected,
+    InvalidTransition,
+    NotFound,
+    OpenStackError,
+    OpenStackUnavailable,
+    PreconditionFailed,
+    Problem,
+    ValidationError,
+)
+from compute.events import Actor
+from compute.models import VM, Event, Flavor, Image, Operation, Project, Snapshot
+from compute.services import snapshots, vms
+from providers.mock import MockProvider
+from tests.conftest import ALICE, Drain
+from tests.factories import ImageFactory, ProjectFactory
+from tests.lifecycle import TABLE
+from tests.services import ledger
+from tests.services.verbs import SNAPSHOT_NAME, VERBS
+
+MakeVM = Callable[..., VM]
+BOB = Actor("user:bob", request_id="req-bob")
+
+
+def create(project: Project, **fields: Any) -> VM:
+    values = {"flavor": "m1.small", "image": "ubuntu-22.04", "actor": ALICE, **fields}
+    return vms.create(project=project, **{"name": "web", **values})
+
+
+def history(vm: VM) -> list[tuple[str, str, dict[str, Any]]]:
+    """Return (type, actor, data) of a VM's events in order."""
+    found = Event.objects.filter(vm=vm).order_by("sequence")
+    return [(event.type, event.actor, event.data) for event in found]
+
+
+def wrong(call: Callable[[], object]) -> tuple[str, str]:
+    """Return pointer and code of the one field that a call refuses."""
+    with pytest.raises(ValidationError) as caught:
+        call()
+    (error,) = caught.value.members["errors"]
+    return error["pointer"], error["code"]
+
+
+# Create
+
+
+def test_a_vm_is_created_as_asked(
+    catalogue: None, project: Project, cloud: MockProvider, drain: Drain
+) -> None:
+    vm = create(
+        project,
+        name="web-✨",
+        description="The shop",
+        labels={"env": "prod"},
+        delete_protection=True,
+        user_data="#cloud-config\n",
+    )
+    assert (vm.status, vm.version, vm.server_id) == ("BUILD", 1, "")
+    assert (vm.vcpus, vm.ram_mb, vm.disk_gb) == (1, 2048, 20)
+    assert vm.operation is not None
+    assert vm.operation.requested_by == "user:alice"
+    assert vm.operation.request_id == ALICE.request_id
+    assert cloud.list_servers() == []  # asked, not done
+    drain()
+    vm.refresh_from_db()
+    assert (vm.status, vm.observed_status, vm.error) == ("ACTIVE", "ACTIVE", None)
+    (server,) = cloud.list_servers()
+    assert (server.id, server.name) == (vm.server_id, "web-✨")
+    assert server.tags == {str(vm.pk)}
+    assert cloud.user_data(server.id) == "#cloud-config\n"
+    assert [address["ip"] for address in vm.addresses]
+    assert cloud.logged_actions(ALICE.request_id) == ["create"]
+    ledger.check(cloud)
+
+
+def test_the_events_of_a_create_tell_it_all(
+    catalogue: None, project: Project, drain: Drain
+) -> None:
+    vm = create(project)
+    drain()
+    assert history(vm) == [
+        ("vm.created", "user:alice", {}),
+        ("operation.finished", "system", {"status": "SUCCEEDED", "error": None}),
+        ("vm.updated", "system", {"status": ["BUILD", "ACTIVE"]}),
+    ]
+    events = Event.objects.all()
+    assert {event.request_id for event in events} == {ALICE.request_id}
+    assert {event.operation_id for event in events} == {vm.operation_id}
+
+
+@pytest.mark.parametrize("by", ["name", "id", "provider_id"])
+def test_flavor_and_image_are_known_by_name_and_by_both_ids(
+    catalogue: None, project: Project, by: str
+) -> None:
+    flavor = Flavor.objects.get(name="m1.large")
+    image = Image.objects.get(name="debian-12")
+    names = str(getattr(flavor, by)), str(getattr(image, by))
+    vm = create(project, flavor=names[0], image=names[1], cloud="default")
+    assert (vm.flavor, vm.image) == (flavor, image)
+    assert (vm.flavor_name, vm.image_name) == names
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"flavor": "m9.none"}, ("#/flavor", "does_not_exist")),
+        ({"image": "plan9"}, ("#/image", "does_not_exist")),
+        ({"cloud": "moon"}, ("#/cloud", "does_not_exist")),
+        ({"flavor": "m1.tiny", "image": "rocky-9"}, ("#/flavor", "too_small")),
+    ],
+)
+def test_a_create_with_a_wrong_value_writes_nothing(
+    catalogue: None,
+    project: Project,
+    fields: dict[str, str],
+    expected: tuple[str, str],
+) -> None:
+    assert wrong(lambda: create(project, **fields)) == expected
+    assert not VM.objects.exists()
+    assert not Operation.objects.exists()
+    assert not Event.objects.exists()
+
+
+def test_an_ambiguous_name_is_refused(catalogue: None, project: Project) -> None:
+    ImageFactory.create(name="debian-12")
+    expected = ("#/image", "ambiguous")
+    assert wrong(partial(create, project, image="debian-12")) == expected
+
+
+def test_an_image_of_another_project_is_unknown(
+    catalogue: None, project: Project
+) -> None:
+    other = ProjectFactory.create()
+    ImageFactory.create(name="secret", project=other)
+    ImageFactory.create(name="saving", status="saving")
+    for image in ("secret", "saving"):
+        expected = ("#/image", "does_not_exist")
+        assert wrong(partial(create, project, image=image)) == expected
+
+
+# Update
+
+
+def test_an_update_changes_what_is_ours_and_says_what(make_vm: MakeVM) -> None:
+    vm = make_vm(labels={"env": "test"})
+    changed = vms.update(
+        vm, actor=BOB, changes={"name": "db-1", "labels": {"env": "prod"}}
+    )
+    assert (changed.name, changed.labels) == ("db-1", {"env": "prod"})
+    assert changed.version == vm.version + 1
+    assert changed.updated_at > vm.updated_at
+    event = Event.objects.filter(vm=vm).latest("sequence")
+    assert (event.type, event.actor, event.request_id) == (
+        "vm.updated",
+        "user:bob",
+        "req-bob",
+    )
+    assert event.data == {
+        "name": ["web-server-01", "db-1"],
+        "labels": [{"env": "test"}, {"env": "prod"}],
+    }
+
+
+def test_an_update_to_what_is_already_so_changes_nothing(make_vm: MakeVM) -> None:
+    vm = make_vm(description="same")
+    before = Event.objects.count()
+    again = vms.update(vm, actor=BOB, changes={"description": "same"})
+    assert (again.version, again.updated_at) == (vm.version, vm.updated_at)
+    assert Event.objects.count() == before
+
+
+def test_a_busy_vm_can_be_renamed(make_vm: MakeVM, drain: Drain) -> None:
+    vm = make_vm()
+    vms.stop(vm, actor=ALICE)
+    vms.update(vm, actor=ALICE, changes={"name": "renamed"})
+    drain()
+    vm.refresh_from_db()
+    assert (vm.status, vm.name) == ("SHUTOFF", "renamed")
+
+
+def test_the_status_is_not_for_update(make_vm: MakeVM) -> None:
+    with pytest.raises(ValueError, match="status"):
+        vms.update(make_vm(), actor=ALICE, changes={"status": "DELETED"})
+
+
+# Preconditions
+
+
+@pytest.mark.parametrize("name", [*TABLE, "update"])
+def test_an_unexpected_version_is_refused_before_all_else(
+    make_vm: MakeVM, name: str
+) -> None:
+    vm = make_vm()
+    old, version = frozenset({vm.version + 1, 99}), vm.version
+    before = (Operation.objects.count(), Event.objects.count())
+    ask: Callable[..., Any] = (
+        partial(vms.update, actor=ALICE, changes={})
+        if name == "update"
+        else VERBS[name]
+    )
+    with pytest.raises(PreconditionFailed) as caught:
+        ask(vm, expect=old)
+    assert caught.value.members == {"version": version}
+    assert (Operation.objects.count(), Event.objects.count()) == before
+
+
+def test_an_expected_version_passes_once(make_vm: MakeVM) -> None:
+    vm = make_vm()
+    expect = frozenset({vm.version, 99})
+    vms.update(vm, actor=ALICE, changes={"name": "new"}, expect=expect)
+    with pytest.raises(PreconditionFailed):
+        vms.stop(vm, actor=ALICE, expect=expect)
+
+
+# Actions
+
+
+def test_an_action_tells_who_asked_and_how_it_ended(
+    make_vm: MakeVM, cloud: MockProvider, drain: Drain
+) -> None:
+    vm = make_vm()
+    told = len(history(vm))
+    asked = vms.stop(vm, actor=BOB)
+    assert asked.operation is not None
+    assert (asked.status, asked.version) == ("STOPPING", vm.version + 1)
+    assert asked.operation.from_status == "ACTIVE"
+    assert asked.operation.end_status == "SHUTOFF"
+    drain()
+    vm.refresh_from_db()
+    assert vm.version == asked.version + 1
+    assert history(vm)[told:] == [
+        ("vm.updated", "user:bob", {"status": ["ACTIVE", "STOPPING"]}),
+        ("operation.finished", "system", {"status": "SUCCEEDED", "error": None}),
+        ("vm.updated", "system", {"status": ["STOPPING", "SHUTOFF"]}),
+    ]
+    operation = vm.operation
+    assert operation is not None
+    assert (operation.progress, operation.step) == (100, "")
+    assert operation.started_at is not None
+    assert operation.finished_at is not None
+    assert cloud.logged_actions("req-bob") == ["stop"]
+
+
+def test_a_soft_reboot_refused_names_the_hard_one(make_vm: MakeVM) -> None:
+    vm = make_vm("PAUSED")
+    with pytest.raises(InvalidTransition) as caught:
+        vms.reboot(vm, actor=ALICE)
+    assert "type HARD" in caught.value.detail
+    assert "reboot" in caught.value.members["allowed_actions"]
+    with pytest.raises(InvalidTransition) as caught:
+        vms.reboot(make_vm("SHUTOFF"), actor=ALICE)
+    assert "HARD" not in caught.value.detail
+
+
+@pytest.mark.parametrize("status", ["ACTIVE", "SHUTOFF"])
+def test_a_resize_shows_the_new_size_only_when_it_is_there(
+    make_vm: MakeVM, cloud: MockProvider, drain: Drain, status: str
+) -> None:
+    vm = make_vm(status)
+    vms.resize(vm, flavor="m1.large", actor=ALICE)
+    vm.refresh_from_db()
+    assert (vm.flavor_name, vm.vcpus) == ("m1.small", 1)
+    drain()
+    vm.refresh_from_db()
+    assert (vm.status, vm.flavor_name) == ("ACTIVE", "m1.large")
+    assert (vm.vcpus, vm.ram_mb, vm.disk_gb) == (4, 8192, 80)
+    assert vm.flavor == Flavor.objects.get(name="m1.large")
+    ledger.check(cloud)
+
+
+@pytest.mark.parametrize(
+    ("flavor", "code"),
+    [
+        ("m1.small", "unchanged"),
+        ("m1.tiny", "smaller_disk"),
+        ("m9.none", "does_not_exist"),
+    ],
+)
+def test_a_resize_that_cannot_work_is_refused(
+    make_vm: MakeVM, flavor: str, code: str
+) -> None:
+    vm = make_vm()
+    before = Operation.objects.count()
+    ask = partial(vms.resize, vm, flavor=flavor, actor=ALICE)
+    assert wrong(ask) == ("#/flavor", code)
+    vm.refresh_from_db()
+    assert (vm.status, Operation.objects.count()) == ("ACTIVE", before)
+
+
+def test_a_rebuild_shows_its_image_and_keeps_what_was_off_off(
+    make_vm: MakeVM, cloud: MockProvider, drain: Drain
+) -> None:
+    vm = make_vm("SHUTOFF")
+    vms.rebuild(vm, image="debian-12", actor=ALICE)
+    drain()
+    vm.refresh_from_db()
+    assert (vm.status, vm.image_name) == ("SHUTOFF", "debian-12")
+    assert vm.image == Image.objects.get(name="debian-12")
+    assert cloud.get_server(vm.server_id).image_id == vm.image.provider_id
+
+
+def test_a_rebuild_from_an_image_that_does_not_fit_is_refused(
+    make_vm: MakeVM,
+) -> None:
+    vm = make_vm(flavor="m1.tiny", image="cirros")
+    expected = ("#/image", "too_small")
+    assert wrong(lambda: vms.rebuild(vm, image="rocky-9", actor=ALICE)) == expected
+    expected = ("#/image", "does_not_exist")
+    assert wrong(lambda: vms.rebuild(vm, image="plan9", actor=ALICE)) == expected
+
+
+@pytest.mark.parametrize("name", ["resize", "rebuild", "restore"])
+def test_a_wrong_state_is_told_before_a_wrong_value(make_vm: MakeVM, name: str) -> None:
+    vm = make_vm("PAUSED")
+    asks: dict[str, Callable[[], object]] = {
+        "resize": lambda: vms.resize(vm, flavor="none", actor=ALICE),
+        "rebuild": lambda: vms.rebuild(vm, image="none", actor=ALICE),
+        "restore": lambda: vms.restore(vm, snapshot="none", actor=ALICE),
+    }
+    with pytest.raises(InvalidTransition):
+        asks[name]()
+
+
+@pytest.mark.parametrize("by", ["name", "id"])
+def test_a_restore_takes_the_vms_own_snapshot(
+    make_vm: MakeVM, cloud: MockProvider, drain: Drain, by: str
+) -> None:
+    vm, other = make_vm(), make_vm()
+    snapshot = snapshots.create(vm, actor=ALICE, name=SNAPSHOT_NAME)
+    drain()
+    reference = str(getattr(snapshot, by))
+    expected = ("#/snapshot", "does_not_exist")
+    ask = partial(vms.restore, other, snapshot=reference, actor=ALICE)
+    assert wrong(ask) == expected
+    vms.restore(vm, snapshot=reference, actor=ALICE)
+    with pytest.raises(Problem) as caught:
+        snapshots.delete(snapshot, actor=ALICE)
+    assert caught.value.code == "operation-in-progress"
+    drain()
+    vm.refresh_from_db()
+    assert (vm.status, vm.image_name) == ("ACTIVE", "ubuntu-22.04")
+    snapshot.refresh_from_db()
+    image_id = snapshot.image_provider_id
+    assert cloud.get_server(vm.server_id).image_id == image_id
+    ledger.check(cloud)
+
+
+def test_a_snapshot_that_is_not_available_restores_nothing(
+    make_vm: MakeVM, cloud: MockProvider, drain: Drain
+) -> None:
+    vm = make_vm()
+    cloud.inject("snapshot_server", kind="fail_async")
+    snapshot = snapshots.create(vm, actor=ALICE, name=SNAPSHOT_NAME)
+    drain()
+    assert Snapshot.objects.get(pk=snapshot.pk).status == "ERROR"
+    expected = ("#/snapshot", "does_not_exist")
+    assert wrong(lambda: VERBS["restore"](vm)) == expected
+
+
+# Delete
+
+
+def test_a_deleted_vm_is_marked_and_kept(
+    make_vm: MakeVM, cloud: MockProvider, drain: Drain
+) -> None:
+    vm = make_vm()
+    vms.delete(vm, actor=ALICE)
+    vm.refresh_from_db()
+    assert (vm.status, vm.deleted_at) == ("DELETING", None)
+    drain()
+    vm.refresh_from_db()
+    assert vm.status == "DELETED"
+    assert vm.deleted_at is not None
+    assert history(vm)[-1] == (
+        "vm.deleted",
+        "system",
+        {"status": ["DELETING", "DELETED"]},
+    )
+    assert cloud.list_servers() == []
+    with pytest.raises(NotFound):
+        vms.update(vm, actor=ALICE, changes={"name": "ghost"})
+    ledger.check(cloud)
+
+
+def test_a_protected_vm_is_not_deleted(make_vm: MakeVM, drain: Drain) -> None:
+    vm = make_vm(delete_protection=True)
+    before = (Operation.objects.count(), Event.objects.count())
+    with pytest.raises(DeleteProtected):
+        vms.delete(vm, actor=ALICE)
+    assert (Operation.objects.count(), Event.objects.count()) == before
+    assert "delete" not in vm.allowed_actions
+    vms.update(vm, actor=ALICE, changes={"delete_protection": False})
+    vms.delete(vm, actor=ALICE)
+    drain()
+    vm.refresh_from_db()
+    assert vm.status == "DELETED"
+
+
+def test_a_vm_whose_create_failed_is_deleted_without_a_server(
+    catalogue: None, project: Project, cloud: MockProvider, drain: Drain
+) -> None:
+    cloud.inject("create_server", kind="quota")
+    vm = create(project)
+    drain()
+    vm.refresh_from_db()
+    assert (vm.status, vm.server_id) == ("ERROR", "")
+    vms.delete(vm, actor=ALICE)
+    drain()
+    vm.refresh_from_db()
+    assert (vm.status, vm.error) == ("DELETED", None)
+    assert "delete_server" not in cloud.call_counts()
+
+
+def test_a_server_that_is_already_gone_is_deleted_well(
+    make_vm: MakeVM, cloud: MockProvider, drain: Drain
+) -> None:
+    vm = make_vm()
+    cloud.vanish(vm.server_id)
+    vms.delete(vm, actor=ALICE)
+    drain()
+    vm.refresh_from_db()
+    assert vm.status == "DELETED"
+
+
+# Console
+
+
+def test_the_console_is_read_from_the_cloud(
+    make_vm: MakeVM, cloud: MockProvider
+) -> None:
+    vm = make_vm()
+    text = vms.console_log(vm, lines=3)
+    assert len(text.splitlines()) == 3
+    assert text == cloud.get_console_log(vm.server_id, lines=3)
+
+
+def test_a_vm_without_a_server_has_no_console(
+    catalogue: None, project: Project, make_vm: MakeVM
+) -> None:
+    with pytest.raises(InvalidTransition):
+        vms.console_log(create(project), lines=10)
+    with pytest.raises(InvalidTransition):
+        vms.console_log(make_vm("SHELVED_OFFLOADED"), lines=10)
+
+
+@pytest.mark.parametrize(
+    ("status", "problem"), [(503, OpenStackUnavailable), (403, OpenStackError)]
+)
+def test_a_cloud_that_does_not_give_the_console_is_told(
+    make_vm: MakeVM, cloud: MockProvider, status: int, problem: type[Problem]
+) -> None:
+    vm = make_vm()
+    cloud.inject("get_console_log", kind="fail", status=status)
+    with pytest.raises(problem) as caught:
+        vms.console_log(vm, lines=10)
+    assert caught.value.members["openstack"]["status"] == status
+
+
+# Cost
+
+
+def test_a_request_never_asks_the_cloud(make_vm: MakeVM, cloud: MockProvider) -> None:
+    vm = make_vm()
+    cloud.reset_counts()
+    vms.update(vm, actor=ALICE, changes={"name": "new"})
+    vms.stop(vm, actor=ALICE)
+    assert cloud.call_counts() == {}
+
+
+def test_allowed_actions_of_a_list_cost_no_query(make_vm: MakeVM) -> None:
+    for number in range(3):
+        make_vm(name=f"web-{number}")
+    with CaptureQueriesContext(connection) as queries:
+        offered = [vm.allowed_actions for vm in VM.objects.with_operation()]
+    assert len(offered) == 3
+    assert len(queries) == 1
