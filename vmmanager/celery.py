@@ -14,14 +14,25 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "vmmanager.settings")
 app = Celery("vmmanager")
 
 
+#: Waiting for a message is polling here: 20 ms instead of a second.
+_IN_MEMORY = {"polling_interval": 0.02}
+#: A request that cannot reach the broker is told so at once instead of after seconds:
+#: the sweep finds its operation. Workers have their own, patient way to reconnect.
+_OVER_A_NETWORK = {
+    "max_retries": 1,
+    "interval_start": 0.0,
+    "interval_step": 0.0,
+    "interval_max": 0.0,
+}
+
+
 def configuration() -> dict[str, Any]:
     """Return Celery's settings; called on first use, when Django's can be read."""
     embedded = not settings.CELERY_BROKER_URL
     return {
         "broker_url": settings.CELERY_BROKER_URL or "memory://localhost/",
         "broker_connection_retry_on_startup": True,
-        # In memory, waiting for a message is polling: 20 ms instead of a second.
-        "broker_transport_options": {"polling_interval": 0.02} if embedded else {},
+        "broker_transport_options": _IN_MEMORY if embedded else _OVER_A_NETWORK,
         "accept_content": ["json"],
         "task_serializer": "json",
         "result_serializer": "json",

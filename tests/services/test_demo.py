@@ -1,0 +1,77 @@
+"""Demo data agrees with the mock cloud, row by row."""
+
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from pytest_django import Settings
+
+from compute import clouds
+from compute.models import VM, Event, Operation, Project
+from compute.services import demo
+from providers.mock import MockProvider
+from tests.conftest import observe
+
+
+def test_cloud_and_database_hold_the_same(
+    project: Project, cloud: MockProvider
+) -> None:
+    assert demo.seed(60) == 60
+    servers = {server.id: server for server in cloud.list_servers()}
+    vms = list(VM.objects.all())
+    assert {vm.server_id for vm in vms} == servers.keys()
+    for vm in vms:
+        server = servers[vm.server_id]
+        assert (vm.name, vm.status) == (server.name, server.status)
+        assert str(vm.pk) in server.tags
+        assert (vm.error is not None) == (vm.status == "ERROR")
+    assert len({vm.status for vm in vms}) > 2
+
+
+def test_the_next_pass_finds_nothing_to_correct(
+    project: Project, cloud: MockProvider
+) -> None:
+    demo.seed(60)
+    versions = set(VM.objects.values_list("pk", "version"))
+    observe(full=True)
+    assert set(VM.objects.values_list("pk", "version")) == versions
+    assert not Event.objects.exclude(type="vm.created").exists()
+
+
+def test_every_vm_has_the_operation_and_the_event_of_its_creation(
+    project: Project, cloud: MockProvider
+) -> None:
+    demo.seed(10)
+    demo.seed(10)
+    assert Operation.objects.live().count() == 0
+    assert VM.objects.filter(operation=None).count() == 0
+    sequences = Event.objects.order_by("sequence").values_list("sequence", flat=True)
+    assert list(sequences) == list(range(1, 21))
+
+
+def test_the_command_says_how_many_there_are(
+    project: Project, cloud: MockProvider
+) -> None:
+    out = StringIO()
+    call_command("seed_demo", vms=3, stdout=out)
+    call_command("seed_demo", vms=2, stdout=out)
+    assert out.getvalue().splitlines() == [
+        "3 VMs added, 3 in all.",
+        "2 VMs added, 5 in all.",
+    ]
+
+
+@pytest.mark.parametrize("count", ["0", "-1", "1000001"])
+def test_the_command_refuses_counts_that_make_no_sense(count: str) -> None:
+    with pytest.raises(CommandError, match="from 1 to 1000000"):
+        call_command("seed_demo", "--vms", count)
+
+
+def test_a_real_cloud_gets_no_demo_data(project: Project, settings: Settings) -> None:
+    settings.PROVIDERS = {
+        "default": {"BACKEND": "unittest.mock.NonCallableMock", "OPTIONS": {}}
+    }
+    clouds.reset()
+    with pytest.raises(CommandError, match="not a mock"):
+        call_command("seed_demo", vms=1)
+    clouds.reset()
