@@ -102,7 +102,10 @@ def test_an_operation_has_a_target() -> None:
 
 def test_an_operation_has_a_known_status_and_type() -> None:
     vm = VMFactory.create()
-    refused("operation_status_known", lambda: operation("LOST", vm=vm))
+    refused(
+        "operation_status_known",
+        lambda: operation("LOST", vm=vm, finished_at=timezone.now()),
+    )
     refused(
         "operation_type_known", lambda: operation("PENDING", vm=vm, type="vm.explode")
     )
