@@ -1,0 +1,136 @@
+"""Somebody else acts on the server while an operation of ours is under way."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from compute.models import VM, Operation, Project
+from compute.services import operations, vms
+from providers.mock import MockProvider
+from tests.conftest import ALICE, observe
+from tests.services import ledger
+from tests.services.conftest import Play
+from tests.services.verbs import VERBS
+
+MakeVM = Callable[..., VM]
+
+
+def end_of(vm: VM) -> tuple[str, str, str | None]:
+    """Return the status of a VM, and how its operation ended."""
+    vm.refresh_from_db()
+    assert vm.operation is not None
+    error = vm.operation.error or {}
+    return vm.status, vm.operation.status, error.get("code")
+
+
+def send_the_call() -> None:
+    operations.run(Operation.objects.live().get().pk)
+
+
+@pytest.mark.parametrize("way", ["vanish", "delete"])
+@pytest.mark.parametrize("name", ["stop", "reboot", "resize", "rebuild", "shelve"])
+@pytest.mark.parametrize("sent", [True, False])
+def test_a_server_that_goes_meanwhile_is_told(
+    make_vm: MakeVM, cloud: MockProvider, play: Play, way: str, name: str, sent: bool
+) -> None:
+    vm = make_vm()
+    cloud.inject(f"{name}_server", kind="stuck")
+    VERBS[name](vm)
+    if sent:
+        send_the_call()
+    if way == "vanish":
+        cloud.vanish(vm.server_id)
+    else:
+        cloud.poke(vm.server_id, status="DELETED")
+    play()
+    assert end_of(vm) == ("ERROR", "FAILED", "server-vanished")
+    ledger.check(cloud)
+
+
+@pytest.mark.parametrize("way", ["vanish", "delete"])
+def test_a_server_that_goes_while_it_is_built_is_told(
+    catalogue: None, project: Project, cloud: MockProvider, play: Play, way: str
+) -> None:
+    cloud.inject("create_server", kind="stuck")
+    vm = vms.create(
+        project=project, actor=ALICE, name="web", flavor="m1.tiny", image="cirros"
+    )
+    send_the_call()
+    vm.refresh_from_db()
+    if way == "vanish":
+        cloud.vanish(vm.server_id)
+    else:
+        cloud.poke(vm.server_id, status="DELETED")
+    play()
+    assert end_of(vm) == ("ERROR", "FAILED", "server-vanished")
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "expected"),
+    [
+        # It rests elsewhere: what we did is undone.
+        ("pause", "SHUTOFF", ("SHUTOFF", "FAILED", "openstack-error")),
+        ("reboot", "SHUTOFF", ("SHUTOFF", "FAILED", "openstack-error")),
+        ("stop", "ERROR", ("ERROR", "FAILED", "openstack-error")),
+        ("resize", "ERROR", ("ERROR", "FAILED", "openstack-error")),
+        # It is where it should be, whoever brought it there.
+        ("stop", "SHUTOFF", ("SHUTOFF", "SUCCEEDED", None)),
+    ],
+)
+def test_an_operation_ends_where_somebody_else_left_the_server(
+    make_vm: MakeVM,
+    cloud: MockProvider,
+    play: Play,
+    name: str,
+    status: str,
+    expected: Any,
+) -> None:
+    vm = make_vm()
+    VERBS[name](vm)
+    send_the_call()
+    cloud.poke(vm.server_id, status=status, fault="Power failed.")
+    play()
+    assert end_of(vm) == expected
+    ledger.check(cloud)
+
+
+def test_a_resize_that_somebody_else_confirmed_ends_well(
+    make_vm: MakeVM, cloud: MockProvider, play: Play
+) -> None:
+    vm = make_vm("SHUTOFF")
+    vms.resize(vm, flavor="m1.medium", actor=ALICE)
+    send_the_call()
+    cloud.confirm_resize(vm.server_id, request_id="req-operator")
+    cloud.start_server(vm.server_id, request_id="req-operator")
+    play()
+    assert end_of(vm) == ("ACTIVE", "SUCCEEDED", None)
+    ledger.check(cloud)
+
+
+def test_a_cloud_that_is_busy_for_a_moment_is_asked_again(
+    make_vm: MakeVM, cloud: MockProvider, play: Play
+) -> None:
+    vm = make_vm()
+    vms.stop(vm, actor=ALICE)
+    cloud.poke(vm.server_id, task_state="image_uploading")
+    send_the_call()
+    assert Operation.objects.live().exists()
+    cloud.poke(vm.server_id)
+    play()
+    assert end_of(vm) == ("SHUTOFF", "SUCCEEDED", None)
+
+
+def test_a_pass_shows_how_a_resize_goes_on(
+    make_vm: MakeVM, cloud: MockProvider
+) -> None:
+    vm = make_vm()
+    cloud.inject("confirm_resize", kind="stuck")
+    vms.resize(vm, flavor="m1.medium", actor=ALICE)
+    send_the_call()
+    for _ in range(2):
+        observe()
+        for operation in Operation.objects.live().exclude(lease_until=None):
+            operations.run(operation.pk)
+    operation = Operation.objects.live().get()
+    assert (operation.step, operation.progress) == ("confirm_resize", 70)
