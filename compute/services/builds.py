@@ -119,6 +119,13 @@ def _undo(operation: Operation, provider: Provider, vm: VM) -> Outcome:
     if operation.call != "delete_server" and not _adopt(operation, provider, vm):
         remaining = calls.may_still_arrive(operation, provider)
         return Again(remaining) if remaining > 0 else Cancelled()
+    if operation.call == "create_server":
+        try:
+            provider.get_server(vm.server_id)
+        except errors.NotFound:
+            # A delete of what does not show yet would take it for gone.
+            if not calls.older_than(operation, VISIBLE_AFTER_SECONDS):
+                return Again(calls.RECORD_POLL_SECONDS)
     return _remove(operation, provider, vm, done=Cancelled())
 
 
