@@ -295,7 +295,6 @@ class Migration(migrations.Migration):
                 ("issued_at", models.DateTimeField(blank=True, null=True)),
                 ("call", models.CharField(blank=True, default="", max_length=32)),
                 ("receipt", models.CharField(blank=True, default="", max_length=64)),
-                ("checked_at", models.DateTimeField(blank=True, null=True)),
                 (
                     "created_at",
                     models.DateTimeField(

@@ -120,8 +120,6 @@ class Operation(models.Model):
     call = models.CharField(max_length=32, blank=True, default="")
     #: The cloud's id of that call; empty until its answer was stored.
     receipt = models.CharField(max_length=64, blank=True, default="")
-    #: The server's ``updated_at`` when the cloud's record of the call was last read.
-    checked_at = models.DateTimeField(null=True, blank=True)
 
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)

@@ -115,10 +115,6 @@ class Snapshot(ConcurrentTransitionMixin, models.Model):
         """End a delete, or a create cancelled before it began: the row stays."""
         self.deleted_at = timezone.now()
 
-    @transition(status, source=[S.AVAILABLE], target=S.ERROR)
-    def mark_lost(self) -> None:
-        """Note that its image vanished from the cloud."""
-
     @property
     def live_operation(self) -> Operation | None:
         """The operation that occupies it, be it a restore from it; costs a query."""

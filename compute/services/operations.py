@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import timedelta
+from typing import Any
 
 import structlog
 from django.conf import settings
@@ -263,8 +264,10 @@ def cancel(operation: Operation, *, actor: Actor) -> Operation:
         # Taking it ourselves is what keeps a worker from taking it meanwhile.
         pending = operation.status == OperationStatus.PENDING
         taken = outbox.claim(operation.pk) if pending else None
+        changes: dict[str, Any] = {"cancel_requested": [False, True]}
         if taken is not None:
             finish(taken, Cancelled())
+            changes = {"status": ["PENDING", "CANCELLED"]}
         elif operation.type == OperationType.VM_CREATE and operation.cancellable:
             outbox.request_cancel(operation)
         else:
@@ -277,7 +280,7 @@ def cancel(operation: Operation, *, actor: Actor) -> Operation:
             vm=operation.vm,
             snapshot=operation.snapshot,
             operation=operation,
-            data={"cancel_requested": [False, True]},
+            data=changes,
         )
     operation.refresh_from_db()
     return operation

@@ -327,6 +327,15 @@ def test_a_cancelled_way_out_of_error_keeps_the_error(make_vm: MakeVM) -> None:
     assert (vm.status, vm.error) == ("ERROR", error)
 
 
+def test_a_cancel_tells_who_asked_and_what_it_did(make_vm: MakeVM) -> None:
+    vm = make_vm()
+    vms.stop(vm, actor=ALICE)
+    operations.cancel(live(), actor=ALICE)
+    told = Event.objects.get(type="operation.updated")
+    assert told.actor == ALICE.name
+    assert told.data == {"status": ["PENDING", "CANCELLED"]}
+
+
 def test_a_snapshot_that_no_worker_took_is_deleted(
     make_vm: MakeVM, cloud: MockProvider, drain: Drain
 ) -> None:
