@@ -4,7 +4,8 @@ Each has a perform function: send the call, or find out what became of it. They 
 `look`, which reads the end from a listing.
 """
 
-from collections.abc import Callable
+from functools import partial
+from typing import Protocol
 
 from compute.errors import OpenStackError, ServerVanished
 from compute.models import Operation
@@ -14,116 +15,82 @@ from providers import errors
 from providers.base import Provider, Receipt, Server
 
 
-def perform_start(operation: Operation, provider: Provider) -> Outcome:
-    def request(request_id: str) -> Receipt:
-        return provider.start_server(_server_id(operation), request_id=request_id)
+class Verb(Protocol):
+    """A verb of the provider that takes a server and nothing else any more."""
 
-    return _perform(operation, provider, "start_server", "start", request)
+    def __call__(self, server_id: str, *, request_id: str) -> Receipt: ...
+
+
+def perform_start(operation: Operation, provider: Provider) -> Outcome:
+    return _perform(operation, provider, "start", provider.start_server)
 
 
 def perform_stop(operation: Operation, provider: Provider) -> Outcome:
-    def request(request_id: str) -> Receipt:
-        return provider.stop_server(_server_id(operation), request_id=request_id)
-
-    return _perform(operation, provider, "stop_server", "stop", request)
+    return _perform(operation, provider, "stop", provider.stop_server)
 
 
 def perform_reboot(operation: Operation, provider: Provider) -> Outcome:
-    def request(request_id: str) -> Receipt:
-        return provider.reboot_server(
-            _server_id(operation),
-            hard=operation.params["type"] == "HARD",
-            request_id=request_id,
-        )
-
-    return _perform(operation, provider, "reboot_server", "reboot", request)
+    hard = operation.params["type"] == "HARD"
+    reboot = partial(provider.reboot_server, hard=hard)
+    return _perform(operation, provider, "reboot", reboot)
 
 
 def perform_rebuild(operation: Operation, provider: Provider) -> Outcome:
     """Rebuild from an image; a restore is one from the VM's own snapshot."""
-
-    def request(request_id: str) -> Receipt:
-        return provider.rebuild_server(
-            _server_id(operation),
-            image_id=operation.params["image_provider_id"],
-            request_id=request_id,
-        )
-
-    return _perform(operation, provider, "rebuild_server", "rebuild", request)
+    image_id = operation.params["image_provider_id"]
+    rebuild = partial(provider.rebuild_server, image_id=image_id)
+    return _perform(operation, provider, "rebuild", rebuild)
 
 
 def perform_pause(operation: Operation, provider: Provider) -> Outcome:
-    def request(request_id: str) -> Receipt:
-        return provider.pause_server(_server_id(operation), request_id=request_id)
-
-    return _perform(operation, provider, "pause_server", "pause", request)
+    return _perform(operation, provider, "pause", provider.pause_server)
 
 
 def perform_unpause(operation: Operation, provider: Provider) -> Outcome:
-    def request(request_id: str) -> Receipt:
-        return provider.unpause_server(_server_id(operation), request_id=request_id)
-
-    return _perform(operation, provider, "unpause_server", "unpause", request)
+    return _perform(operation, provider, "unpause", provider.unpause_server)
 
 
 def perform_suspend(operation: Operation, provider: Provider) -> Outcome:
-    def request(request_id: str) -> Receipt:
-        return provider.suspend_server(_server_id(operation), request_id=request_id)
-
-    return _perform(operation, provider, "suspend_server", "suspend", request)
+    return _perform(operation, provider, "suspend", provider.suspend_server)
 
 
 def perform_resume(operation: Operation, provider: Provider) -> Outcome:
-    def request(request_id: str) -> Receipt:
-        return provider.resume_server(_server_id(operation), request_id=request_id)
-
-    return _perform(operation, provider, "resume_server", "resume", request)
+    return _perform(operation, provider, "resume", provider.resume_server)
 
 
 def perform_shelve(operation: Operation, provider: Provider) -> Outcome:
-    def request(request_id: str) -> Receipt:
-        return provider.shelve_server(_server_id(operation), request_id=request_id)
-
-    return _perform(operation, provider, "shelve_server", "shelve", request)
+    return _perform(operation, provider, "shelve", provider.shelve_server)
 
 
 def perform_unshelve(operation: Operation, provider: Provider) -> Outcome:
-    def request(request_id: str) -> Receipt:
-        return provider.unshelve_server(_server_id(operation), request_id=request_id)
-
-    return _perform(operation, provider, "unshelve_server", "unshelve", request)
+    return _perform(operation, provider, "unshelve", provider.unshelve_server)
 
 
 def perform_rescue(operation: Operation, provider: Provider) -> Outcome:
-    def request(request_id: str) -> Receipt:
-        return provider.rescue_server(_server_id(operation), request_id=request_id)
-
-    return _perform(operation, provider, "rescue_server", "rescue", request)
+    return _perform(operation, provider, "rescue", provider.rescue_server)
 
 
 def perform_unrescue(operation: Operation, provider: Provider) -> Outcome:
-    def request(request_id: str) -> Receipt:
-        return provider.unrescue_server(_server_id(operation), request_id=request_id)
-
-    return _perform(operation, provider, "unrescue_server", "unrescue", request)
-
-
-def _server_id(operation: Operation) -> str:
-    return operation.vm.server_id if operation.vm else ""
+    return _perform(operation, provider, "unrescue", provider.unrescue_server)
 
 
 def _perform(
-    operation: Operation,
-    provider: Provider,
-    call: str,
-    action: str,
-    request: Callable[[str], Receipt],
+    operation: Operation, provider: Provider, action: str, verb: Verb
 ) -> Outcome:
+    """Send the verb, or find out what became of it.
+
+    ``action`` is Nova's name of it in the server's records.
+    """
+    server_id = operation.vm.server_id if operation.vm else ""
     if not operation.call:
-        calls.send(operation, call, request)
+        calls.send(
+            operation,
+            f"{action}_server",
+            lambda request_id: verb(server_id, request_id=request_id),
+        )
         return Waiting(step=action)
     try:
-        server = provider.get_server(_server_id(operation))
+        server = provider.get_server(server_id)
     except errors.NotFound:
         return vanished()
     if observed.is_gone(server):
