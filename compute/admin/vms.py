@@ -31,7 +31,8 @@ from compute.admin.base import (
 from compute.admin.display import page_url
 from compute.admin.forms import VMCreateForm, VMForm
 from compute.errors import Problem
-from compute.models import VM, Flavor, Image, OperationStatus, Project
+from compute.models import VM, Cloud, Flavor, Image, OperationStatus, Project
+from compute.models.cloud import confirmed_at
 from compute.models.search import has_address, id_prefix
 from compute.services import vms
 
@@ -192,7 +193,9 @@ class VMAdmin(OwnedAdmin[VM]):
     def observed(self, vm: VM) -> SafeString | str:
         if not vm.observed_status:
             return display.NONE
-        return format_html("{}, {}", vm.observed_status, display.ago(vm.observed_at))
+        cloud = Cloud.objects.filter(alias=vm.cloud).first()
+        time = confirmed_at(vm.observed_at, cloud.observed_at if cloud else None)
+        return format_html("{}, {}", vm.observed_status, display.ago(time))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[VM]:
         return super().get_queryset(request).select_related("operation", "project")

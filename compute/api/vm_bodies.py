@@ -10,6 +10,7 @@ from rest_framework import serializers
 from compute.api.fields import Body, Flag, Labels, Line, Lines, Word
 from compute.api.problems import stored_document
 from compute.models import VM, Cloud, VMStatus
+from compute.models.cloud import confirmed_at
 from compute.models.limits import MAX_DESCRIPTION, MAX_USER_DATA
 from compute.models.vm import allowed_actions
 from compute.services import vms
@@ -111,11 +112,11 @@ class VMSerializer(serializers.Serializer[VM]):
         }
 
     def _observed_at(self, row: Mapping[str, Any]) -> datetime | None:
-        """Return the later of its own last change and its cloud's last good pass."""
         if not row["server_id"]:
             return None
-        times = (row["observed_at"], self.context["cloud_times"][row["cloud"]])
-        return max((time for time in times if time is not None), default=None)
+        return confirmed_at(
+            row["observed_at"], self.context["cloud_times"][row["cloud"]]
+        )
 
 
 #: What `VMSerializer` reads: all but the user data, which is large and never shown.

@@ -1,5 +1,7 @@
 """Cloud: what we know of each configured cloud's observation, for operators."""
 
+from datetime import datetime
+
 from django.db import models
 
 
@@ -34,3 +36,14 @@ class Cloud(models.Model):
 
     def __str__(self) -> str:
         return self.alias
+
+
+def confirmed_at(
+    own_change: datetime | None, cloud_observed_at: datetime | None
+) -> datetime | None:
+    """Return when a cloud last confirmed what we show of a server.
+
+    A pass mentions only what changed: whatever it left out is as it was.
+    """
+    times = [time for time in (own_change, cloud_observed_at) if time is not None]
+    return max(times, default=None)

@@ -119,7 +119,13 @@ def _store(
     events.record_all(
         project.pk,
         [
-            Event(type="vm.created", vm=vm, operation=operation, actor=ACTOR.name)
+            Event(
+                type="vm.created",
+                vm=vm,
+                operation=operation,
+                actor=ACTOR.name,
+                created_at=vm.created_at,
+            )
             for vm, operation in zip(vms, operations, strict=True)
         ],
     )

@@ -307,6 +307,15 @@ def test_a_running_pass_of_a_real_cloud_is_shown(
     assert "answers" in operator.get("compute/cloud/")
 
 
+def test_a_quiet_vm_is_as_fresh_as_the_last_pass_over_its_cloud(
+    operator: Operator, make_vm: Callable[..., VM]
+) -> None:
+    vm = make_vm()
+    VM.objects.update(observed_at=timezone.now() - timedelta(days=60))
+    page = operator.get(f"compute/vm/{vm.pk}/change/")
+    assert re.search(r"ACTIVE, <[^>]*>\d+ s ago", page)
+
+
 def test_an_event_and_its_operation_tell_all(operator: Operator) -> None:
     vm = VMFactory.create()
     operation = Operation.objects.create(
