@@ -1,5 +1,6 @@
 """Filters beside the lists. None loads a table: what grows is cut."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
@@ -82,13 +83,14 @@ class OfferedFilter(admin.SimpleListFilter):
         return queryset
 
 
-class CutFilter(admin.SimpleListFilter):
+class CutFilter(admin.SimpleListFilter, ABC):
     """Offers the first rows of a table, and whatever is chosen already."""
 
     field: str
 
+    @abstractmethod
     def rows(self) -> Iterable[tuple[Any, str]]:
-        raise NotImplementedError
+        """Return the first values with their labels."""
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         found = [(str(value), label) for value, label in self.rows()]
