@@ -6,6 +6,7 @@ Words are Nova's. Times are aware UTC datetimes. Every method may raise any
 own. A method makes its calls and returns; nothing here waits for a state.
 """
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -96,9 +97,18 @@ class ServerAction:
     #: The request id the cloud gave the call: `Receipt.request_id`.
     request_id: str
     started_at: datetime
-    finished: bool
+    #: Only `Provider.get_action` knows; another step of the action may still follow.
+    finished: bool = False
     #: Why it failed, or ``None``. A failed reboot whose guest runs has none.
     error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A server's place on a network."""
+
+    id: str
+    server_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +136,26 @@ class ServerSpec:
     user_data: str = field(default="", repr=False)
 
 
-class Provider(ABC):
+class CallTally:
+    """How many requests were sent to a cloud; safe between threads."""
+
+    def __init__(self) -> None:
+        self._calls = 0
+        self._calls_lock = threading.Lock()
+
+    def count_call(self) -> None:
+        """Count one request to the cloud; a driver calls it for each it sends."""
+        with self._calls_lock:
+            self._calls += 1
+
+    def take_calls(self) -> int:
+        """Return how many requests this object sent since it was last asked."""
+        with self._calls_lock:
+            calls, self._calls = self._calls, 0
+        return calls
+
+
+class Provider(CallTally, ABC):
     """One cloud.
 
     Instances are shared between threads. A driver takes its options as keyword
@@ -182,8 +211,16 @@ class Provider(ABC):
     def list_actions(self, server_id: str) -> list[ServerAction]:
         """Return the cloud's records of the actions on a server, newest first.
 
-        Known for a deleted server too while the cloud keeps them. Raises
-        `providers.errors.NotFound` for an unknown server.
+        Which have finished is not known here. Known for a deleted server too while
+        the cloud keeps them. Raises `providers.errors.NotFound` for an unknown server.
+        """
+
+    @abstractmethod
+    def get_action(self, server_id: str, request_id: str) -> ServerAction:
+        """Return the cloud's record of one action, and whether it has finished.
+
+        ``request_id`` is the cloud's own, from the receipt. Raises
+        `providers.errors.NotFound` when there is no such action or server.
         """
 
     @abstractmethod
@@ -300,4 +337,17 @@ class Provider(ABC):
 
         Raises `providers.errors.NotFound` when it is gone already,
         `providers.errors.Conflict` while something uses it.
+        """
+
+    # Ports
+
+    @abstractmethod
+    def list_ports(self) -> list[Port]:
+        """Return the ports of our project that belong to servers, also to dead ones."""
+
+    @abstractmethod
+    def delete_port(self, port_id: str, *, request_id: str) -> Receipt:
+        """Delete a port that a server left behind.
+
+        Raises `providers.errors.NotFound` when it is gone already.
         """

@@ -59,6 +59,12 @@ class Unavailable(ProviderError):
     ambiguous = True
 
 
+class Unreachable(Unavailable):
+    """The request did not get to the service that would have done the work."""
+
+    ambiguous = False
+
+
 class Timeout(ProviderError):
     """The answer did not arrive in time: the work may or may not be done."""
 

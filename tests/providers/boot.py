@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from providers.base import Receipt, ServerSpec
+from providers.base import Receipt, ServerAction, ServerSpec
 from providers.mock import MockProvider
 from providers.mock.catalog import FLAVORS, IMAGES
 from tests.providers.clock import Clock
@@ -76,3 +76,8 @@ def snapshot(mock: MockProvider, server_id: str) -> Receipt:
     return mock.snapshot_server(
         server_id, name="nightly", tag="snap-1", request_id=REQUEST_ID
     )
+
+
+def newest_action(mock: MockProvider, server_id: str) -> ServerAction:
+    """Return the whole record of what was last done to a server."""
+    return mock.get_action(server_id, mock.list_actions(server_id)[0].request_id)

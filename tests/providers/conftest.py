@@ -1,7 +1,7 @@
 """What every driver's run of the contract shares.
 
 A driver's test module gives the fixture ``provider``, with module scope, and where its
-cloud needs it ``wait_until`` and ``break_server``.
+cloud needs or has it ``wait_until``, ``break_server`` and ``foreign_server``.
 """
 
 import time
@@ -35,6 +35,12 @@ def wait_until() -> WaitUntil:
 @pytest.fixture(scope="module")
 def break_server() -> BreakServer | None:
     """Return what an operator does to put a server into ERROR, if anything can."""
+    return None
+
+
+@pytest.fixture(scope="module")
+def foreign_server() -> str | None:
+    """Return a server of another project, if there is one."""
     return None
 
 

@@ -6,6 +6,7 @@ given a small page size, run it so too: the suite makes a few servers only.
 """
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, timedelta
 from uuid import uuid4
@@ -13,7 +14,7 @@ from uuid import uuid4
 import pytest
 
 from providers.base import Provider, Server
-from providers.errors import Conflict, InvalidRequest, NotFound
+from providers.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from tests.providers.lab import (
     IMAGE,
     OTHER_IMAGE,
@@ -160,6 +161,21 @@ class ReadingContract:
         with pytest.raises(NotFound):
             lab.provider.get_console_log(nobody, lines=10)
 
+    def test_another_projects_server_is_neither_shown_nor_changed(
+        self, provider: Provider, foreign_server: str | None
+    ) -> None:
+        """Nova says 403 until a server has a host, and 404 from then on."""
+        if foreign_server is None:
+            pytest.skip("nobody here has a server of another project")
+        refused = pytest.raises((Forbidden, NotFound))
+        assert foreign_server not in _ids(provider.list_servers())
+        for read in (provider.get_server, provider.list_actions):
+            with refused:
+                read(foreign_server)
+        for change in (provider.stop_server, provider.delete_server):
+            with refused:
+                change(foreign_server, request_id=new_request_id())
+
     def test_the_console_log_ends_with_the_lines_asked_for(self, lab: Lab) -> None:
         server = lab.server_in("ACTIVE")
         log = lab.provider.get_console_log(server.id, lines=1000)
@@ -185,9 +201,15 @@ class ReadingContract:
             ("stop", stopped.request_id),
             ("create", created.request_id),
         ]
-        assert all(a.finished and a.error is None for a in actions)
-        assert all(a.started_at.tzinfo is UTC for a in actions)
+        assert all(a.error is None and a.started_at.tzinfo is UTC for a in actions)
         lab.put_back(server_id)
+
+    def test_an_unknown_action_is_not_found(self, lab: Lab) -> None:
+        server = lab.server_in("ACTIVE")
+        with pytest.raises(NotFound) as caught:
+            lab.provider.get_action(server.id, new_request_id())
+        assert caught.value.status == 404
+        lab.put_back(server.id)
 
 
 class VerbContract:
@@ -245,6 +267,32 @@ class VerbContract:
 
         lab.wait_until(accepted)
         lab.wait_gone(server_id)
+
+    def test_a_server_that_is_being_built_refuses_actions(self, lab: Lab) -> None:
+        server_id, _ = lab.request(lab.spec())
+        # 404 before Nova has given it a cell, 409 while it is built.
+        with suppress(NotFound, Conflict):
+            lab.provider.stop_server(server_id, request_id=new_request_id())
+            lab.settle(server_id, "SHUTOFF")
+        assert lab.provider.get_server(server_id).id == server_id
+
+    def test_a_server_that_is_being_deleted_says_so_until_it_is_gone(
+        self, lab: Lab
+    ) -> None:
+        server = lab.create()
+        lab.provider.delete_server(server.id, request_id=new_request_id())
+        seen = []
+
+        def gone() -> bool:
+            try:
+                seen.append(lab.provider.get_server(server.id))
+            except NotFound:
+                return True
+            return False
+
+        lab.wait_until(gone)
+        assert {s.status for s in seen if s.task_state is None} <= {"DELETED"}
+        assert {s.task_state for s in seen} <= {"deleting", None}
 
     def test_a_repeated_delete_succeeds_until_the_server_is_gone(
         self, lab: Lab
@@ -363,6 +411,20 @@ class ImageContract:
         lab.put_back(server.id)
 
 
+class PortContract:
+    def test_a_server_has_a_port_that_goes_with_it(self, lab: Lab) -> None:
+        server = lab.create()
+        assert lab.ports_of(server.id)
+        lab.provider.delete_server(server.id, request_id=new_request_id())
+        lab.wait_gone(server.id)
+        assert not lab.ports_of(server.id)
+
+    def test_an_unknown_port_is_not_found(self, provider: Provider) -> None:
+        with pytest.raises(NotFound) as caught:
+            provider.delete_port(str(uuid4()), request_id=new_request_id())
+        assert (caught.value.service, caught.value.status) == ("neutron", 404)
+
+
 class ProviderContract(
     CatalogContract,
     CreateContract,
@@ -370,5 +432,6 @@ class ProviderContract(
     VerbContract,
     ResizeContract,
     ImageContract,
+    PortContract,
 ):
     """All of it."""

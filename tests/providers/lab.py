@@ -6,7 +6,16 @@ from collections.abc import Callable
 
 import pytest
 
-from providers.base import Flavor, Image, Provider, Receipt, Server, ServerSpec
+from providers.base import (
+    Flavor,
+    Image,
+    Port,
+    Provider,
+    Receipt,
+    Server,
+    ServerAction,
+    ServerSpec,
+)
 from providers.errors import Conflict, NotFound
 
 WaitUntil = Callable[[Callable[[], bool]], None]
@@ -145,21 +154,15 @@ class Lab:
 
     def finish(self, server_id: str, receipt: Receipt) -> None:
         """Wait until the cloud's record says that an action ended, without error."""
+        assert receipt.request_id
+        ended: list[ServerAction] = []
 
         def finished() -> bool:
-            return any(
-                action.finished
-                for action in self.provider.list_actions(server_id)
-                if action.request_id == receipt.request_id
-            )
+            ended[:] = [self.provider.get_action(server_id, receipt.request_id or "")]
+            return ended[0].finished
 
         self.wait_until(finished)
-        errors = {
-            action.error
-            for action in self.provider.list_actions(server_id)
-            if action.request_id == receipt.request_id
-        }
-        assert errors == {None}
+        assert ended[0].error is None
 
     def wait_gone(self, server_id: str) -> None:
         def gone() -> bool:
@@ -170,6 +173,9 @@ class Lab:
             return False
 
         self.wait_until(gone)
+
+    def ports_of(self, server_id: str) -> list[Port]:
+        return [p for p in self.provider.list_ports() if p.server_id == server_id]
 
     # Snapshots
 

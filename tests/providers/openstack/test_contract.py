@@ -1,0 +1,58 @@
+"""A real OpenStack keeps the contract that the mock keeps."""
+
+from collections.abc import Iterator
+
+import openstack
+import pytest
+from openstack.connection import Connection
+
+from providers.openstack import OpenStackProvider
+from tests.providers.contract import ProviderContract
+from tests.providers.lab import BreakServer
+from tests.providers.openstack.conftest import ADMIN_CLOUD, CLOUD
+
+
+@pytest.fixture(scope="module")
+def provider() -> OpenStackProvider:
+    return OpenStackProvider(cloud=CLOUD, page_size="3")
+
+
+@pytest.fixture(scope="module")
+def admin() -> Connection | None:
+    return openstack.connect(cloud=ADMIN_CLOUD) if ADMIN_CLOUD else None
+
+
+@pytest.fixture(scope="module")
+def break_server(admin: Connection | None) -> BreakServer | None:
+    if admin is None:
+        return None
+
+    def put_into_error(server_id: str) -> None:
+        action = {"os-resetState": {"state": "error"}}
+        admin.compute.post(f"/servers/{server_id}/action", json=action)
+
+    return put_into_error
+
+
+@pytest.fixture(scope="module")
+def foreign_server(
+    provider: OpenStackProvider, admin: Connection | None
+) -> Iterator[str | None]:
+    if admin is None:
+        yield None
+        return
+    body = {
+        "name": "somebody-elses",
+        "flavorRef": provider.list_flavors()[0].id,
+        "imageRef": provider.list_images()[0].id,
+        "networks": "none",
+    }
+    answer = admin.compute.post(
+        "/servers", json={"server": body}, microversion="2.37"
+    ).json()
+    yield answer["server"]["id"]
+    admin.compute.delete(f"/servers/{answer['server']['id']}")
+
+
+class TestOpenStackProvider(ProviderContract):
+    """Every test is inherited."""
