@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from providers.base import CallTally
 from providers.errors import ProviderError
 from providers.mock import faults
 from providers.mock.controls import Controls
@@ -16,7 +17,7 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Cloud(Controls):
+class Cloud(Controls, CallTally):
     """A `Controls` with the options of a provider; see `MockProvider`."""
 
     call_timeout = 5.0
@@ -36,7 +37,8 @@ class Cloud(Controls):
         self._pace = _number("delay", delay, least=0.0)
         self._page_size = int(_number("page_size", page_size, least=1))
         self._quota = int(_number("quota", quota, least=0))
-        super().__init__(Store(Path(path)), clock)
+        Controls.__init__(self, Store(Path(path)), clock)
+        CallTally.__init__(self)
 
     def close(self) -> None:
         """Close this thread's connection; a later call opens another."""
@@ -47,6 +49,7 @@ class Cloud(Controls):
         self, op: str, *, server_id: str = "", image_id: str = "", subject: str = ""
     ) -> Iterator[Call]:
         """Count a call, and let the injected faults act before and after its block."""
+        self.count_call()
         with self._store.transaction() as db:
             if server_id or image_id:
                 table = "servers" if server_id else "images"

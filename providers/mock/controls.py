@@ -208,6 +208,13 @@ class Controls:
             db.execute("DELETE FROM server_tags WHERE server_id = ?", (server_id,))
             db.execute("DELETE FROM actions WHERE server_id = ?", (server_id,))
 
+    def leave_port(self, server_id: str) -> str:
+        """Have a port that outlives a server, as when its host died; return its id."""
+        port_id = str(uuid.uuid4())
+        with self._store.transaction() as db:
+            db.execute("INSERT INTO left_ports VALUES (?, ?)", (port_id, server_id))
+        return port_id
+
     def lock(self, server_id: str) -> None:
         """Lock a server, as an operator does; Nova then refuses its owner."""
         self._set_lock(server_id, locked=True)

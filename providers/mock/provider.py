@@ -1,6 +1,7 @@
 """The contract, kept by the mock cloud."""
 
 import uuid
+from dataclasses import replace
 from datetime import datetime
 
 from providers.base import Image, Provider, Receipt, Server, ServerAction, ServerSpec
@@ -12,12 +13,13 @@ from providers.mock.faults import Call
 from providers.mock.guards import GUARDS, check, check_host
 from providers.mock.images import Images
 from providers.mock.lifecycle import Plan, Verb
+from providers.mock.ports import Ports
 from providers.mock.records import Record
 from providers.mock.requests import check_room, check_spec
 from providers.mock.state import Phase, current
 
 
-class MockProvider(Images, Provider):
+class MockProvider(Images, Ports, Provider):
     """A cloud of imagined servers that behaves as Nova and Glance do.
 
     Options: ``path``, the SQLite file that is the cloud; ``delay``, a factor on the
@@ -80,7 +82,14 @@ class MockProvider(Images, Provider):
             actions = records.actions_of(db, server_id, now=now)
             if not actions:  # seeded, unknown or another project's
                 records.find_server(db, server_id, now=now, pace=self._pace)
-            return actions
+            # Nova's list leaves out the events, which alone tell of an end.
+            return [replace(action, finished=False) for action in actions]
+
+    def get_action(self, server_id: str, request_id: str) -> ServerAction:
+        """Return the cloud's record of one action, and whether it has finished."""
+        with self._call("get_action", server_id=server_id):
+            db = self._store.connection()
+            return records.find_action(db, server_id, request_id, now=self._now())
 
     def get_console_log(self, server_id: str, *, lines: int) -> str:
         """Return the last ``lines`` lines of the serial console."""
@@ -167,8 +176,11 @@ class MockProvider(Images, Provider):
                 now = self._now()
                 record = records.find_server(db, server_id, now=now, pace=self._pace)
                 phase = current(record.plan, now)
-                deleting = phase.task_state == "deleting" or phase.vm_state == "deleted"
-                if not deleting or record.locked:
+                actions = records.actions_of(db, server_id, now=now)
+                # One that Nova began and failed at at once can be asked for again.
+                begun = any(action.action == "delete" for action in actions)
+                deleting = phase.task_state == "deleting" and begun
+                if not (deleting or phase.vm_state == "deleted") or record.locked:
                     self._apply(record, lifecycle.DELETE, call, request_id, now)
                     records.drop_unfinished_images(db, server_id, now)
             return Receipt(request_id=call.request_id)

@@ -4,7 +4,7 @@ import ipaddress
 import json
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from providers.base import Address, Fault, Flavor, Image, Server, ServerAction
 from providers.errors import Forbidden, InvalidRequest, NotFound
@@ -94,16 +94,19 @@ def find_server(
 ) -> Record:
     """Return a server that the API shows to us at ``now``.
 
-    Raises NotFound, and Forbidden for another project's: so Nova answers.
+    Raises NotFound; Forbidden for another project's that has no host yet: Nova finds
+    those before it looks whose they are.
     """
     row = db.execute("SELECT * FROM servers WHERE id = ?", (server_id,)).fetchone()
     record = None if row is None else to_record(row)
     if record is None or record.visible_at > now or _gone(record, now, pace):
         raise NotFound(f"Instance {server_id} could not be found.", status=404)
     if record.project != PROJECT:
-        raise Forbidden(
-            "Policy doesn't allow os_compute_api:servers to be performed.", status=403
-        )
+        phase = current(record.plan, now)
+        if phase.vm_state == "building" and not phase.on_host:
+            words = "Policy doesn't allow os_compute_api:servers to be performed."
+            raise Forbidden(words, status=403)
+        raise NotFound(f"Instance {server_id} could not be found.", status=404)
     return record
 
 
@@ -196,7 +199,7 @@ class NewServer:
     project: str = PROJECT
     tags: frozenset[str] = frozenset()
     metadata: Mapping[str, str] | None = None
-    user_data: str = ""
+    user_data: str = field(default="", repr=False)
     #: Microseconds; ``None``: at once.
     visible_at: int | None = None
 
@@ -274,10 +277,23 @@ def actions_of(
     rows = db.execute(
         "SELECT * FROM actions WHERE server_id = ? ORDER BY number DESC", (server_id,)
     )
-    return [_to_action(row, now) for row in rows]
+    return [to_action(row, now) for row in rows]
 
 
-def _to_action(row: sqlite3.Row, now: int) -> ServerAction:
+def find_action(
+    db: sqlite3.Connection, server_id: str, request_id: str, *, now: int
+) -> ServerAction:
+    """Return one action; NotFound for an unknown one."""
+    row = db.execute(
+        "SELECT * FROM actions WHERE server_id = ? AND request_id = ?",
+        (server_id, request_id),
+    ).fetchone()
+    if row is None:
+        raise NotFound(f"Action {request_id} not found", status=404)
+    return to_action(row, now)
+
+
+def to_action(row: sqlite3.Row, now: int) -> ServerAction:
     finished = row["finished_at"] is not None and row["finished_at"] <= now
     return ServerAction(
         action=row["action"],

@@ -78,6 +78,11 @@ CREATE TABLE faults (
 );
 CREATE TABLE calls (op TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;
 """
+#: What files of an older version lack.
+_SINCE_2 = """
+CREATE TABLE left_ports (id TEXT PRIMARY KEY, server_id TEXT NOT NULL) WITHOUT ROWID;
+"""
+_VERSION = 2
 
 
 class _Handle:
@@ -171,7 +176,7 @@ def _open(path: Path, patience: float) -> sqlite3.Connection:
     try:
         _enter_wal(connection, patience)
         connection.execute("PRAGMA synchronous = NORMAL")
-        if _version(connection) == 0:
+        if _version(connection) < _VERSION:
             _create(connection)
     except BaseException:
         connection.close()
@@ -199,7 +204,10 @@ def _version(connection: sqlite3.Connection) -> int:
 
 def _create(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
-    if _version(connection) == 0:  # nobody was faster
+    version = _version(connection)  # now that nobody else can be at it
+    if version < _VERSION:
+        connection.execute(_SINCE_2)
+    if version == 0:
         for statement in _SCHEMA.split(";\n"):
             connection.execute(statement)
         for flavor in FLAVORS:
@@ -221,5 +229,5 @@ def _create(connection: sqlite3.Connection) -> None:
                     image.min_ram_mb,
                 ),
             )
-        connection.execute("PRAGMA user_version = 1")
+    connection.execute(f"PRAGMA user_version = {_VERSION}")
     connection.execute("COMMIT")

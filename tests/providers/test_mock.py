@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from providers.mock import MockProvider
+from providers.mock import MockProvider, SeedServer
+from tests.providers.boot import FLAVOR_ID, IMAGE_ID
 from tests.providers.clock import Clock
 from tests.providers.contract import ProviderContract
 from tests.providers.lab import BreakServer, WaitUntil
@@ -38,6 +39,14 @@ def break_server(provider: MockProvider) -> BreakServer:
         provider.poke(server_id, status="ERROR", fault="The host lost its disk.")
 
     return put_into_error
+
+
+@pytest.fixture(scope="module")
+def foreign_server(provider: MockProvider) -> str:
+    server = SeedServer(
+        "somebody-elses", FLAVOR_ID["m1.tiny"], IMAGE_ID["cirros"], project="other"
+    )
+    return provider.seed([server])[0]
 
 
 class TestMockProvider(ProviderContract):

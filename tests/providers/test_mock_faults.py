@@ -19,7 +19,15 @@ from providers.errors import (
 )
 from providers.mock import MockProvider
 from providers.mock.faults import Kind
-from tests.providers.boot import AGES, FLAVOR_ID, IMAGE_ID, REQUEST_ID, boot, spec
+from tests.providers.boot import (
+    AGES,
+    FLAVOR_ID,
+    IMAGE_ID,
+    REQUEST_ID,
+    boot,
+    newest_action,
+    spec,
+)
 from tests.providers.clock import Clock
 
 
@@ -205,7 +213,7 @@ def test_a_failed_stop_is_seen_in_its_record_only(
     clock.advance(AGES)
     server = slow_mock.get_server(server_id)
     assert (server.status, server.task_state, server.fault) == ("ACTIVE", None, None)
-    action = slow_mock.list_actions(server_id)[0]
+    action = newest_action(slow_mock, server_id)
     assert (action.request_id, action.finished, action.error) == (
         receipt.request_id,
         True,
@@ -277,7 +285,7 @@ def test_a_stuck_action_never_ends(slow_mock: MockProvider, clock: Clock) -> Non
     assert slow_mock.get_server(building).status == "BUILD"
     assert slow_mock.get_server(server_id).task_state == "image_snapshot"
     assert [i.status for i in slow_mock.list_snapshot_images()] == ["queued"]
-    assert not slow_mock.list_actions(server_id)[0].finished
+    assert not newest_action(slow_mock, server_id).finished
     slow_mock.delete_server(server_id, request_id=REQUEST_ID)
 
 

@@ -11,6 +11,8 @@ from providers.errors import (
     Conflict,
     Forbidden,
     InvalidRequest,
+    NotFound,
+    ProviderError,
     QuotaExceeded,
 )
 from providers.mock import MockProvider, SeedServer
@@ -128,16 +130,26 @@ def test_a_locked_server_refuses_all_but_snapshots(
     mock.delete_server(server_id, request_id=REQUEST_ID)
 
 
-def test_another_projects_server_is_forbidden_and_unlisted(mock: MockProvider) -> None:
-    (server_id,) = mock.seed(
-        [SeedServer("alien", FLAVOR_ID["m1.tiny"], IMAGE_ID["cirros"], project="other")]
+@pytest.mark.parametrize(
+    ("status", "error", "code"), [("BUILD", Forbidden, 403), ("ACTIVE", NotFound, 404)]
+)
+def test_another_projects_server_is_refused_and_unlisted(
+    mock: MockProvider, status: str, error: type[ProviderError], code: int
+) -> None:
+    alien = SeedServer(
+        "alien",
+        FLAVOR_ID["m1.tiny"],
+        IMAGE_ID["cirros"],
+        status=status,
+        project="other",
     )
+    (server_id,) = mock.seed([alien])
     assert mock.list_servers() == []
     for read in (mock.get_server, mock.list_actions):
-        with pytest.raises(Forbidden) as caught:
+        with pytest.raises(error) as caught:
             read(server_id)
-        assert caught.value.status == 403
-    with pytest.raises(Forbidden):
+        assert caught.value.status == code
+    with pytest.raises(error):
         stop(mock, server_id)
 
 

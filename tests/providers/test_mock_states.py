@@ -15,6 +15,7 @@ from tests.providers.boot import (
     REQUEST_ID,
     boot,
     hard_reboot,
+    newest_action,
     reboot,
     rebuild,
     resize,
@@ -108,9 +109,9 @@ def test_an_action_shows_the_words_of_nova(
 ) -> None:
     server_id = boot(slow_mock, clock=clock)
     act(slow_mock, server_id)
-    assert not slow_mock.list_actions(server_id)[0].finished
+    assert not newest_action(slow_mock, server_id).finished
     assert watch(slow_mock, clock, server_id) == passed
-    assert slow_mock.list_actions(server_id)[0].finished
+    assert newest_action(slow_mock, server_id).finished
 
 
 def test_a_confirmation_sets_no_task(slow_mock: MockProvider, clock: Clock) -> None:
