@@ -1,9 +1,24 @@
 """Rows as tests need them, already in a legal state."""
 
+from datetime import timedelta
+from typing import Any
+
 import factory
 from django.utils import timezone
 
-from compute.models import VM, Flavor, Image, Project, Snapshot, User
+from compute.models import (
+    VM,
+    APIToken,
+    Flavor,
+    Image,
+    Login,
+    Membership,
+    Project,
+    Quota,
+    Snapshot,
+    User,
+)
+from compute.services import quotas
 
 
 class UserFactory(factory.django.DjangoModelFactory[User]):
@@ -16,8 +31,50 @@ class UserFactory(factory.django.DjangoModelFactory[User]):
 class ProjectFactory(factory.django.DjangoModelFactory[Project]):
     class Meta:
         model = Project
+        skip_postgeneration_save = True
 
     name = factory.Sequence(lambda n: f"project-{n}")
+
+    @factory.post_generation  # type: ignore[untyped-decorator]  # of factory_boy
+    def quotas(project: Any, create: bool, extracted: Any, **_: Any) -> None:  # noqa: N805  # factory_boy calls it with the project
+        quotas.open_for(project)
+        Quota.objects.filter(project=project).update(limit=None)
+
+
+class MembershipFactory(factory.django.DjangoModelFactory[Membership]):
+    class Meta:
+        model = Membership
+
+    project = factory.LazyFunction(lambda: Project.objects.default())
+    user = factory.SubFactory(UserFactory)
+    role = "member"
+
+
+class APITokenFactory(factory.django.DjangoModelFactory[APIToken]):
+    """A token as it is stored; its secret nobody has, not even the test."""
+
+    class Meta:
+        model = APIToken
+
+    user = factory.SubFactory(UserFactory)
+    project = factory.LazyFunction(lambda: Project.objects.default())
+    role = "member"
+    name = factory.Sequence(lambda n: f"token-{n}")
+    prefix = factory.Sequence(lambda n: f"osl_{n:08}")
+    digest = factory.Sequence(lambda n: f"{n:064x}")
+    expires_at = factory.LazyFunction(lambda: timezone.now() + timedelta(days=90))
+
+
+class LoginFactory(factory.django.DjangoModelFactory[Login]):
+    class Meta:
+        model = Login
+
+    user = factory.SubFactory(UserFactory)
+    kind = "browser"
+    auth_hash = "hash-that-nobody-sees"
+    address = "192.0.2.7"
+    user_agent = "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Firefox/140.0"
+    expires_at = factory.LazyFunction(lambda: timezone.now() + timedelta(hours=12))
 
 
 class FlavorFactory(factory.django.DjangoModelFactory[Flavor]):

@@ -1,25 +1,36 @@
 """What things are, and which changes are legal."""
 
+from compute.models.api_token import APIToken
 from compute.models.catalog import Flavor, Image
 from compute.models.cloud import Cloud
-from compute.models.event import Event
+from compute.models.event import Event, Outcome
+from compute.models.idempotency import IdempotencyKey
+from compute.models.login import Login, LoginKind
 from compute.models.operation import Operation, OperationStatus, OperationType
 from compute.models.project import Membership, Project, Role
+from compute.models.quota import Quota, Resource
 from compute.models.snapshot import Snapshot, SnapshotStatus
 from compute.models.user import User
 from compute.models.vm import VM, VMStatus
 
 __all__ = [
     "VM",
+    "APIToken",
     "Cloud",
     "Event",
     "Flavor",
+    "IdempotencyKey",
     "Image",
+    "Login",
+    "LoginKind",
     "Membership",
     "Operation",
     "OperationStatus",
     "OperationType",
+    "Outcome",
     "Project",
+    "Quota",
+    "Resource",
     "Role",
     "Snapshot",
     "SnapshotStatus",

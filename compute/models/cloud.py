@@ -20,9 +20,13 @@ class Cloud(models.Model):
     next_pass_at = models.DateTimeField(null=True, blank=True)
     #: The pass that runs now holds the cloud until here.
     pass_lease_until = models.DateTimeField(null=True, blank=True)
-    #: How long the last good pass took.
+    #: How long the last good pass over what had changed took.
     pass_seconds = models.FloatField(null=True, blank=True)
+    #: How long the last one that listed all servers took.
+    full_pass_seconds = models.FloatField(null=True, blank=True)
     passes = models.BigIntegerField(default=0)
+    #: Requests sent to the cloud, but for the latest of each worker.
+    calls = models.BigIntegerField(default=0)
     #: Servers in the last full listing.
     servers_seen = models.PositiveIntegerField(null=True, blank=True)
     catalog_refreshed_at = models.DateTimeField(null=True, blank=True)

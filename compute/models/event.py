@@ -1,20 +1,49 @@
-"""Event: append-only log, one row per thing that happened."""
+"""Event: append-only log, one row per thing that happened or was refused."""
 
 import uuid
+from typing import Any, NoReturn
 
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
+
+
+class Outcome(models.TextChoices):
+    SUCCEEDED = "SUCCEEDED", "Succeeded"
+    #: Not permitted, or not possible now: nothing was changed.
+    REFUSED = "REFUSED", "Refused"
+    FAILED = "FAILED", "Failed"
+
+
+class EventQuerySet(models.QuerySet["Event"]):
+    """Rows are added and read. On PostgreSQL a trigger refuses the rest, too."""
+
+    def update(self, **kwargs: Any) -> NoReturn:
+        raise TypeError("events are append-only")
+
+    def delete(self) -> NoReturn:
+        raise TypeError("events are append-only")
 
 
 class Event(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    #: ``None``: it is no project's, as a login that failed.
     project = models.ForeignKey(
-        "compute.Project", on_delete=models.PROTECT, related_name="events"
+        "compute.Project",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="events",
     )
     #: Counts the project's events in commit order, without gaps.
-    sequence = models.BigIntegerField()
-    #: ``vm.created``, ``vm.updated``, ``vm.drifted``, ``operation.finished``, …
+    sequence = models.BigIntegerField(null=True, blank=True)
+    #: ``vm.created``, ``vm.updated``, ``vm.drifted``, ``vm.imported``,
+    #: ``vm.leftover_removed``, ``operation.finished``, ``request.refused``,
+    #: ``login.failed``, …
     type = models.CharField(max_length=64)
+    outcome = models.CharField(
+        max_length=16, choices=Outcome.choices, default=Outcome.SUCCEEDED
+    )
     vm = models.ForeignKey(
         "compute.VM",
         on_delete=models.PROTECT,
@@ -36,12 +65,18 @@ class Event(models.Model):
         blank=True,
         related_name="events",
     )
-    #: ``user:alice``, ``system``, …
+    #: ``user:alice``, ``anonymous``, ``system``, …
     actor = models.CharField(max_length=255)
+    #: How the API token began with which the actor came; empty without one.
+    token = models.CharField(max_length=16, blank=True, default="")
+    #: Where the actor came from.
+    address = models.GenericIPAddressField(null=True, blank=True)
     request_id = models.CharField(max_length=64, blank=True, default="")
     #: What changed: field -> [before, after], or the error.
     data = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = EventQuerySet.as_manager()
 
     class Meta:
         ordering = ("-created_at", "-sequence")
@@ -49,11 +84,32 @@ class Event(models.Model):
             models.UniqueConstraint(
                 fields=("project", "sequence"), name="event_sequence_once"
             ),
+            models.CheckConstraint(
+                condition=Q(project=None, sequence=None)
+                | Q(project__isnull=False, sequence__isnull=False),
+                name="event_of_project_is_counted",
+            ),
+            models.CheckConstraint(
+                condition=Q(outcome__in=Outcome.values), name="event_outcome_known"
+            ),
         )
         indexes = (
+            models.Index(fields=("created_at", "id"), name="event_by_creation"),
+            models.Index(
+                fields=("project", "created_at", "id"), name="event_by_project_creation"
+            ),
             models.Index(fields=("-created_at", "-sequence"), name="event_by_time"),
             models.Index(fields=("vm", "-sequence"), name="event_by_vm"),
         )
 
     def __str__(self) -> str:
-        return f"{self.type} #{self.sequence}"
+        return self.type if self.sequence is None else f"{self.type} #{self.sequence}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Insert it; refuse to change what stands in the log."""
+        if not self._state.adding:
+            raise TypeError("events are append-only")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError("events are append-only")

@@ -6,6 +6,8 @@ MAX_NAME = 255
 MAX_DESCRIPTION = 4096
 #: Bytes; Nova takes 65,535 of Base64.
 MAX_USER_DATA = 49_149
+#: Of a quota; a client's floating point still holds it.
+MAX_LIMIT = 2**53 - 1
 
 # Labels as Kubernetes has them: 63 characters, and a key may have a DNS name before it.
 _WORD = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"

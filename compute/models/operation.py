@@ -163,6 +163,10 @@ class Operation(models.Model):
         )
         indexes = (
             models.Index(fields=("created_at", "id"), name="operation_by_creation"),
+            models.Index(
+                fields=("project", "created_at", "id"),
+                name="operation_by_project_creation",
+            ),
             models.Index(fields=("vm", "-created_at"), name="operation_by_vm"),
             models.Index(
                 fields=("snapshot", "-created_at"), name="operation_by_snapshot"

@@ -1,9 +1,11 @@
-"""Project: the tenant every owned row belongs to."""
+"""Project: the tenant every owned row belongs to, and who is in it."""
 
 import uuid
+from typing import Self
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 
 DEFAULT_PROJECT_NAME = "default"
@@ -16,29 +18,67 @@ class Role(models.TextChoices):
     MEMBER = "member", "Member"
     ADMIN = "admin", "Admin"
 
+    @property
+    def rank(self) -> int:
+        """How far it reaches: a role may do all that those below it may."""
+        return list(Role).index(self)
 
-class ProjectManager(models.Manager["Project"]):
+
+class ProjectQuerySet(models.QuerySet["Project"]):
+    def alive(self) -> Self:
+        """Return the projects that are not deleted."""
+        return self.filter(deleted_at=None)
+
     def default(self) -> "Project":
         """Return the project that takes what names none; migrate creates it."""
-        return self.get(name=DEFAULT_PROJECT_NAME)
+        return self.alive().get(name=DEFAULT_PROJECT_NAME)
 
 
 class Project(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    name = models.CharField(max_length=255, unique=True)
+    name = models.CharField(max_length=255)
     description = models.TextField(blank=True, default="")
     #: The sequence of the newest event. Its row lock, held to commit, makes the
     #: order of events that of the commits, without gaps (see `compute.events`).
     event_sequence = models.BigIntegerField(default=0, editable=False)
+    #: Counts the changes a user can see; the ETag.
+    version = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
 
-    objects = ProjectManager()
+    objects = ProjectQuerySet.as_manager()
 
     class Meta:
         ordering = ("name",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("name",),
+                condition=Q(deleted_at=None),
+                name="project_name_once",
+            ),
+        )
+        indexes = (
+            models.Index(fields=("name", "id"), name="project_by_name"),
+            models.Index(fields=("created_at", "id"), name="project_by_creation"),
+        )
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_default(self) -> bool:
+        return self.name == DEFAULT_PROJECT_NAME and self.deleted_at is None
+
+    def mark_deleted(self) -> None:
+        """Take it away: the row stays, and its name is free again."""
+        self.deleted_at = timezone.now()
+
+    def save_changes(self, *fields: str) -> None:
+        """Save the named fields and count a change a user can see."""
+        self.version += 1
+        self.updated_at = timezone.now()
+        self.save(update_fields=[*fields, "version", "updated_at"])
 
 
 class Membership(models.Model):

@@ -21,6 +21,14 @@ def id_prefix(text: str, *, field: str = "id") -> Q:
     return Q(**{f"{field}__gte": first, f"{field}__lte": last})
 
 
+def from_address(text: str) -> Q:
+    """Return the condition for rows of requests that came from an address."""
+    try:
+        return Q(address=str(ipaddress.ip_address(text)))
+    except ValueError:
+        return NOTHING
+
+
 def has_address(queryset: QuerySet[Any], text: str) -> tuple[QuerySet[Any], Q]:
     """Return the queryset and the condition for addresses that begin so."""
     if not re.fullmatch(r"[0-9a-fA-F.:]{2,45}", text) or not re.search(r"[.:]", text):

@@ -67,6 +67,8 @@ class Snapshot(ConcurrentTransitionMixin, models.Model):
         related_name="+",
     )
     error = models.JSONField(null=True, blank=True)
+    #: Whether the project's quota counts it: until it is gone, or could not be made.
+    counted = models.BooleanField(default=True)
     version = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -92,6 +94,17 @@ class Snapshot(ConcurrentTransitionMixin, models.Model):
             models.Index(fields=("updated_at", "id"), name="snapshot_by_update"),
             models.Index(fields=("name", "id"), name="snapshot_by_name"),
             models.Index(fields=("vm", "created_at", "id"), name="snapshot_by_vm"),
+            models.Index(
+                fields=("project", "created_at", "id", "deleted_at"),
+                name="snapshot_by_project_creation",
+            ),
+            models.Index(
+                fields=("project", "updated_at", "id"),
+                name="snapshot_by_project_update",
+            ),
+            models.Index(
+                fields=("project", "name", "id"), name="snapshot_by_project_name"
+            ),
         )
 
     def __str__(self) -> str:

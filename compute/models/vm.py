@@ -136,6 +136,13 @@ class VM(ConcurrentTransitionMixin, models.Model):
     vcpus = models.PositiveIntegerField()
     ram_mb = models.PositiveIntegerField()
     disk_gb = models.PositiveIntegerField()
+    #: What a resize under way holds beyond that.
+    reserved_vcpus = models.PositiveIntegerField(default=0)
+    reserved_ram_mb = models.PositiveIntegerField(default=0)
+    reserved_disk_gb = models.PositiveIntegerField(default=0)
+    #: Whether the project's quotas count it: until it is gone, or has failed before
+    #: there was a server.
+    counted = models.BooleanField(default=True)
 
     #: What we show.
     status = FSMField(choices=VMStatus.choices, default=VMStatus.BUILD, protected=True)
@@ -192,6 +199,16 @@ class VM(ConcurrentTransitionMixin, models.Model):
             models.Index(fields=("updated_at", "id"), name="vm_by_update"),
             models.Index(fields=("name", "id"), name="vm_by_name"),
             models.Index(fields=("status", "created_at", "id"), name="vm_by_status"),
+            # And again within a project, which is all that its members see; the first
+            # counts them, too, without a look at any row.
+            models.Index(
+                fields=("project", "created_at", "id", "deleted_at"),
+                name="vm_by_project_creation",
+            ),
+            models.Index(
+                fields=("project", "updated_at", "id"), name="vm_by_project_update"
+            ),
+            models.Index(fields=("project", "name", "id"), name="vm_by_project_name"),
         )
 
     def __str__(self) -> str:

@@ -1,0 +1,142 @@
+"""Access: what one principal may do, and which rows it may see.
+
+Roles are read from the database at every request: one that is taken away is gone with
+the next request.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Model, Q, QuerySet
+
+from compute.errors import PermissionDenied
+from compute.models import Membership, Role, User
+from compute.models.permission import PERMISSIONS
+
+M = TypeVar("M", bound=Model)
+
+NOTHING = Q(pk__in=())
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A role in a project."""
+
+    role: Role
+    #: The project's newest event when this was read: a list that follows begins there.
+    event_sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class TokenUsed:
+    """The API token a request came with."""
+
+    id: UUID
+    #: How it begins.
+    prefix: str
+    project_id: UUID
+
+
+class Access:
+    """A user, or an API token of one, and what that opens.
+
+    An operator (``is_staff``) may do in every project what the account's Django
+    permissions say; an API token never reaches beyond its project and role.
+    """
+
+    def __init__(
+        self,
+        user: User | AnonymousUser,
+        *,
+        grants: Mapping[UUID, Grant] | None = None,
+        token: TokenUsed | None = None,
+    ) -> None:
+        """Take what was read with the user; ``None``: read it when it is needed."""
+        self.user = user
+        self.token = token
+        if grants is not None:
+            self.grants = grants
+
+    @property
+    def name(self) -> str:
+        """Return who it is, as events, operations and logs name people."""
+        if not self.user.is_authenticated:
+            return "anonymous"
+        return f"user:{self.user.get_username()}"
+
+    @cached_property
+    def grants(self) -> Mapping[UUID, Grant]:
+        """Its roles by project, in a steady order."""
+        if not self.user.is_authenticated:
+            return {}
+        rows = Membership.objects.filter(user=self.user).order_by("project_id")
+        return {
+            project_id: Grant(Role(role), sequence)
+            for project_id, role, sequence in rows.values_list(
+                "project_id", "role", "project__event_sequence"
+            )
+        }
+
+    def role_in(self, project_id: UUID | None) -> Role | None:
+        """Return its own role in a project, apart from an operator's powers."""
+        grant = self.grants.get(project_id) if project_id is not None else None
+        return grant.role if grant else None
+
+    def is_operator_for(self, permission: str) -> bool:
+        """Whether it has a permission in every project there is."""
+        # Inactive users have no permission at all; Django sees to it.
+        return (
+            self.token is None
+            and self.user.is_staff
+            and self.user.has_perm(PERMISSIONS[permission].django_name)
+        )
+
+    def may(self, permission: str, project_id: UUID | None) -> bool:
+        """Whether it has a permission in a project; ``None``: outside of any."""
+        if self.is_operator_for(permission):
+            return True
+        return PERMISSIONS[permission].is_granted_to(self.role_in(project_id))
+
+    def require(self, permission: str, project_id: UUID | None) -> None:
+        """Raise PermissionDenied unless it has a permission in a project."""
+        if self.may(permission, project_id):
+            return
+        needed = PERMISSIONS[permission].role
+        who = f"{needed} of the project" if needed else "operator"
+        raise PermissionDenied(f"{permission} takes the role {who}.")
+
+    def visible(
+        self,
+        queryset: QuerySet[M, Any],
+        permission: str,
+        *,
+        field: str = "project_id",
+    ) -> QuerySet[M, Any]:
+        """Return the rows of projects in which it has a permission.
+
+        ``field`` leads from a row to the id of its project.
+        """
+        if self.is_operator_for(permission):
+            return queryset
+        return queryset.filter(self.reach(permission, field=field))
+
+    def reach(self, permission: str, *, field: str) -> Q:
+        """Return the condition for rows of its own projects, apart from an operator's.
+
+        One project is an equality: then the index of the project gives the order, too.
+        """
+        granted = PERMISSIONS[permission]
+        ids = [
+            id for id, grant in self.grants.items() if granted.is_granted_to(grant.role)
+        ]
+        match ids:
+            case []:
+                return NOTHING
+            case [only]:
+                return Q(**{field: only})
+            case _:
+                return Q(**{f"{field}__in": ids})

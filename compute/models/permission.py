@@ -1,0 +1,83 @@
+"""Who may do what: the one table of it.
+
+The API asks it at every request, the admin for its buttons, and the README's table is
+printed from it (`manage.py permissions`). What stands in no row is nobody's to do.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from compute.models.project import Role
+from compute.models.vm import VERBS
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    #: The lowest role in the project that has it; ``None``: operators alone.
+    role: Role | None
+    #: What an operator's account needs, of Django's permissions of `compute`.
+    codename: str
+
+    @property
+    def django_name(self) -> str:
+        return f"compute.{self.codename}"
+
+    def is_granted_to(self, role: Role | None) -> bool:
+        return (
+            self.role is not None and role is not None and role.rank >= self.role.rank
+        )
+
+
+READER, MEMBER, ADMIN = Role.READER, Role.MEMBER, Role.ADMIN
+#: Delete is a verb of the lifecycle; a snapshot belongs to its own noun.
+_VERBS = tuple(
+    dict.fromkeys(
+        verb.action
+        for verb in VERBS.values()
+        if verb.action not in ("delete", "snapshot")
+    )
+)
+
+#: (noun, actions, lowest role, Django permission of an operator)
+_ROWS: tuple[tuple[str, tuple[str, ...], Role | None, str], ...] = (
+    ("vm", ("list", "retrieve"), READER, "view_vm"),
+    ("vm", ("create",), MEMBER, "add_vm"),
+    # A console shows what cloud-init was told: Nova asks for a member, too.
+    ("vm", ("update", "console_log", *_VERBS), MEMBER, "change_vm"),
+    ("vm", ("delete",), MEMBER, "delete_vm"),
+    ("snapshot", ("list", "retrieve"), READER, "view_snapshot"),
+    ("snapshot", ("create",), MEMBER, "add_snapshot"),
+    ("snapshot", ("update",), MEMBER, "change_snapshot"),
+    ("snapshot", ("delete",), MEMBER, "delete_snapshot"),
+    ("operation", ("list", "retrieve"), READER, "view_operation"),
+    ("operation", ("cancel",), MEMBER, "change_operation"),
+    ("flavor", ("list", "retrieve"), READER, "view_flavor"),
+    ("image", ("list", "retrieve"), READER, "view_image"),
+    ("project", ("list", "retrieve"), READER, "view_project"),
+    ("project", ("create",), None, "add_project"),
+    ("project", ("update",), ADMIN, "change_project"),
+    ("project", ("delete",), None, "delete_project"),
+    ("member", ("list",), READER, "view_membership"),
+    ("member", ("set", "remove"), ADMIN, "change_membership"),
+    ("quota", ("retrieve",), READER, "view_quota"),
+    ("quota", ("update",), None, "change_quota"),
+    ("api-token", ("list", "retrieve"), READER, "view_apitoken"),
+    # Their own, up to their own role; an admin revokes everybody's.
+    ("api-token", ("create",), READER, "add_apitoken"),
+    ("api-token", ("delete",), READER, "change_apitoken"),
+    ("event", ("list", "retrieve"), ADMIN, "view_event"),
+    ("login", ("revoke",), None, "change_login"),
+)
+
+#: ``vm.stop`` -> who may.
+PERMISSIONS: Mapping[str, Permission] = {
+    f"{noun}.{action}": Permission(role, codename)
+    for noun, actions, role, codename in _ROWS
+    for action in actions
+}
+
+#: The rows as the README shows them: noun, actions, who.
+TABLE: tuple[tuple[str, tuple[str, ...], Permission], ...] = tuple(
+    (noun, actions, Permission(role, codename))
+    for noun, actions, role, codename in _ROWS
+)

@@ -1,0 +1,60 @@
+"""Quota: how much of each resource a project may have, and has."""
+
+from collections.abc import Mapping
+
+from django.db import models
+from django.db.models import Count, F, Q, Sum
+
+from compute.models.project import Project
+from compute.models.snapshot import Snapshot
+from compute.models.vm import VM
+
+
+class Resource(models.TextChoices):
+    """What is counted, in the words of the API."""
+
+    VMS = "vms", "VMs"
+    VCPUS = "vcpus", "vCPUs"
+    RAM_MB = "ram_mb", "RAM, MB"
+    DISK_GB = "disk_gb", "Disk, GB"
+    SNAPSHOTS = "snapshots", "Snapshots"
+
+
+class Quota(models.Model):
+    """One resource of one project. `compute.services.quotas` alone changes ``used``."""
+
+    project = models.ForeignKey(
+        Project, on_delete=models.CASCADE, related_name="quotas"
+    )
+    resource = models.CharField(max_length=32, choices=Resource.choices)
+    #: ``None``: as much as the cloud gives.
+    limit = models.PositiveBigIntegerField(null=True, blank=True)
+    #: Kept, not counted, so that a check costs one row and not a table.
+    used = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        ordering = ("project", "resource")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("project", "resource"), name="quota_once_per_resource"
+            ),
+            models.CheckConstraint(
+                condition=Q(resource__in=Resource.values), name="quota_resource_known"
+            ),
+        )
+
+    def __str__(self) -> str:
+        limit = "unlimited" if self.limit is None else self.limit
+        return f"{self.resource}: {self.used} of {limit}"
+
+
+def in_use(project: Project) -> Mapping[Resource, int]:
+    """Return what a project has, counted from its rows: what ``used`` must equal."""
+    held = VM.objects.filter(project=project, counted=True).aggregate(
+        vms=Count("pk"),
+        vcpus=Sum(F("vcpus") + F("reserved_vcpus"), default=0),
+        ram_mb=Sum(F("ram_mb") + F("reserved_ram_mb"), default=0),
+        disk_gb=Sum(F("disk_gb") + F("reserved_disk_gb"), default=0),
+    )
+    held["snapshots"] = Snapshot.objects.filter(project=project, counted=True).count()
+    return {resource: held[resource.value] for resource in Resource}

@@ -1,0 +1,42 @@
+"""The log only grows."""
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from compute import events
+from compute.models import Event, Project
+from tests.conftest import ALICE
+
+
+@pytest.fixture
+def event(project: Project) -> Event:
+    return events.record("project.updated", actor=ALICE, project=project)
+
+
+def test_no_code_changes_or_removes_an_event(event: Event) -> None:
+    event.actor = "user:mallory"
+    for change in (
+        event.save,
+        event.delete,
+        Event.objects.all().delete,
+        lambda: Event.objects.update(actor="user:mallory"),
+        lambda: Event.objects.bulk_update([event], ["actor"]),
+    ):
+        with pytest.raises(TypeError, match="append-only"):
+            change()
+
+
+@pytest.mark.postgres
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="needs PostgreSQL")
+@pytest.mark.parametrize(
+    "statement",
+    ["UPDATE compute_event SET actor = 'user:mallory'", "DELETE FROM compute_event"],
+)
+def test_postgresql_refuses_it_too(event: Event, statement: str) -> None:
+    with (
+        pytest.raises(IntegrityError, match="append-only"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(statement)
+    assert Event.objects.get().actor == ALICE.name
