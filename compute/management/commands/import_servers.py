@@ -1,0 +1,48 @@
+"""Adopt the servers of a cloud that this service does not know."""
+
+from collections import Counter
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from compute import clouds
+from compute.management.lines import project
+from compute.services import imports
+from compute.services.imports import CannotImportError
+
+
+class Command(BaseCommand):
+    help = "Make VMs of the servers that exist in a cloud and not here. Repeatable."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--cloud",
+            choices=clouds.aliases(),
+            required=True,
+            help="alias of the cloud whose servers to adopt",
+        )
+        parser.add_argument(
+            "--project", required=True, help="name of the project that will own the VMs"
+        )
+        parser.add_argument(
+            "--dry-run",
+            action="store_true",
+            help="say what would be done, write nothing",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        adopted = "would adopt" if options["dry_run"] else "adopted"
+        counts: Counter[str] = Counter()
+        try:
+            for found in imports.import_servers(
+                options["cloud"],
+                project(options["project"]),
+                dry_run=options["dry_run"],
+            ):
+                word = "skipped" if found.skipped else adopted
+                why = f": {found.skipped}" if found.skipped else ""
+                counts[word] += 1
+                self.stdout.write(f"{word} {found.server.name} {found.server.id}{why}")
+        except CannotImportError as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"{adopted}: {counts[adopted]}, skipped: {counts['skipped']}")
