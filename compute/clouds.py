@@ -1,8 +1,10 @@
 """Cloud alias -> provider: the one bridge from settings to providers."""
 
 import threading
+from typing import Any
 
 from django.conf import settings
+from django.core import checks
 from django.utils.module_loading import import_string
 
 from providers.base import Provider
@@ -34,7 +36,28 @@ def provider(alias: str) -> Provider:
         return _providers[alias]
 
 
+def take_calls(alias: str) -> int:
+    """Return how many requests this process sent to a cloud since it was last asked."""
+    with _lock:
+        provider = _providers.get(alias)
+    return provider.take_calls() if provider else 0
+
+
 def reset() -> None:
     """Forget the provider objects, so that changed settings take effect."""
     with _lock:
         _providers.clear()
+
+
+@checks.register
+def check(**kwargs: Any) -> list[checks.CheckMessage]:
+    """Report every cloud whose settings its driver refuses; asks no cloud."""
+    messages: list[checks.CheckMessage] = []
+    for alias in aliases():
+        try:
+            provider(alias)
+        except (ImportError, TypeError, ValueError) as error:
+            messages.append(
+                checks.Error(f"Cloud {alias!r}: {error}", id="compute.E001")
+            )
+    return messages

@@ -50,6 +50,8 @@ def _create(operation: Operation, provider: Provider, vm: VM) -> Outcome:
         flavor_id=operation.params["flavor_provider_id"],
         image_id=operation.params["image_provider_id"],
         tag=str(vm.pk),
+        # For people: Horizon shows metadata, and no tags.
+        metadata={"vm_id": str(vm.pk)},
         user_data=vm.user_data,
     )
 
@@ -132,7 +134,8 @@ def _undo(operation: Operation, provider: Provider, vm: VM) -> Outcome:
 def perform_delete(operation: Operation, provider: Provider) -> Outcome:
     """Delete the server; one that is gone already counts as deleted."""
     vm = _vm(operation)
-    if operation.call != "delete_server" and not _adopt(operation, provider, vm):
+    # A second server of the VM, should there be one, is for the passes to remove.
+    if not vm.server_id and not _adopt(operation, provider, vm):
         return Done(VMStatus.DELETED)
     return _remove(operation, provider, vm, done=Done(VMStatus.DELETED))
 
@@ -147,6 +150,8 @@ def _remove(
             return done
         if observed.is_gone(server):
             return done
+        if server.task_state == "deleting" and not operation.receipt:
+            return _insist(operation, provider, server)
         if server.task_state is not None:
             return Waiting(step=server.task_state)
         outcome = calls.verify(operation, provider, action="delete", server=server)
@@ -160,6 +165,20 @@ def _remove(
     except errors.NotFound:
         return done
     return Waiting(step="deleting")
+
+
+def _insist(operation: Operation, provider: Provider, server: Server) -> Outcome:
+    """Repeat a delete that was begun and never accepted, which Nova permits.
+
+    It answers 500 where Neutron is away, and leaves the server in that task for ever.
+    """
+    if calls.record_of(operation, provider, action="delete", server_id=server.id):
+        return Waiting(step="deleting")
+    remaining = calls.may_still_arrive(operation, provider)
+    if remaining > 0:
+        return Again(remaining)
+    calls.forget(operation)
+    return Again()
 
 
 def look_delete(operation: Operation, server: Server) -> Outcome:

@@ -90,23 +90,38 @@ def record_of(
     A call whose answer was lost is recognised as the newest record of its action that
     belongs to no other operation of ours and is not older than the call.
     """
-    records = provider.list_actions(server_id)
-    if operation.receipt:
-        return next((r for r in records if r.request_id == operation.receipt), None)
-    if operation.issued_at is None:
+    if not operation.receipt and not _find_receipt(
+        operation, provider, action=action, server_id=server_id
+    ):
         return None
+    try:
+        return provider.get_action(server_id, operation.receipt)
+    except errors.NotFound:  # Nova's first moments
+        return None
+
+
+def _find_receipt(
+    operation: Operation, provider: Provider, *, action: str, server_id: str
+) -> bool:
+    if operation.issued_at is None:
+        return False
     earliest = operation.issued_at - CLOCK_SKEW
-    candidates = [r for r in records if r.action == action and r.started_at >= earliest]
+    candidates = [
+        record
+        for record in provider.list_actions(server_id)
+        if record.action == action and record.started_at >= earliest
+    ]
     taken = set(
         Operation.objects.filter(
             vm=operation.vm, receipt__in=[r.request_id for r in candidates]
         ).values_list("receipt", flat=True)
     )
     lost = next((r for r in candidates if r.request_id not in taken), None)
-    if lost is not None:
-        operation.receipt = lost.request_id
-        operation.save(update_fields=["receipt"])
-    return lost
+    if lost is None:
+        return False
+    operation.receipt = lost.request_id
+    operation.save(update_fields=["receipt"])
+    return True
 
 
 def verify(

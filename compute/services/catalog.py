@@ -77,6 +77,12 @@ def refresh(alias: str) -> None:
     provider = clouds.provider(alias)
     flavors = provider.list_flavors()
     images = provider.list_images()
+    # What Nova keeps of a shelved VM is nobody's to boot.
+    ours = set(
+        VM.objects.filter(
+            cloud=alias, server_id__in=[i.server_id for i in images if i.server_id]
+        ).values_list("server_id", flat=True)
+    )
     with transaction.atomic():
         # Two processes may refresh at once: this row's lock makes them take turns.
         Cloud.objects.update_or_create(
@@ -113,21 +119,30 @@ def refresh(alias: str) -> None:
                 # What somebody is still uploading is not offered yet, and the image
                 # of a snapshot enters the catalogue when its operation ends.
                 for i in images
-                if i.status == Image.ACTIVE and i.tag is None
+                if i.status == Image.ACTIVE
+                and i.tag is None
+                and i.server_id not in ours
             },
         )
 
 
-def refresh_all() -> None:
-    """Refresh every cloud's catalogue; one that cannot answer keeps what it had."""
-    for alias in clouds.aliases():
-        try:
-            refresh(alias)
-        except ProviderError as error:
-            log.warning("The catalogue of %s was not refreshed: %s", alias, error)
-        except Exception:
-            # Whatever ails one cloud, a wrong setting too, the others must be served.
-            log.exception("The catalogue of %s was not refreshed", alias)
+def keep_fresh(alias: str) -> None:
+    """Refresh a cloud's catalogue; if the cloud cannot answer, keep what there is."""
+    try:
+        refresh(alias)
+    except ProviderError as error:
+        log.warning("The catalogue of %s was not refreshed: %s", alias, error)
+    except Exception:
+        # A wrong setting, or a defect of the driver: tell, and try again in time.
+        log.exception("The catalogue of %s was not refreshed", alias)
+
+
+def loaded() -> bool:
+    """Whether every configured cloud's catalogue has been read once."""
+    read = Cloud.objects.filter(
+        alias__in=clouds.aliases(), catalog_refreshed_at__isnull=False
+    )
+    return read.count() == len(clouds.aliases())
 
 
 def _store(

@@ -20,7 +20,14 @@ from django.utils import timezone
 
 from compute.errors import OperationInProgress, PreconditionFailed, Problem
 from compute.events import Actor
-from compute.models import VM, Operation, OperationStatus, OperationType, Snapshot
+from compute.models import (
+    VM,
+    Operation,
+    OperationStatus,
+    OperationType,
+    Project,
+    Snapshot,
+)
 from providers.base import Image, Server
 
 log = logging.getLogger(__name__)
@@ -127,7 +134,9 @@ def check_free(target: VM | Snapshot) -> None:
         )
 
 
-def check_expected(target: VM | Snapshot, expect: frozenset[int] | None) -> None:
+def check_expected(
+    target: VM | Snapshot | Project, expect: frozenset[int] | None
+) -> None:
     """Raise PreconditionFailed unless the target has one of the versions."""
     if expect is not None and target.version not in expect:
         raise PreconditionFailed(

@@ -6,9 +6,9 @@ operation lives.
 """
 
 from datetime import datetime
-from typing import Any
 
 from django.db import transaction
+from django.db.models import F
 
 from compute import events
 from compute.errors import ServerVanished
@@ -21,7 +21,7 @@ from compute.models import (
     OperationType,
     VMStatus,
 )
-from compute.services import observed, outbox
+from compute.services import observed, outbox, quotas
 from compute.services.outbox import OUTCOME_STATUSES, Cancelled, Done, Failed
 from providers.base import Server
 
@@ -38,7 +38,7 @@ def finish(operation: Operation, outcome: Done | Failed | Cancelled) -> None:
             operation, OUTCOME_STATUSES[type(outcome)], problem=problem
         ):
             return
-        before = vm.status
+        before, held = vm.status, quotas.held_by(vm)
         if isinstance(outcome, Cancelled):
             _settle(vm, operation.from_status or VMStatus.DELETED)
         else:
@@ -51,8 +51,22 @@ def finish(operation: Operation, outcome: Done | Failed | Cancelled) -> None:
             fields += note(vm, server)
         if isinstance(outcome, Done) or _is_resized(operation, server):
             fields += _take_over(vm, operation)
+        fields += _release(vm)
         vm.save_changes(*fields)
+        quotas.settle(vm.project_id, before=held, after=quotas.held_by(vm))
         _record_end(vm, operation, before=before, actor=_actor(operation))
+
+
+def _release(vm: VM) -> list[str]:
+    """Give back what a resize held, and all of it if there is no server; the fields.
+
+    A create that failed before there was one leaves an ERROR to look at, and nothing
+    in the cloud.
+    """
+    vm.reserved_vcpus = vm.reserved_ram_mb = vm.reserved_disk_gb = 0
+    if vm.deleted_at is not None or not vm.server_id:
+        vm.counted = False
+    return ["reserved_vcpus", "reserved_ram_mb", "reserved_disk_gb", "counted"]
 
 
 def _settle(vm: VM, status: str) -> None:
@@ -109,6 +123,10 @@ def _take_over(vm: VM, operation: Operation) -> list[str]:
     return []
 
 
+#: Changes made outside that an event tells, beside the status.
+_TOLD = ("addresses", "flavor_name", "vcpus", "ram_mb", "disk_gb")
+
+
 def note(vm: VM, server: Server) -> list[str]:
     """Take over what the cloud says beside the status; return the fields."""
     vm.observed_status = server.status
@@ -124,7 +142,30 @@ def differs(vm: VM, server: Server, status: VMStatus) -> bool:
         vm.status != status
         or vm.observed_status != server.status
         or vm.addresses != observed.addresses_of(server)
+        or _has_other_size(vm, server)
     )
+
+
+def _has_other_size(vm: VM, server: Server) -> bool:
+    # A server in a cell that is down shows no size at all.
+    size = (server.flavor_name, server.vcpus, server.ram_mb, server.disk_gb)
+    return bool(server.flavor_name) and size != (
+        vm.flavor_name,
+        vm.vcpus,
+        vm.ram_mb,
+        vm.disk_gb,
+    )
+
+
+def _note_size(vm: VM, server: Server) -> list[str]:
+    """Take over the size of a server that was resized outside; return the fields."""
+    if not _has_other_size(vm, server):
+        return []
+    offered = Flavor.objects.filter(cloud=vm.cloud, name=server.flavor_name)
+    vm.flavor_name = server.flavor_name
+    vm.flavor = offered.order_by(F("vanished_at").desc(nulls_first=True)).first()
+    vm.vcpus, vm.ram_mb, vm.disk_gb = server.vcpus, server.ram_mb, server.disk_gb
+    return ["flavor_name", "flavor", "vcpus", "ram_mb", "disk_gb"]
 
 
 def _may_correct(vm: VM, seen_at: datetime) -> bool:
@@ -145,16 +186,22 @@ def follow(vm: VM, server: Server, status: VMStatus, *, seen_at: datetime) -> bo
         vm = VM.objects.select_for_update(no_key=True).get(pk=vm.pk)
         if not _may_correct(vm, seen_at):
             return False
-        before, addresses = vm.status, vm.addresses
-        fields = note(vm, server)
-        if status == before:
-            if vm.addresses == addresses:
+        before, held = {name: getattr(vm, name) for name in _TOLD}, quotas.held_by(vm)
+        fields = note(vm, server) + _note_size(vm, server)
+        quotas.settle(vm.project_id, before=held, after=quotas.held_by(vm))
+        changes = {
+            name: [value, getattr(vm, name)]
+            for name, value in before.items()
+            if getattr(vm, name) != value
+        }
+        if status == vm.status:
+            if not changes:
                 vm.save(update_fields=[*fields, "status"])
                 return False
             vm.save_changes(*fields)
-            changes: dict[str, Any] = {"addresses": [addresses, vm.addresses]}
             events.record("vm.updated", actor=SYSTEM, vm=vm, data=changes)
             return True
+        changes["status"] = [vm.status, status]
         vm.follow(status)
         vm.error = (
             observed.fault_problem(server).document()
@@ -162,10 +209,20 @@ def follow(vm: VM, server: Server, status: VMStatus, *, seen_at: datetime) -> bo
             else None
         )
         vm.save_changes(*fields, "error")
-        events.record(
-            "vm.drifted", actor=SYSTEM, vm=vm, data={"status": [before, vm.status]}
-        )
+        events.record("vm.drifted", actor=SYSTEM, vm=vm, data=changes)
     return True
+
+
+def note_unrest(vm: VM, server: Server) -> None:
+    """Note what the cloud says of a server that somebody else moves.
+
+    Operators see it (VERIFY_RESIZE, MIGRATING, UNKNOWN, …); our status follows when the
+    server rests.
+    """
+    if vm.observed_status != server.status:
+        VM.objects.filter(pk=vm.pk, observed_status=vm.observed_status).update(
+            observed_status=server.status, observed_at=server.updated_at
+        )
 
 
 def miss(vm: VM, *, absent_since: datetime) -> None:

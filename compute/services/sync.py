@@ -20,6 +20,7 @@ from compute import clouds
 from compute.models import VM, Cloud, Operation, OperationType
 from compute.services import (
     builds,
+    leftovers,
     observed,
     operations,
     outbox,
@@ -63,6 +64,7 @@ def observe(alias: str) -> bool:
         _release_failed(cloud, f"{type(error).__name__}: {error}")
         return True
     _read(alias, servers, images, started=started, full=full)
+    leftovers.remove(alias, servers, full=full)
     _release(cloud, started, full=full, servers=servers, clock=clock)
     return True
 
@@ -70,22 +72,24 @@ def observe(alias: str) -> bool:
 def ask_for_pass(alias: str) -> None:
     """Have a pass made soon: something was just asked of the cloud.
 
-    Passes stay at least the live interval apart, however many ask.
+    Passes stay at least the live interval apart, however many ask. No cloud has done
+    what it was just asked before it could have listed its servers once.
     """
-    soon = now = timezone.now()
+    soon = timezone.now()
     cloud = Cloud.objects.filter(alias=alias).first()
     if cloud is not None and cloud.observed_at is not None:
-        gap = live_interval(cloud.pass_seconds or 0.0)
-        soon = max(now, cloud.observed_at + timedelta(seconds=gap))
+        seconds = cloud.pass_seconds or 0.0
+        gap = timedelta(seconds=live_interval(seconds))
+        soon = max(soon + timedelta(seconds=seconds), cloud.observed_at + gap)
     Cloud.objects.filter(alias=alias, next_pass_at__gt=soon).update(next_pass_at=soon)
 
 
 def live_interval(pass_seconds: float) -> float:
     """Return the seconds between the starts of passes while operations live.
 
-    A cloud whose listing is slow is asked less often: at most a fifth of the time.
+    A cloud whose listing is slow is asked less often: at most half of the time.
     """
-    slow = min(5 * pass_seconds, settings.OBSERVE_INTERVAL_IDLE_SECONDS)
+    slow = min(2 * pass_seconds, settings.OBSERVE_INTERVAL_IDLE_SECONDS)
     return max(settings.OBSERVE_INTERVAL_LIVE_SECONDS, slow)
 
 
@@ -98,9 +102,10 @@ def due_in(alias: str) -> float:
 
 
 def _claim(alias: str, now: datetime) -> Cloud | None:
-    Cloud.objects.get_or_create(alias=alias)
-    # As with operations: whoever holds it for longer has died.
-    lease = timedelta(seconds=settings.OPERATION_LEASE_SECONDS)
+    cloud, _ = Cloud.objects.get_or_create(alias=alias)
+    # As with operations: whoever holds it for longer has died, unless the cloud is slow.
+    slow = 3 * max(cloud.pass_seconds or 0.0, cloud.full_pass_seconds or 0.0)
+    lease = timedelta(seconds=max(settings.OPERATION_LEASE_SECONDS, slow))
     taken = (
         Cloud.objects.filter(alias=alias)
         .filter(Q(next_pass_at=None) | Q(next_pass_at__lte=now))
@@ -134,9 +139,11 @@ def _list(
 def _release(
     cloud: Cloud, started: datetime, *, full: bool, servers: list[Server], clock: float
 ) -> None:
-    pass_seconds = time.monotonic() - clock
+    taken = time.monotonic() - clock
+    # Passes that list everything are rare, so how long they take slows nothing down.
+    pass_seconds = cloud.pass_seconds if full else taken
     seconds = (
-        live_interval(pass_seconds)
+        live_interval(pass_seconds or 0.0)
         if outbox.has_live(cloud.alias)
         else settings.OBSERVE_INTERVAL_IDLE_SECONDS
     )
@@ -146,10 +153,15 @@ def _release(
         "pass_lease_until": None,
         "pass_seconds": pass_seconds,
         "passes": F("passes") + 1,
+        "calls": F("calls") + clouds.take_calls(cloud.alias),
         "failures": 0,
     }
     if full:
-        changes |= {"full_observed_at": started, "servers_seen": len(servers)}
+        changes |= {
+            "full_observed_at": started,
+            "full_pass_seconds": taken,
+            "servers_seen": len(servers),
+        }
     Cloud.objects.filter(pk=cloud.pk).update(**changes)
 
 
@@ -163,6 +175,7 @@ def _release_failed(cloud: Cloud, error: str) -> None:
         next_pass_at=now + timedelta(seconds=wait),
         pass_lease_until=None,
         failures=F("failures") + 1,
+        calls=F("calls") + clouds.take_calls(cloud.alias),
         last_error=error,
         last_error_at=now,
     )
@@ -208,7 +221,9 @@ def _look(
     if operation.type == OperationType.SNAPSHOT_CREATE:
         if images is None or (server is not None and server.task_state is not None):
             return None
-        return snapshots.look_create(operation, images.get(str(operation.snapshot_id)))
+        image = images.get(str(operation.snapshot_id))
+        resting = server is not None and observed.resting_status(server) is not None
+        return snapshots.look_create(operation, image, resting=resting)
     if server is None:
         # Not mentioned means unchanged, unless everything was listed.
         return Again() if full else None
@@ -247,7 +262,9 @@ def _follow(
             settling.vanish(vm, seen_at=started)
             continue
         status = observed.resting_status(server)
-        if status is not None and settling.differs(vm, server, status):
+        if status is None:
+            settling.note_unrest(vm, server)
+        elif settling.differs(vm, server, status):
             settling.follow(vm, server, status, seen_at=started)
 
 

@@ -22,7 +22,7 @@ MakeVM = Callable[..., VM]
 #: An injected fault -> the code its operation ends with, ``None`` for success.
 #: One refusal ends an operation; what passes, and what may have been done, is retried.
 ONCE: list[tuple[dict[str, Any], str | None]] = [
-    ({"kind": "fail", "status": 400}, "openstack-error"),
+    ({"kind": "fail", "status": 400}, "openstack-refused"),
     ({"kind": "fail", "status": 401}, "openstack-error"),
     ({"kind": "fail", "status": 403}, "openstack-error"),
     ({"kind": "fail", "status": 409}, "openstack-error"),
@@ -202,6 +202,26 @@ def test_a_stop_that_goes_wrong_once(
     ended(vm.operation, code)
     vm.refresh_from_db()
     assert vm.status == ("ACTIVE" if code else "SHUTOFF")
+    ledger.check(cloud)
+
+
+def test_a_stop_that_the_cloud_lost_is_told_and_leaves_a_way_out(
+    make_vm: MakeVM, cloud: MockProvider, play: Play
+) -> None:
+    """So Nova does when its message bus fails: no answer, no end, busy for ever."""
+    vm = make_vm()
+    cloud.inject("stop_server", kind="stuck")
+    cloud.inject("stop_server", kind="lose_response")
+    vm = vms.stop(vm, actor=ALICE)
+    play()
+    ended(vm.operation, "openstack-timeout")
+    assert cloud.call_counts()["stop_server"] == 1
+    vm.refresh_from_db()
+    assert vm.status == "ACTIVE"
+    vm = vms.delete(vm, actor=ALICE)
+    play()
+    ended(vm.operation, None)
+    assert cloud.list_servers() == []
     ledger.check(cloud)
 
 
@@ -433,6 +453,21 @@ def test_a_delete_that_goes_wrong_once(
     broken = fault["kind"] == "fail_async"
     assert vm.status == ("ERROR" if broken else "ACTIVE" if code else "DELETED")
     ledger.check(cloud)
+
+
+def test_a_delete_that_was_begun_and_not_accepted_is_repeated(
+    make_vm: MakeVM, cloud: MockProvider, play: Play
+) -> None:
+    """Nova answers 500 where Neutron is away, and leaves the server ``deleting``."""
+    vm = make_vm()
+    cloud.poke(vm.server_id, task_state="deleting")
+    cloud.inject("delete_server", kind="fail", status=500)
+    vm = vms.delete(vm, actor=ALICE)
+    play()
+    ended(vm.operation, None)
+    assert cloud.call_counts()["delete_server"] == 2
+    ledger.check(cloud)
+    assert cloud.list_servers() == []
 
 
 def test_a_delete_that_failed_can_be_repeated(

@@ -95,6 +95,45 @@ def test_an_operation_ends_where_somebody_else_left_the_server(
     ledger.check(cloud)
 
 
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("stop", "ACTIVE", "SHUTOFF"),
+        ("start", "SHUTOFF", "ACTIVE"),
+        ("pause", "ACTIVE", "PAUSED"),
+        ("unpause", "PAUSED", "ACTIVE"),
+        ("suspend", "ACTIVE", "SUSPENDED"),
+        ("resume", "SUSPENDED", "ACTIVE"),
+        ("shelve", "ACTIVE", "SHELVED_OFFLOADED"),
+        ("unshelve", "SHELVED_OFFLOADED", "ACTIVE"),
+        ("rescue", "ACTIVE", "RESCUE"),
+        ("unrescue", "RESCUE", "ACTIVE"),
+    ],
+)
+def test_what_is_refused_because_it_is_done_is_done(
+    make_vm: MakeVM, cloud: MockProvider, play: Play, name: str, before: str, after: str
+) -> None:
+    """By somebody else, or by a call of ours that was taken for lost and came late."""
+    vm = make_vm(before)
+    VERBS[name](vm)
+    cloud.poke(vm.server_id, status=after)
+    play()
+    assert end_of(vm) == (after, "SUCCEEDED", None)
+    ledger.check(cloud)
+
+
+def test_a_rebuild_that_is_refused_was_not_done_by_anybody(
+    make_vm: MakeVM, cloud: MockProvider, play: Play
+) -> None:
+    vm = make_vm("ERROR")
+    VERBS["rebuild"](vm)
+    cloud.poke(vm.server_id, status="ACTIVE")
+    cloud.inject("rebuild_server", kind="fail", status=409)
+    play()
+    assert end_of(vm) == ("ACTIVE", "FAILED", "openstack-error")
+    ledger.check(cloud)
+
+
 def test_a_resize_that_somebody_else_confirmed_ends_well(
     make_vm: MakeVM, cloud: MockProvider, play: Play
 ) -> None:

@@ -1,0 +1,215 @@
+"""What operations and passes cost: calls to the cloud, queries, memory."""
+
+import gc
+import tracemalloc
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import pytest
+import time_machine
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from compute.models import VM, Cloud, Operation, Project
+from compute.models.vm import VERBS as RULES
+from compute.services import operations, quotas, snapshots, sync, vms
+from providers.mock import MockProvider, SeedServer
+from tests.conftest import ALICE, Drain, observe
+from tests.factories import VMFactory
+from tests.services import ledger
+from tests.services.verbs import SNAPSHOT_NAME, VERBS
+
+MakeVM = Callable[..., VM]
+
+
+def adopt_servers(cloud: MockProvider, count: int) -> list[VM]:
+    """Make VMs at rest with their servers, many and fast."""
+    made = VMFactory.build_batch(count, image_name="cirros")
+    for vm in made:
+        vm.server_id = str(uuid.uuid4())
+    cloud.seed(
+        SeedServer(
+            name=vm.name,
+            flavor_id="2",
+            image_id="0d5b0c3e-2f68-4c4b-9a73-7e1d5f8a0061",
+            tags=frozenset({str(vm.pk)}),
+            id=vm.server_id,
+        )
+        for vm in made
+    )
+    VM.objects.bulk_create(made)
+    quotas.recount(Project.objects.default())
+    return made
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_a_pass_over_quiet_vms_writes_one_row(
+    catalogue: None, project: Project, cloud: MockProvider, full: bool
+) -> None:
+    made = adopt_servers(cloud, 60)
+    observe(full=True)
+    versions = dict(VM.objects.values_list("pk", "version"))
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        observe(full=full)
+    writes = [q["sql"] for q in queries if not q["sql"].startswith("SELECT")]
+    # Two are of `observe` itself, which makes the pass due.
+    writes = [sql for sql in writes if "INSERT" in sql or "UPDATE" in sql]
+    assert all('"compute_cloud"' in sql for sql in writes), writes
+    assert len(queries) < 20
+    assert dict(VM.objects.values_list("pk", "version")) == versions
+    assert len(made) == 60
+
+
+def test_fifty_vms_in_flight_cost_no_more_listings_than_one(
+    catalogue: None, project: Project, cloud: MockProvider
+) -> None:
+    made = adopt_servers(cloud, 50)
+    observe(full=True)
+    for vm in made:
+        vms.stop(vm, actor=ALICE)
+    cloud.reset_counts()
+    for operation in Operation.objects.live():
+        operations.run(operation.pk)
+    observe()
+    assert not Operation.objects.live().exists()
+    assert set(VM.objects.values_list("status", flat=True)) == {"SHUTOFF"}
+    assert cloud.call_counts() == {"stop_server": 50, "list_servers": 1}
+    ledger.check(cloud)
+
+
+def test_images_are_listed_only_while_a_snapshot_is_taken(
+    make_vm: MakeVM, cloud: MockProvider
+) -> None:
+    vm = make_vm()
+    snapshots.create(vm, actor=ALICE, name="before")
+    cloud.reset_counts()
+    operations.run(Operation.objects.live().get().pk)
+    observe()
+    assert cloud.call_counts() == {
+        "snapshot_server": 1,
+        "list_servers": 1,
+        "list_snapshot_images": 1,
+    }
+    assert not Operation.objects.live().exists()
+    observe()
+    assert cloud.call_counts()["list_snapshot_images"] == 1
+
+
+def test_a_create_costs_one_call_and_shared_listings(
+    catalogue: None, project: Project, cloud: MockProvider, drain: Drain
+) -> None:
+    cloud.reset_counts()
+    vms.create(
+        project=project, actor=ALICE, name="web", flavor="m1.small", image="cirros"
+    )
+    drain()
+    assert spent(cloud) == {"create_server": 1}
+
+
+#: Beside the one write: the record of what the status alone cannot tell, a second step.
+EXTRA = {
+    "reboot": {"get_action": 1, "get_server": 2},
+    "reboot_hard": {"get_action": 1, "get_server": 2},
+    "rebuild": {"get_action": 1, "get_server": 2},
+    "restore": {"get_action": 1, "get_server": 2},
+    "resize": {"get_server": 1, "confirm_resize": 1},
+}
+WRITES = {
+    "reboot_hard": "reboot_server",
+    "restore": "rebuild_server",
+    "remove": "delete_server",
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_an_action_costs_one_call_and_shared_listings(
+    make_vm: MakeVM, cloud: MockProvider, drain: Drain, verb: str
+) -> None:
+    vm = make_vm(next(iter(RULES[verb].ends)))
+    if verb == "restore":
+        snapshots.create(vm, actor=ALICE, name=SNAPSHOT_NAME)
+        drain()
+        vm.refresh_from_db()
+    cloud.reset_counts()
+    VERBS[verb](vm)
+    drain()
+    ledger.check(cloud)
+    write = WRITES.get(verb, f"{verb}_server")
+    assert spent(cloud) == {write: 1, **EXTRA.get(verb, {})}
+
+
+def spent(cloud: MockProvider) -> dict[str, int]:
+    """Return the calls that were made but for the listings that all share."""
+    counts = cloud.call_counts()
+    shared = ("list_servers", "list_snapshot_images", "list_ports")
+    return {op: count for op, count in counts.items() if op not in shared}
+
+
+@pytest.fixture
+def still() -> Iterator[time_machine.Traveller]:
+    """Time that passes only when the test moves it."""
+    with time_machine.travel(datetime.now(UTC), tick=False) as traveller:
+        yield traveller
+
+
+def listings_in_ten_seconds(
+    cloud: MockProvider, still: time_machine.Traveller, count: int
+) -> int:
+    """Have ``count`` VMs in flight and return how often servers are listed."""
+    for vm in adopt_servers(cloud, count):
+        vms.stop(vm, actor=ALICE)
+    observe(full=True)
+    cloud.reset_counts()
+    for _ in range(100):
+        still.shift(0.1)
+        operations.sweep()
+        for operation in Operation.objects.claimable(timezone.now()):
+            operations.run(operation.pk)
+            sync.ask_for_pass("default")
+        sync.observe("default")
+    assert cloud.call_counts()["stop_server"] == count
+    return cloud.call_counts()["list_servers"]
+
+
+def test_200_vms_in_flight_are_listed_no_more_often_than_one(
+    catalogue: None,
+    project: Project,
+    cloud: MockProvider,
+    still: time_machine.Traveller,
+) -> None:
+    cloud.inject("stop_server", kind="stuck", times=0)
+    one = listings_in_ten_seconds(cloud, still, 1)
+    assert 10 < one <= 41
+    assert listings_in_ten_seconds(cloud, still, 200) <= one
+    assert Operation.objects.waiting().count() == 201
+
+
+@pytest.mark.slow
+def test_2500_servers_are_observed_page_by_page_in_constant_memory(
+    catalogue: None, project: Project, cloud: MockProvider
+) -> None:
+    made = adopt_servers(cloud, 2500)
+    observe(full=True)
+    with CaptureQueriesContext(connection) as queries:
+        observe(full=True)
+    assert len(queries) < 40
+    assert Cloud.objects.get().servers_seen == 2500
+    VM.objects.filter(pk=made[0].pk).update(status="SHUTOFF")
+    # What each pass leaves behind must not add up.
+    tracemalloc.start()
+    kept = []
+    for _ in range(3):
+        observe(full=True)
+        gc.collect()
+        kept.append(tracemalloc.get_traced_memory()[0])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept[-1] - kept[0] < 200_000
+    assert peak < 40_000_000
+    made[0].refresh_from_db()
+    assert made[0].status == "ACTIVE"
+    ledger.check(cloud)

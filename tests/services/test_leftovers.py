@@ -1,0 +1,231 @@
+"""What failed work left in the cloud is removed and told; all else is left alone."""
+
+import uuid
+from collections.abc import Callable
+
+import pytest
+import time_machine
+
+from compute.models import VM, Event, Project, Snapshot
+from compute.services import snapshots, vms
+from providers.base import Image
+from providers.mock import MockProvider, SeedServer
+from tests.conftest import ALICE, Drain, observe
+from tests.services import ledger
+from tests.services.conftest import Play
+
+MakeVM = Callable[..., VM]
+
+
+def removed() -> list[tuple[str, str]]:
+    events = Event.objects.filter(type="vm.leftover_removed").order_by("sequence")
+    assert all(event.actor == "system" and event.request_id for event in events)
+    return [(event.data["kind"], event.data["id"]) for event in events]
+
+
+def seed_with_tag(cloud: MockProvider, tag: str) -> str:
+    server = SeedServer(
+        "second", "2", "0d5b0c3e-2f68-4c4b-9a73-7e1d5f8a0061", tags=frozenset({tag})
+    )
+    return cloud.seed([server])[0]
+
+
+def put_image(cloud: MockProvider, vm: VM, tag: str) -> str:
+    image = Image(
+        id=str(uuid.uuid4()),
+        name="half",
+        status="queued",
+        visibility="private",
+        size_bytes=1,
+        server_id=vm.server_id,
+        tag=tag,
+    )
+    cloud.put_image(image)
+    return image.id
+
+
+def test_a_server_that_shows_after_its_create_was_repeated_is_removed(
+    catalogue: None,
+    project: Project,
+    cloud: MockProvider,
+    play: Play,
+    clock: time_machine.Traveller,
+) -> None:
+    cloud.inject("create_server", kind="lose_response")
+    cloud.inject("create_server", kind="hidden", delay=100)
+    vm = vms.create(
+        project=project, actor=ALICE, name="web", flavor="m1.tiny", image="cirros"
+    )
+    play()
+    vm.refresh_from_db()
+    assert vm.status == "ACTIVE"
+    clock.shift(200)
+    (late,) = [s.id for s in cloud.list_servers() if s.id != vm.server_id]
+    observe(full=True)
+    observe()
+    assert removed() == [("server", late)]
+    ledger.check(cloud)
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_a_second_server_with_a_vms_tag_is_removed_once(
+    make_vm: MakeVM, cloud: MockProvider, full: bool
+) -> None:
+    vm = make_vm()
+    second = seed_with_tag(cloud, str(vm.pk))
+    observe(full=full)
+    observe(full=full)
+    assert removed() == [("server", second)]
+    ledger.check(cloud)
+
+
+def test_a_server_of_a_deleted_vm_is_removed(
+    make_vm: MakeVM, cloud: MockProvider, drain: Drain
+) -> None:
+    vm = make_vm()
+    vms.delete(vm, actor=ALICE)
+    drain()
+    late = seed_with_tag(cloud, str(vm.pk))
+    observe()
+    assert removed() == [("server", late)]
+    ledger.check(cloud)
+
+
+def test_servers_that_are_not_ours_are_left_alone(
+    make_vm: MakeVM, cloud: MockProvider
+) -> None:
+    make_vm()
+    theirs = {seed_with_tag(cloud, tag) for tag in (str(uuid.uuid4()), "web", "")}
+    observe(full=True)
+    observe(full=True)
+    assert removed() == []
+    assert theirs <= {server.id for server in cloud.list_servers()}
+
+
+def test_nothing_is_removed_while_an_operation_lives(
+    make_vm: MakeVM, cloud: MockProvider, drain: Drain
+) -> None:
+    vm = make_vm()
+    second = seed_with_tag(cloud, str(vm.pk))
+    vms.stop(vm, actor=ALICE)
+    observe()
+    assert removed() == []
+    drain()
+    observe()
+    assert removed() == [("server", second)]
+
+
+def test_what_cannot_be_removed_now_is_removed_later(
+    make_vm: MakeVM, cloud: MockProvider
+) -> None:
+    vm = make_vm()
+    second = seed_with_tag(cloud, str(vm.pk))
+    cloud.inject("delete_server", kind="fail", status=503)
+    observe()
+    assert removed() == []
+    observe()
+    assert removed() == [("server", second)]
+
+
+@pytest.mark.parametrize("status", [403, 409])
+def test_what_is_refused_keeps_nothing_else_from_being_removed(
+    make_vm: MakeVM, cloud: MockProvider, drain: Drain, status: int
+) -> None:
+    vm, gone = make_vm(), make_vm()
+    port = cloud.leave_port(gone.server_id)
+    vms.delete(gone, actor=ALICE)
+    drain()
+    locked = seed_with_tag(cloud, str(vm.pk))
+    cloud.inject("delete_server", kind="fail", status=status)
+    observe(full=True)
+    assert removed() == [("port", port)]
+    observe(full=True)
+    assert removed() == [("port", port), ("server", locked)]
+
+
+def test_the_image_of_a_snapshot_that_failed_is_removed(
+    make_vm: MakeVM, cloud: MockProvider, play: Play
+) -> None:
+    vm = make_vm()
+    cloud.inject("snapshot_server", kind="stuck")
+    snapshot = snapshots.create(vm, actor=ALICE, name="nightly")
+    play()
+    snapshot.refresh_from_db()
+    assert (snapshot.status, snapshot.operation.error["code"]) == (  # type: ignore[union-attr,index]  # it failed
+        "ERROR",
+        "openstack-timeout",
+    )
+    cloud.poke(vm.server_id, status="ACTIVE")
+    observe(full=True)
+    assert removed() == [("image", snapshot.image_provider_id)]
+    ledger.check_images(cloud)
+
+
+def test_images_that_inherited_a_snapshots_tag_are_left_alone(
+    make_vm: MakeVM, cloud: MockProvider, drain: Drain
+) -> None:
+    """Nova hands an image's properties down, so a shelved server's image has our tag."""
+    vm = make_vm()
+    snapshot = snapshots.create(vm, actor=ALICE, name="nightly")
+    drain()
+    heir = put_image(cloud, vm, str(snapshot.pk))
+    snapshots.delete(Snapshot.objects.get(), actor=ALICE)
+    drain()
+    observe(full=True)
+    assert [image.id for image in cloud.list_snapshot_images()] == [heir]
+    assert removed() == []
+
+
+def test_the_image_of_a_snapshot_whose_answer_never_came_is_removed(
+    make_vm: MakeVM, cloud: MockProvider, drain: Drain
+) -> None:
+    vm = make_vm()
+    cloud.inject("snapshot_server", kind="fail", status=400)
+    snapshot = snapshots.create(vm, actor=ALICE, name="nightly")
+    drain()
+    late = put_image(cloud, vm, str(snapshot.pk))
+    observe(full=True)
+    assert removed() == [("image", late)]
+
+
+def test_a_port_without_its_server_is_removed(
+    make_vm: MakeVM, cloud: MockProvider, drain: Drain
+) -> None:
+    vm, other = make_vm(), make_vm()
+    port = cloud.leave_port(vm.server_id)
+    theirs = cloud.leave_port(str(uuid.uuid4()))
+    observe(full=True)
+    assert removed() == []
+    vms.delete(vm, actor=ALICE)
+    drain()
+    observe(full=True)
+    assert removed() == [("port", port)]
+    assert {p.server_id for p in cloud.list_ports()} >= {other.server_id}
+    assert theirs in {p.id for p in cloud.list_ports()}
+
+
+def test_a_pass_costs_no_extra_call_where_nothing_is_left(
+    make_vm: MakeVM, cloud: MockProvider
+) -> None:
+    make_vm()
+    observe(full=True)
+    cloud.reset_counts()
+    observe()
+    assert cloud.call_counts() == {"list_servers": 1}
+    observe(full=True)
+    assert cloud.call_counts() == {
+        "list_ports": 1,
+        "list_servers": 2,
+        "list_snapshot_images": 1,
+    }
+
+
+def test_a_network_service_that_is_down_does_not_fail_the_pass(
+    make_vm: MakeVM, cloud: MockProvider
+) -> None:
+    vm = make_vm()
+    cloud.inject("list_ports", kind="fail", status=503)
+    cloud.poke(vm.server_id, status="SHUTOFF")
+    observe(full=True)
+    vm.refresh_from_db()
+    assert vm.status == "SHUTOFF"
