@@ -6,7 +6,8 @@ class ComputeConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        # Celery finds its tasks here, and services get the way to announce work.
+        # Celery finds its tasks here, and services get the way to announce work; with
+        # the tasks comes compute.clouds and its check of the settings.
         from compute import tasks
 
         tasks.connect()

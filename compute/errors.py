@@ -22,7 +22,7 @@ class Problem(Exception):
     status: ClassVar[int]
     retryable: ClassVar[bool] = False
     #: Seconds a client shall wait before it tries again.
-    retry_after: ClassVar[int | None] = None
+    retry_after: int | None = None
 
     def __init__(self, detail: str, **members: Any) -> None:
         super().__init__(detail)
@@ -55,6 +55,24 @@ class ValidationError(Problem):
         super().__init__(detail, errors=[dict(error) for error in errors])
 
 
+class Unauthenticated(Problem):
+    code = "unauthenticated"
+    title = "Authentication is needed"
+    status = 401
+
+
+class TokenExpired(Problem):
+    code = "token-expired"
+    title = "The token has expired"
+    status = 401
+
+
+class PermissionDenied(Problem):
+    code = "permission-denied"
+    title = "Not permitted"
+    status = 403
+
+
 class NotFound(Problem):
     code = "not-found"
     title = "Not found"
@@ -78,6 +96,18 @@ class OperationInProgress(Problem):
 class ResourceInUse(Problem):
     code = "resource-in-use"
     title = "Resource is in use"
+    status = 409
+
+
+class NameConflict(Problem):
+    code = "name-conflict"
+    title = "The name is taken"
+    status = 409
+
+
+class LastAdmin(Problem):
+    code = "last-admin"
+    title = "A project keeps an admin"
     status = 409
 
 
@@ -107,6 +137,19 @@ class PreconditionFailed(Problem):
     status = 412
 
 
+class RateLimited(Problem):
+    code = "rate-limited"
+    title = "Too many requests"
+    status = 429
+    retryable = True
+
+
+class IdempotencyKeyReused(Problem):
+    code = "idempotency-key-reused"
+    title = "Idempotency-Key belongs to another request"
+    status = 422
+
+
 class InternalError(Problem):
     code = "internal-error"
     title = "Internal error"
@@ -117,6 +160,12 @@ class OpenStackError(Problem):
     code = "openstack-error"
     title = "The cloud refused or failed"
     status = 502
+
+
+class OpenStackRefused(Problem):
+    code = "openstack-refused"
+    title = "The cloud finds the request impossible"
+    status = 400
 
 
 class ServerVanished(Problem):
@@ -158,6 +207,8 @@ def from_provider(error: provider_errors.ProviderError) -> Problem:
             return OpenStackTimeout(f"The cloud did not answer: {error}", **members)
         case provider_errors.QuotaExceeded():
             return ResourceLimitExceeded(str(error), **members)
+        case provider_errors.InvalidRequest():
+            return OpenStackRefused(str(error), **members)
         case provider_errors.Unavailable():
             return OpenStackUnavailable(str(error), **members)
         case _:

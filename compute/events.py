@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db.models import F
 
-from compute.models import VM, Event, Operation, Project, Snapshot
+from compute.models import VM, Event, Operation, Outcome, Project, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,10 @@ class Actor:
     name: str
     #: ``req-<uuid4>`` of the request that caused it.
     request_id: str = ""
+    #: How the API token begins with which it came.
+    token: str = ""
+    #: Where it came from.
+    address: str | None = None
 
 
 #: The service acting on what it observed.
@@ -28,6 +32,7 @@ def record(
     type: str,
     *,
     actor: Actor,
+    project: Project | None = None,
     vm: VM | None = None,
     snapshot: Snapshot | None = None,
     operation: Operation | None = None,
@@ -39,19 +44,30 @@ def record(
     gaps and ordered as the commits are, so a reader that follows it misses nothing.
     """
     owner = vm or snapshot or operation
-    if owner is None:
-        raise ValueError("an event is about a VM, a snapshot or an operation")
-    event = Event(
-        type=type,
+    event = by(
+        actor,
+        type,
         vm=vm,
         snapshot=snapshot,
         operation=operation,
-        actor=actor.name,
-        request_id=actor.request_id,
         data=dict(data or {}),
     )
-    record_all(owner.project_id, [event])
+    if owner is None and project is None:
+        raise ValueError("an event is about a project or something of one")
+    record_all(owner.project_id if owner else project.pk, [event])  # type: ignore[union-attr]  # one of the two is there
     return event
+
+
+def by(actor: Actor, type: str, **fields: Any) -> Event:
+    """Return an event of somebody's, not yet written."""
+    return Event(
+        type=type,
+        actor=actor.name,
+        token=actor.token,
+        address=actor.address,
+        request_id=actor.request_id,
+        **fields,
+    )
 
 
 def record_all(project_id: UUID, events: Sequence[Event]) -> None:
@@ -63,3 +79,14 @@ def record_all(project_id: UUID, events: Sequence[Event]) -> None:
     for sequence, event in enumerate(events, start=newest - len(events) + 1):
         event.project_id, event.sequence = project_id, sequence
     Event.objects.bulk_create(events, batch_size=1000)
+
+
+def record_outside(
+    type: str,
+    *,
+    actor: Actor,
+    outcome: Outcome = Outcome.SUCCEEDED,
+    data: Mapping[str, Any] | None = None,
+) -> None:
+    """Write an event that is no project's: of a login, or of what operators do."""
+    by(actor, type, outcome=outcome, data=dict(data or {})).save(force_insert=True)

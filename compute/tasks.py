@@ -8,7 +8,7 @@ from django.conf import settings
 from kombu.exceptions import OperationalError
 
 from compute import clouds
-from compute.services import catalog, operations, outbox, sync
+from compute.services import catalog, idempotency, logins, operations, outbox, sync
 
 log = logging.getLogger(__name__)
 
@@ -66,5 +66,22 @@ def sweep() -> None:
 
 
 @shared_task
-def refresh_catalog() -> None:
-    catalog.refresh_all()
+def forget_idempotency_keys() -> None:
+    idempotency.forget_old()
+
+
+@shared_task
+def forget_logins() -> None:
+    logins.forget_old()
+
+
+@shared_task
+def refresh_catalogs() -> None:
+    """Have every cloud's catalogue refreshed, each on its own queue."""
+    for alias in clouds.aliases():
+        refresh_catalog.apply_async((alias,), queue=f"cloud.{alias}")
+
+
+@shared_task
+def refresh_catalog(alias: str) -> None:
+    catalog.keep_fresh(alias)

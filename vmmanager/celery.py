@@ -58,8 +58,12 @@ def configuration() -> dict[str, Any]:
             "sweep operations": _every(
                 settings.SWEEP_INTERVAL_SECONDS, "compute.tasks.sweep"
             ),
-            "refresh the catalogue": _every(
-                settings.CATALOG_INTERVAL_SECONDS, "compute.tasks.refresh_catalog"
+            "forget old idempotency keys": _every(
+                600.0, "compute.tasks.forget_idempotency_keys"
+            ),
+            "forget old logins": _every(3600.0, "compute.tasks.forget_logins"),
+            "refresh the catalogues": _every(
+                settings.CATALOG_INTERVAL_SECONDS, "compute.tasks.refresh_catalogs"
             ),
         },
     }
@@ -83,6 +87,6 @@ def keep_logging(**_: Any) -> None:
 
 @beat_init.connect
 @beat_embedded_init.connect
-def load_catalogue(**_: Any) -> None:
-    """Ask for the catalogue at once; its first turn would come minutes later."""
-    app.send_task("compute.tasks.refresh_catalog")
+def load_catalogues(**_: Any) -> None:
+    """Ask for the catalogues at once; their first turn would come minutes later."""
+    app.send_task("compute.tasks.refresh_catalogs")

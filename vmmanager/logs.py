@@ -22,6 +22,16 @@ PROCESSORS: list[Processor] = [
     structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
 ]
 
+#: At DEBUG these write whole requests, answers and SQL parameters: passwords, tokens,
+#: user_data. What went wrong they say above it.
+WIRETAPS = (
+    "django.db.backends",
+    "keystoneauth",
+    "keystoneauth1",
+    "openstack",
+    "urllib3",
+)
+
 
 def _dumps(line: EventDict, **_: Any) -> str:
     return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
@@ -85,5 +95,7 @@ def configure(*, level: str, log_format: str) -> dict[str, Any]:
             "celery.app.trace": {"level": "WARNING"},
             "celery.worker.strategy": {"level": "WARNING"},
             "daphne": {"level": "WARNING"},
+            # Whatever LOG_LEVEL is.
+            **{name: {"level": "WARNING"} for name in WIRETAPS},
         },
     }

@@ -1,9 +1,11 @@
 """All settings, read from the environment, in titled sections."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import environ
+from csp import constants as csp
 from django.core.exceptions import ImproperlyConfigured
 
 from vmmanager import __version__
@@ -58,8 +60,28 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_SECURE = not DEBUG
 SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"  # Strict would log out who follows a link to a VM
 CSRF_COOKIE_SECURE = not DEBUG
+CSRF_COOKIE_HTTPONLY = True  # pages carry the token themselves
+CSRF_COOKIE_SAMESITE = "Lax"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+CSRF_FAILURE_VIEW = "compute.admin.refusals.csrf_failure"
 X_FRAME_OPTIONS = "DENY"
+# Nothing but our own files, and no script inside a page: an injected one does not run.
+CONTENT_SECURITY_POLICY: dict[str, Any] = {
+    "DIRECTIVES": {
+        "default-src": [csp.NONE],
+        "script-src": [csp.SELF],
+        "style-src": [csp.SELF],
+        "img-src": [csp.SELF, "data:"],  # the icons in Swagger UI's stylesheet
+        "font-src": [csp.SELF],
+        "connect-src": [csp.SELF],
+        "object-src": [csp.NONE],
+        "base-uri": [csp.NONE],
+        "form-action": [csp.SELF],
+        "frame-ancestors": [csp.NONE],
+    }
+}
 DATA_UPLOAD_MAX_MEMORY_SIZE: int = env.int(
     "DATA_UPLOAD_MAX_MEMORY_SIZE", default=1_048_576
 )
@@ -76,6 +98,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",
+    "rest_framework_simplejwt.token_blacklist",
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -85,6 +108,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "vmmanager.request_id.RequestIDMiddleware",  # first, so that every answer has an id
+    "csp.middleware.CSPMiddleware",  # early, so that every page has its policy
     "compute.api.middleware.ProblemMiddleware",  # sees every error page of the others
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -92,6 +116,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "compute.admin.login.BrowserLoginMiddleware",  # right behind it: ends what was revoked
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -128,6 +153,13 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
+# A token of a login lives minutes; API tokens are for programs.
+SIMPLE_JWT: dict[str, Any] = {
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=10),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=1),
+}
+BROWSER_LOGIN_SECONDS = SESSION_COOKIE_AGE = 12 * 3600
+
 # --- Database ----------------------------------------------------------------
 
 DATABASE: dict[str, Any] = env.db_url(
@@ -152,6 +184,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Cache -------------------------------------------------------------------
 
+CACHE_URL: str = env.str("CACHE_URL", default="locmemcache://")
 CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
 
 # --- Work outside the request ------------------------------------------------
@@ -182,11 +215,39 @@ OBSERVE_FULL_INTERVAL_SECONDS: float = env.float(
 )
 CATALOG_INTERVAL_SECONDS: float = env.float("CATALOG_INTERVAL_SECONDS", default=300.0)
 
+# --- Projects ----------------------------------------------------------------
+
+# What a new project may have; a resource that is not named is not limited. The
+# default project, which migrate makes, has no limits.
+DEFAULT_QUOTAS: dict[str, int] = env.dict(
+    "DEFAULT_QUOTAS",
+    cast={"value": int},
+    default={
+        "vms": 10,
+        "vcpus": 20,
+        "ram_mb": 51_200,
+        "disk_gb": 1_000,
+        "snapshots": 20,
+    },
+)
+
 # --- HTTP API ----------------------------------------------------------------
 
 API_DEFAULT_WAIT_SECONDS: int = env.int("API_DEFAULT_WAIT_SECONDS", default=0)
 API_MAX_WAIT_SECONDS: int = env.int("API_MAX_WAIT_SECONDS", default=30)
 API_MAX_WAITERS: int = env.int("API_MAX_WAITERS", default=32)
+
+# Requests per seconds and principal: for all but these two, for asking how operations
+# stand, and for logging in (by address).
+RATE_LIMITS: dict[str, str] = {
+    "default": env.str("RATE_LIMIT", default="120/60 second"),
+    "poll": env.str("RATE_LIMIT_POLL", default="600/60 second"),
+    "auth": env.str("RATE_LIMIT_AUTH", default="10/60 second"),
+}
+# Shared by all processes if the cache is; else each process counts for itself.
+RATE_LIMIT_STORE: str = (
+    CACHE_URL if CACHE_URL.startswith(("redis:", "rediss:")) else "memory://"
+)
 
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_RENDERER_CLASSES": [
@@ -200,10 +261,13 @@ REST_FRAMEWORK: dict[str, Any] = {
         "rest_framework.parsers.MultiPartParser",
     ],
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rest_framework.authentication.SessionAuthentication",
+        "compute.api.authentication.BearerAuthentication",
+        "compute.api.authentication.BrowserAuthentication",
+        # Lets nobody in unless DEBUG is on.
+        "compute.api.authentication.DevelopmentAuthentication",
     ],
-    # Open, and therefore bound to loopback by runserver.
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.AllowAny"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "NUM_PROXIES": env.int("NUM_PROXIES", default=0),
     "DEFAULT_FILTER_BACKENDS": ["compute.api.filters.StrictFilterBackend"],
     "DEFAULT_PAGINATION_CLASS": "compute.api.pagination.Pagination",
     "DEFAULT_SCHEMA_CLASS": "compute.api.schema.AutoSchema",
@@ -226,6 +290,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "VERSION": __version__,
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "COMPONENT_SPLIT_PATCH": False,
@@ -238,6 +303,10 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         {"name": "operations", "description": "Work asked of a cloud, and its end."},
         {"name": "flavors", "description": "The sizes of VMs."},
         {"name": "images", "description": "What VMs are made from."},
+        {"name": "projects", "description": "Tenants, their members and quotas."},
+        {"name": "api-tokens", "description": "Keys for programs."},
+        {"name": "events", "description": "What happened, and what was refused."},
+        {"name": "auth", "description": "Logging in, and who one is."},
         {"name": "health", "description": "For who runs the service."},
     ],
     "POSTPROCESSING_HOOKS": [
@@ -251,6 +320,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "OperationStatus": "compute.models.OperationStatus.choices",
         "OperationType": "compute.models.OperationType.choices",
         "RebootType": "compute.services.vms.RebootType.choices",
+        "Role": "compute.models.Role.choices",
+        "Outcome": "compute.models.Outcome.choices",
     },
     # From the sidecar package, so that the page works without a network.
     "SWAGGER_UI_DIST": "SIDECAR",

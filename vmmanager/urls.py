@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from compute.admin.login import LoginView, LogoutView
 from compute.api import problem_pages
 from compute.api.health import Health, Ready
 
@@ -16,5 +17,10 @@ urlpatterns = [
     path("problems/<slug:code>", problem_pages.page, name="problem"),
     # APPEND_SLASH is off, for the API's sake.
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
+    # Before those of the admin, whose names they keep: everybody logs in here.
+    path("admin/login/", LoginView.as_view()),
+    path("admin/logout/", LogoutView.as_view()),
     path("admin/", admin.site.urls),
 ]
+
+handler403 = "compute.admin.refusals.forbidden"

@@ -21,7 +21,7 @@ from compute.models import (
     Project,
     VMStatus,
 )
-from compute.services import catalog, observed, settling
+from compute.services import catalog, observed, quotas, settling
 from providers.base import Server
 from providers.mock import MockProvider, SeedServer
 
@@ -116,6 +116,7 @@ def _store(
     for vm, operation in zip(vms, operations, strict=True):
         vm.operation = operation
     VM.objects.bulk_update(vms, ["operation"], batch_size=BATCH)
+    quotas.recount(project)
     events.record_all(
         project.pk,
         [

@@ -159,6 +159,8 @@ def _after_refusal(
         again = _retry(operation)
         if again is not None:
             return again
+    if verbs.is_done(operation, server):
+        return Done(operation.end_status, server)
     return Failed(from_provider(error), server=server)
 
 
@@ -242,7 +244,8 @@ def sweep() -> int:
     stale = now - timedelta(seconds=LOST_AFTER_SECONDS)
     lost = Operation.objects.claimable(now).filter(updated_at__lte=stale)
     late = Operation.objects.claimable(now).filter(deadline__lte=now)
-    found = {op.pk: op for op in (*lost.order_by("created_at")[:1000], *late)}
+    # Longest untouched first: those of a cloud that hangs keep no others from a turn.
+    found = {op.pk: op for op in (*lost.order_by("updated_at")[:1000], *late)}
     for operation in found.values():
         outbox.announce(operation)
     # So that the next sweep leaves them time to be taken.

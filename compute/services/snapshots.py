@@ -5,9 +5,11 @@ snapshot alone.
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 from django_fsm import can_proceed
 
 from compute import events
@@ -18,10 +20,11 @@ from compute.models import (
     Image,
     Operation,
     OperationType,
+    Resource,
     Snapshot,
     SnapshotStatus,
 )
-from compute.services import calls, outbox, vms
+from compute.services import calls, observed, outbox, quotas, vms
 from compute.services.outbox import (
     OUTCOME_STATUSES,
     Again,
@@ -37,6 +40,9 @@ from providers.base import Provider, Receipt
 
 #: Glance's words for an image that will never be active.
 DEAD_IMAGE_STATUSES = frozenset({"killed", "deleted", "pending_delete"})
+
+#: How long an image may take to show as active once its server's task has ended.
+IMAGE_GRACE = timedelta(seconds=30)
 
 #: What `update` may change.
 EDITABLE = frozenset({"name", "description", "labels"})
@@ -58,6 +64,7 @@ def create(
         vm = vms.lock(vm)
         vms.check(vm, "snapshot", expect=expect)
         vm.snapshot()
+        quotas.reserve(vm.project_id, {Resource.SNAPSHOTS: 1})
         snapshot: Snapshot = Snapshot.objects.create(
             project_id=vm.project_id,
             cloud=vm.cloud,
@@ -186,7 +193,24 @@ def perform_create(operation: Operation, provider: Provider) -> Outcome:
         _delete_image(operation, provider, found[0].id)
         return _failed(f"The cloud gave the snapshot's image up: {found[0].status}.")
     _remember(snapshot, found[0].id)
+    if found[0].status != Image.ACTIVE:
+        return _await(provider, snapshot, found[0])
     return look_create(operation, found[0])
+
+
+def _await(provider: Provider, snapshot: Snapshot, image: CloudImage) -> Outcome:
+    """Wait for an image, unless nobody works on it any more: its server rests.
+
+    Nova's record of a snapshot ends when it has begun, and where its host died or
+    Glance was away nobody removes the image. The passes do, once this has failed.
+    """
+    server = provider.get_server(snapshot.vm.server_id)
+    if observed.resting_status(server) is None:
+        return Waiting(step=image.status)
+    remaining = (server.updated_at + IMAGE_GRACE - timezone.now()).total_seconds()
+    if remaining > 0:
+        return Again(remaining)
+    return _failed(f"The cloud stopped working on an image that is {image.status}.")
 
 
 def _take(operation: Operation, provider: Provider, snapshot: Snapshot) -> Outcome:
@@ -212,23 +236,33 @@ def _failed(detail: str) -> Failed:
     return Failed(OpenStackError(detail), SnapshotStatus.ERROR)
 
 
-def look_create(operation: Operation, image: CloudImage | None) -> Outcome:
-    """Read from a listing of images how far the snapshot has come."""
+def look_create(
+    operation: Operation, image: CloudImage | None, *, resting: bool = False
+) -> Outcome:
+    """Read from a listing of images how far the snapshot has come.
+
+    ``resting``: its server was seen at rest before.
+    """
     if image is None or image.status in DEAD_IMAGE_STATUSES:
         return Again()
     if image.status == Image.ACTIVE:
         return Done(SnapshotStatus.AVAILABLE, image=image)
-    return Waiting(step=image.status)
+    return Again() if resting else Waiting(step=image.status)
 
 
 def perform_delete(operation: Operation, provider: Provider) -> Outcome:
     """Delete the image; one that is gone already counts as deleted.
 
-    Found by its tag, so that the image of a snapshot that failed is found too.
+    By its tag only where its id never reached us: images of servers that were booted
+    from it carry the tag too.
     """
     snapshot = _of(operation)
-    for image in provider.list_snapshot_images(tag=str(snapshot.pk)):
-        _delete_image(operation, provider, image.id)
+    image_ids = [snapshot.image_provider_id]
+    if not snapshot.image_provider_id:
+        found = provider.list_snapshot_images(tag=str(snapshot.pk))
+        image_ids = [image.id for image in found]
+    for image_id in image_ids:
+        _delete_image(operation, provider, image_id)
     return Done(SnapshotStatus.DELETED)
 
 
@@ -272,11 +306,19 @@ def finish(operation: Operation, outcome: Done | Failed | Cancelled) -> None:
         if isinstance(outcome, Done) and outcome.image is not None:
             snapshot.size_bytes = outcome.image.size_bytes
             snapshot.image = _catalogue(snapshot, outcome.image)
-        snapshot.save_changes("deleted_at", "error", "size_bytes", "image")
+        if snapshot.counted and not _is_there(snapshot):
+            snapshot.counted = False
+            quotas.count(snapshot.project_id, {Resource.SNAPSHOTS: -1})
+        snapshot.save_changes("deleted_at", "error", "size_bytes", "image", "counted")
         if vm is not None:
             # Its allowed_actions are back.
             vm.save_changes()
         _record_end(snapshot, operation, before=before)
+
+
+def _is_there(snapshot: Snapshot) -> bool:
+    """Whether its image is: one that failed leaves none, at the latest after a pass."""
+    return SnapshotStatus(snapshot.status) == SnapshotStatus.AVAILABLE
 
 
 def _settle(snapshot: Snapshot, status: str) -> None:

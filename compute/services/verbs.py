@@ -8,11 +8,27 @@ from functools import partial
 from typing import Protocol
 
 from compute.errors import OpenStackError, ServerVanished
-from compute.models import Operation
+from compute.models import Operation, OperationType
 from compute.services import calls, observed
 from compute.services.outbox import Again, Done, Failed, Outcome, Waiting
 from providers import errors
 from providers.base import Provider, Receipt, Server
+
+#: Want nothing but the status they end in, whoever brought the server there.
+_FOR_THE_STATUS = frozenset(
+    {
+        OperationType.VM_START,
+        OperationType.VM_STOP,
+        OperationType.VM_PAUSE,
+        OperationType.VM_UNPAUSE,
+        OperationType.VM_SUSPEND,
+        OperationType.VM_RESUME,
+        OperationType.VM_SHELVE,
+        OperationType.VM_UNSHELVE,
+        OperationType.VM_RESCUE,
+        OperationType.VM_UNRESCUE,
+    }
+)
 
 
 class Verb(Protocol):
@@ -128,6 +144,18 @@ def look(operation: Operation, server: Server) -> Outcome:
     if status == operation.end_status != operation.from_status:
         return Done(status, server)
     return Again()
+
+
+def is_done(operation: Operation, server: Server) -> bool:
+    """Say whether a server rests where a verb was to bring it.
+
+    If so a refusal is no failure: somebody was faster, or a call of ours that was taken
+    for lost came in late.
+    """
+    return (
+        operation.type in _FOR_THE_STATUS
+        and observed.resting_status(server) == operation.end_status
+    )
 
 
 def vanished() -> Failed:

@@ -24,12 +24,13 @@ from compute.models import (
     VM,
     OperationType,
     Project,
+    Resource,
     Snapshot,
     SnapshotStatus,
     VMStatus,
 )
 from compute.models.vm import VERBS
-from compute.services import catalog, outbox
+from compute.services import catalog, outbox, quotas
 from providers.errors import Conflict, ProviderError
 
 
@@ -58,7 +59,8 @@ def create(
     """Ask for a new VM.
 
     ``flavor`` and ``image`` are names or ids, kept as given. Raises ValidationError
-    for an unknown cloud, flavor or image, or an image too large for the flavor.
+    for an unknown cloud, flavor or image, or an image too large for the flavor, and
+    ResourceLimitExceeded when the project's quotas have no room.
     """
     alias = cloud or clouds.default_alias()
     if alias not in clouds.aliases():
@@ -77,7 +79,7 @@ def create(
         source, disk_gb=size.disk_gb, ram_mb=size.ram_mb, pointer="#/flavor"
     )
     with transaction.atomic():
-        vm: VM = VM.objects.create(
+        vm: VM = VM(
             project=project,
             cloud=alias,
             name=name,
@@ -93,6 +95,8 @@ def create(
             ram_mb=size.ram_mb,
             disk_gb=size.disk_gb,
         )
+        quotas.reserve(project.pk, quotas.held_by(vm))
+        vm.save(force_insert=True)
         operation = outbox.submit(
             OperationType.VM_CREATE,
             actor=actor,
@@ -176,11 +180,24 @@ def resize(
         check(vm, "resize", expect=expect)
         size = catalog.flavor(flavor, cloud=vm.cloud)
         catalog.check_resizable(vm, size)
+        # Both sizes until it ends: nobody knows yet which one stays.
+        vm.reserved_vcpus = max(0, size.vcpus - vm.vcpus)
+        vm.reserved_ram_mb = max(0, size.ram_mb - vm.ram_mb)
+        vm.reserved_disk_gb = max(0, size.disk_gb - vm.disk_gb)
+        quotas.reserve(
+            vm.project_id,
+            {
+                Resource.VCPUS: vm.reserved_vcpus,
+                Resource.RAM_MB: vm.reserved_ram_mb,
+                Resource.DISK_GB: vm.reserved_disk_gb,
+            },
+        )
         return _begin(
             vm,
             "resize",
             OperationType.VM_RESIZE,
             actor=actor,
+            fields=("reserved_vcpus", "reserved_ram_mb", "reserved_disk_gb"),
             params={
                 "flavor": flavor,
                 "flavor_id": str(size.pk),
@@ -363,6 +380,7 @@ def _begin(
     actor: Actor,
     snapshot: Snapshot | None = None,
     params: Mapping[str, Any] | None = None,
+    fields: tuple[str, ...] = (),
 ) -> VM:
     """Make the transition of a checked request, in the caller's transaction."""
     before = VMStatus(vm.status)
@@ -381,7 +399,7 @@ def _begin(
         end_status=VERBS[method].ends[before],
     )
     vm.operation = operation
-    vm.save_changes("operation")
+    vm.save_changes("operation", *fields)
     events.record(
         "vm.updated",
         actor=actor,

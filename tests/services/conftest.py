@@ -12,8 +12,6 @@ from compute.services import operations
 from providers.mock import MockProvider
 from tests.conftest import observe
 
-pytest.register_assert_rewrite("tests.services.ledger")
-
 
 @pytest.fixture
 def clock() -> Iterator[time_machine.Traveller]:

@@ -2,18 +2,28 @@
 
 from collections import Counter
 
-from compute.models import VM, Event, Operation, Project, Snapshot, SnapshotStatus
+from compute.models import (
+    VM,
+    Event,
+    Operation,
+    Project,
+    Resource,
+    Snapshot,
+    SnapshotStatus,
+)
+from compute.models.quota import in_use
 from compute.models.vm import MOVING
 from compute.services import observed
-from providers.mock import MockProvider
+from providers.base import Provider
 
 
-def check(cloud: MockProvider) -> None:
+def check(cloud: Provider) -> None:
     """Assert that nothing is under way, and that both sides agree."""
     check_at_rest()
     check_servers(cloud)
     check_images(cloud)
     check_history()
+    check_quotas()
 
 
 def check_at_rest() -> None:
@@ -23,7 +33,7 @@ def check_at_rest() -> None:
     assert not Snapshot.objects.filter(status__in=("CREATING", "DELETING")).exists()
 
 
-def check_servers(cloud: MockProvider) -> None:
+def check_servers(cloud: Provider) -> None:
     """Assert that each living VM has its one server, and that no other exists."""
     servers = [s for s in cloud.list_servers() if not observed.is_gone(s)]
     owners = Counter(tag for server in servers for tag in server.tags)
@@ -41,7 +51,7 @@ def check_servers(cloud: MockProvider) -> None:
             assert (vm.vcpus, vm.ram_mb) == (server.vcpus, server.ram_mb)
 
 
-def check_images(cloud: MockProvider) -> None:
+def check_images(cloud: Provider) -> None:
     """Assert that each image belongs to one living snapshot, and the other way."""
     images = cloud.list_snapshot_images()
     owners = Counter(image.tag for image in images)
@@ -52,6 +62,13 @@ def check_images(cloud: MockProvider) -> None:
     for tag, snapshot in alive.items():
         if snapshot.status == SnapshotStatus.AVAILABLE:
             assert tag in whole, "AVAILABLE without an image"
+
+
+def check_quotas() -> None:
+    """Assert that what quotas say is used is what the rows hold, to the last MB."""
+    for project in Project.objects.alive():
+        kept = {Resource(q.resource): q.used for q in project.quotas.all()}
+        assert kept == in_use(project), project
 
 
 def check_history() -> None:

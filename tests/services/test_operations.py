@@ -16,6 +16,7 @@ from compute.models import VM, Event, Image, Operation, OperationStatus, Project
 from compute.services import calls, operations, outbox, snapshots, vms
 from providers.mock import MockProvider
 from tests.conftest import ALICE, Drain, observe
+from tests.factories import VMFactory
 from tests.services import ledger
 from tests.services.conftest import Play
 from tests.services.mortal import MortalProvider, WorkerDied
@@ -145,6 +146,7 @@ def test_a_defect_of_ours_is_retried_then_told_without_its_words(
 ) -> None:
     vm = make_vm()
     vms.rebuild(vm, image="debian-12", actor=ALICE)
+    # pragma: allowlist nextline secret
     Operation.objects.live().update(params={"secret": "hunter2"})
     play()
     vm.refresh_from_db()
@@ -213,6 +215,33 @@ def test_a_lost_announcement_is_repeated(
         with django_capture_on_commit_callbacks(execute=True):
             assert operations.sweep() == count
     assert announced == [(live().pk, 0.0)]
+
+
+def test_lost_announcements_take_turns(
+    project: Project, clock: time_machine.Traveller
+) -> None:
+    """A cloud that hangs has more of them than one sweep repeats."""
+    Operation.objects.bulk_create(
+        Operation(
+            type="vm.stop",
+            project=project,
+            vm=vm,
+            created_at=timezone.now(),
+            deadline=timezone.now() + timedelta(hours=1),
+        )
+        for vm in VMFactory.create_batch(1001)
+    )
+    clock.shift(6)
+    assert operations.sweep() == 1000
+    clock.shift(3)
+    assert operations.sweep() == 1
+    clock.shift(6)
+    newest = Operation.objects.latest("updated_at")
+    assert operations.sweep() == 1000
+    newest.refresh_from_db()
+    clock.shift(6)
+    assert operations.sweep() == 1000
+    assert Operation.objects.get(pk=newest.pk).updated_at > newest.updated_at
 
 
 def test_an_operation_that_a_worker_has_is_left_to_it(

@@ -1,15 +1,12 @@
 """Races, with real threads on PostgreSQL: one wins, the others are told who."""
 
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import connection
 
 from compute.errors import (
     InvalidTransition,
@@ -25,6 +22,7 @@ from providers.mock import MockProvider
 from tests.api.client import Api
 from tests.conftest import ALICE, Drain, observe
 from tests.services import ledger
+from tests.services.racing import at_once, kinds
 
 pytestmark = [
     pytest.mark.postgres,
@@ -44,31 +42,6 @@ def agreement(cloud: MockProvider, drain: Drain) -> Iterator[None]:
     yield
     drain()
     ledger.check(cloud)
-
-
-def at_once(*calls: Callable[[], Any]) -> list[Any]:
-    """Run calls in threads that start together; return results and refusals.
-
-    Anything that is no `Problem`, such as a deadlock, is raised.
-    """
-    gate = threading.Barrier(len(calls))
-
-    def run(call: Callable[[], Any]) -> Any:
-        try:
-            with connection.cursor():  # connected before the race
-                gate.wait(timeout=30)
-            return call()
-        except Problem as problem:
-            return problem
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return list(pool.map(run, calls))
-
-
-def kinds(results: list[Any]) -> Counter[str]:
-    return Counter(type(result).__name__ for result in results)
 
 
 def test_of_fifty_stops_one_is_accepted_and_the_others_are_told_which(
@@ -91,6 +64,20 @@ def test_of_fifty_posts_one_gets_202_and_the_others_409(make_vm: MakeVM) -> None
     refused = [a.json() for a in answers if a.status_code == 409]
     assert {body["code"] for body in refused} == {"operation-in-progress"}
     assert {body["operation_id"] for body in refused} == {str(operation.pk)}
+
+
+def test_of_twenty_equal_keys_one_makes_a_vm_and_the_others_hear_of_it(
+    project: Project, catalogue: None
+) -> None:
+    new = {"name": "web", "flavor": "m1.small", "image": "cirros"}
+    answers = at_once(*[lambda: Api().post("/vms", new, Idempotency_Key="k")] * 20)
+    assert Counter(a.status_code for a in answers) == {202: 20}
+    vm = VM.objects.get()
+    assert {a.json()["id"] for a in answers} == {str(vm.pk)}
+    assert Counter("Idempotent-Replayed" in a.headers for a in answers) == {
+        True: 19,
+        False: 1,
+    }
 
 
 @pytest.mark.parametrize("status", ["ACTIVE", "SHUTOFF"])

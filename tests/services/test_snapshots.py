@@ -1,9 +1,11 @@
 """Snapshots: taken, shown, changed, deleted, and what they leave behind."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 
 from compute.errors import (
     InvalidTransition,
@@ -135,6 +137,47 @@ def test_an_image_that_the_cloud_gave_up_is_removed(
     assert snapshot.status == "ERROR"
     assert snapshot.error is not None
     assert snapshot.error["code"] == "openstack-error"
+    ledger.check(cloud)
+
+
+def test_a_snapshot_that_nobody_works_on_any_more_has_failed(
+    make_vm: MakeVM, cloud: MockProvider, play: Play
+) -> None:
+    """The host died: Nova has the server rest again, and forgets the image."""
+    vm = make_vm()
+    cloud.inject("snapshot_server", kind="stuck")
+    snapshot = snapshots.create(vm, actor=ALICE, name="before")
+    operations.run(Operation.objects.live().get().pk)
+    cloud.poke(vm.server_id, status="ACTIVE")
+    play()
+    snapshot.refresh_from_db()
+    assert snapshot.status == "ERROR"
+    assert snapshot.error is not None
+    assert snapshot.error["code"] == "openstack-error"
+    assert "queued" in snapshot.error["detail"]
+    operation = Operation.objects.latest("created_at")
+    assert operation.finished_at is not None
+    assert operation.finished_at - operation.created_at < timedelta(minutes=1)
+    observe(full=True)
+    ledger.check(cloud)
+
+
+def test_an_image_may_become_active_a_little_after_its_server_rests(
+    make_vm: MakeVM, cloud: MockProvider, clock: time_machine.Traveller, play: Play
+) -> None:
+    vm = make_vm()
+    cloud.inject("snapshot_server", kind="stuck")
+    snapshot = snapshots.create(vm, actor=ALICE, name="before")
+    operations.run(Operation.objects.live().get().pk)
+    cloud.poke(vm.server_id, status="ACTIVE")
+    observe()
+    operations.run(Operation.objects.live().get().pk)
+    clock.shift(10)
+    (image,) = cloud.list_snapshot_images()
+    cloud.put_image(image)  # which makes it active
+    play()
+    snapshot.refresh_from_db()
+    assert snapshot.status == "AVAILABLE"
     ledger.check(cloud)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+# pragma: allowlist nextline secret
 KEY = "k3Jq-9vW_x7Lr2Tz8Bn5Cd1Fg4Hm6Pw0Ys-Ea_Ui3Oo7Xt9Zv2Qk5"
 
 pytestmark = pytest.mark.slow
@@ -24,7 +25,7 @@ django.setup()
 print(json.dumps({name: getattr(settings, name, None) for name in (
     "DEBUG", "SECRET_KEY", "ALLOWED_HOSTS", "SESSION_COOKIE_SECURE", "LOG_FORMAT",
     "SECURE_SSL_REDIRECT", "SECURE_PROXY_SSL_HEADER", "DATABASES", "PROVIDERS",
-    "DEFAULT_CLOUD", "STORAGES")}))
+    "DEFAULT_CLOUD", "STORAGES", "CSRF_COOKIE_SECURE")}))
 """
     return subprocess.run(  # noqa: S603  # our own code
         [sys.executable, "-c", code],
@@ -56,6 +57,7 @@ def read(data_dir: Path, **env: str) -> dict[str, Any]:
         ({"ALLOWED_HOSTS": "vm.example.org", "SECRET_KEY": "x" * 60}, "SECRET_KEY"),
         ({"ALLOWED_HOSTS": "vm.example.org", "SECRET_KEY": KEY[:49]}, "SECRET_KEY"),
         (
+            # pragma: allowlist nextline secret
             {"ALLOWED_HOSTS": "vm.example.org", "SECRET_KEY": "django-insecure-" + KEY},
             "SECRET_KEY",
         ),
@@ -82,6 +84,7 @@ def test_production_is_the_default_and_closed(tmp_path: Path) -> None:
     assert settings["ALLOWED_HOSTS"][0] == "vm.example.org"
     assert "*" not in settings["ALLOWED_HOSTS"]
     assert settings["SESSION_COOKIE_SECURE"] is True
+    assert settings["CSRF_COOKIE_SECURE"] is True
     assert settings["SECURE_SSL_REDIRECT"] is True
     assert settings["SECURE_PROXY_SSL_HEADER"] is None
     assert settings["LOG_FORMAT"] == "json"

@@ -1,0 +1,250 @@
+"""Logins: a password for tokens, tokens for newer ones, and an end to both."""
+
+import uuid
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+
+from django.contrib.auth import authenticate
+from django.db import transaction
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare
+from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
+from rest_framework_simplejwt.settings import api_settings
+from rest_framework_simplejwt.token_blacklist.models import (
+    BlacklistedToken,
+    OutstandingToken,
+)
+from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
+
+from compute import events
+from compute.access import Access
+from compute.errors import TokenExpired, Unauthenticated
+from compute.events import Actor
+from compute.models import Login, LoginKind, Outcome, User
+from compute.services import principals
+
+#: The claim that names the login.
+CLAIM = "login"
+#: What is over is kept so long for operators to look at.
+KEPT = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What a login is shown; nothing of it is kept in clear."""
+
+    access: str
+    access_expires_at: datetime
+    refresh: str
+    refresh_expires_at: datetime
+
+    def __repr__(self) -> str:
+        return "Tokens(…)"
+
+
+def check_password(username: str, password: str, *, actor: Actor) -> User:
+    """Return the active user of a name and password, or raise Unauthenticated.
+
+    The answer and the time it takes do not tell whether there is such a user. Who
+    fails leaves an event.
+    """
+    user = authenticate(username=username, password=password)
+    if isinstance(user, User):
+        return user
+    # Names of others only: what somebody types there by mistake may be a password.
+    known = User.objects.filter(username=username).exists()
+    data = {"username": username} if known else {}
+    events.record_outside(
+        "login.failed", actor=actor, outcome=Outcome.FAILED, data=data
+    )
+    raise Unauthenticated("No active user with this name and password.")
+
+
+def begin(
+    user: User, *, kind: LoginKind, actor: Actor, user_agent: str, lifetime: timedelta
+) -> Login:
+    """Open a login of a user whose password was checked."""
+    with transaction.atomic():
+        now = timezone.now()
+        login: Login = Login.objects.create(
+            user=user,
+            kind=kind,
+            auth_hash=user.get_session_auth_hash(),
+            address=actor.address,
+            user_agent=user_agent[:255],
+            created_at=now,
+            refreshed_at=now,
+            expires_at=now + lifetime,
+        )
+        who = replace(actor, name=f"user:{user.get_username()}")
+        events.record_outside("login.succeeded", actor=who, data={"kind": kind})
+    return login
+
+
+def begin_tokens(user: User, *, actor: Actor, user_agent: str) -> Tokens:
+    """Open a login for a program or a shell, and return its first tokens."""
+    login = begin(
+        user,
+        kind=LoginKind.TOKENS,
+        actor=actor,
+        user_agent=user_agent,
+        lifetime=api_settings.REFRESH_TOKEN_LIFETIME,
+    )
+    User.objects.filter(pk=user.pk).update(last_login=login.created_at)
+    return _tokens(login)
+
+
+def refresh(text: str, *, actor: Actor) -> Tokens:
+    """Return new tokens for a refresh token, which is used up by it.
+
+    One that comes a second time was stolen, or its thief was faster: the login ends.
+    Raises TokenExpired and Unauthenticated, also when the user is active no more.
+    """
+    token = _decoded(_RefreshToken, text)
+    login = _open(token)
+    if not _use_up(token, login):
+        revoke(login, actor=actor, reason="a refresh token was used twice")
+        raise Unauthenticated("The token was used before; log in again.")
+    now = timezone.now()
+    login.refreshed_at = now
+    login.expires_at = now + api_settings.REFRESH_TOKEN_LIFETIME
+    login.save(update_fields=["refreshed_at", "expires_at"])
+    return _tokens(login)
+
+
+def end(text: str, *, actor: Actor) -> None:
+    """End the login of a refresh token, and with it all its tokens.
+
+    One that is not valid opens nothing: there is nothing to end.
+    """
+    try:
+        token = _decoded(_RefreshToken, text)
+        login = _open(token)
+    except (Unauthenticated, TokenExpired):
+        return
+    _use_up(token, login)
+    revoke(login, actor=actor)
+
+
+def revoke(login: Login, *, actor: Actor, reason: str = "") -> None:
+    """End a login: the next request with it is refused. Repeatable."""
+    with transaction.atomic():
+        now = timezone.now()
+        if Login.objects.open(now).filter(pk=login.pk).update(revoked_at=now):
+            data = {"user": login.user.get_username(), "kind": login.kind}
+            if reason:
+                data["reason"] = reason
+            events.record_outside("login.revoked", actor=actor, data=data)
+
+
+def access(text: str) -> Access:
+    """Return what an access token opens, or raise TokenExpired or Unauthenticated.
+
+    What was revoked, deactivated or given another password is refused at once.
+    """
+    login_id, expires_at = _verified(text)
+    if expires_at <= timezone.now().timestamp():
+        raise TokenExpired("The token has expired: refresh it or log in again.")
+    found = principals.by_login(login_id)
+    if found is None:
+        raise Unauthenticated("The token is not valid any more.")
+    _require_valid(found.user, found.auth_hash)
+    return Access(found.user, grants=found.grants)
+
+
+def is_open(login_id: str) -> bool:
+    """Whether a browser's login was not ended meanwhile."""
+    return Login.objects.open(timezone.now()).filter(pk=login_id).exists()
+
+
+def forget_old() -> None:
+    """Remove what ended long ago, and refresh tokens that have expired."""
+    now = timezone.now()
+    OutstandingToken.objects.filter(expires_at__lte=now).delete()
+    Login.objects.filter(expires_at__lte=now - KEPT).delete()
+
+
+class _RefreshToken(RefreshToken):
+    def check_blacklist(self) -> None:
+        """Leave it to `_use_up`, which tells a second use from a forgery."""
+
+
+def _decoded(kind: type[Token], text: str) -> Token:
+    try:
+        return kind(text)  # type: ignore[arg-type]  # it takes text, whatever it says
+    except ExpiredTokenError as error:
+        raise TokenExpired(
+            "The token has expired: refresh it or log in again."
+        ) from error
+    except TokenError as error:
+        raise Unauthenticated("The token is not valid.") from error
+
+
+@lru_cache(maxsize=2048)
+def _verified(text: str) -> tuple[uuid.UUID, int]:
+    """Return the login of an access token, and until when it is good.
+
+    Remembered, as a signature that is right stays right; whether its login is still
+    open is asked at every request.
+    """
+    token = _decoded(AccessToken, text)
+    return _login_of(token), token["exp"]
+
+
+def _login_of(token: Token) -> uuid.UUID:
+    try:
+        return uuid.UUID(str(token[CLAIM]))
+    except (KeyError, ValueError) as error:
+        raise Unauthenticated("The token is not valid.") from error
+
+
+def _require_valid(user: User, auth_hash: str) -> None:
+    same = constant_time_compare(auth_hash, user.get_session_auth_hash())
+    if not user.is_active or not same:
+        raise Unauthenticated("The token is not valid any more.")
+
+
+def _open(token: Token) -> Login:
+    found = Login.objects.open(timezone.now()).filter(pk=_login_of(token))
+    login = found.select_related("user").first()
+    if login is None:
+        raise Unauthenticated("The token is not valid any more.")
+    _require_valid(login.user, login.auth_hash)
+    return login
+
+
+def _use_up(token: Token, login: Login) -> bool:
+    """Put a refresh token on the blacklist; return whether it was not there yet.
+
+    The unique row decides between two that come at once. The token itself is not
+    stored: who reads the database shall not be able to use it.
+    """
+    outstanding, _ = OutstandingToken.objects.get_or_create(
+        jti=token[api_settings.JTI_CLAIM],
+        defaults={
+            "user": login.user,
+            "created_at": timezone.now(),
+            "expires_at": _end_of(token),
+            "token": "",
+        },
+    )
+    _, is_new = BlacklistedToken.objects.get_or_create(token=outstanding)
+    return bool(is_new)
+
+
+def _tokens(login: Login) -> Tokens:
+    refreshing, accessing = RefreshToken(), AccessToken()
+    for token in (refreshing, accessing):
+        token[CLAIM] = str(login.pk)
+        token[api_settings.USER_ID_CLAIM] = str(login.user_id)
+    return Tokens(
+        access=str(accessing),
+        access_expires_at=_end_of(accessing),
+        refresh=str(refreshing),
+        refresh_expires_at=_end_of(refreshing),
+    )
+
+
+def _end_of(token: Token) -> datetime:
+    return datetime.fromtimestamp(token["exp"], tz=UTC)

@@ -1,0 +1,171 @@
+"""Projects and their members."""
+
+from collections.abc import Mapping
+
+from django.db import IntegrityError, transaction
+
+from compute import events
+from compute.errors import LastAdmin, NameConflict, NotFound, ResourceInUse
+from compute.events import Actor
+from compute.models import APIToken, Membership, Project, Role, User
+from compute.services import outbox, quotas, tokens
+
+#: What `update` may change.
+EDITABLE = frozenset({"name", "description"})
+
+
+def create(
+    *, name: str, actor: Actor, description: str = "", admin: User | None = None
+) -> Project:
+    """Make a project, with its quotas and, if one is named, its first admin.
+
+    Raises NameConflict when a project of that name exists.
+    """
+    with transaction.atomic():
+        project = Project(name=name, description=description)
+        _save_named(project)
+        quotas.open_for(project)
+        events.record(
+            "project.created", actor=actor, project=project, data={"name": name}
+        )
+        if admin is not None:
+            set_member(project, admin, role=Role.ADMIN, actor=actor)
+    return project
+
+
+def update(
+    project: Project,
+    *,
+    actor: Actor,
+    changes: Mapping[str, str],
+    expect: frozenset[int] | None = None,
+) -> Project:
+    """Change its name or description.
+
+    Raises ResourceInUse for another name of the default project, which is found by it.
+    """
+    unknown = changes.keys() - EDITABLE
+    if unknown:
+        raise ValueError(f"not editable: {', '.join(sorted(unknown))}")
+    with transaction.atomic():
+        project = _lock(project)
+        outbox.check_expected(project, expect)
+        changed = {
+            name: [getattr(project, name), value]
+            for name, value in changes.items()
+            if getattr(project, name) != value
+        }
+        if not changed:
+            return project
+        if "name" in changed and project.is_default:
+            raise ResourceInUse("The default project keeps its name.")
+        for name in changed:
+            setattr(project, name, changes[name])
+        _save_named(project, *changed)
+        events.record("project.updated", actor=actor, project=project, data=changed)
+    return project
+
+
+def delete(
+    project: Project, *, actor: Actor, expect: frozenset[int] | None = None
+) -> None:
+    """Delete a project that holds nothing; its row and its history stay.
+
+    Its members leave it and its tokens are revoked. Raises ResourceInUse while it has
+    VMs or snapshots, and for the default project.
+    """
+    with transaction.atomic():
+        quotas.close_for(project)
+        project = _lock(project)
+        outbox.check_expected(project, expect)
+        if project.is_default:
+            raise ResourceInUse("The default project takes what names none: it stays.")
+        held = {
+            "vms": project.vms.filter(deleted_at=None).count(),
+            "snapshots": project.snapshots.filter(deleted_at=None).count(),
+        }
+        if any(held.values()):
+            raise ResourceInUse(
+                f"The project has {held['vms']} VMs and {held['snapshots']} snapshots.",
+                **held,
+            )
+        for token in APIToken.objects.alive().filter(project=project):
+            tokens.revoke(token, actor=actor)
+        project.memberships.all().delete()
+        project.mark_deleted()
+        project.save_changes("deleted_at")
+        events.record("project.deleted", actor=actor, project=project)
+
+
+def set_member(project: Project, user: User, *, role: Role, actor: Actor) -> Membership:
+    """Give a user a role in a project, in place of the one it may have.
+
+    Raises LastAdmin when the project's only admin would be none any more.
+    """
+    with transaction.atomic():
+        project = _lock(project)
+        known = Membership.objects.filter(project=project, user=user).first()
+        if known is None:
+            made = Membership.objects.create(project=project, user=user, role=role)
+            _record_member("added", made, actor=actor, role=role)
+            return made
+        if known.role != role:
+            _keep_an_admin(known)
+            before, known.role = known.role, role
+            known.save(update_fields=["role"])
+            _record_member("changed", known, actor=actor, role=[before, role])
+    return known
+
+
+def remove_member(project: Project, user: User, *, actor: Actor) -> None:
+    """Take a user out of a project. Raises LastAdmin, and NotFound for a stranger."""
+    with transaction.atomic():
+        project = _lock(project)
+        known = Membership.objects.filter(project=project, user=user).first()
+        if known is None:
+            raise NotFound(f"No member {user.pk}.")
+        _keep_an_admin(known)
+        known.delete()
+        _record_member("removed", known, actor=actor, role=known.role)
+
+
+def _keep_an_admin(leaving: Membership) -> None:
+    # Under the project's lock, so that of two admins who remove each other one stays.
+    if leaving.role != Role.ADMIN:
+        return
+    others = Membership.objects.filter(project=leaving.project_id, role=Role.ADMIN)
+    if not others.exclude(pk=leaving.pk).exists():
+        raise LastAdmin("Make somebody else an admin first.")
+
+
+def _record_member(
+    word: str, member: Membership, *, actor: Actor, role: object
+) -> None:
+    events.record(
+        f"membership.{word}",
+        actor=actor,
+        project=member.project,
+        data={"user": member.user.get_username(), "role": role},
+    )
+
+
+def _save_named(project: Project, *fields: str) -> None:
+    try:
+        with transaction.atomic():
+            if fields:
+                project.save_changes(*fields)
+            else:
+                project.save(force_insert=True)
+    except IntegrityError as error:
+        raise NameConflict(f"There is a project {project.name} already.") from error
+
+
+def _lock(project: Project) -> Project:
+    found: Project | None = (
+        Project.objects.select_for_update(no_key=True)
+        .filter(pk=project.pk, deleted_at=None)
+        .first()
+    )
+    if found is None:
+        raise NotFound("No such project.")
+    return found

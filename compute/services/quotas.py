@@ -1,0 +1,139 @@
+"""Quotas: reserved in the transaction that makes or enlarges something, given back
+in the one that ends it. So no two requests pass by one free place, and none leaks.
+"""
+
+from collections.abc import Collection, Mapping
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Case, F, IntegerField, Value, When
+
+from compute import events
+from compute.errors import NotFound, ResourceLimitExceeded
+from compute.events import Actor
+from compute.models import VM, Project, Quota, Resource
+from compute.models.quota import in_use
+
+#: Resource -> how much of it.
+Amounts = Mapping[Resource, int]
+
+
+def open_for(project: Project) -> None:
+    """Give a new project its quotas, with the limits of the settings."""
+    limits = settings.DEFAULT_QUOTAS
+    Quota.objects.bulk_create(
+        Quota(project=project, resource=resource, limit=limits.get(resource.value))
+        for resource in Resource
+    )
+
+
+def reserve(project_id: UUID, amounts: Amounts) -> None:
+    """Count something that is about to be, in its own transaction, or refuse it.
+
+    Raises ResourceLimitExceeded with limit, used and requested, and NotFound when the
+    project was deleted meanwhile. The rows stay locked to the end of the transaction.
+    Call it after the VM's lock and before the first event: one lock order.
+    """
+    wanted = {resource: amount for resource, amount in amounts.items() if amount > 0}
+    rows = _lock(project_id, wanted)
+    if len(rows) < len(wanted):
+        raise NotFound("No such project.")
+    for row in rows:
+        requested = wanted[Resource(row.resource)]
+        if row.limit is not None and row.used + requested > row.limit:
+            raise ResourceLimitExceeded(
+                f"The project's quota of {row.resource} is {row.limit}; {row.used} are "
+                f"used and {requested} more were asked for.",
+                resource=row.resource,
+                limit=row.limit,
+                used=row.used,
+                requested=requested,
+            )
+    _add(project_id, wanted)
+
+
+def close_for(project: Project) -> None:
+    """Take away a project's quotas: from here on nothing new fits in.
+
+    Call it before the project is locked and looked into, in one transaction: who is
+    reserving meanwhile is waited for, who comes later is refused.
+    """
+    _lock(project.pk, Resource)
+    Quota.objects.filter(project=project).delete()
+
+
+def _lock(project_id: UUID, resources: Collection[Resource]) -> list[Quota]:
+    # In one order always: an UPDATE locks its rows in whatever order it finds them.
+    return list(
+        Quota.objects.select_for_update(no_key=True)
+        .filter(project=project_id, resource__in=resources)
+        .order_by("resource")
+    )
+
+
+def count(project_id: UUID, amounts: Amounts) -> None:
+    """Count what is there, or (below zero) is no more; nothing is refused."""
+    changed = {resource: amount for resource, amount in amounts.items() if amount}
+    if changed:
+        _lock(project_id, changed)
+        _add(project_id, changed)
+
+
+def _add(project_id: UUID, changed: Amounts) -> None:
+    if not changed:
+        return
+    Quota.objects.filter(project=project_id, resource__in=changed).update(
+        used=F("used")
+        + Case(
+            *(When(resource=r, then=Value(n)) for r, n in changed.items()),
+            output_field=IntegerField(),
+        )
+    )
+
+
+def held_by(vm: VM) -> Amounts:
+    """Return what a VM takes of its project's quotas as it is now."""
+    if not vm.counted:
+        return {}
+    return {
+        Resource.VMS: 1,
+        Resource.VCPUS: vm.vcpus + vm.reserved_vcpus,
+        Resource.RAM_MB: vm.ram_mb + vm.reserved_ram_mb,
+        Resource.DISK_GB: vm.disk_gb + vm.reserved_disk_gb,
+    }
+
+
+def settle(project_id: UUID, *, before: Amounts, after: Amounts) -> None:
+    """Count the difference between what something took and what it takes now."""
+    count(
+        project_id,
+        {
+            resource: after.get(resource, 0) - before.get(resource, 0)
+            for resource in Resource
+        },
+    )
+
+
+def recount(project: Project) -> None:
+    """Count a project's rows anew, for what was written without its services."""
+    with transaction.atomic():
+        _lock(project.pk, Resource)
+        for resource, used in in_use(project).items():
+            Quota.objects.filter(project=project, resource=resource).update(used=used)
+
+
+def update(
+    project: Project, *, actor: Actor, limits: Mapping[Resource, int | None]
+) -> None:
+    """Set limits; one below what is used stops new things, and removes none."""
+    with transaction.atomic():
+        changed = {}
+        for row in _lock(project.pk, limits):
+            limit = limits[Resource(row.resource)]
+            if row.limit != limit:
+                changed[row.resource] = [row.limit, limit]
+                row.limit = limit
+                row.save(update_fields=["limit"])
+        if changed:
+            events.record("quota.updated", actor=actor, project=project, data=changed)

@@ -1,0 +1,147 @@
+"""API tokens: made once, shown once, known again by their digest."""
+
+import hashlib
+import hmac
+import secrets
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from compute import events
+from compute.access import Access, Grant, TokenUsed
+from compute.errors import PermissionDenied, TokenExpired, Unauthenticated
+from compute.events import Actor
+from compute.models import APIToken, Membership, Project, Role, User
+from compute.models.api_token import PREFIX_LENGTH, SCHEME
+from compute.models.permission import PERMISSIONS
+from compute.services import principals
+from compute.services.principals import TokenFound
+
+#: A token that names no end has this one.
+LIFETIME = timedelta(days=90)
+#: `last_used_at` is no more exact: a write per request would cost more than the read.
+USE_NOTED_EVERY = timedelta(minutes=1)
+
+
+def create(
+    *,
+    user: User,
+    project: Project,
+    role: Role,
+    name: str,
+    actor: Actor,
+    expires_at: datetime | None,
+) -> tuple[APIToken, str]:
+    """Make a token; return it with its secret, which nobody can read again.
+
+    Raises PermissionDenied when the role is above the user's own in the project.
+    """
+    membership = Membership.objects.filter(user=user, project=project).first()
+    member = Role(membership.role) if membership else None
+    own = _own_role(user, member, wanted=role)
+    if own is None or role.rank > own.rank:
+        raise PermissionDenied(f"A token cannot have the role {role}: you do not.")
+    secret = f"{SCHEME}{secrets.token_urlsafe(32)}"
+    with transaction.atomic():
+        token: APIToken = APIToken.objects.create(
+            user=user,
+            project=project,
+            role=role,
+            name=name,
+            prefix=_prefix(secret),
+            digest=_digest(secret),
+            expires_at=expires_at,
+        )
+        events.record(
+            "api-token.created", actor=actor, project=project, data=_told(token)
+        )
+    return token, secret
+
+
+def revoke(token: APIToken, *, actor: Actor) -> None:
+    """End a token: the next request with it is refused. Repeatable."""
+    with transaction.atomic():
+        now = timezone.now()
+        if APIToken.objects.alive().filter(pk=token.pk).update(revoked_at=now):
+            events.record(
+                "api-token.revoked",
+                actor=actor,
+                project=token.project,
+                data=_told(token),
+            )
+
+
+def authenticate(secret: str) -> Access:
+    """Return what a token opens, or raise Unauthenticated or TokenExpired.
+
+    It is worth what its user is worth now: the role is the lower of both.
+    """
+    prefix, digest = _prefix(secret), _digest(secret)
+    now = timezone.now()
+    for found in principals.by_prefix(prefix, stale_before=now - USE_NOTED_EVERY):
+        if not hmac.compare_digest(found.digest, digest):
+            continue
+        role = _effective(found)
+        if found.is_expired:
+            raise TokenExpired("The API token has expired: make a new one.")
+        if found.is_stale:
+            APIToken.objects.filter(pk=found.id).update(last_used_at=now)
+        return Access(
+            found.user,
+            grants={found.project_id: Grant(role, found.event_sequence)},
+            token=TokenUsed(found.id, prefix, found.project_id),
+        )
+    raise Unauthenticated("The API token is not valid.")
+
+
+def _effective(found: TokenFound) -> Role:
+    own = _own_role(found.user, found.user_role, wanted=found.role)
+    if own is None or not found.user.is_active:
+        raise Unauthenticated("The API token is not valid.")
+    return min(found.role, own, key=_rank)
+
+
+def _own_role(user: User, member: Role | None, *, wanted: Role) -> Role | None:
+    """Return the role that a user has as a member, or that an operator's account is worth."""
+    if member is not None and member.rank >= wanted.rank:
+        return member
+    roles = [role for role in (member, _role_of_operator(user)) if role is not None]
+    return max(roles, key=_rank, default=None)
+
+
+def _role_of_operator(user: User) -> Role | None:
+    """Return the highest role of which an operator has every permission."""
+    if not user.is_staff:
+        return None
+    held = [
+        role
+        for role in Role
+        if all(
+            user.has_perm(permission.django_name)
+            for permission in PERMISSIONS.values()
+            if permission.is_granted_to(role)
+        )
+    ]
+    return max(held, key=_rank, default=None)
+
+
+def _rank(role: Role) -> int:
+    return role.rank
+
+
+def _prefix(secret: str) -> str:
+    return secret[: len(SCHEME) + PREFIX_LENGTH]
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _told(token: APIToken) -> dict[str, object]:
+    return {
+        "name": token.name,
+        "prefix": token.prefix,
+        "user": token.user.get_username(),
+        "role": token.role,
+    }

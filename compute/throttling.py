@@ -1,0 +1,133 @@
+"""How often a principal may ask: `limits` counts, in Redis for all processes together.
+
+A limiter that cannot count lets requests pass: it protects the service, and must not
+be what brings it down.
+"""
+
+import logging
+import time
+from dataclasses import dataclass
+from functools import cache
+
+from django.conf import settings
+from limits import RateLimitItem, parse
+from limits.errors import StorageError
+from limits.storage import storage_from_string
+from limits.strategies import FixedWindowRateLimiter
+
+from compute.errors import RateLimited
+
+log = logging.getLogger(__name__)
+
+#: Seconds for which a store that failed is not asked again.
+REST_SECONDS = 5.0
+#: Seconds a store has to answer.
+STORE_TIMEOUT = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A number of requests per window; the draft of the IETF's RateLimit headers."""
+
+    name: str
+    item: RateLimitItem
+
+    @property
+    def header(self) -> str:
+        return f'"{self.name}";q={self.item.amount};w={self.item.get_expiry()}'
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a principal stands with a policy after this request."""
+
+    policy: Policy
+    #: Whether there was room for it.
+    admitted: bool
+    remaining: int
+    #: Seconds until the window begins anew.
+    reset: int
+
+    @property
+    def header(self) -> str:
+        return f'"{self.policy.name}";r={self.remaining};t={self.reset}'
+
+    def refusal(self) -> RateLimited:
+        """Return the problem of one request too many."""
+        item = self.policy.item
+        problem = RateLimited(
+            f"More than {item.amount} requests in {item.get_expiry()} seconds.",
+            violated_policies=[self.policy.name],
+        )
+        problem.retry_after = self.reset
+        return problem
+
+
+class _Store:
+    """The counter, and whether it is worth asking."""
+
+    def __init__(self, url: str) -> None:
+        timeouts = (
+            {
+                "socket_timeout": STORE_TIMEOUT,
+                "socket_connect_timeout": STORE_TIMEOUT,
+            }
+            if url.startswith("redis")
+            else {}
+        )
+        storage = storage_from_string(url, wrap_exceptions=True, **timeouts)
+        self._limiter = FixedWindowRateLimiter(storage)
+        self._asked_again_at = 0.0
+
+    def hit(self, item: RateLimitItem, *keys: str) -> tuple[bool, int, int] | None:
+        """Return whether there was room, what is left and for how many seconds."""
+        if time.monotonic() < self._asked_again_at:
+            return None
+        try:
+            admitted = self._limiter.hit(item, *keys)
+            window = self._limiter.get_window_stats(item, *keys)
+        except StorageError as error:
+            if self._asked_again_at == 0.0:
+                log.warning("Requests are not counted, the store is down: %s", error)
+            self._asked_again_at = time.monotonic() + REST_SECONDS
+            return None
+        if self._asked_again_at:
+            log.warning("Requests are counted again")
+            self._asked_again_at = 0.0
+        return (
+            admitted,
+            window.remaining,
+            max(1, round(window.reset_time - time.time())),
+        )
+
+
+@cache
+def _store() -> _Store:
+    return _Store(settings.RATE_LIMIT_STORE)
+
+
+@cache
+def policies() -> dict[str, Policy]:
+    """Return the policies by name; read when first needed."""
+    return {
+        name: Policy(name, parse(text)) for name, text in settings.RATE_LIMITS.items()
+    }
+
+
+def reset() -> None:
+    """Read the settings anew: tests change them."""
+    _store.cache_clear()
+    policies.cache_clear()
+    policy_header.cache_clear()
+
+
+@cache
+def policy_header() -> str:
+    return ", ".join(policy.header for policy in policies().values())
+
+
+def count(name: str, principal: str) -> Standing | None:
+    """Count a request; return how its principal stands, ``None`` if nobody counts."""
+    policy = policies()[name]
+    counted = _store().hit(policy.item, name, principal)
+    return None if counted is None else Standing(policy, *counted)
