@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from compute.api import filters
 from compute.api.viewset import ResourceViewSet
 from compute.models import Flavor, Image
-from compute.models.catalog import CatalogEntry
+from compute.models.catalog import CatalogEntry, ImageQuerySet
 
 
 class DeprecationSerializer(serializers.Serializer[Any]):
@@ -96,6 +96,7 @@ class CatalogFilter(filters.NamedFilterSet):
 class FlavorViewSet(ResourceViewSet[Flavor]):
     """Flavors: the sizes of VMs."""
 
+    queryset = Flavor.objects.none()  # its model, for the schema
     noun = "flavor"
     serializer_class = FlavorSerializer
     filterset_class = CatalogFilter
@@ -111,6 +112,7 @@ class FlavorViewSet(ResourceViewSet[Flavor]):
 class ImageViewSet(ResourceViewSet[Image]):
     """Images: what VMs are made from."""
 
+    queryset = Image.objects.none()  # its model, for the schema
     noun = "image"
     serializer_class = ImageSerializer
     filterset_class = CatalogFilter
@@ -118,6 +120,11 @@ class ImageViewSet(ResourceViewSet[Image]):
     default_ordering = "name"
 
     def get_queryset(self) -> QuerySet[Image]:
-        if self.action == "retrieve":
-            return Image.objects.all()
-        return Image.objects.offered()
+        every: ImageQuerySet = Image.objects.all()
+        if self.action == "list":
+            every = every.offered()
+        if self.access.is_operator_for(self.permission):
+            return every
+        # What has no project everybody may boot from.
+        own = self.access.reach(self.permission, field="project_id")
+        return every.filter(Q(project=None) | own)

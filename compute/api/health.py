@@ -36,6 +36,7 @@ class Health(APIView):
     """Say that the process answers. Touches nothing else."""
 
     authentication_classes = ()
+    permission_classes = ()
     http_method_names = ("get", "head")
 
     @extend_schema(responses=HealthSerializer, tags=["health"])
@@ -51,6 +52,7 @@ class Ready(APIView):
     """
 
     authentication_classes = ()
+    permission_classes = ()
     http_method_names = ("get", "head")
 
     @extend_schema(responses=ReadySerializer, tags=["health"])

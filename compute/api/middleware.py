@@ -14,17 +14,17 @@ from compute.api.problems import (
     LengthRequired,
     MethodNotAllowed,
     PayloadTooLarge,
-    PermissionDenied,
     is_browser,
     plain_response,
 )
 
 #: How Django's own error pages read as problems.
 _BY_STATUS: dict[int, type[errors.Problem]] = {
-    403: PermissionDenied,
+    403: errors.PermissionDenied,
     404: errors.NotFound,
     405: MethodNotAllowed,
     413: PayloadTooLarge,
+    429: errors.RateLimited,
     500: errors.InternalError,
 }
 

@@ -1,6 +1,8 @@
 """Operations: what was asked of a cloud, and what became of it."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
+from operator import attrgetter
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -13,10 +15,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from compute.api import filters, prefer
+from compute.api import filters, idempotency, prefer
 from compute.api.fields import Body, NoBody
 from compute.api.viewset import POLL_AFTER, ResourceViewSet, operation_error
 from compute.models import Operation, OperationStatus, OperationType
+from compute.services import idempotency as keys
 from compute.services import operations
 
 
@@ -108,14 +111,20 @@ class OperationFilter(FilterSet):
 class OperationViewSet(ResourceViewSet[Operation]):
     """Operations."""
 
+    queryset = Operation.objects.none()  # its model, for the schema
     noun = "operation"
     serializer_class = OperationSerializer
     filterset_class = OperationFilter
     orderings = ("created_at",)
+    versioned = False
     bodies: ClassVar[Mapping[str, type[Body]]] = {"cancel": NoBody}
 
+    def policy_of(self, request: Request) -> str:
+        # Who waits by asking must not use up what all other requests share.
+        return "poll" if request.method in ("GET", "HEAD") else "default"
+
     def get_queryset(self) -> QuerySet[Operation]:
-        return Operation.objects.all()
+        return self.visible(Operation.objects.all())
 
     def retrieve(self, request: Request, id: Any) -> Response:
         """Return one; `Prefer: wait=N` answers when it has ended."""
@@ -141,15 +150,28 @@ class OperationViewSet(ResourceViewSet[Operation]):
     @action(detail=True, methods=["post"], url_path="actions/cancel")
     def cancel(self, request: Request, id: Any) -> Response:
         """Stop it, as far as the cloud can: what was built is removed again."""
+        found = self.get_object()
         self.body()
-        operation = operations.cancel(self.get_object(), actor=self.actor)
+        operation, replayed = self.cancel_once(found)
         applied = prefer.long_poll(
             request, operation, default=settings.API_DEFAULT_WAIT_SECONDS
         )
         operation = self.get_object()
         response = self.item(operation, status=202 if operation.is_live else 200)
         response.headers["Operation-Location"] = self.url("operation", operation.pk)
+        if replayed:
+            response.headers["Idempotent-Replayed"] = "true"
         return self.with_poll_headers(response, operation, applied)
+
+    def cancel_once(self, found: Operation) -> tuple[Operation, bool]:
+        """Cancel, unless a request with the same key did; say whether one did."""
+        actor = self.actor
+        key = idempotency.key_of(self.request, actor, project_id=found.project_id)
+        cancel = partial(operations.cancel, found, actor=actor)
+        try:
+            return keys.once(key, cancel, attrgetter("pk")), False
+        except keys.Replayed as first:
+            return first.operation, True
 
     def with_poll_headers(
         self, response: Response, operation: Operation, applied: str | None

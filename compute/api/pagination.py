@@ -18,8 +18,6 @@ from rest_framework.response import Response
 
 from compute.api.parameters import refuse, whole_number
 from compute.api.problems import CursorInvalid
-from compute.models import Project
-from compute.models.project import DEFAULT_PROJECT_NAME
 
 DEFAULT_PER_PAGE = 20
 MAX_PER_PAGE = 100
@@ -66,8 +64,9 @@ class Pagination(BasePagination):
     count: int | None = None
     next: str | None = None
     previous: str | None = None
-    #: The newest event before the rows were read: where to listen for what follows.
-    event_sequence = 0
+    #: The newest event of the project before the rows were read: where to listen for
+    #: what follows. ``None`` for a list of several projects, which count each their own.
+    event_sequence: int | None = None
 
     def paginate_queryset(
         self, queryset: Any, request: Request, view: Any = None
@@ -82,17 +81,18 @@ class Pagination(BasePagination):
         per_page = whole_number(
             request, "per_page", default=DEFAULT_PER_PAGE, highest=MAX_PER_PAGE
         )
-        self.event_sequence = Project.objects.values_list(
-            "event_sequence", flat=True
-        ).get(name=DEFAULT_PROJECT_NAME)
-        if "cursor" in params:
-            return self._by_cursor(queryset, keys, per_page)
-        return self._by_number(queryset, keys, per_page)
+        self.event_sequence = view.event_sequence()
+        rows = view.rows(queryset)
+        if "cursor" in params or view.cursor_only:
+            return self._by_cursor(rows, keys, per_page)
+        # Counted without what the rows are joined with: SQLite would join them all.
+        self.count = queryset.count()
+        return self._by_number(rows, keys, per_page, count=self.count)
 
     # By number
 
     def _by_number(
-        self, queryset: QuerySet[Any], keys: list[Key], per_page: int
+        self, queryset: QuerySet[Any], keys: list[Key], per_page: int, *, count: int
     ) -> list[Any]:
         page = whole_number(self.request, "page", default=1, highest=MAX_DEPTH)
         if page * per_page > MAX_DEPTH:
@@ -101,12 +101,11 @@ class Pagination(BasePagination):
                 "too_deep",
                 f"page * per_page is at most {MAX_DEPTH}; use cursor to go deeper.",
             )
-        self.count = queryset.count()
-        last = max(1, -(-self.count // per_page))
+        last = max(1, -(-count // per_page))
         start = (page - 1) * per_page
         rows: list[Any] = []
         # A page past the end is empty, not an error: rows vanish while a client pages.
-        if start < self.count:
+        if start < count:
             rows = list(queryset.order_by(*_order(keys))[start : start + per_page])
         if page < last:
             self.next = self._url(page=str(page + 1))
@@ -156,7 +155,7 @@ class Pagination(BasePagination):
         )
 
     def _position(self, keys: list[Key], model: type[Model]) -> Position | None:
-        text = self.request.query_params["cursor"]
+        text = self.request.query_params.get("cursor", "")
         if text == "":
             return None
         try:
@@ -232,7 +231,8 @@ class Pagination(BasePagination):
         if links:
             self.display_page_controls = True
             response.headers["Link"] = ", ".join(links)
-        response.headers["Event-Cursor"] = f"{self.event_sequence:012d}"
+        if self.event_sequence is not None:
+            response.headers["Event-Cursor"] = f"{self.event_sequence:012d}"
         return response
 
     def to_html(self) -> str:
@@ -269,14 +269,15 @@ class Pagination(BasePagination):
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         whole = {"type": "integer", "minimum": 1}
         words = [f"{sign}{name}" for name in view.orderings for sign in ("", "-")]
+        page = {
+            "name": "page",
+            "in": "query",
+            "schema": {**whole, "maximum": MAX_DEPTH, "default": 1},
+            "description": "Number of the page. `page * per_page` is at most "
+            f"{MAX_DEPTH}; use `cursor` to go deeper.",
+        }
         return [
-            {
-                "name": "page",
-                "in": "query",
-                "schema": {**whole, "maximum": MAX_DEPTH, "default": 1},
-                "description": "Number of the page. `page * per_page` is at most "
-                f"{MAX_DEPTH}; use `cursor` to go deeper.",
-            },
+            *(() if view.cursor_only else (page,)),
             {
                 "name": "per_page",
                 "in": "query",

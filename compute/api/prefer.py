@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from django.conf import settings
@@ -73,7 +73,7 @@ def wait_for_end(operation_id: UUID | str, *, deadline: float) -> bool:
     Each look is its own query outside of any transaction, so that it sees what the
     worker committed and holds no lock.
     """
-    pause = 0.02
+    begun = time.monotonic()
     while True:
         status = (
             Operation.objects.filter(pk=operation_id)
@@ -82,11 +82,18 @@ def wait_for_end(operation_id: UUID | str, *, deadline: float) -> bool:
         )
         if status not in LIVE:
             return True
-        left = deadline - time.monotonic()
-        if left <= 0:
+        now = time.monotonic()
+        if now >= deadline:
             return False
-        time.sleep(min(pause, left))
-        pause = min(pause * 1.5, 0.25)
+        time.sleep(min(pause_after(now - begun), deadline - now))
+
+
+def pause_after(waited: float) -> float:
+    """Return the seconds until the next look: a twentieth of the wait so far.
+
+    So an answer is late by a small part of what it took, for few queries.
+    """
+    return min(max(0.02, waited / 20), 0.25)
 
 
 class HasOperation(Protocol):
@@ -120,16 +127,26 @@ def submit(request: Request, call: Callable[[], R]) -> Outcome[R]:
             return _at_once(call(), None)
         deadline = time.monotonic() + wanted.wait
         resource = _queue(call, deadline=deadline)
-        operation_id = _operation_of(resource)
+        operation_id = operation_of(resource)
         ended = wait_for_end(operation_id, deadline=deadline)
         return Outcome(resource, operation_id, True, ended, wanted.applied)
 
 
 def _at_once(resource: R, applied: str | None) -> Outcome[R]:
-    return Outcome(resource, _operation_of(resource), False, False, applied)
+    return Outcome(resource, operation_of(resource), False, False, applied)
 
 
-def _operation_of(resource: HasOperation) -> UUID:
+def again(request: Request, operation: Operation) -> Outcome[Any]:
+    """Return what a write came to that was asked for before, waiting as preferred."""
+    applied = long_poll(request, operation, default=settings.API_DEFAULT_WAIT_SECONDS)
+    operation.refresh_from_db(fields=["status"])
+    target = operation.vm if operation.target_type == "vm" else operation.snapshot
+    ended = not operation.is_live
+    return Outcome(target, operation.pk, True, ended, applied)
+
+
+def operation_of(resource: HasOperation) -> UUID:
+    """Return the operation that a service has started."""
     if resource.operation_id is None:
         raise RuntimeError("a service returned a resource without its operation")
     return resource.operation_id

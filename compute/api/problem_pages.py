@@ -18,8 +18,18 @@ EXPLANATIONS = {
     "`parameter` or `header`. What is unknown is refused too, never ignored.",
     "cursor-invalid": "A cursor belongs to the filters and the ordering it was made "
     "with. Start again with an empty `cursor=`.",
-    "permission-denied": "You may not do this.",
-    "resource-limit-exceeded": "A quota of the project or of the cloud is used up.",
+    "unauthenticated": "Send `Authorization: Bearer TOKEN` with an API token, or with "
+    "the access token of a login. The one that was sent is wrong, or was revoked, or "
+    "its user is active no more.",
+    "token-expired": "Refresh the access token, log in again, or make a new API token.",
+    "permission-denied": "Your role in the project does not reach so far.",
+    "last-admin": "The project would be left without an admin. Make somebody else one "
+    "first.",
+    "name-conflict": "Something of this name exists already.",
+    "rate-limited": "Retry after the seconds in `Retry-After`. `violated_policies` names "
+    "what was exceeded, `RateLimit` on every answer says what is left.",
+    "resource-limit-exceeded": "A quota of the project or of the cloud is used up. For "
+    "the project's, `resource`, `limit`, `used` and `requested` say which.",
     "not-found": "There is no such thing, or you may not see it. Deleted things are "
     "shown with `include_deleted=true` only.",
     "method-not-allowed": "The `Allow` header lists the methods of this URL.",
@@ -39,10 +49,14 @@ EXPLANATIONS = {
     "is none of those in `If-Match`. Read it again, then decide.",
     "payload-too-large": "The body is larger than the service takes.",
     "unsupported-media-type": "Send the body as `application/json`.",
+    "idempotency-key-reused": "A key stands for one request, method, path and body. Take a "
+    "new one for another; send the same one again only to repeat.",
     "internal-error": "A defect of the service. Its log has the reason, under the "
     "`request_id` of the problem.",
     "openstack-error": "The cloud refused the call or failed at it. `openstack` has "
     "its own words and its own request id.",
+    "openstack-refused": "The cloud says that what was asked for cannot be: an image that "
+    "is gone by now, say, or no network to put a server on. `openstack` has its own words.",
     "server-vanished": "The server behind the VM was deleted in the cloud, outside of "
     "this service.",
     "not-ready": "The database or the broker does not answer. `checks` says which.",

@@ -47,12 +47,6 @@ class CursorInvalid(errors.Problem):
     status = 400
 
 
-class PermissionDenied(errors.Problem):
-    code = "permission-denied"
-    title = "Not permitted"
-    status = 403
-
-
 class MethodNotAllowed(errors.Problem):
     code = "method-not-allowed"
     title = "Method not allowed"
@@ -218,6 +212,14 @@ def _below(pointer: str, key: str) -> str:
     return f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}"
 
 
+class NotAuthentic(drf.APIException):
+    """What was sent to authenticate is refused; in the form that DRF expects there."""
+
+    def __init__(self, problem: errors.Problem) -> None:
+        super().__init__(problem.detail)
+        self.problem = problem
+
+
 def _text(kind: type[errors.Problem]) -> Callable[[Any], errors.Problem]:
     return lambda exc: kind(str(getattr(exc, "detail", exc)) or kind.title)
 
@@ -228,8 +230,12 @@ _CONVERSIONS: tuple[tuple[Any, Callable[[Any], errors.Problem]], ...] = (
     (drf.ValidationError, lambda exc: errors.ValidationError(flatten(exc.detail))),
     (drf.ParseError, _text(BadRequest)),
     ((Http404, drf.NotFound), lambda exc: errors.NotFound("There is nothing here.")),
-    ((DjangoPermissionDenied, drf.PermissionDenied), _text(PermissionDenied)),
-    (drf.NotAuthenticated, _text(PermissionDenied)),
+    ((DjangoPermissionDenied, drf.PermissionDenied), _text(errors.PermissionDenied)),
+    (NotAuthentic, lambda exc: exc.problem),
+    (
+        drf.NotAuthenticated,
+        lambda exc: errors.Unauthenticated("Send Authorization: Bearer TOKEN."),
+    ),
     (drf.MethodNotAllowed, _text(MethodNotAllowed)),
     (drf.NotAcceptable, _text(NotAcceptable)),
     (drf.UnsupportedMediaType, _text(UnsupportedMediaType)),
@@ -265,4 +271,12 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response:
         instance=escape_uri_path(request.path),
         request_id=request_id_of(request),
     )
-    return respond(body, request, retry_after=problem.retry_after)
+    if (note := getattr(context["view"], "note_refusal", None)) is not None:
+        note(problem)
+    response = respond(body, request, retry_after=problem.retry_after)
+    if problem.status == 401:
+        # RFC 6750: a client that sent no token is told no error.
+        sent = "Authorization" in request.headers
+        error = ', error="invalid_token"' if sent else ""
+        response.headers["WWW-Authenticate"] = f'Bearer realm="api"{error}'
+    return response

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
+from rest_framework.authentication import SessionAuthentication
 from rest_framework.renderers import (
     BaseRenderer,
     BrowsableAPIRenderer,
@@ -88,6 +89,14 @@ class HTMLRenderer(BrowsableAPIRenderer):
             data, accepted_media_type, renderer_context
         )
         context["navigation"] = NAVIGATION
+        # Where Pygments is installed DRF writes its colours into the page, and the
+        # content policy allows no style element. Nothing of ours is coloured.
+        context["code_style"] = ""
+        # A session can be ended; in development who has none is somebody all the same.
+        known_by = getattr(
+            renderer_context["request"], "successful_authenticator", None
+        )
+        context["has_session"] = isinstance(known_by, SessionAuthentication)
         view, response = renderer_context["view"], renderer_context["response"]
         if response.status_code < 300 and hasattr(view, "page_extras"):
             context |= view.page_extras(data)

@@ -3,17 +3,18 @@
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
+from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
-from rest_framework.views import APIView
 
+from compute.api.guarded import GuardedView
 from compute.api.renderers import NOWHERE
 from compute.errors import NotFound
 
 
 @extend_schema(exclude=True)
-class Root(APIView):
+class Root(GuardedView):
     """The lists of the API. `docs` explains everything it takes and answers."""
 
     http_method_names = ("get", "head")
@@ -29,6 +30,10 @@ class Root(APIView):
                     ("operations", "operation-list"),
                     ("flavors", "flavor-list"),
                     ("images", "image-list"),
+                    ("projects", "project-list"),
+                    ("api_tokens", "api-token-list"),
+                    ("events", "event-list"),
+                    ("me", "auth-me"),
                     ("docs", "docs"),
                     ("schema", "schema"),
                     ("problems", "problems"),
@@ -38,10 +43,12 @@ class Root(APIView):
 
 
 @extend_schema(exclude=True)
-class Nothing(APIView):
+class Nothing(GuardedView):
     """No such URL."""
 
     name = NOWHERE
+    # What exists is no secret: the schema is public.
+    permission_classes = (AllowAny,)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

@@ -5,10 +5,9 @@ from typing import Any
 from drf_spectacular.openapi import AutoSchema as SpectacularAutoSchema
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 
+from compute.api import idempotency
 from compute.api.fields import Body, NoBody
-from compute.api.viewset import ResourceViewSet
-
-_ACTION_NAMES = {"partial_update": "update", "destroy": "delete"}
+from compute.api.viewset import ACTION_NAMES, ResourceViewSet
 
 #: Writes that change rows and nothing else, so there is no operation to wait for.
 _SYNCHRONOUS = ("partial_update",)
@@ -36,6 +35,13 @@ PREFER = _header(
     "at most); if the VM is busy it queues first. `respond-async` answers at once. "
     "`Preference-Applied` says what was honoured.",
     example="wait=20",
+)
+IDEMPOTENCY_KEY = _header(
+    idempotency.HEADER,
+    "A name of your choice for this request. Sent again within 24 hours it starts "
+    "nothing new, and tells what became of the first; with another body it is 422.",
+    example="6f1c0f0e-0b7e-4b6e-9d0a-3a3f1d1b2c11",
+    pattern=idempotency.PATTERN,
 )
 IF_MATCH = _header(
     "If-Match",
@@ -72,7 +78,7 @@ class AutoSchema(SpectacularAutoSchema):
         words = [part.replace("-", "_") for part in self._tokenize_path()]
         if not isinstance(self.view, ResourceViewSet):
             return "_".join(words)
-        action = _ACTION_NAMES.get(self.view.action, self.view.action)
+        action = ACTION_NAMES.get(self.view.action, self.view.action)
         if "actions" in words or action == "console_log":
             words = words[:1]
         return "_".join([*words, action])
@@ -85,6 +91,10 @@ class AutoSchema(SpectacularAutoSchema):
             if self.view.action == "retrieve":
                 return f"Return one {noun}"
         return self.get_description().partition("\n")[0].rstrip(".")
+
+    def get_auth(self) -> list[dict[str, Any]]:
+        # Sessions are for browsers, which know how to send theirs.
+        return [{"bearer": []}] if self.view.authentication_classes else []
 
     def get_override_parameters(self) -> list[Any]:
         view = self.view
@@ -99,9 +109,11 @@ class AutoSchema(SpectacularAutoSchema):
                 if view.noun == "operation":
                     parameters.append(PREFER)
             return parameters
-        if view.action not in _SYNCHRONOUS:
+        if view.starts_operations and view.action not in _SYNCHRONOUS:
             parameters.append(PREFER)
-        if view.noun != "operation" and "{id}" in self.path:
+        if self.method == "POST":
+            parameters.append(IDEMPOTENCY_KEY)
+        if view.versioned and "{id}" in self.path:
             parameters.append(IF_MATCH)
         return parameters
 
@@ -114,6 +126,8 @@ class AutoSchema(SpectacularAutoSchema):
         shown = view.resource_class()
         if self.method == "GET" or view.action in _SYNCHRONOUS:
             return {200: shown}
+        if not view.starts_operations:
+            return {201: shown} if view.action == "create" else {204: None}
         return {201 if view.action == "create" else 200: shown, 202: shown}
 
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:

@@ -25,6 +25,10 @@ HEADERS = {
     ),
     "Retry-After": ("Seconds until it is worth asking again.", "2"),
     "Preference-Applied": ("The preference that was honoured.", "wait=20"),
+    "Idempotent-Replayed": (
+        "`true` when the Idempotency-Key was sent before.",
+        "true",
+    ),
     "Link": (
         "The pages around this one, as in the body.",
         '<https://host/api/v1/vms?page=2>; rel="next"',
@@ -32,6 +36,18 @@ HEADERS = {
     "Event-Cursor": (
         "The newest event before this list was read.",
         "000000000184",
+    ),
+    "RateLimit-Policy": (
+        "How many requests (q) there may be in so many seconds (w), by kind.",
+        '"default";q=120;w=60, "poll";q=600;w=60, "auth";q=10;w=60',
+    ),
+    "RateLimit": (
+        "The policy that counted this request: r are left for t seconds.",
+        '"default";r=97;t=31',
+    ),
+    "WWW-Authenticate": (
+        "How to authenticate (RFC 6750).",
+        'Bearer realm="api", error="invalid_token"',
     ),
     "Allow": ("The methods of this URL.", "GET, HEAD, POST"),
 }
@@ -74,12 +90,20 @@ PROBLEM = {
         "vm_status": {"type": "string"},
         "operation_id": {"type": "string", "format": "uuid"},
         "version": {"type": "integer"},
+        "resource": {"type": "string"},
+        "limit": {"type": "integer"},
+        "used": {"type": "integer"},
+        "requested": {"type": "integer"},
+        "violated_policies": {"type": "array", "items": {"type": "string"}},
         "vm": {"type": "string", "format": "uuid"},
         "snapshot": {"type": "string", "format": "uuid"},
         "openstack": {"type": "object", "additionalProperties": True},
     },
     "additionalProperties": True,
 }
+
+#: On every answer of the API, but for /health.
+LIMITS = ("RateLimit-Policy", "RateLimit")
 
 #: What follows from a VM and from a snapshot, once there is one.
 _VM_LINKS = {
@@ -126,6 +150,13 @@ def complete(
         for name, (text, example) in HEADERS.items()
     }
     components["responses"] = _problem_responses()
+    components["securitySchemes"] = {
+        "bearer": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "An API token (`osl_…`), or the access token of a login.",
+        }
+    }
     components["examples"] = {
         name: {"value": value} for name, value in EXAMPLES.items()
     }
@@ -136,7 +167,7 @@ def complete(
         _add_problems(operation, path, method)
         for status, response in operation["responses"].items():
             if "$ref" not in response:
-                _add_headers(response, operation, status, method)
+                _add_headers(response, operation, status, path=path, method=method)
                 _add_examples(response)
                 _add_links(response, operation)
         _add_examples(operation.get("requestBody", {}))
@@ -173,7 +204,14 @@ def _problem_responses() -> dict[str, Any]:
 
 
 def _extra_headers(status: int) -> list[str]:
-    return {405: ["Allow"], 409: ["Retry-After"], 503: ["Retry-After"]}.get(status, [])
+    extra = {
+        401: ["WWW-Authenticate"],
+        405: ["Allow"],
+        409: ["Retry-After"],
+        429: ["Retry-After"],
+        503: ["Retry-After"],
+    }
+    return [*LIMITS, *extra.get(status, ())]
 
 
 def _header_refs(*names: str) -> dict[str, Any]:
@@ -191,12 +229,19 @@ def _add_problems(operation: Operation, path: str, method: str) -> None:
 
 def _problem_statuses(operation: Operation, path: str, method: str) -> set[int]:
     writes = method != "get"
+    guarded = not path.startswith("/health")
+    secured = bool(operation.get("security"))
     asks_cloud = path.endswith("/console-log")
     return {
         *(400, 405, 406, 500),
         *((404,) if "{" in path else ()),
+        *((429,) if guarded else ()),
+        # A login is told so when its password is wrong.
+        *((401,) if secured or "/auth/" in path else ()),
+        *((403,) if secured else ()),
         # Any write can carry a body, be it only an empty object.
         *((403, 409, 411, 413, 415) if writes else ()),
+        *((422,) if _has_header(operation, "Idempotency-Key") else ()),
         *((412,) if _has_header(operation, "If-Match") else ()),
         # What a call that waits for an operation, or asks the cloud, may hear from it.
         *((502, 503, 504) if writes and _has_header(operation, "Prefer") else ()),
@@ -210,20 +255,31 @@ def _has_header(operation: Operation, name: str) -> bool:
 
 
 def _add_headers(
-    response: dict[str, Any], operation: Operation, status: str, method: str
+    response: dict[str, Any],
+    operation: Operation,
+    status: str,
+    *,
+    path: str,
+    method: str,
 ) -> None:
-    names = ["X-Request-ID"]
-    if operation["operationId"].endswith("_list"):
-        names += ["Link", "Event-Cursor"]
-    elif _has_header(operation, "If-None-Match") or method != "get":
-        names.append("ETag")
-    if method != "get" and _has_header(operation, "Prefer"):
-        names += ["Operation-Location", "Preference-Applied"]
-        if operation["operationId"].endswith("_create"):
-            names.append("Location")
-    if status == "202" or operation["operationId"] == "operations_retrieve":
-        names.append("Retry-After")
-    response["headers"] = _header_refs(*names)
+    name = operation["operationId"]
+    lists, writes = name.endswith("_list"), method != "get"
+    waits = _has_header(operation, "Prefer")
+    tagged = writes or _has_header(operation, "If-None-Match")
+    # Header -> whether this answer has it.
+    found = {
+        "X-Request-ID": True,
+        **dict.fromkeys(LIMITS, "429" in operation["responses"]),
+        "Link": lists,
+        "Event-Cursor": lists,
+        "ETag": not lists and tagged and "content" in response and "/auth/" not in path,
+        "Operation-Location": writes and waits,
+        "Preference-Applied": writes and waits,
+        "Idempotent-Replayed": _has_header(operation, "Idempotency-Key"),
+        "Location": name.endswith("_create"),
+        "Retry-After": status == "202" or name == "operations_retrieve",
+    }
+    response["headers"] = _header_refs(*(h for h, there in found.items() if there))
 
 
 def _add_examples(carrier: dict[str, Any]) -> None:

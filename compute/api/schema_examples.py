@@ -7,8 +7,13 @@ _SNAPSHOT_ID = "c0de5a57-6f0c-4c1e-9d0a-3a3f1d1b2c11"
 _OPERATION_ID = "41aa0c9d-6f0c-4c1e-9d0a-3a3f1d1b2c11"
 _PROJECT_ID = "b1c05a57-6f0c-4c1e-9d0a-3a3f1d1b2c11"
 _FLAVOR_ID = "2f0c4c1e-8f2d-4c1e-9d0a-3a3f1d1b2c11"
+_API_TOKEN_ID = "70ce5a57-6f0c-4c1e-9d0a-3a3f1d1b2c11"  # noqa: S105  # an id
 _IMAGE_ID = "cce55a57-6f0c-4c1e-9d0a-3a3f1d1b2c11"
 _REQUEST_ID = "req-9a1b5c02-6f0c-4c1e-9d0a-3a3f1d1b2c11"
+#: Shortened: three parts, as any.
+_JWT = (
+    "eyJhbGciOiJIUzI1NiJ9.eyJsb2dpbiI6Ii4uLiJ9.c2lnbmF0dXJl"  # pragma: allowlist secret
+)
 _AT = "2026-11-23T10:00:00Z"
 _LATER = "2026-11-23T10:00:41Z"
 
@@ -111,12 +116,67 @@ _IMAGE: dict[str, Any] = {
 }
 
 
-def _page(row: dict[str, Any], path: str) -> dict[str, Any]:
+_PROJECT: dict[str, Any] = {
+    "id": _PROJECT_ID,
+    "name": "web-shop",
+    "description": "",
+    "role": "admin",
+    "version": 1,
+    "created_at": _AT,
+    "updated_at": _AT,
+}
+_MEMBER: dict[str, Any] = {
+    "user": 7,
+    "username": "alice",
+    "role": "member",
+    "created_at": _AT,
+}
+_API_TOKEN: dict[str, Any] = {
+    "id": _API_TOKEN_ID,
+    "name": "terraform",
+    "project": _PROJECT_ID,
+    "role": "member",
+    "user": "alice",
+    "prefix": "osl_7Qm2vXw1",
+    "token": None,
+    "expires_at": "2027-02-21T10:00:00Z",
+    "last_used_at": None,
+    "created_at": _AT,
+}
+_EVENT: dict[str, Any] = {
+    "specversion": "1.0",
+    "id": "0197c1e0-6f0c-4c1e-9d0a-3a3f1d1b2c11",
+    "source": f"/api/v1/projects/{_PROJECT_ID}",
+    "type": "vm.updated",
+    "subject": f"vms/{_VM_ID}",
+    "time": _LATER,
+    "datacontenttype": "application/json",
+    "sequence": "000000000184",
+    "project": _PROJECT_ID,
+    "outcome": "SUCCEEDED",
+    "actor": "user:alice",
+    "token": "osl_7Qm2vXw1",
+    "address": "192.0.2.7",
+    "request_id": _REQUEST_ID,
+    "data": {"status": ["ACTIVE", "STOPPING"]},
+}
+_QUOTA: dict[str, Any] = {
+    "vms": {"limit": 10, "used": 3},
+    "vcpus": {"limit": 20, "used": 4},
+    "ram_mb": {"limit": 51200, "used": 8192},
+    "disk_gb": {"limit": 1000, "used": 80},
+    "snapshots": {"limit": None, "used": 0},
+}
+
+
+def _page(
+    row: dict[str, Any], path: str, *, on: str = "page=2", count: int | None = 23
+) -> dict[str, Any]:
     return {
         "results": [row],
-        "next": f"https://host/api/v1/{path}?page=2",
+        "next": f"https://host/api/v1/{path}?{on}",
         "previous": None,
-        "count": 23,
+        "count": count,
     }
 
 
@@ -146,6 +206,37 @@ EXAMPLES: dict[str, Any] = {
     "PaginatedOperationList": _page(_OPERATION, "operations"),
     "PaginatedFlavorList": _page(_FLAVOR, "flavors"),
     "PaginatedImageList": _page(_IMAGE, "images"),
+    "Project": _PROJECT,
+    "PaginatedProjectList": _page(_PROJECT, "projects"),
+    "ProjectCreate": {"name": "web-shop"},
+    "ProjectUpdate": {"description": "The shop and its database."},
+    "Member": _MEMBER,
+    "PaginatedMemberList": _page(_MEMBER, f"projects/{_PROJECT_ID}/members"),
+    "MemberSet": {"role": "member"},
+    "Quota": _QUOTA,
+    "QuotaUpdate": {"vms": {"limit": 20}, "snapshots": {"limit": None}},
+    "APIToken": _API_TOKEN,
+    "PaginatedAPITokenList": _page(_API_TOKEN, "api-tokens"),
+    "APITokenCreate": {"name": "terraform", "role": "member"},
+    "Event": _EVENT,
+    "PaginatedEventList": _page(_EVENT, "events", on="cursor=WyJ4Il0", count=None),
+    # pragma: allowlist nextline secret
+    "LogIn": {"username": "alice", "password": "correct horse battery staple"},
+    "Refresh": {"refresh": _JWT},
+    "Tokens": {
+        "token_type": "Bearer",
+        "access": _JWT,
+        "access_expires_at": "2026-11-23T10:10:00Z",
+        "refresh": _JWT,
+        "refresh_expires_at": "2026-11-24T10:00:00Z",
+    },
+    "Me": {
+        "id": 7,
+        "username": "alice",
+        "is_operator": False,
+        "projects": [{"id": _PROJECT_ID, "name": "web-shop", "role": "member"}],
+        "token": None,
+    },
     "VMCreate": {
         "name": "web-1",
         "flavor": "m1.small",

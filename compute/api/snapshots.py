@@ -123,6 +123,7 @@ def snapshot_links(
 class SnapshotViewSet(ResourceViewSet[Snapshot]):
     """Snapshots of all VMs."""
 
+    queryset = Snapshot.objects.none()  # its model, for the schema
     noun = "snapshot"
     serializer_class = SnapshotSerializer
     filterset_class = SnapshotFilter
@@ -138,7 +139,9 @@ class SnapshotViewSet(ResourceViewSet[Snapshot]):
 
     def get_queryset(self) -> QuerySet[Snapshot]:
         every: SnapshotQuerySet = Snapshot.objects.all()
-        return every if is_asked(self.request, "include_deleted") else every.alive()
+        if not is_asked(self.request, "include_deleted"):
+            every = every.alive()
+        return self.visible(every)
 
     def related(self, data: Any) -> Sequence[tuple[str, str]]:
         return snapshot_links(self, data)
@@ -155,10 +158,12 @@ class SnapshotViewSet(ResourceViewSet[Snapshot]):
 
     def destroy(self, request: Request, id: Any) -> Response:
         """Delete it and its image."""
+        snapshot = self.get_object()
         self.body()
-        snapshot, actor, expect = self.get_object(), self.actor, self.expect
+        actor, expect = self.actor, self.expect
         return self.submit(
-            lambda: snapshots.delete(snapshot, actor=actor, expect=expect)
+            lambda: snapshots.delete(snapshot, actor=actor, expect=expect),
+            project_id=snapshot.project_id,
         )
 
 
@@ -177,15 +182,20 @@ class VMSnapshotViewSet(ResourceViewSet[Snapshot]):
 
     def get_queryset(self) -> QuerySet[Snapshot]:
         every: SnapshotQuerySet = Snapshot.objects.filter(vm=self.vm())
-        return every if is_asked(self.request, "include_deleted") else every.alive()
+        if not is_asked(self.request, "include_deleted"):
+            every = every.alive()
+        return self.visible(every)
 
     def related(self, data: Any) -> Sequence[tuple[str, str]]:
         return snapshot_links(self, data)
 
     def vm(self) -> VM:
-        found: VM | None = VM.objects.alive().filter(pk=self.kwargs["id"]).first()
+        seen = self.access.visible(VM.objects.alive(), "vm.retrieve")
+        found: VM | None = seen.filter(pk=self.kwargs["id"]).first()
         if found is None:
             raise NotFound(f"No VM {self.kwargs['id']}.")
+        self.target = found
+        self.permit(found.project_id)
         return found
 
     def create(self, request: Request, id: Any) -> Response:
@@ -193,5 +203,6 @@ class VMSnapshotViewSet(ResourceViewSet[Snapshot]):
         vm, body, actor, expect = self.vm(), self.body(), self.actor, self.expect
         return self.submit(
             lambda: snapshots.create(vm, actor=actor, expect=expect, **body),
+            project_id=vm.project_id,
             created=True,
         )

@@ -1,34 +1,33 @@
 """What the viewsets of all nouns share: strict queries in, headers out."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from operator import attrgetter
 from typing import Any, ClassVar, Generic, TypeVar
 from uuid import UUID
 
 from django.db.models import Model, QuerySet
-from rest_framework.authentication import SessionAuthentication
-from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import GenericViewSet
 
-from compute.api import preconditions, prefer
+from compute.api import idempotency, preconditions, prefer
 from compute.api.fields import Body
+from compute.api.guarded import GuardedView
 from compute.api.pagination import PARAMETERS as PAGE_PARAMETERS
 from compute.api.parameters import refuse_unknown
-from compute.api.parsers import BROWSER_PARSERS
 from compute.api.problems import (
     OperationCancelled,
-    PermissionDenied,
     document,
-    is_browser,
-    request_id_of,
     respond,
 )
-from compute.errors import NotFound
-from compute.events import Actor
-from compute.models import Operation, OperationStatus
+from compute.errors import NotFound, ValidationError
+from compute.models import Operation, OperationStatus, Project
+from compute.models.project import DEFAULT_PROJECT_NAME
+from compute.services import idempotency as keys
 
 M = TypeVar("M", bound=Model)
 R = TypeVar("R", bound=prefer.HasOperation)
@@ -37,7 +36,11 @@ R = TypeVar("R", bound=prefer.HasOperation)
 POLL_AFTER = "2"
 
 
-class ResourceViewSet(GenericViewSet[M], Generic[M]):
+#: What DRF calls these, in the words of permissions and of operation ids.
+ACTION_NAMES = {"partial_update": "update", "destroy": "delete"}
+
+
+class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
     """One kind of resource."""
 
     lookup_field = "id"
@@ -52,11 +55,17 @@ class ResourceViewSet(GenericViewSet[M], Generic[M]):
     ]
     #: How messages call one of them.
     noun: ClassVar[str]
+    #: Whether its writes take a cloud, and so an operation; else they are done at once.
+    starts_operations: ClassVar[bool] = True
+    #: Whether it has a version that If-Match can name.
+    versioned: ClassVar[bool] = True
     #: Action -> the body it takes.
     bodies: ClassVar[Mapping[str, type[Body]]] = {}
     #: Fields a list can be ordered by, and how it is when nobody asks.
     orderings: ClassVar[Sequence[str]] = ()
     default_ordering: ClassVar[str] = "-created_at"
+    #: Whether its list has no numbered pages: a total would cost more than it tells.
+    cursor_only: ClassVar[bool] = False
     #: Columns to read rows as dictionaries, which costs half of what models do; empty
     #: where lists are short. The serializer then takes either.
     columns: ClassVar[Sequence[str]] = ()
@@ -65,19 +74,8 @@ class ResourceViewSet(GenericViewSet[M], Generic[M]):
 
     # In
 
-    def get_parsers(self) -> list[BaseParser]:
-        """Return the parsers; forms only for a browser, that has nothing better."""
-        parsers = super().get_parsers()
-        # There is no request while the schema is made.
-        request: Any = self.request
-        if request is not None and is_browser(request):
-            return parsers
-        return [p for p in parsers if not isinstance(p, BROWSER_PARSERS)]
-
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        if request.method not in ("GET", "HEAD"):
-            refuse_foreign_pages(request)
         # Without an action the method is not allowed here, which is said first.
         if self.action is not None:
             refuse_unknown(request, known=self.known_parameters())
@@ -88,7 +86,8 @@ class ResourceViewSet(GenericViewSet[M], Generic[M]):
             return known
         filterset = getattr(self, "filterset_class", None)
         names = filterset.base_filters.keys() if filterset else ()
-        return known | PAGE_PARAMETERS | frozenset(names)
+        pages = PAGE_PARAMETERS - ({"page"} if self.cursor_only else set())
+        return known | pages | frozenset(names)
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
         """Return the body a write takes, or else the resource."""
@@ -103,26 +102,73 @@ class ResourceViewSet(GenericViewSet[M], Generic[M]):
         return dict(serializer.validated_data)
 
     @property
-    def actor(self) -> Actor:
-        user = self.request.user
-        name = f"user:{user.get_username()}" if user.is_authenticated else "anonymous"
-        return Actor(name, request_id=request_id_of(self.request))
-
-    @property
     def expect(self) -> frozenset[int] | None:
         return preconditions.expected_versions(self.request)
 
+    # Who may
+
+    @property
+    def slug(self) -> str:
+        """The noun as routes, permissions and events write it."""
+        return self.noun.lower().replace(" ", "-")
+
+    @property
+    def permission(self) -> str:
+        """The permission this request takes: ``vm.stop``."""
+        action = ACTION_NAMES.get(self.action, self.action)
+        return f"{self.slug}.{action}"
+
+    def visible(
+        self, queryset: QuerySet[Any, Any], *, field: str = "project_id"
+    ) -> QuerySet[Any, Any]:
+        """Return the rows that this principal may see at all; the others are 404."""
+        return self.access.visible(queryset, f"{self.slug}.list", field=field)
+
+    def permit(self, project_id: UUID | None) -> None:
+        """Raise PermissionDenied unless this request may be made in a project."""
+        self.project_id = project_id
+        self.access.require(self.permission, project_id)
+
+    def project(self, given: UUID | None) -> Project:
+        """Return the project a new thing goes to, once it may go there.
+
+        One that is not named is that of the token, the only one there is for this
+        principal, or else the default one.
+        """
+        seen = self.access.visible(
+            Project.objects.alive(), "project.retrieve", field="pk"
+        )
+        if given is not None:
+            found = seen.filter(pk=given).first()
+        elif len(self.access.grants) == 1:
+            found = seen.filter(pk__in=self.access.grants).first()
+        else:
+            found = seen.filter(name=DEFAULT_PROJECT_NAME).first()
+        if found is None:
+            code, detail = (
+                ("does_not_exist", f"No project {given}.")
+                if given
+                else ("required", "Say which of your projects.")
+            )
+            raise ValidationError(
+                [{"pointer": "#/project", "code": code, "detail": detail}]
+            )
+        self.permit(found.pk)
+        return found  # type: ignore[no-any-return]  # out of a queryset of projects
+
     def get_object(self) -> M:
-        """Return the model, to act on."""
-        found: M = self._first(self.get_queryset())
-        return found
+        """Return the model, to act on, or raise NotFound or PermissionDenied."""
+        found: Any = self._first(self.get_queryset())
+        self.target = found
+        self.permit(found.project_id)
+        return found  # type: ignore[no-any-return]  # a row of this viewset's model
 
     def rows(self, queryset: QuerySet[M]) -> QuerySet[Any, Any]:
         """Return the same to read only, for the serializer."""
         return queryset.values(*self.columns) if self.columns else queryset
 
-    def _first(self, queryset: QuerySet[Any, Any]) -> Any:
-        id = self.kwargs["id"]
+    def _first(self, queryset: QuerySet[Any, Any], id: UUID | None = None) -> Any:
+        id = id or self.kwargs["id"]
         found = queryset.filter(pk=id).first()
         if found is None:
             raise NotFound(f"No {self.noun} {id}.")
@@ -147,7 +193,7 @@ class ResourceViewSet(GenericViewSet[M], Generic[M]):
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """List them, a page at a time."""
         queryset: QuerySet[M] = self.filter_queryset(self.get_queryset())
-        page = self.paginate_queryset(self.rows(queryset))
+        page = self.paginate_queryset(queryset)
         serializer = self.resource_class()(context=self.get_serializer_context())
         rows = [serializer.to_representation(row) for row in page or ()]
         return self.get_paginated_response(rows)
@@ -170,13 +216,44 @@ class ResourceViewSet(GenericViewSet[M], Generic[M]):
             return Response(status=304, headers={"ETag": etag})
         return Response(body, status=status, headers={"ETag": etag})
 
-    def submit(self, call: Callable[[], R], *, created: bool = False) -> Response:
+    def submit(
+        self, call: Callable[[], R], *, project_id: UUID, created: bool = False
+    ) -> Response:
         """Call a service that starts an operation, and answer as the client prefers.
 
         202 while the operation lives, 200 or 201 once it succeeded, and the problem
-        it ended with when it failed.
+        it ended with when it failed. With an Idempotency-Key that was sent before
+        nothing is called: the answer tells what became of the first request.
         """
-        outcome = prefer.submit(self.request, call)
+        key = idempotency.key_of(self.request, self.actor, project_id=project_id)
+        keyed = partial(keys.once, key, call, prefer.operation_of)
+        try:
+            return self.answer(prefer.submit(self.request, keyed), created=created)
+        except keys.Replayed as first:
+            outcome = prefer.again(self.request, first.operation)
+        response = self.answer(outcome, created=created)
+        response.headers["Idempotent-Replayed"] = "true"
+        return response
+
+    def made(self, call: Callable[[], M], *, project_id: UUID | None) -> Response:
+        """Call a service that makes a row at once, and answer 201.
+
+        With an Idempotency-Key that was sent before, the row as it is now.
+        """
+        key = idempotency.key_of(self.request, self.actor, project_id=project_id)
+        replayed = False
+        try:
+            row = keys.once_made(key, call, attrgetter("pk"))
+        except keys.AlreadyMade as first:
+            row, replayed = self._first(self.get_queryset(), first.resource_id), True
+        response = self.item(row, status=201)
+        response.headers["Location"] = self.url(self.slug, row.pk)
+        if replayed:
+            response.headers["Idempotent-Replayed"] = "true"
+        return response
+
+    def answer(self, outcome: prefer.Outcome[Any], *, created: bool) -> Response:
+        """Return what a write has come to."""
         resource: Any = outcome.resource
         response = None
         if outcome.waited:
@@ -198,7 +275,7 @@ class ResourceViewSet(GenericViewSet[M], Generic[M]):
         headers = response.headers
         headers["Operation-Location"] = self.url("operation", outcome.operation_id)
         if location is not None:
-            headers["Location"] = self.url(self.noun.lower(), location)
+            headers["Location"] = self.url(self.slug, location)
         if response.status_code == 202:
             headers["Retry-After"] = POLL_AFTER
         if outcome.applied is not None:
@@ -215,6 +292,23 @@ class ResourceViewSet(GenericViewSet[M], Generic[M]):
     def url(self, noun: str, id: Any) -> str:
         return reverse(f"{noun}-detail", kwargs={"id": id}, request=self.request)
 
+    def event_sequence(self) -> int | None:
+        """Return the newest event of the one project a list is about, if it is one."""
+        access, asked = self.access, self.request.query_params.get("project")
+        operator = access.is_operator_for(self.permission)
+        if asked is None:
+            # An operator's list is about all projects.
+            known = () if operator else tuple(access.grants.values())
+            return known[0].event_sequence if len(known) == 1 else None
+        with suppress(ValueError):
+            project_id = UUID(asked)
+            if not operator:
+                grant = access.grants.get(project_id)
+                return grant.event_sequence if grant else None
+            found = Project.objects.filter(pk=project_id)
+            return found.values_list("event_sequence", flat=True).first()
+        return None
+
     def page_extras(self, data: Any) -> dict[str, Any]:
         """Return what the browsable API shows above the JSON, by template variable."""
         rows = data.get("results", ())
@@ -224,7 +318,7 @@ class ResourceViewSet(GenericViewSet[M], Generic[M]):
                     "id": row["id"],
                     "label": row.get("name") or row["type"],
                     "status": row.get("status"),
-                    "url": self.url(self.noun.lower(), row["id"]),
+                    "url": self.url(self.slug, row["id"]),
                 }
                 for row in rows
             ],
@@ -234,25 +328,6 @@ class ResourceViewSet(GenericViewSet[M], Generic[M]):
     def related(self, data: Any) -> Sequence[tuple[str, str]]:
         """Return links, with their labels, from one resource to others."""
         return []
-
-    def finalize_response(
-        self, request: Request, response: Response, *args: Any, **kwargs: Any
-    ) -> Response:
-        final = super().finalize_response(request, response, *args, **kwargs)
-        final.headers["Vary"] = "Accept, Authorization, Cookie"
-        return final
-
-
-def refuse_foreign_pages(request: Request) -> None:
-    """Raise when a web page of somebody else makes a user's browser send this.
-
-    The service may be bound to loopback and open, so that being reachable from the
-    browser is all an attacker needs.
-    """
-    if request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
-        raise PermissionDenied("A page of another site may not do this.")
-    if is_browser(request) and "form" in request.content_type:
-        SessionAuthentication().enforce_csrf(request)
 
 
 def operation_error(operation: Operation, request: Request) -> dict[str, Any]:

@@ -148,6 +148,9 @@ class VMCreate(Body):
     name = Line(help_text="1 to 255 characters, no space at either end.")
     flavor = Line(help_text="Name or id; see /flavors.")
     image = Line(help_text="Name or id; see /images.")
+    project = serializers.UUIDField(
+        required=False, help_text="Your only one, or the default one, if not given."
+    )
     cloud = Line(required=False, help_text="Alias; the default cloud if not given.")
     description = Lines(required=False, max_length=MAX_DESCRIPTION)
     labels = Labels(required=False)

@@ -27,7 +27,7 @@ from compute.api.vm_bodies import (
     VMSerializer,
     VMUpdate,
 )
-from compute.models import VM, Project, VMStatus
+from compute.models import VM, VMStatus
 from compute.models.vm import VMQuerySet
 from compute.services import vms
 
@@ -54,6 +54,7 @@ class VMFilter(filters.NamedFilterSet):
 class VMViewSet(ResourceViewSet[VM]):
     """Virtual machines."""
 
+    queryset = VM.objects.none()  # its model, for the schema
     noun = "VM"
     serializer_class = VMSerializer
     filterset_class = VMFilter
@@ -86,7 +87,9 @@ class VMViewSet(ResourceViewSet[VM]):
 
     def get_queryset(self) -> QuerySet[VM]:
         every: VMQuerySet = VM.objects.with_operation()
-        return every if is_asked(self.request, "include_deleted") else every.alive()
+        if not is_asked(self.request, "include_deleted"):
+            every = every.alive()
+        return self.visible(every)
 
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "cloud_times": CloudTimes()}
@@ -124,9 +127,12 @@ class VMViewSet(ResourceViewSet[VM]):
 
     def create(self, request: Request) -> Response:
         """Create a VM."""
-        body, project, actor = self.body(), Project.objects.default(), self.actor
+        body, actor = self.body(), self.actor
+        project = self.project(body.pop("project", None))
         return self.submit(
-            lambda: vms.create(project=project, actor=actor, **body), created=True
+            lambda: vms.create(project=project, actor=actor, **body),
+            project_id=project.pk,
+            created=True,
         )
 
     def partial_update(self, request: Request, id: Any) -> Response:
@@ -151,7 +157,10 @@ class VMViewSet(ResourceViewSet[VM]):
             self.actor,
             self.expect,
         )
-        return self.submit(lambda: service(vm, actor=actor, expect=expect, **body))
+        return self.submit(
+            lambda: service(vm, actor=actor, expect=expect, **body),
+            project_id=vm.project_id,
+        )
 
     @action(detail=True, methods=["post"], url_path="actions/start")
     def start(self, request: Request, id: Any) -> Response:

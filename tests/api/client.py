@@ -5,14 +5,44 @@ from typing import Any
 import orjson
 from django.test import Client
 
+from compute.events import Actor
+from compute.models import User
+from compute.services import logins
+
 PREFIX = "/api/v1"
 
 
-class Api:
-    """A JSON client: no Accept header, as curl without options."""
+def operator() -> User:
+    """Return Alice, who runs the service."""
+    user, _ = User.objects.get_or_create(
+        username="alice", defaults={"is_staff": True, "is_superuser": True}
+    )
+    return user
 
-    def __init__(self) -> None:
-        self.client = Client()
+
+def access_token(user: User) -> str:
+    """Return an access token of a new login."""
+    tokens = logins.begin_tokens(user, actor=Actor("system"), user_agent="")
+    return tokens.access
+
+
+def as_user(user: User) -> "Api":
+    """Return a client with a login of somebody's."""
+    return Api(access_token(user))
+
+
+class Api:
+    """A JSON client: no Accept header, as curl without options.
+
+    It comes as Alice, with a login, unless it is given another bearer token; an empty
+    one sends none.
+    """
+
+    def __init__(self, token: str | None = None) -> None:
+        token = access_token(operator()) if token is None else token
+        self.client = Client(
+            headers={"Authorization": f"Bearer {token}"} if token else {}
+        )
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         """Send a request; ``If_Match="…"`` becomes the header If-Match."""
@@ -32,6 +62,9 @@ class Api:
 
     def patch(self, path: str, body: Any = None, **headers: str) -> Any:
         return self.call("PATCH", path, body, **headers)
+
+    def put(self, path: str, body: Any = None, **headers: str) -> Any:
+        return self.call("PUT", path, body, **headers)
 
     def delete(self, path: str, **headers: str) -> Any:
         return self.call("DELETE", path, **headers)

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from compute.models import VM
-from tests.api.client import Api, errors, problem
+from tests.api.client import Api, errors, operator, problem
 from tests.factories import VMFactory
 
 JSON = "application/json"
@@ -158,6 +158,7 @@ def test_a_page_of_another_site_writes_nothing(api: Api, site: str) -> None:
 def test_a_form_without_its_token_writes_nothing() -> None:
     vm = VMFactory.create()
     client = Client(enforce_csrf_checks=True)
+    client.force_login(operator())
     response = client.post(
         f"/api/v1/vms/{vm.pk}/actions/stop",
         headers={"Accept": "text/html", "Sec-Fetch-Site": "same-origin"},

@@ -8,8 +8,8 @@ import pytest
 from django.test import Client
 
 from compute.models import VM
-from tests.api.client import Api
-from tests.factories import FlavorFactory, SnapshotFactory, VMFactory
+from tests.api.client import Api, operator
+from tests.factories import FlavorFactory, MembershipFactory, SnapshotFactory, VMFactory
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 NEW = {"name": "by-hand", "flavor": "m1.small", "image": "ubuntu-22.04"}
@@ -17,8 +17,11 @@ EMPTY = {"cloud": "", "description": "", "labels": "", "user_data": ""}
 
 
 @pytest.fixture
-def browser() -> Client:
-    return Client(enforce_csrf_checks=True)
+def browser(db: None) -> Client:
+    """Alice's browser, logged in."""
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(operator())
+    return browser
 
 
 def page(browser: Client, path: str, status: int = 200) -> str:
@@ -47,6 +50,12 @@ def submit(browser: Client, path: str, **fields: str) -> Any:
 @pytest.mark.usefixtures("catalogue")
 def test_every_list_is_a_page(api: Api, browser: Client, path: str) -> None:
     assert "VM Manager" in page(browser, path)
+
+
+def test_members_stand_on_a_page_without_having_one(browser: Client) -> None:
+    member = MembershipFactory.create(role="reader")
+    listed = page(browser, f"/projects/{member.project_id}/members")
+    assert f"<td>{member.user.username}</td>" in listed
 
 
 def test_the_front_door_leads_to_the_api(browser: Client) -> None:

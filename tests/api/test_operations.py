@@ -18,7 +18,7 @@ def test_an_operation_tells_what_was_asked_and_what_became_of_it(
     assert list(shown) == list(OperationSerializer().fields)
     assert (shown["type"], shown["status"]) == ("vm.stop", "PENDING")
     assert shown["target"] == {"type": "vm", "id": str(vm.pk)}
-    assert shown["requested_by"] == "anonymous"
+    assert shown["requested_by"] == "user:alice"
     assert shown["cancellable"] is True
     assert response.headers["Retry-After"] == "2"
     drain()

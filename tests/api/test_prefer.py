@@ -47,6 +47,15 @@ def test_what_a_client_prefers(
     assert (wanted.wait, wanted.applied) == (seconds, applied)
 
 
+def test_an_end_is_seen_within_a_small_part_of_the_wait() -> None:
+    assert [prefer.pause_after(waited) for waited in (0.0, 1.0, 2.0, 30.0)] == [
+        0.02,
+        0.05,
+        0.1,
+        0.25,
+    ]
+
+
 @pytest.fixture
 def engine(
     transactional_db: None,

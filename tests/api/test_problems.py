@@ -44,7 +44,7 @@ def test_all_codes_are_listed(api: Api) -> None:
         (TransitionNotAllowed("no"), "invalid-transition"),
         (ConcurrentTransition("late"), "concurrent-update"),
         (RequestDataTooBig("big"), "payload-too-large"),
-        (exceptions.NotAuthenticated(), "permission-denied"),
+        (exceptions.NotAuthenticated(), "unauthenticated"),
         (exceptions.ParseError(), "bad-request"),
         (exceptions.ValidationError({"a": ["b"]}), "validation-error"),
         (NotFound("x"), "not-found"),

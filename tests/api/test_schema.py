@@ -73,6 +73,26 @@ def test_operation_ids_stay(schema: dict[str, Any]) -> None:
         "flavors_retrieve",
         "images_list",
         "images_retrieve",
+        "projects_list",
+        "projects_create",
+        "projects_retrieve",
+        "projects_update",
+        "projects_delete",
+        "projects_members_list",
+        "projects_members_set",
+        "projects_members_remove",
+        "projects_quota_retrieve",
+        "projects_quota_update",
+        "api_tokens_list",
+        "api_tokens_create",
+        "api_tokens_retrieve",
+        "api_tokens_delete",
+        "events_list",
+        "events_retrieve",
+        "auth_tokens_obtain",
+        "auth_tokens_refresh",
+        "auth_tokens_revoke",
+        "auth_me",
     }
 
 
@@ -133,6 +153,18 @@ def test_unknown_fields_are_forbidden_in_every_body(schema: dict[str, Any]) -> N
             kind = content["application/json"]["schema"]["$ref"].rpartition("/")[2]
             body = schema["components"]["schemas"][kind]
             assert body["additionalProperties"] is False, name
+
+
+@pytest.mark.parametrize("value", ["", "a\0b"])
+def test_what_no_credential_is_the_schema_refuses_too(
+    api: Api, schema: dict[str, Any], value: str
+) -> None:
+    for path, name in (("/auth/tokens", "LogIn"), ("/auth/tokens/refresh", "Refresh")):
+        known = schema["components"]["schemas"][name]
+        for field in known["properties"]:
+            body = {**EXAMPLES[name], field: value}
+            assert not jsonschema_rs.is_valid(known, body), field
+            assert api.post(path, body).status_code == 400, field
 
 
 def test_links_lead_to_operations_that_exist(schema: dict[str, Any]) -> None:

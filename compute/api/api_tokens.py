@@ -1,0 +1,132 @@
+"""API tokens: /api-tokens."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from compute.api import filters
+from compute.api.fields import Body, Line, Word
+from compute.api.viewset import ResourceViewSet
+from compute.errors import PermissionDenied
+from compute.models import APIToken, Role
+from compute.models.api_token import APITokenQuerySet
+from compute.services import tokens
+
+
+class APITokenSerializer(serializers.Serializer[APIToken]):
+    """A key for a program, bound to one project and one role."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    project = serializers.UUIDField()
+    role = serializers.ChoiceField(choices=Role.choices)
+    user = serializers.CharField(help_text="Whose token it is.")
+    prefix = serializers.CharField(help_text="How it begins.")
+    token = serializers.CharField(
+        allow_null=True,
+        help_text="The whole of it: in the answer that made it, and never again.",
+    )
+    expires_at = serializers.DateTimeField(allow_null=True)
+    last_used_at = serializers.DateTimeField(
+        allow_null=True, help_text="To the minute."
+    )
+    created_at = serializers.DateTimeField()
+
+    def to_representation(self, token: APIToken) -> dict[str, Any]:
+        return {
+            "id": token.id,
+            "name": token.name,
+            "project": token.project_id,
+            "role": token.role,
+            "user": token.user.get_username(),
+            "prefix": token.prefix,
+            "token": None,
+            "expires_at": token.expires_at,
+            "last_used_at": token.last_used_at,
+            "created_at": token.created_at,
+        }
+
+
+class APITokenCreate(Body):
+    name = Line(help_text="What it is for.")
+    project = serializers.UUIDField(
+        required=False, help_text="Your only one, or the default one, if not given."
+    )
+    role = Word(
+        choices=Role.choices,
+        default=Role.READER.value,
+        help_text="At most your own in the project.",
+    )
+    expires_at = serializers.DateTimeField(
+        required=False,
+        allow_null=True,
+        help_text="In 90 days if not given; null: never.",
+    )
+
+    def validate_expires_at(self, value: Any) -> Any:
+        if value is not None and value <= timezone.now():
+            raise serializers.ValidationError("Must be in the future.", code="past")
+        return value
+
+
+class APITokenFilter(filters.NamedFilterSet):
+    project = filters.UUIDIn(help_text="Of these projects.")
+
+
+class APITokenViewSet(ResourceViewSet[APIToken]):
+    """Your API tokens; an admin sees those of the whole project."""
+
+    queryset = APIToken.objects.none()  # its model, for the schema
+    noun = "API token"
+    starts_operations = False
+    versioned = False
+    serializer_class = APITokenSerializer
+    filterset_class = APITokenFilter
+    orderings = ("created_at", "name")
+    bodies: ClassVar[Mapping[str, type[Body]]] = {"create": APITokenCreate}
+
+    def get_queryset(self) -> QuerySet[APIToken]:
+        every: APITokenQuerySet = APIToken.objects.alive().select_related("user")
+        if self.access.is_operator_for("api-token.list"):
+            return every
+        own = Q(user=self.request.user)
+        administered = self.access.reach("event.list", field="project_id")
+        return self.visible(every).filter(own | administered)
+
+    def create(self, request: Request) -> Response:
+        """Make a token; the answer shows it, this once."""
+        if self.access.token is not None:
+            # One that leaked must not outlive its own revocation.
+            self.project_id = self.access.token.project_id
+            raise PermissionDenied("A token makes no tokens: log in.")
+        body, actor, user = self.body(), self.actor, request.user
+        project, role = self.project(body.get("project")), Role(body["role"])
+        expires_at = body.get("expires_at", timezone.now() + tokens.LIFETIME)
+        shown: dict[str, str] = {}
+
+        def create() -> APIToken:
+            token, shown["token"] = tokens.create(
+                user=user,  # type: ignore[arg-type]  # authenticated by now
+                project=project,
+                role=role,
+                name=body["name"],
+                actor=actor,
+                expires_at=expires_at,
+            )
+            return token
+
+        response = self.made(create, project_id=project.pk)
+        # A replay has nothing to show: the secret is not stored.
+        response.data |= shown
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    def destroy(self, request: Request, id: Any) -> Response:
+        """Revoke it: the next request with it is refused."""
+        tokens.revoke(self.get_object(), actor=self.actor)
+        return Response(status=204)

@@ -1,0 +1,186 @@
+"""Logging in: a password for tokens, newer tokens for old ones, and who one is."""
+
+from typing import Any
+
+from django.core.validators import RegexValidator
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from compute.api.fields import Body, Text
+from compute.api.guarded import GuardedView
+from compute.models import APIToken, Project, Role
+from compute.services import logins
+
+#: Longer than any token of ours; what is longer is not read at all.
+MAX_TOKEN = 2048
+
+
+class TokensSerializer(serializers.Serializer[Any]):
+    """What a login opens with."""
+
+    token_type = serializers.CharField(help_text="Always Bearer.")
+    access = serializers.CharField(help_text="For the header Authorization.")
+    access_expires_at = serializers.DateTimeField()
+    refresh = serializers.CharField(help_text="For new tokens, once.")
+    refresh_expires_at = serializers.DateTimeField()
+
+
+class MyTokenSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    project = serializers.UUIDField()
+    role = serializers.ChoiceField(choices=Role.choices)
+    expires_at = serializers.DateTimeField(allow_null=True)
+
+
+class MyProjectSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    role = serializers.ChoiceField(choices=Role.choices)
+
+
+class MeSerializer(serializers.Serializer[Any]):
+    """Who a request comes from, and where that reaches."""
+
+    id = serializers.IntegerField()
+    username = serializers.CharField()
+    is_operator = serializers.BooleanField(
+        help_text="Whether the account's own permissions reach across projects."
+    )
+    projects = MyProjectSerializer(many=True)
+    token = MyTokenSerializer(
+        allow_null=True, help_text="The API token it came with, if it did."
+    )
+
+
+class Credential(Text):
+    """Kept as it was typed, but not empty and without NUL, which no database takes."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_length=1, **kwargs)
+        self.validators.append(
+            RegexValidator(r"\A[^\x00]*\Z", "Must not hold NUL characters.")
+        )
+
+
+class LogIn(Body):
+    username = Credential(max_length=150)
+    password = Credential(max_length=4096, style={"input_type": "password"})
+
+
+class Refresh(Body):
+    refresh = Credential(max_length=MAX_TOKEN)
+
+
+class LoginView(GuardedView):
+    """What needs no principal yet. Counted by address, and strictly."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    http_method_names = ("post",)
+    policy = "auth"
+    body_class: type[Body]
+
+    def body(self) -> dict[str, Any]:
+        serializer = self.body_class(data=self.request.data)
+        serializer.is_valid(raise_exception=True)
+        return dict(serializer.validated_data)
+
+    def shown(self, tokens: logins.Tokens) -> Response:
+        return Response(
+            {
+                "token_type": "Bearer",
+                "access": tokens.access,
+                "access_expires_at": tokens.access_expires_at,
+                "refresh": tokens.refresh,
+                "refresh_expires_at": tokens.refresh_expires_at,
+            },
+            headers={"Cache-Control": "no-store"},
+        )
+
+
+class Tokens(LoginView):
+    body_class = LogIn
+
+    @extend_schema(
+        operation_id="auth_tokens_obtain",
+        tags=["auth"],
+        request=LogIn,
+        responses=TokensSerializer,
+    )
+    def post(self, request: Request) -> Response:
+        """Log in: name and password for an access and a refresh token."""
+        body, actor = self.body(), self.actor
+        user = logins.check_password(body["username"], body["password"], actor=actor)
+        return self.shown(
+            logins.begin_tokens(
+                user, actor=actor, user_agent=request.headers.get("User-Agent", "")
+            )
+        )
+
+
+class TokensRefresh(LoginView):
+    body_class = Refresh
+
+    @extend_schema(
+        operation_id="auth_tokens_refresh",
+        tags=["auth"],
+        request=Refresh,
+        responses=TokensSerializer,
+    )
+    def post(self, request: Request) -> Response:
+        """Use a refresh token up for new tokens. A second use ends the login."""
+        return self.shown(logins.refresh(self.body()["refresh"], actor=self.actor))
+
+
+class TokensRevoke(LoginView):
+    body_class = Refresh
+
+    @extend_schema(
+        operation_id="auth_tokens_revoke",
+        tags=["auth"],
+        request=Refresh,
+        responses={204: None},
+    )
+    def post(self, request: Request) -> Response:
+        """Log out: all tokens of the login end at once."""
+        logins.end(self.body()["refresh"], actor=self.actor)
+        return Response(status=204)
+
+
+class Me(GuardedView):
+    http_method_names = ("get", "head")
+
+    @extend_schema(operation_id="auth_me", tags=["auth"], responses=MeSerializer)
+    def get(self, request: Request) -> Response:
+        """Say who you are, and your role in each of your projects."""
+        user, access = request.user, self.access
+        projects = Project.objects.alive().filter(pk__in=access.grants).order_by("name")
+        used = access.token
+        token = APIToken.objects.get(pk=used.id) if used else None
+        return Response(
+            {
+                "id": user.pk,
+                "username": user.get_username(),
+                "is_operator": token is None and user.is_staff,
+                "projects": [
+                    {
+                        "id": project.pk,
+                        "name": project.name,
+                        "role": access.grants[project.pk].role,
+                    }
+                    for project in projects
+                ],
+                "token": token
+                and {
+                    "id": token.pk,
+                    "name": token.name,
+                    "project": token.project_id,
+                    "role": access.grants[token.project_id].role,
+                    "expires_at": token.expires_at,
+                },
+            }
+        )

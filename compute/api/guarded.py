@@ -1,0 +1,114 @@
+"""What every view of the API has: a principal, a limit, an entry when it refuses."""
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from rest_framework.authentication import SessionAuthentication
+from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from compute import throttling
+from compute.access import Access
+from compute.addresses import client_address, network_of
+from compute.api.parsers import BROWSER_PARSERS
+from compute.api.problems import is_browser, request_id_of
+from compute.errors import PermissionDenied, Problem
+from compute.events import Actor
+from compute.services import audit
+
+
+class GuardedView(APIView):
+    """Authenticates, counts, and notes what was refused."""
+
+    #: Which of `throttling.policies` counts a request.
+    policy: ClassVar[str] = "default"
+    standing: throttling.Standing | None = None
+    #: The project a request is about, once that is known, and the VM or snapshot.
+    project_id: UUID | None = None
+    target: Any = None
+
+    @property
+    def access(self) -> Access:
+        """What the principal of this request may do and see."""
+        known = self.request.auth
+        return known if isinstance(known, Access) else Access(self.request.user)
+
+    @property
+    def actor(self) -> Actor:
+        access = self.access
+        return Actor(
+            access.name,
+            request_id=request_id_of(self.request),
+            token=access.token.prefix if access.token else "",
+            address=client_address(self.request),
+        )
+
+    def get_parsers(self) -> list[BaseParser]:
+        """Return the parsers; forms only for a browser, that has nothing better."""
+        parsers = super().get_parsers()
+        # There is no request while the schema is made.
+        request: Any = self.request
+        if request is not None and is_browser(request):
+            return parsers
+        return [p for p in parsers if not isinstance(p, BROWSER_PARSERS)]
+
+    def policy_of(self, request: Request) -> str:
+        return self.policy
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if request.method not in ("GET", "HEAD"):
+            refuse_foreign_pages(request)
+
+    def perform_authentication(self, request: Request) -> None:
+        """Find out who asks, and count the request for them, or for their address."""
+        principal = network_of(client_address(request))
+        try:
+            if request.user.is_authenticated:
+                principal = f"user:{request.user.pk}"
+        finally:
+            # Who fails to authenticate is counted too, before being told so.
+            self.count(request, principal)
+
+    def count(self, request: Request, principal: str) -> None:
+        self.standing = throttling.count(self.policy_of(request), principal)
+        if self.standing is not None and not self.standing.admitted:
+            raise self.standing.refusal()
+
+    def note_refusal(self, problem: Problem) -> None:
+        """Leave an event of a refusal that an audit asks for."""
+        if problem.status not in audit.AUDITED:
+            return
+        token = self.access.token
+        audit.refused(
+            problem,
+            actor=self.actor,
+            method=self.request.method or "",
+            path=self.request.path,
+            project_id=self.project_id or (token.project_id if token else None),
+            target=self.target,
+        )
+
+    def finalize_response(
+        self, request: Request, response: Response, *args: Any, **kwargs: Any
+    ) -> Response:
+        final = super().finalize_response(request, response, *args, **kwargs)
+        final.headers["Vary"] = "Accept, Authorization, Cookie"
+        final.headers["RateLimit-Policy"] = throttling.policy_header()
+        if self.standing is not None:
+            final.headers["RateLimit"] = self.standing.header
+        return final
+
+
+def refuse_foreign_pages(request: Request) -> None:
+    """Raise when a web page of somebody else makes a user's browser send this.
+
+    In development the service is open to its own machine, so that being reachable from
+    the browser is all an attacker needs.
+    """
+    if request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
+        raise PermissionDenied("A page of another site may not do this.")
+    if is_browser(request) and "form" in request.content_type:
+        SessionAuthentication().enforce_csrf(request)

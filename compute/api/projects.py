@@ -1,0 +1,260 @@
+"""Projects, their members and their quotas: /projects."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from compute.api import filters
+from compute.api.fields import Body, Line, Lines, NoBody, Word
+from compute.api.viewset import ResourceViewSet
+from compute.errors import NotFound
+from compute.models import Membership, Project, Quota, Resource, Role, User
+from compute.models.limits import MAX_DESCRIPTION, MAX_LIMIT
+from compute.services import projects, quotas
+
+
+class ProjectSerializer(serializers.Serializer[Project]):
+    """The tenant that VMs, snapshots and tokens belong to."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    description = serializers.CharField()
+    role = serializers.ChoiceField(
+        choices=Role.choices,
+        allow_null=True,
+        help_text="Yours in it; null for an operator who is no member.",
+    )
+    version = serializers.IntegerField(help_text="The ETag.")
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+    def to_representation(self, project: Project) -> dict[str, Any]:
+        return {
+            "id": project.id,
+            "name": project.name,
+            "description": project.description,
+            "role": self.context["view"].access.role_in(project.pk),
+            "version": project.version,
+            "created_at": project.created_at,
+            "updated_at": project.updated_at,
+        }
+
+
+class ProjectCreate(Body):
+    name = Line(help_text="1 to 255 characters, no space at either end.")
+    description = Lines(required=False, max_length=MAX_DESCRIPTION)
+
+
+class ProjectUpdate(Body):
+    """Fields that are left out stay."""
+
+    name = Line(required=False)
+    description = Lines(required=False, max_length=MAX_DESCRIPTION)
+
+
+class ProjectFilter(filters.NamedFilterSet):
+    search = filters.Search(help_text="Part of the name, or the beginning of the id.")
+
+
+class OfProjectViewSet(ResourceViewSet[Any]):
+    """What belongs to a project and has its id in the path."""
+
+    starts_operations = False
+
+    def seen_project(self) -> Project:
+        """Return the project of the path, or raise NotFound as if there were none."""
+        seen = self.access.visible(
+            Project.objects.alive(), "project.retrieve", field="pk"
+        )
+        found: Project | None = seen.filter(pk=self.kwargs["id"]).first()
+        if found is None:
+            raise NotFound(f"No project {self.kwargs['id']}.")
+        self.permit(found.pk)
+        return found
+
+
+class ProjectViewSet(OfProjectViewSet):
+    """Projects: yours, or all of them for an operator."""
+
+    queryset = Project.objects.none()  # its model, for the schema
+    noun = "project"
+    serializer_class = ProjectSerializer
+    filterset_class = ProjectFilter
+    orderings = ("name", "created_at")
+    default_ordering = "name"
+    bodies: ClassVar[Mapping[str, type[Body]]] = {
+        "create": ProjectCreate,
+        "partial_update": ProjectUpdate,
+        "destroy": NoBody,
+    }
+
+    def get_queryset(self) -> QuerySet[Project]:
+        return self.visible(Project.objects.alive(), field="pk")
+
+    def create(self, request: Request) -> Response:
+        """Make a project. It has the quotas of the settings and no members yet."""
+        self.permit(None)
+        body, actor = self.body(), self.actor
+        return self.made(lambda: projects.create(actor=actor, **body), project_id=None)
+
+    def partial_update(self, request: Request, id: Any) -> Response:
+        """Change its name or description."""
+        project = projects.update(
+            self.seen_project(),
+            actor=self.actor,
+            changes=self.body(),
+            expect=self.expect,
+        )
+        return self.item(project)
+
+    def destroy(self, request: Request, id: Any) -> Response:
+        """Delete it, once it holds no VMs and no snapshots."""
+        project = self.seen_project()
+        self.body()
+        projects.delete(project, actor=self.actor, expect=self.expect)
+        return Response(status=204)
+
+
+class MemberSerializer(serializers.Serializer[Membership]):
+    """A user with a role in a project."""
+
+    user = serializers.IntegerField(help_text="The user's id.")
+    username = serializers.CharField()
+    role = serializers.ChoiceField(choices=Role.choices)
+    created_at = serializers.DateTimeField()
+
+    def to_representation(self, member: Membership) -> dict[str, Any]:
+        return {
+            "user": member.user_id,
+            "username": member.user.get_username(),
+            "role": member.role,
+            "created_at": member.created_at,
+        }
+
+
+class MemberSet(Body):
+    role = Word(choices=Role.choices, help_text="What the user may do from now on.")
+
+
+class MemberViewSet(OfProjectViewSet):
+    """The members of one project."""
+
+    queryset = Membership.objects.none()  # its model, for the schema
+    noun = "member"
+    versioned = False
+    http_method_names = ["get", "head", "put", "delete"]
+    serializer_class = MemberSerializer
+    orderings = ("created_at",)
+    default_ordering = "created_at"
+    bodies: ClassVar[Mapping[str, type[Body]]] = {"set": MemberSet, "remove": NoBody}
+
+    def get_queryset(self) -> QuerySet[Membership]:
+        members = Membership.objects.filter(project=self.seen_project())
+        return members.select_related("user")
+
+    def page_extras(self, data: Any) -> dict[str, Any]:
+        # A member has no page of their own.
+        rows = [
+            {"id": row["user"], "label": row["username"], "status": row["role"]}
+            for row in data.get("results", ())
+        ]
+        return {"rows": rows}
+
+    @extend_schema(request=MemberSet, responses=MemberSerializer)
+    def set(self, request: Request, id: Any, user_id: int) -> Response:
+        """Give a user a role, in place of the one there was."""
+        project, role = self.seen_project(), Role(self.body()["role"])
+        member = projects.set_member(
+            project, self.user(user_id), role=role, actor=self.actor
+        )
+        return self.item(member)
+
+    @extend_schema(responses={204: None})
+    def remove(self, request: Request, id: Any, user_id: int) -> Response:
+        """Take a user out of the project; what they made stays."""
+        project = self.seen_project()
+        self.body()
+        # Also who is active no more; and who is no member might as well not exist.
+        found = Membership.objects.filter(project=project, user=user_id)
+        member = found.select_related("user").first()
+        if member is None:
+            raise NotFound(f"No member {user_id}.")
+        projects.remove_member(project, member.user, actor=self.actor)
+        return Response(status=204)
+
+    def user(self, user_id: int) -> User:
+        found = User.objects.filter(pk=user_id, is_active=True).first()
+        if found is None:
+            raise NotFound(f"No user {user_id}.")
+        return found
+
+
+class QuotaRowSerializer(serializers.Serializer[Any]):
+    limit = serializers.IntegerField(allow_null=True, help_text="null: none.")
+    used = serializers.IntegerField()
+
+
+class QuotaSerializer(serializers.Serializer[Any]):
+    """How much a project may have of each resource, and has."""
+
+    vms = QuotaRowSerializer()
+    vcpus = QuotaRowSerializer()
+    ram_mb = QuotaRowSerializer()
+    disk_gb = QuotaRowSerializer()
+    snapshots = QuotaRowSerializer()
+
+    def to_representation(self, rows: Any) -> dict[str, Any]:
+        known = {row.resource: row for row in rows}
+        return {
+            resource.value: {
+                "limit": known[resource].limit if resource in known else None,
+                "used": known[resource].used if resource in known else 0,
+            }
+            for resource in Resource
+        }
+
+
+class Limit(Body):
+    limit = serializers.IntegerField(
+        min_value=0, max_value=MAX_LIMIT, allow_null=True, help_text="null: none."
+    )
+
+
+class QuotaUpdate(Body):
+    """Resources that are left out keep their limits."""
+
+    vms = Limit(required=False)
+    vcpus = Limit(required=False)
+    ram_mb = Limit(required=False)
+    disk_gb = Limit(required=False)
+    snapshots = Limit(required=False)
+
+
+class QuotaViewSet(OfProjectViewSet):
+    """The quota of one project."""
+
+    queryset = Quota.objects.none()  # its model, for the schema
+    noun = "quota"
+    versioned = False
+    http_method_names = ["get", "head", "patch"]
+    serializer_class = QuotaSerializer
+    bodies: ClassVar[Mapping[str, type[Body]]] = {"partial_update": QuotaUpdate}
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Return limits and use together."""
+        return self.item(Quota.objects.filter(project=self.seen_project()))
+
+    def partial_update(self, request: Request, id: Any) -> Response:
+        """Set limits. One below what is used stops new things, and removes none."""
+        project, body = self.seen_project(), self.body()
+        # A merge: an empty object changes nothing.
+        limits = {
+            Resource(name): row["limit"] for name, row in body.items() if "limit" in row
+        }
+        quotas.update(project, actor=self.actor, limits=limits)
+        return self.item(Quota.objects.filter(project=project))

@@ -1,0 +1,372 @@
+"""Every call there is: each route and method of the URL conf, and how to make it.
+
+What a call takes stands here in the words of `compute.models.permission`; it is written
+down, not read from the views, which are what is tested.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import orjson
+from django.db import transaction
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
+
+from compute.events import Actor
+from compute.models import VM, Snapshot, User
+from compute.models.vm import VERBS
+from compute.services import logins
+from tests.api.places import PASSWORD, Place
+
+#: Nobody is asked who they are, and a token that is no good does no harm.
+PUBLIC = "public"
+#: Everybody may who is somebody.
+KNOWN = "known"
+
+#: Method, and the route as the URL conf has it.
+Route = tuple[str, str]
+
+#: What begins so has tests of its own: it is for browsers, and no API.
+ELSEWHERE = "admin/"
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+API = "api/v1"
+#: Everything else under the API.
+NOWHERE = f"{API}/<path:rest>"
+
+
+@dataclass(frozen=True)
+class Call:
+    """A route and method, with all that makes it succeed for who may."""
+
+    method: str
+    path: str
+    #: A permission; or `PUBLIC`, or `KNOWN`.
+    takes: str
+    #: The permission without which what the path names is not there.
+    sees: str = ""
+    #: Name in the path -> that of an id of `Place`, or what stands there itself.
+    ids: Mapping[str, str] = field(default_factory=dict)
+    body: Callable[[Place], Any] | None = None
+    #: Changes the place, before, so that the call succeeds.
+    prepare: Callable[[Place], object] | None = None
+    success: int = 200
+    #: What it is told to whom the thing is not there. An id in a body is a field that
+    #: is not valid, hence 400.
+    unseen: int = 404
+    #: Of a list: the id in `Place` of what it shows.
+    shows: str = ""
+
+    @property
+    def route(self) -> Route:
+        return self.method, self.path
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} /{self.path}"
+
+    @property
+    def is_secured(self) -> bool:
+        return self.takes != PUBLIC
+
+    def url(self, place: Place, **ids: Any) -> str:
+        """Return the URL for a place, with other ids than its own if they are given."""
+        known = {name: place.ids.get(id, id) for name, id in self.ids.items()} | ids
+        return "/" + re.sub(
+            r"<(?:\w+:)?(\w+)>", lambda found: str(known[found[1]]), self.path
+        )
+
+    def content(self, place: Place) -> Any:
+        return self.body(place) if self.body else None
+
+
+def of(call: Call, place: Place, bearer: str | None, **headers: str) -> Any:
+    """Make a call, undo what it did, and return the answer."""
+    with undone():
+        if call.prepare:
+            call.prepare(place)
+        return send(
+            bearer, call.method, call.url(place), call.content(place), **headers
+        )
+
+
+def send(
+    bearer: str | None, method: str, url: str, body: Any = None, **headers: str
+) -> Any:
+    """Send a request; ``If_Match="…"`` becomes the header If-Match."""
+    return Client().generic(
+        method,
+        url,
+        b"" if body is None else orjson.dumps(body),
+        "" if body is None else "application/json",
+        headers={
+            **({"Authorization": f"Bearer {bearer}"} if bearer else {}),
+            **{name.replace("_", "-"): value for name, value in headers.items()},
+        },
+    )
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """Undo what is done inside, so that the next call finds things as they were."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+# What the URL conf has
+
+
+def routed() -> set[Route]:
+    """Return every route of the service with every method it answers."""
+    return set(_routes(get_resolver()))
+
+
+def _routes(resolver: URLResolver, prefix: str = "") -> Iterator[Route]:
+    for pattern in resolver.url_patterns:
+        path = f"{prefix}{pattern.pattern}"
+        if path.startswith(ELSEWHERE):
+            continue
+        if isinstance(pattern, URLPattern):
+            yield from ((method, path) for method in _methods(pattern.callback))
+        else:
+            yield from _routes(pattern, path)
+
+
+def _methods(view: Any) -> list[str]:
+    kind = getattr(view, "cls", None) or getattr(view, "view_class", None)
+    if kind is None:
+        return ["GET", "HEAD"]  # a function, which reads
+    handlers = getattr(view, "actions", None) or dir(kind)
+    known = {name.upper() for name in handlers if name in kind.http_method_names}
+    # A view without handlers answers all methods the same way, before it looks for one.
+    methods = known & {*METHODS} or {*METHODS}
+    return [*methods, "HEAD"] if "GET" in methods else [*methods]
+
+
+# How to make each call
+
+
+def _refresh_token(place: Place) -> dict[str, str]:
+    user = place.people["reader"]
+    found = logins.begin_tokens(user, actor=Actor("system"), user_agent="")
+    return {"refresh": found.refresh}
+
+
+def _password(place: Place) -> dict[str, str]:
+    user = User.objects.get(pk=place.people["reader"].pk)
+    user.set_password(PASSWORD)
+    user.save()
+    return {"username": user.username, "password": PASSWORD}
+
+
+def _is(status: str) -> Callable[[Place], object]:
+    return lambda place: VM.objects.filter(pk=place.vm.pk).update(status=status)
+
+
+def _is_empty(place: Place) -> None:
+    gone = {"status": "DELETED", "deleted_at": timezone.now()}
+    for model in (VM, Snapshot):
+        model._default_manager.filter(project=place.project).update(**gone)
+
+
+_ACTION_BODIES: Mapping[str, Callable[[Place], Any]] = {
+    "resize": lambda place: {"flavor": "m1.medium"},
+    "rebuild": lambda place: {"image": "ubuntu-22.04"},
+    "restore": lambda place: {"snapshot": str(place.snapshot.pk)},
+}
+
+
+def _vm_actions() -> Iterator[Call]:
+    # Of two verbs that are one action, the stricter one: what it takes, both take.
+    for verb in {verb.action: verb for verb in reversed(VERBS.values())}.values():
+        if verb.action not in ("delete", "snapshot"):
+            yield Call(
+                "POST",
+                f"{API}/vms/<uuid:id>/actions/{verb.action}",
+                f"vm.{verb.action}",
+                sees="vm.list",
+                ids={"id": "vm"},
+                body=_ACTION_BODIES.get(verb.action),
+                prepare=_is(next(iter(verb.ends))),
+                success=202,
+            )
+
+
+def _of(noun: str, key: str, path: str, *methods: Call) -> Iterator[Call]:
+    """Yield calls to what a path names, which have all but the path to themselves."""
+    for call in methods:
+        yield replace(call, path=path, sees=f"{noun}.list", ids={"id": key})
+
+
+def _table() -> Iterator[Call]:
+    vm, snapshot = f"{API}/vms/<uuid:id>", f"{API}/snapshots/<uuid:id>"
+    project, token = f"{API}/projects/<uuid:id>", f"{API}/api-tokens/<uuid:id>"
+    described = {"description": "other"}
+    yield from (
+        Call("GET", "", PUBLIC, success=302),
+        Call("GET", "admin", PUBLIC, success=302),
+        Call("GET", "health", PUBLIC),
+        Call("GET", "health/ready", PUBLIC),
+        Call("GET", "problems", PUBLIC),
+        Call("GET", "problems/<slug:code>", PUBLIC, ids={"code": "not-found"}),
+        Call("GET", f"{API}/schema", PUBLIC),
+        Call("GET", f"{API}/docs", PUBLIC),
+        Call("POST", f"{API}/auth/tokens", PUBLIC, body=_password),
+        Call("POST", f"{API}/auth/tokens/refresh", PUBLIC, body=_refresh_token),
+        Call(
+            "POST",
+            f"{API}/auth/tokens/revoke",
+            PUBLIC,
+            body=_refresh_token,
+            success=204,
+        ),
+        Call("GET", f"{API}/", KNOWN),
+        Call("GET", f"{API}/auth/me", KNOWN),
+        # The catalogue belongs to no project, but for the images of snapshots.
+        Call("GET", f"{API}/flavors", KNOWN, shows="flavor"),
+        Call("GET", f"{API}/flavors/<uuid:id>", KNOWN, ids={"id": "flavor"}),
+        Call("GET", f"{API}/images", "image.list", shows="image"),
+    )
+    yield from _of(
+        "image",
+        "image",
+        f"{API}/images/<uuid:id>",
+        Call("GET", "", "image.retrieve"),
+    )
+    yield Call("GET", f"{API}/vms", "vm.list", shows="vm")
+    yield Call(
+        "POST",
+        f"{API}/vms",
+        "vm.create",
+        sees="project.retrieve",
+        unseen=400,
+        body=lambda place: {
+            "name": "new",
+            "flavor": "m1.small",
+            "image": "ubuntu-22.04",
+            "project": str(place.project.pk),
+        },
+        success=202,
+    )
+    yield from _of(
+        "vm",
+        "vm",
+        vm,
+        Call("GET", "", "vm.retrieve"),
+        Call("PATCH", "", "vm.update", body=lambda place: described),
+        Call("DELETE", "", "vm.delete", success=202),
+    )
+    yield from _of("vm", "vm", f"{vm}/console-log", Call("GET", "", "vm.console_log"))
+    yield from _vm_actions()
+    yield from _of(
+        "vm",
+        "vm",
+        f"{vm}/snapshots",
+        Call("GET", "", "snapshot.list"),
+        Call(
+            "POST",
+            "",
+            "snapshot.create",
+            body=lambda place: {"name": "new"},
+            success=202,
+        ),
+    )
+    yield Call("GET", f"{API}/snapshots", "snapshot.list", shows="snapshot")
+    yield from _of(
+        "snapshot",
+        "snapshot",
+        snapshot,
+        Call("GET", "", "snapshot.retrieve"),
+        Call("PATCH", "", "snapshot.update", body=lambda place: described),
+        Call("DELETE", "", "snapshot.delete", success=202),
+    )
+    yield Call("GET", f"{API}/operations", "operation.list", shows="operation")
+    yield from _of(
+        "operation",
+        "operation",
+        f"{API}/operations/<uuid:id>",
+        Call("GET", "", "operation.retrieve"),
+    )
+    yield from _of(
+        "operation",
+        "operation",
+        f"{API}/operations/<uuid:id>/actions/cancel",
+        # Nobody has begun it, so that it is over at once.
+        Call("POST", "", "operation.cancel"),
+    )
+    yield Call("GET", f"{API}/projects", "project.list", shows="project")
+    yield Call(
+        "POST",
+        f"{API}/projects",
+        "project.create",
+        body=lambda place: {"name": "new"},
+        success=201,
+    )
+    yield from _of(
+        "project",
+        "project",
+        project,
+        Call("GET", "", "project.retrieve"),
+        Call("PATCH", "", "project.update", body=lambda place: described),
+        Call("DELETE", "", "project.delete", prepare=_is_empty, success=204),
+    )
+    yield from _of(
+        "project",
+        "project",
+        f"{project}/quota",
+        Call("GET", "", "quota.retrieve"),
+        Call("PATCH", "", "quota.update", body=lambda place: {"vms": {"limit": 5}}),
+    )
+    yield from _of(
+        "project", "project", f"{project}/members", Call("GET", "", "member.list")
+    )
+    for call in _of(
+        "project",
+        "project",
+        f"{project}/members/<int:user_id>",
+        Call("PUT", "", "member.set", body=lambda place: {"role": "member"}),
+        Call("DELETE", "", "member.remove", success=204),
+    ):
+        yield replace(call, ids={"id": "project", "user_id": "leaver"})
+    yield Call("GET", f"{API}/api-tokens", "api-token.list", shows="token")
+    yield Call(
+        "POST",
+        f"{API}/api-tokens",
+        "api-token.create",
+        sees="project.retrieve",
+        unseen=400,
+        body=lambda place: {"name": "new", "project": str(place.project.pk)},
+        success=201,
+    )
+    yield from _of(
+        "api-token",
+        "token",
+        token,
+        Call("GET", "", "api-token.retrieve"),
+        Call("DELETE", "", "api-token.delete", success=204),
+    )
+    # Who is an admin nowhere is told so, rather than shown a log without entries.
+    yield Call("GET", f"{API}/events", "event.list", shows="event", unseen=403)
+    for call in _of(
+        "event", "event", f"{API}/events/<uuid:id>", Call("GET", "", "event.retrieve")
+    ):
+        yield replace(call, unseen=403)
+
+
+def _with_other_methods(table: list[Call]) -> Iterator[Call]:
+    for call in table:
+        yield call
+        if call.method == "GET":
+            yield replace(call, method="HEAD")
+            if call.success == 302:
+                for method in METHODS[2:]:
+                    yield replace(call, method=method)
+    for method in METHODS:
+        yield Call(method, NOWHERE, KNOWN, ids={"rest": "nowhere"}, success=404)
+
+
+CALLS: tuple[Call, ...] = tuple(_with_other_methods(list(_table())))

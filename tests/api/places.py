@@ -1,0 +1,167 @@
+"""Projects with one of everything in them, and people who may more or less there."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.models import Permission
+from django.db.models import Model
+
+from compute.events import Actor
+from compute.models import (
+    VM,
+    APIToken,
+    Event,
+    Image,
+    Operation,
+    Project,
+    Role,
+    Snapshot,
+    User,
+)
+from compute.services import snapshots, tokens, vms
+from tests.conftest import drain_all
+from tests.factories import ProjectFactory, UserFactory, VMFactory
+
+PASSWORD = "correct horse battery"  # pragma: allowlist secret
+
+
+@dataclass
+class Place:
+    """A project. Whatever somebody wrote in it has ``name`` in it."""
+
+    name: str
+    project: Project
+    #: By role, and "leaver", whom nothing happens to but that they leave.
+    people: dict[str, User]
+    vm: VM
+    snapshot: Snapshot
+    image: Image
+    #: Names in paths and bodies -> what stands there. The operation has not begun yet,
+    #: on a VM of its own.
+    ids: dict[str, Any]
+
+    def secrets(self) -> Iterator[str]:
+        """Return all that nobody outside of the project may read."""
+        yield self.name
+        yield str(self.project.pk)
+        models: tuple[type[Model], ...] = (
+            VM,
+            Snapshot,
+            Operation,
+            Image,
+            APIToken,
+            Event,
+        )
+        for model in models:
+            mine = model._default_manager.filter(project=self.project)
+            yield from map(str, mine.values_list("pk", flat=True))
+        prefixes = APIToken.objects.filter(project=self.project)
+        yield from prefixes.values_list("prefix", flat=True)
+        yield self.vm.server_id
+        yield self.image.provider_id
+
+
+def settle(*names: str) -> list[Place]:
+    """Make projects with people and one of everything; it needs the catalogue."""
+    projects = {
+        name: ProjectFactory.create(name=name, description=f"the project of {name}")
+        for name in names
+    }
+    for name, project in projects.items():
+        vms.create(
+            project=project,
+            actor=_actor(name),
+            flavor="m1.small",
+            image="ubuntu-22.04",
+            name=f"{name}-vm",
+            **_told(name),
+        )
+    drain_all()
+    for name, project in projects.items():
+        vm = VM.objects.get(project=project)
+        snapshots.create(vm, actor=_actor(name), name=f"{name}-snapshot", **_told(name))
+    drain_all()
+    return [_furnish(name, project) for name, project in projects.items()]
+
+
+def _actor(name: str) -> Actor:
+    return Actor(f"user:{name}-admin", request_id=f"req-{name}")
+
+
+def _told(name: str) -> Any:
+    return {
+        "description": f"an example of {name}",
+        "labels": {f"{name}-key": f"{name}-value"},
+    }
+
+
+def _furnish(name: str, project: Project) -> Place:
+    """Add what would not outlast the work on a cloud, and people."""
+    people = {
+        role: member(project, role, username=f"{name}-{role}") for role in Role.values
+    }
+    people["leaver"] = member(project, Role.READER, username=f"{name}-leaver")
+    vm, snapshot = (
+        VM.objects.get(project=project),
+        Snapshot.objects.get(project=project),
+    )
+    busy = vms.stop(
+        VMFactory.create(project=project, name=f"{name}-busy"), actor=_actor(name)
+    )
+    token, _ = tokens.create(
+        user=people["admin"],
+        project=project,
+        role=Role.READER,
+        name=f"{name}-token",
+        actor=_actor(name),
+        expires_at=None,
+    )
+    image, operation = snapshot.image, busy.operation
+    event = Event.objects.filter(project=project, vm=vm).first()
+    assert image is not None
+    assert operation is not None
+    assert event is not None
+    ids = {
+        "project": project.pk,
+        "vm": vm.pk,
+        "snapshot": snapshot.pk,
+        "image": image.pk,
+        "flavor": vm.flavor_id,
+        "operation": operation.pk,
+        "token": token.pk,
+        "event": event.pk,
+        "leaver": people["leaver"].pk,
+    }
+    return Place(name, project, people, vm, snapshot, image, ids)
+
+
+def member(project: Project, role: str, *, username: str) -> User:
+    """Return a new user with a role in a project."""
+    user: User = UserFactory.create(username=username)
+    project.memberships.create(user=user, role=role)
+    return user
+
+
+def staff(username: str, *codenames: str) -> User:
+    """Return a new operator with some of Django's permissions of `compute`."""
+    user: User = UserFactory.create(username=username, is_staff=True)
+    found = Permission.objects.filter(
+        content_type__app_label="compute", codename__in=codenames
+    )
+    assert len(found) == len(set(codenames)), codenames
+    user.user_permissions.set(found)
+    return user
+
+
+def api_token(user: User, project: Project, role: str) -> str:
+    """Return the secret of a new API token."""
+    _, secret = tokens.create(
+        user=user,
+        project=project,
+        role=Role(role),
+        name="key",
+        actor=Actor("system"),
+        expires_at=None,
+    )
+    return secret
