@@ -1,11 +1,18 @@
 """The operators' door: Django's admin, writing through services alone."""
 
 from django.contrib import admin
+from rest_framework_simplejwt.token_blacklist import admin as token_blacklist
+from rest_framework_simplejwt.token_blacklist.models import (
+    BlacklistedToken,
+    OutstandingToken,
+)
 
 from compute.admin import (
+    api_tokens,
     catalog,
     clouds,
     events,
+    logins,
     operations,
     projects,
     snapshots,
@@ -14,12 +21,15 @@ from compute.admin import (
 )
 
 __all__ = [
+    "api_tokens",
     "catalog",
     "clouds",
     "events",
+    "logins",
     "operations",
     "projects",
     "snapshots",
+    "token_blacklist",
     "users",
     "vms",
 ]
@@ -31,3 +41,6 @@ admin.site.index_title = "Operations"
 admin.site.site_url = None
 # Rows are never removed: what has a "delete" has one of its own.
 admin.site.disable_action("delete_selected")
+# Used-up refresh tokens are the library's bookkeeping; its pages would show tokens. It
+# is imported above so that it does not register them later.
+admin.site.unregister((BlacklistedToken, OutstandingToken))

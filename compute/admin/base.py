@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from uuid import UUID
 
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
@@ -14,11 +16,15 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from compute.access import Access
+from compute.addresses import client_address
 from compute.admin import display
 from compute.admin.display import page_url
 from compute.errors import Problem
 from compute.events import Actor
-from compute.models import VM, Event, Operation, Snapshot
+from compute.models import VM, Event, Operation, Project, Snapshot
+from compute.models.permission import PERMISSIONS
+from compute.services import audit
 
 M = TypeVar("M", bound=Model)
 Owned = TypeVar("Owned", VM, Snapshot)
@@ -36,11 +42,24 @@ else:
 
 
 def actor_of(request: HttpRequest) -> Actor:
-    """Return the operator, as events name people."""
+    """Return who is at the browser, as events name people."""
     return Actor(
-        f"user:{request.user.get_username()}",
+        Access(request.user).name,
         request_id=getattr(request, "request_id", ""),
+        address=client_address(request),
     )
+
+
+def may(request: HttpRequest, permission: str) -> bool:
+    """Whether an operator has a permission, by its name in the one table of them."""
+    return request.user.has_perm(PERMISSIONS[permission].django_name)
+
+
+def require(request: HttpRequest, permission: str) -> None:
+    """Raise PermissionDenied unless an operator has a permission."""
+    if not may(request, permission):
+        name = PERMISSIONS[permission].django_name
+        raise PermissionDenied(f"{permission} takes the permission {name}.")
 
 
 def refusal(problem: Problem) -> str:
@@ -48,6 +67,35 @@ def refusal(problem: Problem) -> str:
     rows = problem.members.get("errors", [])
     reasons = [row["detail"] for row in rows] or [problem.detail]
     return f"{problem.title}: {' '.join(reasons)}"
+
+
+def refused(
+    request: HttpRequest,
+    problem: Problem,
+    *,
+    project_id: UUID | None,
+    target: Any = None,
+) -> str:
+    """Leave the event that a refusal asks for; return what to tell the operator.
+
+    Call it outside of the transaction that was refused: the event shall stay.
+    """
+    audit.refused(
+        problem,
+        actor=actor_of(request),
+        method=request.method or "",
+        path=request.path,
+        project_id=project_id,
+        target=target,
+    )
+    return refusal(problem)
+
+
+def add_errors(form: forms.Form, problem: Problem) -> None:
+    """Put what a service found wrong beside the fields of a form."""
+    for row in problem.members.get("errors", [{"detail": problem.detail}]):
+        field = row.get("pointer", "").removeprefix("#/")
+        form.add_error(field if field in form.fields else None, row["detail"])
 
 
 def requested(text: str, operation: Operation | None) -> SafeString:
@@ -65,16 +113,60 @@ class PageAdmin(_ModelAdmin[M]):
     show_full_result_count = False
     # Counts beside the filters would be a query over the whole table for each choice.
     show_facets = admin.ShowFacets.NEVER
+    #: What a delete costs, for the page that asks again.
+    delete_warning = ""
 
     created = staticmethod(display.ago_column("created_at", "Created"))
     created_on = staticmethod(display.exact_field("created_at", "Created"))
     updated_on = staticmethod(display.exact_field("updated_at", "Updated"))
     deleted_on = staticmethod(display.exact_field("deleted_at", "Deleted"))
     vm_page = staticmethod(display.link_column("vm", "VM"))
+    project_page = staticmethod(display.link_column("project", "Project"))
     snapshot_page = staticmethod(display.link_column("snapshot", "Snapshot"))
 
     def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
         return False
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        """Show the list, or do what was asked of some of its rows.
+
+        Django ignores an action that an operator is not offered; we refuse it.
+        """
+        asked = request.POST.get("action", "")
+        if asked in (self.actions or ()) and asked not in self.get_actions(request):
+            raise PermissionDenied(f"{asked} is not permitted.")
+        return super().changelist_view(request, extra_context)
+
+    def confirm_delete(
+        self, request: HttpRequest, rows: list[Any], *, back: str, action: str = ""
+    ) -> TemplateResponse:
+        """Show what would be deleted; ``action`` names the list action to repeat."""
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Delete {self.noun(len(rows))}?",
+            "opts": self.opts,
+            "rows": [(row, self.badge_of(row)) for row in rows],
+            "warning": self.delete_warning,
+            "back": back,
+            "action": action,
+        }
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, "admin/compute/confirm_delete.html", context)
+
+    def noun(self, count: int) -> str:
+        opts = self.opts
+        name = opts.verbose_name if count == 1 else opts.verbose_name_plural
+        return f"{count} {name}" if count > 1 else f"this {name}"
+
+    def badge_of(self, row: Any) -> SafeString | str:
+        """Return the status of a row, where its kind has one."""
+        return display.badge(row.status) if hasattr(row, "status") else ""
+
+    def not_found(self, request: HttpRequest, object_id: str) -> HttpResponseRedirect:
+        messages.warning(request, f"There is no {self.opts.verbose_name} {object_id}.")
+        return redirect(reverse("admin:index"))
 
 
 class HistoryAdmin(PageAdmin[M]):
@@ -92,16 +184,14 @@ class OwnedAdmin(PageAdmin[Owned]):
 
     #: Of `compute.services`: has ``update`` and ``delete``.
     services: Any
-    #: What a delete costs, for the page that asks again.
-    delete_warning: str
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         exists = obj is None or obj.deleted_at is None
         return exists and super().has_change_permission(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        name = f"{self.opts.app_label}.delete_{self.opts.model_name}"
-        return (obj is None or obj.deleted_at is None) and request.user.has_perm(name)
+        exists = obj is None or obj.deleted_at is None
+        return exists and may(request, f"{self.opts.model_name}.delete")
 
     def changeform_view(
         self,
@@ -115,7 +205,8 @@ class OwnedAdmin(PageAdmin[Owned]):
             return super().changeform_view(request, object_id, form_url, context)
         except Problem as problem:
             # The row changed between the form's check and the service's lock.
-            messages.error(request, refusal(problem))
+            row = self.get_object(request, unquote(object_id or ""))
+            messages.error(request, self.refused(request, problem, row))
             return redirect(request.path)
 
     def save_model(
@@ -151,27 +242,6 @@ class OwnedAdmin(PageAdmin[Owned]):
             )
         return self.confirm_delete(request, [row], back=page_url(row))
 
-    def confirm_delete(
-        self, request: HttpRequest, rows: list[Owned], *, back: str, action: str = ""
-    ) -> TemplateResponse:
-        """Show what would be deleted; ``action`` names the list action to repeat."""
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"Delete {self.noun(len(rows))}?",
-            "opts": self.opts,
-            "rows": [(row, display.badge(row.status)) for row in rows],
-            "warning": self.delete_warning,
-            "back": back,
-            "action": action,
-        }
-        request.current_app = self.admin_site.name
-        return TemplateResponse(request, "admin/compute/confirm_delete.html", context)
-
-    def noun(self, count: int) -> str:
-        opts = self.opts
-        name = opts.verbose_name if count == 1 else opts.verbose_name_plural
-        return f"{count} {name}" if count > 1 else f"this {name}"
-
     def perform(
         self, request: HttpRequest, row: VM | Snapshot, label: str, call: Any
     ) -> HttpResponseRedirect:
@@ -179,26 +249,28 @@ class OwnedAdmin(PageAdmin[Owned]):
         try:
             changed = call()
         except Problem as problem:
-            messages.error(request, refusal(problem))
+            messages.error(request, self.refused(request, problem, row))
         else:
             text = f"{label} of {row} is under way"
             messages.success(request, requested(text, changed.operation))
         return redirect(page_url(row))
 
-    def not_found(self, request: HttpRequest, object_id: str) -> HttpResponseRedirect:
-        messages.warning(request, f"There is no {self.opts.verbose_name} {object_id}.")
-        return redirect(reverse("admin:index"))
+    def refused(
+        self, request: HttpRequest, problem: Problem, row: VM | Snapshot | None
+    ) -> str:
+        project_id = row.project_id if row else None
+        return refused(request, problem, project_id=project_id, target=row)
 
 
 def history(
-    request: HttpRequest, *, target: VM | Snapshot | Operation
+    request: HttpRequest, *, target: VM | Snapshot | Operation | Project
 ) -> dict[str, Any]:
     """Return what a page shows of the past: the newest operations and events."""
     name = str(target._meta.model_name)
     events = Event.objects.filter(**{name: target}).order_by("-sequence")
     found: dict[str, Any] = {
         "events": [display.EventLine(event) for event in events[:RECENT_EVENTS]],
-        "can_see_events": request.user.has_perm("compute.view_event"),
+        "can_see_events": may(request, "event.list"),
         "events_url": f"{reverse('admin:compute_event_changelist')}"
         f"?{name}__id__exact={target.pk}",
     }

@@ -1,7 +1,6 @@
 """Clouds: whether each one answers, and when it last did."""
 
 from django.contrib import admin
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from compute.admin import display
@@ -19,6 +18,7 @@ class CloudAdmin(HistoryAdmin[Cloud]):
         display.ago_column("catalog_refreshed_at", "Catalogue"),
         "servers_seen",
         "pass_took",
+        "calls",
         "last_error",
     )
     search_fields = ("alias",)
@@ -29,7 +29,9 @@ class CloudAdmin(HistoryAdmin[Cloud]):
         "full_observed_at",
         "next_pass_at",
         "pass_took",
+        "full_pass_took",
         "passes",
+        "calls",
         "servers_seen",
         "catalog_refreshed_at",
         "failures",
@@ -39,13 +41,19 @@ class CloudAdmin(HistoryAdmin[Cloud]):
 
     @admin.display(description="Health", ordering="failures")
     def health(self, cloud: Cloud) -> SafeString:
-        tone, word = _health(cloud)
-        return format_html('<span class="status status-{}">{}</span>', tone, word)
+        return display.tag(*_health(cloud))
 
     @admin.display(description="A pass takes", ordering="pass_seconds")
     def pass_took(self, cloud: Cloud) -> str:
-        seconds = cloud.pass_seconds
-        return display.NONE if seconds is None else f"{seconds * 1000:.0f} ms"
+        return _milliseconds(cloud.pass_seconds)
+
+    @admin.display(description="A full pass takes", ordering="full_pass_seconds")
+    def full_pass_took(self, cloud: Cloud) -> str:
+        return _milliseconds(cloud.full_pass_seconds)
+
+
+def _milliseconds(seconds: float | None) -> str:
+    return display.NONE if seconds is None else f"{seconds * 1000:.0f} ms"
 
 
 def _health(cloud: Cloud) -> tuple[str, str]:

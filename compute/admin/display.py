@@ -7,18 +7,21 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Model
+from django.forms import BoundField
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.timesince import timesince
+from django.utils.timesince import timesince, timeuntil
 
 from compute.models import (
     VM,
     Event,
     Operation,
     OperationStatus,
+    Outcome,
+    Quota,
     SnapshotStatus,
     VMStatus,
 )
@@ -29,10 +32,12 @@ NONE = "\N{EN DASH}"
 EXACT = "%Y-%m-%d %H:%M:%S UTC"
 #: An event's line shows no more of one value.
 MAX_VALUE = 120
+#: From so many percent on, a quota is one to look after.
+NEARLY_FULL = 80
 
 _GOOD = {VMStatus.ACTIVE, SnapshotStatus.AVAILABLE, OperationStatus.SUCCEEDED}
 _BAD = {VMStatus.ERROR, SnapshotStatus.ERROR, OperationStatus.FAILED}
-_ASIDE = {VMStatus.PAUSED, VMStatus.SUSPENDED, VMStatus.RESCUE}
+_ASIDE = {VMStatus.PAUSED, VMStatus.SUSPENDED, VMStatus.RESCUE, Outcome.REFUSED}
 _BUSY = {
     *MOVING,
     SnapshotStatus.CREATING,
@@ -43,7 +48,7 @@ _BUSY = {
 
 
 def tone(status: str) -> str:
-    """Return the CSS class of a status of a VM, a snapshot or an operation."""
+    """Return the CSS class of a status, or of the outcome of an event."""
     for name, statuses in (
         ("good", _GOOD),
         ("bad", _BAD),
@@ -56,21 +61,32 @@ def tone(status: str) -> str:
 
 
 def badge(status: str) -> SafeString:
-    return format_html('<span class="status status-{}">{}</span>', tone(status), status)
+    return tag(tone(status), status)
+
+
+def tag(tone: str, word: str) -> SafeString:
+    return format_html('<span class="status status-{}">{}</span>', tone, word)
 
 
 def ago(when: datetime | None) -> SafeString | str:
     """Return a time as people say it, with the exact one in its title."""
     if when is None:
         return NONE
-    seconds = int((timezone.now() - when).total_seconds())
-    largest = f"{seconds} s" if seconds < 60 else timesince(when).split(",")[0]
     return format_html(
-        '<time datetime="{}" title="{}">{} ago</time>',
+        '<time datetime="{}" title="{}">{}</time>',
         when.isoformat(),
         when.strftime(EXACT),
-        largest,
+        _distance(when),
     )
+
+
+def _distance(when: datetime) -> str:
+    now = timezone.now()
+    seconds = int((now - when).total_seconds())
+    if seconds < 0:
+        return f"in {timeuntil(when, now).split(',')[0]}"
+    largest = f"{seconds} s" if seconds < 60 else timesince(when, now).split(",")[0]
+    return f"{largest} ago"
 
 
 def ago_column(field: str, label: str) -> Callable[[Any], SafeString | str]:
@@ -162,7 +178,11 @@ def _word(value: Any) -> str:
     if isinstance(value, dict) and "detail" in value:
         value = value["detail"]
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= MAX_VALUE else f"{text[:MAX_VALUE]}…"
+    return short(text, MAX_VALUE)
+
+
+def short(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[:length]}…"
 
 
 class OperationLine:
@@ -182,3 +202,50 @@ class EventLine:
         self.event = event
         self.created = ago(event.created_at)
         self.summary = summary(event.data)
+
+
+def percent(quota: Quota) -> int:
+    """Return how much of a quota is used; of one that allows nothing, all."""
+    if quota.limit is None:
+        return 0
+    if quota.limit == 0:
+        return 100
+    # Rounded down, so that what is not full does not look so.
+    return min(100, quota.used * 100 // quota.limit)
+
+
+def use_bar(quota: Quota) -> SafeString | str:
+    """Return a bar of what is used, in the colour of how near its end is."""
+    if quota.limit is None:
+        return ""
+    full = percent(quota)
+    tone = "bad" if full >= 100 else "aside" if full >= NEARLY_FULL else "good"
+    return format_html(
+        '<progress class="use use-{}" max="100" value="{}" title="{} %"></progress>',
+        tone,
+        full,
+        full,
+    )
+
+
+def compact_use(quota: Quota) -> SafeString:
+    """Return a quota in one cell of a list."""
+    return format_html(
+        '{} <span class="use-of">{} of {} {}</span>',
+        use_bar(quota),
+        f"{quota.used:,}",
+        f"{quota.limit:,}",
+        quota.get_resource_display(),
+    )
+
+
+class UseLine:
+    """One row in the table of quotas, with the field for its limit if there is one."""
+
+    def __init__(self, quota: Quota, field: BoundField | None) -> None:
+        self.resource = quota.get_resource_display()
+        self.used = f"{quota.used:,}"
+        self.limit = "unlimited" if quota.limit is None else f"{quota.limit:,}"
+        self.field = field
+        self.bar = use_bar(quota)
+        self.share = "" if quota.limit is None else f"{percent(quota)} %"

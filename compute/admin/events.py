@@ -1,36 +1,74 @@
 """Events: what happened, in order."""
 
+from typing import Any
+
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from compute.admin import display, filters
 from compute.admin.base import HistoryAdmin
 from compute.models import Event
-from compute.models.search import id_prefix
+from compute.models.search import from_address, id_prefix
+
+#: What the types of events begin with.
+KINDS = (
+    "vm",
+    "snapshot",
+    "operation",
+    "project",
+    "membership",
+    "quota",
+    "api-token",
+    "login",
+    "user",
+    "group",
+    "request",
+)
+
+
+class TypeFilter(admin.SimpleListFilter):
+    """By the beginning of a type, or in the address by a whole one: ``vm.drifted``."""
+
+    title = "type"
+    parameter_name = "type"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> filters.Choices:
+        # Asking the table which types there are would read all of it.
+        chosen = request.GET.get("type")
+        others = [(chosen, chosen)] if chosen and chosen not in KINDS else []
+        return [*((kind, f"{kind}.*") for kind in KINDS), *others]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value()
+        if value in KINDS:
+            return queryset.filter(type__startswith=f"{value}.")
+        return queryset.filter(type=value) if value else queryset
 
 
 @admin.register(Event)
 class EventAdmin(HistoryAdmin[Event]):
     list_display = (
         "type",
-        "created",
-        "vm_page",
+        "when",
+        "badge",
+        "about",
         "what",
-        "actor",
-        "project",
-        "sequence",
+        "who",
     )
     list_select_related = ("project", "vm")
-    list_filter = (filters.ProjectFilter, filters.AgeFilter)
+    list_filter = ("outcome", TypeFilter, filters.ProjectFilter, filters.AgeFilter)
     search_fields = ("type",)
     search_help_text = (
         "A type (vm.drifted), part of the VM's name, the beginning of its id, "
-        "a request id, or who acted (user:alice)"
+        "a request id, an address, or who acted (user:alice)"
     )
     fields = (
         "type",
+        "badge",
         "created_on",
         "project",
         "sequence",
@@ -38,9 +76,45 @@ class EventAdmin(HistoryAdmin[Event]):
         "snapshot_page",
         "operation",
         "actor",
-        "request_id",
+        "token",
+        "address",
+        "request",
         "changes",
     )
+
+    @admin.display(description="Outcome", ordering="outcome")
+    def badge(self, event: Event) -> SafeString:
+        return display.badge(event.outcome)
+
+    @admin.display(description="About")
+    def about(self, event: Event) -> SafeString:
+        return format_html(
+            '{}<div class="quiet">{}</div>',
+            self.vm_page(event) if event.vm else "",
+            event.project or display.NONE,
+        )
+
+    @admin.display(description="Who", ordering="actor")
+    def who(self, event: Event) -> SafeString:
+        token = f"{event.token}…" if event.token else ""
+        return format_html(
+            '{}<div class="quiet">{}</div><div class="quiet">{}</div>',
+            event.actor,
+            token,
+            event.address or "",
+        )
+
+    @admin.display(description="When", ordering="created_at")
+    def when(self, event: Event) -> SafeString:
+        return format_html(
+            '{}<div class="quiet">{}</div>',
+            display.ago(event.created_at),
+            _request(event, length=len("req-") + 8),
+        )
+
+    @admin.display(description="Request")
+    def request(self, event: Event) -> SafeString | str:
+        return _request(event, length=len(event.request_id))
 
     @admin.display(description="What")
     def what(self, event: Event) -> str:
@@ -58,4 +132,17 @@ class EventAdmin(HistoryAdmin[Event]):
             return queryset, False
         exact = Q(type=text) | Q(actor=text) | Q(request_id=text)
         vm = Q(vm__name__icontains=text) | id_prefix(text, field="vm_id")
-        return queryset.filter(exact | vm), False
+        return queryset.filter(exact | from_address(text) | vm), False
+
+
+def _request(event: Event, *, length: int) -> SafeString | str:
+    """Return the id of its request, as a way to all else that came of it."""
+    if not event.request_id:
+        return display.NONE
+    return format_html(
+        '<a href="{}?q={}" title="{}">{}</a>',
+        reverse("admin:compute_event_changelist"),
+        event.request_id,
+        event.request_id,
+        display.short(event.request_id, length),
+    )

@@ -118,7 +118,7 @@ class ProjectFilter(CutFilter):
     field = "project"
 
     def rows(self) -> Iterable[tuple[Any, str]]:
-        return Project.objects.values_list("pk", "name")[:LIMIT]
+        return Project.objects.alive().values_list("pk", "name")[:LIMIT]
 
 
 class CloudFilter(CutFilter):

@@ -1,5 +1,6 @@
 """What an operator can type. The limits are those of the API."""
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django import forms
@@ -7,11 +8,12 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 
 from compute import clouds
-from compute.models import VM, Project, Snapshot
+from compute.models import VM, Membership, Project, Quota, Resource, Snapshot, User
 from compute.models.limits import (
     LINES,
     MAX_DESCRIPTION,
     MAX_LABELS,
+    MAX_LIMIT,
     MAX_NAME,
     MAX_USER_DATA,
     NAME,
@@ -100,12 +102,11 @@ class LabelsField(forms.CharField):
         return labels
 
 
-class _OwnedForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in its stubs only
+class _VersionedForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in its stubs only
     """What is ours alone to change, and the version that the operator saw."""
 
     name = LineField()
     description = LinesField()
-    labels = LabelsField()
     version = forms.IntegerField(widget=forms.HiddenInput, required=False)
 
     def clean(self) -> dict[str, Any]:
@@ -120,6 +121,10 @@ class _OwnedForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in its s
         return data
 
 
+class _OwnedForm(_VersionedForm):
+    labels = LabelsField()
+
+
 class VMForm(_OwnedForm):
     class Meta:
         model = VM
@@ -130,6 +135,73 @@ class SnapshotForm(_OwnedForm):
     class Meta:
         model = Snapshot
         fields = ("name", "description", "labels")
+
+
+class ProjectForm(_VersionedForm):
+    #: What the service said to what was typed; the form shows it and keeps the rest.
+    refused: ClassVar[str | None] = None
+
+    class Meta:
+        model = Project
+        fields = ("name", "description")
+
+    def clean(self) -> dict[str, Any]:
+        if self.refused is not None:
+            raise ValidationError(self.refused)
+        return super().clean()
+
+
+class ProjectCreateForm(forms.Form):
+    """The arguments of `services.projects.create`."""
+
+    name = LineField()
+    description = LinesField()
+    admin = LineField(
+        required=False, help_text="Username of its first admin; others are added later."
+    )
+
+    def clean_admin(self) -> User | None:
+        name = self.cleaned_data["admin"]
+        found = User.objects.filter(username=name, is_active=True).first()
+        if name and found is None:
+            raise ValidationError(f"No active user {name}.")
+        return found
+
+
+class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in its stubs only
+    """A member's role; who is meant does not change."""
+
+    class Meta:
+        model = Membership
+        fields = ("user", "role")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk is not None and "user" in self.fields:
+            self.fields["user"].disabled = True
+
+
+class QuotaForm(forms.Form):
+    """The limits of a project; one that was not touched stays what it is by now."""
+
+    def __init__(self, data: Any = None, *, quotas: Iterable[Quota]) -> None:
+        super().__init__(data)
+        for row in quotas:
+            self.fields[row.resource] = forms.IntegerField(
+                label=row.get_resource_display(),
+                initial=row.limit,
+                required=False,
+                min_value=0,
+                max_value=MAX_LIMIT,
+                # Compared with what was shown, not with what is.
+                show_hidden_initial=True,
+                widget=forms.NumberInput(attrs={"placeholder": "unlimited"}),
+            )
+
+    @property
+    def limits(self) -> dict[Resource, int | None]:
+        """The limits that the operator changed."""
+        return {Resource(name): self.cleaned_data[name] for name in self.changed_data}
 
 
 class VMCreateForm(forms.Form):
@@ -160,10 +232,10 @@ class VMCreateForm(forms.Form):
 
     def clean_project(self) -> Project:
         text = self.cleaned_data["project"]
-        found = Project.objects.filter(name=text).first()
+        found = Project.objects.alive().filter(name=text).first()
         if found is None:
             try:
-                found = Project.objects.filter(pk=text).first()
+                found = Project.objects.alive().filter(pk=text).first()
             except ValidationError:  # not an id either
                 found = None
         if found is None:

@@ -4,7 +4,6 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import get_object_or_404, redirect
@@ -17,7 +16,9 @@ from compute.admin.base import (
     HistoryAdmin,
     actor_of,
     history,
-    refusal,
+    may,
+    refused,
+    require,
 )
 from compute.admin.display import page_url
 from compute.errors import Problem
@@ -138,7 +139,8 @@ class OperationAdmin(HistoryAdmin[Operation]):
         if obj is not None:
             context.update(
                 live=obj.is_live and display.OperationLine(obj),
-                can_cancel=obj.cancellable and may_cancel(request),
+                # Not has_change_permission: the row itself is nobody's to edit.
+                can_cancel=obj.cancellable and may(request, "operation.cancel"),
                 api_url=reverse("operation-detail", kwargs={"id": obj.pk}),
                 **history(request, target=obj),
             )
@@ -151,23 +153,23 @@ class OperationAdmin(HistoryAdmin[Operation]):
 
     def cancel_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         """Cancel it, and go back to the page that asked."""
-        if not may_cancel(request):
-            raise PermissionDenied
+        require(request, "operation.cancel")
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         operation = get_object_or_404(Operation, pk=pk)
         try:
             operation = operations.cancel(operation, actor=actor_of(request))
         except Problem as problem:
-            messages.error(request, refusal(problem))
+            reason = refused(
+                request,
+                problem,
+                project_id=operation.project_id,
+                target=operation.snapshot or operation.vm,
+            )
+            messages.error(request, reason)
         else:
             word = "is being cancelled" if operation.is_live else "is cancelled"
             messages.success(request, f"Operation {operation.type} {word}.")
         back = request.POST.get("next", "")
         ours = url_has_allowed_host_and_scheme(back, allowed_hosts=None)
         return redirect(back if ours else page_url(operation))
-
-
-def may_cancel(request: HttpRequest) -> bool:
-    # Not has_change_permission: the row itself is nobody's to edit.
-    return request.user.has_perm("compute.change_operation")

@@ -1,50 +1,112 @@
-"""Projects and their members."""
+"""Projects, their members and how much of their quotas they use."""
 
+from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q, QuerySet
-from django.http import HttpRequest
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+)
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.safestring import SafeString
 
-from compute import events
-from compute.admin import filters
-from compute.admin.base import PageAdmin, actor_of
-from compute.models import Event, Membership, Project
-from compute.models.project import DEFAULT_PROJECT_NAME
+from compute.admin import display, filters
+from compute.admin.base import (
+    PageAdmin,
+    actor_of,
+    add_errors,
+    history,
+    may,
+    refused,
+    require,
+)
+from compute.admin.display import page_url
+from compute.admin.forms import (
+    MembershipForm,
+    ProjectCreateForm,
+    ProjectForm,
+    QuotaForm,
+)
+from compute.errors import Problem
+from compute.models import Membership, Project, Role
 from compute.models.search import id_prefix
+from compute.services import projects, quotas
 
 
 class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]  # generic in the stubs only
     model = Membership
+    form = MembershipForm
     fields = ("user", "role")
     raw_id_fields = ("user",)
     extra = 1
+    verbose_name = "member"
+    verbose_name_plural = "members"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
+        # Each row names both.
+        return super().get_queryset(request).select_related("user", "project")
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return may(request, "member.list")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return may(request, "member.set")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return may(request, "member.set")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return may(request, "member.remove")
 
 
 @admin.register(Project)
 class ProjectAdmin(PageAdmin[Project]):
-    """Written here and not by a service: no other door changes projects yet."""
-
+    delete_warning = "Its members leave it and its API tokens are revoked, for good."
+    form = ProjectForm
     list_display = (
         "name",
-        "description",
+        "use",
         "members",
+        "description",
         "created",
     )
-    list_filter = (filters.AgeFilter,)
+    list_filter = (filters.AgeFilter, filters.DeletedFilter)
     search_fields = ("name",)
     search_help_text = "Part of the name, or the beginning of the id"
-    fields = ("name", "description", "id", "event_sequence", "created_at")
+    fieldsets = (
+        (None, {"fields": ("name", "description")}),
+        (
+            "Details",
+            {"fields": ("id", "created_on", "updated_on", "deleted_on", "version")},
+        ),
+    )
+    readonly_fields = ("id", "created_on", "updated_on", "deleted_on")
     inlines = (MembershipInline,)
+
+    def has_change_permission(
+        self, request: HttpRequest, obj: Project | None = None
+    ) -> bool:
+        return _exists(obj) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(
+        self, request: HttpRequest, obj: Project | None = None
+    ) -> bool:
+        # Never the default project: it takes what names none.
+        stays = obj is not None and obj.is_default
+        return _exists(obj) and not stays and may(request, "project.delete")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Project]:
         counted = super().get_queryset(request).annotate(count=Count("memberships"))
-        return counted.order_by("name")
-
-    @admin.display(description="Members", ordering="count")
-    def members(self, project: Project) -> int:
-        count: int = project.count  # type: ignore[attr-defined]  # annotated by get_queryset
-        return count
+        return counted.prefetch_related("quotas").order_by("name")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Project], search_term: str
@@ -54,60 +116,206 @@ class ProjectAdmin(PageAdmin[Project]):
             return queryset, False
         return queryset.filter(Q(name__icontains=text) | id_prefix(text)), False
 
+    # The list
+
+    @admin.display(description="Members", ordering="count")
+    def members(self, project: Project) -> int:
+        count: int = project.count  # type: ignore[attr-defined]  # annotated by get_queryset
+        return count
+
+    @admin.display(description="Fullest quota")
+    def use(self, project: Project) -> SafeString | str:
+        limited = [row for row in project.quotas.all() if row.limit is not None]
+        if not limited:
+            return display.NONE
+        return display.compact_use(max(limited, key=display.percent))
+
+    # The page
+
     def get_readonly_fields(
         self, request: HttpRequest, obj: Project | None = None
     ) -> tuple[str, ...]:
-        fixed = ("id", "event_sequence", "created_at")
         # The service finds its default project by name.
-        is_default = obj is not None and obj.name == DEFAULT_PROJECT_NAME
-        return ("name", *fixed) if is_default else fixed
+        fixed = ("name",) if obj is not None and obj.is_default else ()
+        return (*fixed, *self.readonly_fields)
+
+    def get_form(
+        self,
+        request: HttpRequest,
+        obj: Project | None = None,
+        change: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        # The version is a field of the form alone: the model's is nobody's to edit.
+        kwargs = {**kwargs, "fields": ("name", "description")}
+        form: Any = super().get_form(request, obj, change, **kwargs)
+        form.refused = getattr(request, "refused_because", None)
+        return form
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        context = {"show_save_and_add_another": False, **(extra_context or {})}
+        try:
+            return super().changeform_view(request, object_id, form_url, context)
+        except Problem as problem:
+            # All of it is undone: show it again as it was typed, with the reason.
+            row = self.get_object(request, unquote(object_id or ""))
+            reason = refused(request, problem, project_id=row.pk if row else None)
+            request.refused_because = reason  # type: ignore[attr-defined]  # read by get_form
+            return super().changeform_view(request, object_id, form_url, context)
 
     def save_model(
         self, request: HttpRequest, obj: Project, form: Any, change: bool
     ) -> None:
-        changed = {
-            name: [form.initial.get(name), form.cleaned_data[name]]
-            for name in form.changed_data
-        }
-        if change:
-            # By name: event_sequence moves on while somebody looks at the form.
-            obj.save(update_fields=list(changed))
-        else:
-            obj.save()
-        if changed:
-            type = "project.updated" if change else "project.created"
-            _record(request, obj, [(type, changed)])
+        version = form.cleaned_data["version"]
+        projects.update(
+            obj,
+            actor=actor_of(request),
+            changes={
+                name: form.cleaned_data[name]
+                for name in projects.EDITABLE.intersection(form.changed_data)
+            },
+            expect=None if version is None else frozenset({version}),
+        )
 
     def save_formset(
+        self, request: HttpRequest, form: Any, formset: Any, change: bool
+    ) -> None:
+        project, actor = form.instance, actor_of(request)
+        found = [*formset.save(commit=False)]
+        # New admins first: then the old one may go.
+        for member in sorted(found, key=lambda member: member.role != Role.ADMIN):
+            projects.set_member(
+                project, member.user, role=Role(member.role), actor=actor
+            )
+        for member in formset.deleted_objects:
+            projects.remove_member(project, member.user, actor=actor)
+
+    def render_change_form(
         self,
         request: HttpRequest,
-        form: Any,
-        formset: Any,
-        change: bool,
-    ) -> None:
-        formset.save()
-        lines = [("added", member) for member in formset.new_objects]
-        lines += [("changed", member) for member, _ in formset.changed_objects]
-        lines += [("removed", member) for member in formset.deleted_objects]
-        found = [
-            (
-                f"membership.{word}",
-                {"user": member.user.get_username(), "role": member.role},
-            )
-            for word, member in lines
-        ]
-        if found:
-            _record(request, form.instance, found)
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Project | None = None,
+    ) -> HttpResponse:
+        if obj is not None:
+            # The form has put what was typed into it; the page shows what is.
+            stored = self.get_queryset(request).get(pk=obj.pk)
+            context.update(self.page(request, stored), show_delete=False)
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def page(self, request: HttpRequest, project: Project) -> dict[str, Any]:
+        """Return what the page of a project shows around the form."""
+        editable = _exists(project) and may(request, "quota.update")
+        form = QuotaForm(quotas=project.quotas.all())
+        return {
+            "project": project,
+            "uses": [
+                display.UseLine(row, form[row.resource] if editable else None)
+                for row in project.quotas.all()
+                if may(request, "quota.retrieve")
+            ],
+            "limits_editable": editable,
+            "quota_url": reverse("admin:compute_project_quota", args=[project.pk]),
+            "can_delete": self.has_delete_permission(request, project),
+            "delete_url": reverse("admin:compute_project_delete", args=[project.pk]),
+            "vms_url": _list_url("vm", project),
+            "tokens_url": _list_url("apitoken", project),
+            "api_url": reverse("project-detail", kwargs={"id": project.pk}),
+            **history(request, target=project),
+        }
+
+    # What a page can ask
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.quota_view)
+        own = path("<uuid:pk>/quota/", view, name="compute_project_quota")
+        return [own, *super().get_urls()]
+
+    def quota_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        """Set the limits that were changed on the page."""
+        require(request, "quota.update")
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        project = self.get_object(request, str(pk))
+        if project is None:
+            return self.not_found(request, str(pk))
+        form = QuotaForm(request.POST, quotas=project.quotas.all())
+        if not form.is_valid():
+            for name, errors in form.errors.items():
+                reasons = " ".join(map(str, errors))
+                messages.error(request, f"{form.fields[name].label}: {reasons}")
+        elif form.limits:
+            quotas.update(project, actor=actor_of(request), limits=form.limits)
+            messages.success(request, "The limits are changed.")
+        return redirect(page_url(project))
+
+    def add_view(
+        self,
+        request: HttpRequest,
+        form_url: str = "",
+        extra_context: Mapping[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Create a project, with the quotas of the settings."""
+        require(request, "project.create")
+        form = ProjectCreateForm(request.POST or None)
+        if form.is_valid() and (project := _create(request, form)):
+            messages.success(request, f"The project {project} is there.")
+            return redirect(page_url(project))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Add project",
+            "opts": self.opts,
+            "form": form,
+        }
+        return TemplateResponse(request, "admin/compute/add.html", context)
+
+    def delete_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        extra_context: Mapping[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Ask again, then have the service delete it; the row stays."""
+        project = self.get_object(request, unquote(object_id))
+        if not may(request, "project.delete") or not _exists(project):
+            raise PermissionDenied("The project cannot be deleted by this account.")
+        if project is None:
+            return self.not_found(request, object_id)
+        if request.method == "POST":
+            return self._delete(request, project)
+        return self.confirm_delete(request, [project], back=page_url(project))
+
+    def _delete(self, request: HttpRequest, project: Project) -> HttpResponseRedirect:
+        try:
+            projects.delete(project, actor=actor_of(request))
+        except Problem as problem:
+            messages.error(request, refused(request, problem, project_id=project.pk))
+        else:
+            messages.success(request, f"The project {project} is deleted.")
+        return redirect(page_url(project))
 
 
-def _record(
-    request: HttpRequest, project: Project, found: list[tuple[str, dict[str, Any]]]
-) -> None:
-    actor = actor_of(request)
-    events.record_all(
-        project.pk,
-        [
-            Event(type=type, actor=actor.name, request_id=actor.request_id, data=data)
-            for type, data in found
-        ],
-    )
+def _exists(project: Project | None) -> bool:
+    return project is None or project.deleted_at is None
+
+
+def _list_url(noun: str, project: Project) -> str:
+    return f"{reverse(f'admin:compute_{noun}_changelist')}?project={project.pk}"
+
+
+def _create(request: HttpRequest, form: ProjectCreateForm) -> Project | None:
+    """Create what a valid form asks for, or tell the form why not."""
+    try:
+        return projects.create(actor=actor_of(request), **form.cleaned_data)
+    except Problem as problem:
+        refused(request, problem, project_id=None)
+        add_errors(form, problem)
+        return None

@@ -4,7 +4,6 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.urls import URLPattern, path, reverse
@@ -12,7 +11,7 @@ from django.utils.safestring import SafeString
 from django_fsm import can_proceed
 
 from compute.admin import display, filters
-from compute.admin.base import OwnedAdmin, actor_of, history
+from compute.admin.base import OwnedAdmin, actor_of, history, may, require
 from compute.admin.forms import SnapshotForm
 from compute.models import Snapshot, SnapshotStatus
 from compute.models.search import id_prefix
@@ -127,7 +126,7 @@ class SnapshotAdmin(OwnedAdmin[Snapshot]):
             "can_restore": free
             and snapshot.status == SnapshotStatus.AVAILABLE
             and "restore" in snapshot.vm.allowed_actions
-            and request.user.has_perm("compute.change_vm"),
+            and may(request, "vm.restore"),
             "error": snapshot.error,
             "suffers": True,
             "api_url": reverse("snapshot-detail", kwargs={"id": pk}),
@@ -141,8 +140,7 @@ class SnapshotAdmin(OwnedAdmin[Snapshot]):
 
     def restore_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         """Take its VM back to it."""
-        if not request.user.has_perm("compute.change_vm"):
-            raise PermissionDenied
+        require(request, "vm.restore")
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         snapshot = self.get_object(request, str(pk))

@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import reverse
 
+from compute.admin.base import may
 from compute.admin.forms import LineField
 from compute.models import VM, Flavor, Image, SnapshotStatus
 from compute.models.vm import VERBS
@@ -106,8 +107,6 @@ class Action:
     #: Takes the VM, the actor and the form's values; returns what has ``.operation``.
     service: Callable[..., Any]
     form: type[VerbForm] = VerbForm
-    #: What an operator needs, of the permissions of `compute`.
-    permission: str = "compute.change_vm"
 
 
 #: Every action of the lifecycle, by the name that `VM.allowed_actions` gives it.
@@ -126,11 +125,14 @@ ACTIONS: Mapping[str, Action] = {
     "unshelve": Action("Unshelve", vms.unshelve),
     "rescue": Action("Rescue", vms.rescue),
     "unrescue": Action("Unrescue", vms.unrescue),
-    "snapshot": Action(
-        "Snapshot", snapshots.create, SnapshotForm, "compute.add_snapshot"
-    ),
-    "delete": Action("Delete", vms.delete, permission="compute.delete_vm"),
+    "snapshot": Action("Snapshot", snapshots.create, SnapshotForm),
+    "delete": Action("Delete", vms.delete),
 }
+
+
+def permission(name: str) -> str:
+    """Return what an action takes; a snapshot belongs to its own noun."""
+    return "snapshot.create" if name == "snapshot" else f"vm.{name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,7 @@ def buttons(request: HttpRequest, vm: VM) -> list[Button]:
     found = []
     for name in vm.allowed_actions:
         action = ACTIONS[name]
-        if name == "delete" or not request.user.has_perm(action.permission):
+        if name == "delete" or not may(request, permission(name)):
             continue
         form = action.form(vm=vm)
         for field in form.fields.values() if form.suggestions else ():

@@ -5,7 +5,6 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import (
     Http404,
@@ -24,9 +23,12 @@ from compute.admin import display, filters, verbs
 from compute.admin.base import (
     OwnedAdmin,
     actor_of,
+    add_errors,
     history,
-    refusal,
+    may,
+    refused,
     requested,
+    require,
 )
 from compute.admin.display import page_url
 from compute.admin.forms import VMCreateForm, VMForm
@@ -124,19 +126,27 @@ class VMAdmin(OwnedAdmin[VM]):
         condition = Q(name__icontains=text) | id_prefix(text) | address
         return queryset.filter(condition), False
 
-    @admin.action(description="Start", permissions=["change"])
+    def get_actions(self, request: HttpRequest) -> Any:
+        """Return what this operator may ask of many VMs at once."""
+        return {
+            name: action
+            for name, action in super().get_actions(request).items()
+            if may(request, verbs.permission(name.removesuffix("_all")))
+        }
+
+    @admin.action(description="Start")
     def start_all(self, request: HttpRequest, queryset: QuerySet[VM]) -> None:
         self.act_on_all(request, queryset, "start")
 
-    @admin.action(description="Stop", permissions=["change"])
+    @admin.action(description="Stop")
     def stop_all(self, request: HttpRequest, queryset: QuerySet[VM]) -> None:
         self.act_on_all(request, queryset, "stop")
 
-    @admin.action(description="Reboot (soft)", permissions=["change"])
+    @admin.action(description="Reboot (soft)")
     def reboot_all(self, request: HttpRequest, queryset: QuerySet[VM]) -> None:
         self.act_on_all(request, queryset, "reboot")
 
-    @admin.action(description="Delete…", permissions=["delete"])
+    @admin.action(description="Delete…")
     def delete_all(
         self, request: HttpRequest, queryset: QuerySet[VM]
     ) -> HttpResponse | None:
@@ -163,17 +173,18 @@ class VMAdmin(OwnedAdmin[VM]):
     ) -> None:
         """Ask the same of every selected VM and say of each what became of it."""
         action, actor = verbs.ACTIONS[name], actor_of(request)
-        done, refused = [], []
+        done, not_done = [], []
         for vm in self.selected(request, queryset) or ():
             try:
                 action.service(vm, actor=actor)
             except Problem as problem:
-                refused.append((page_url(vm), vm.name, refusal(problem)))
+                reason = self.refused(request, problem, vm)
+                not_done.append((page_url(vm), vm.name, reason))
             else:
                 done.append((page_url(vm), vm.name, "under way"))
         for level, verdict, lines in (
             (messages.SUCCESS, "is under way for", done),
-            (messages.WARNING, "was refused for", refused),
+            (messages.WARNING, "was refused for", not_done),
         ):
             if lines:
                 text = f"{action.label} {verdict} {len(lines)} of the VMs"
@@ -226,13 +237,12 @@ class VMAdmin(OwnedAdmin[VM]):
             "addresses": display.addresses(vm),
             "size": display.size(vm),
             "buttons": verbs.buttons(request, vm),
-            "may_act": self.has_change_permission(request, vm),
             "can_delete": can_delete and "delete" in vm.allowed_actions,
             "protected": can_delete and vm.delete_protection,
             "delete_url": reverse("admin:compute_vm_delete", args=[vm.pk]),
             "live": live and display.OperationLine(live),
             "can_cancel": bool(live and live.cancellable)
-            and request.user.has_perm("compute.change_operation"),
+            and may(request, "operation.cancel"),
             "error": vm.error or (operation.error if operation and failed else None),
             "suffers": vm.error is not None,
             "snapshots_url": f"{reverse('admin:compute_snapshot_changelist')}"
@@ -253,8 +263,7 @@ class VMAdmin(OwnedAdmin[VM]):
         action = verbs.ACTIONS.get(name)
         if action is None:
             raise Http404
-        if not request.user.has_perm(action.permission):
-            raise PermissionDenied
+        require(request, verbs.permission(name))
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         vm = self.get_object(request, str(pk))
@@ -288,8 +297,7 @@ class VMAdmin(OwnedAdmin[VM]):
         extra_context: Mapping[str, Any] | None = None,
     ) -> HttpResponse:
         """Create a VM: the service makes the row, and a cloud the server."""
-        if not self.has_add_permission(request):
-            raise PermissionDenied
+        require(request, "vm.create")
         if request.method == "POST":
             form = VMCreateForm(request.POST)
             if form.is_valid() and (vm := _create(request, form)):
@@ -310,7 +318,7 @@ class VMAdmin(OwnedAdmin[VM]):
                 "image": images.values("name").distinct()[: verbs.SUGGESTIONS],
             },
         }
-        return TemplateResponse(request, "admin/compute/vm/add.html", context)
+        return TemplateResponse(request, "admin/compute/add.html", context)
 
 
 def _create(request: HttpRequest, form: VMCreateForm) -> VM | None:
@@ -318,9 +326,8 @@ def _create(request: HttpRequest, form: VMCreateForm) -> VM | None:
     try:
         return vms.create(actor=actor_of(request), **form.cleaned_data)
     except Problem as problem:
-        for row in problem.members.get("errors", [{"detail": problem.detail}]):
-            field = row.get("pointer", "").removeprefix("#/")
-            form.add_error(field if field in form.fields else None, row["detail"])
+        refused(request, problem, project_id=form.cleaned_data["project"].pk)
+        add_errors(form, problem)
         return None
 
 

@@ -12,10 +12,12 @@ from django.utils import timezone
 
 from compute.models import (
     VM,
+    APIToken,
     Cloud,
     Event,
     Flavor,
     Image,
+    Login,
     Operation,
     Project,
     Snapshot,
@@ -23,8 +25,10 @@ from compute.models import (
 )
 from tests.admin.browser import Operator
 from tests.factories import (
+    APITokenFactory,
     FlavorFactory,
     ImageFactory,
+    LoginFactory,
     ProjectFactory,
     SnapshotFactory,
     UserFactory,
@@ -41,6 +45,8 @@ NOUNS = (
     "project",
     "cloud",
     "user",
+    "apitoken",
+    "login",
 )
 MODELS = {
     "vm": VM,
@@ -52,6 +58,8 @@ MODELS = {
     "project": Project,
     "cloud": Cloud,
     "user": User,
+    "apitoken": APIToken,
+    "login": Login,
 }
 
 
@@ -62,6 +70,9 @@ def fill(count: int) -> None:
     projects = ProjectFactory.create_batch(count - Project.objects.count())
     projects.append(Project.objects.default())
     FlavorFactory.create_batch(count)
+    for user, project in zip(User.objects.all(), projects, strict=True):
+        APITokenFactory.create(user=user, project=project)
+        LoginFactory.create(user=user)
     for project in projects:
         ImageFactory.create(project=project)
         vm = VMFactory.create(project=project)
@@ -79,6 +90,7 @@ def fill(count: int) -> None:
         Event.objects.create(
             project=project, sequence=1, type="vm.updated", vm=vm, operation=operation
         )
+        Project.objects.filter(pk=project.pk).update(event_sequence=1)
         VM.objects.filter(pk=vm.pk).update(operation=operation)
 
 
@@ -93,9 +105,12 @@ def fill(count: int) -> None:
         ("event", 4 + 1),
         ("flavor", 4 + 1),
         ("image", 4 + 2),
-        ("project", 4),
+        # The quotas of all of them, at once.
+        ("project", 4 + 1),
         ("cloud", 4),
         ("user", 4 + 1),
+        ("apitoken", 4 + 1),
+        ("login", 4),
     ],
 )
 def test_a_list_costs_the_same_for_any_number_of_rows(
@@ -144,13 +159,20 @@ def test_a_list_without_rows_offers_to_add_one(operator: Operator) -> None:
 
 
 @pytest.mark.parametrize(
-    "noun", ["operation", "event", "cloud", "flavor", "image", "snapshot"]
+    "noun",
+    [
+        *("operation", "event", "cloud", "flavor", "image", "snapshot"),
+        *("apitoken", "login"),
+    ],
 )
 def test_what_the_service_writes_nobody_adds(operator: Operator, noun: str) -> None:
     operator.get(f"compute/{noun}/add/", status=403)
 
 
-@pytest.mark.parametrize("noun", ["operation", "event", "cloud", "flavor", "image"])
+@pytest.mark.parametrize(
+    "noun",
+    ["operation", "event", "cloud", "flavor", "image", "apitoken", "login"],
+)
 def test_history_cannot_be_changed(operator: Operator, noun: str) -> None:
     fill(1)
     row = MODELS[noun]._default_manager.first()
@@ -160,7 +182,9 @@ def test_history_cannot_be_changed(operator: Operator, noun: str) -> None:
     assert operator.status_of_post(f"compute/{noun}/{row.pk}/change/") == 403
 
 
-@pytest.mark.parametrize("noun", [n for n in NOUNS if n not in ("vm", "snapshot")])
+@pytest.mark.parametrize(
+    "noun", [n for n in NOUNS if n not in ("vm", "snapshot", "project")]
+)
 def test_no_row_is_removed(operator: Operator, noun: str) -> None:
     fill(1)
     row = MODELS[noun]._default_manager.first()
@@ -289,6 +313,7 @@ def test_a_filter_offers_a_few_rows_of_a_long_table(
         ({"observed_at": timezone.now(), "pass_seconds": 0.25}, "answers"),
         ({"failures": 1, "last_error": "No route"}, "failed once"),
         ({"failures": 4}, "failed 4 times"),
+        ({"calls": 98765}, "98765"),
     ],
 )
 def test_a_cloud_shows_its_health(

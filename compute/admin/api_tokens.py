@@ -1,0 +1,59 @@
+"""API tokens: whose they are and when they were used. Their secret nobody has."""
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+
+from compute.admin import display, filters
+from compute.admin.revoking import EndedFilter, RevocableAdmin
+from compute.models import APIToken
+from compute.models.search import id_prefix
+from compute.services import tokens
+
+
+@admin.register(APIToken)
+class APITokenAdmin(RevocableAdmin[APIToken]):
+    revoke_permission = "api-token.delete"
+    service = tokens.revoke
+    revoke_warning = "The next request with it is refused. There is no way back."
+    list_display = (
+        "name",
+        "state",
+        "prefix",
+        "user",
+        "project",
+        "role",
+        "created",
+        "used",
+        "expires",
+    )
+    list_select_related = ("user", "project")
+    list_filter = (EndedFilter, filters.ProjectFilter, filters.AgeFilter)
+    search_fields = ("name",)
+    search_help_text = "Part of the name, the beginning of the token, or a username"
+    # Named one by one: the digest is in no list.
+    fields = (
+        "id",
+        "name",
+        "prefix",
+        "user",
+        "project_page",
+        "role",
+        "created_on",
+        "used_on",
+        "expires_on",
+        "revoked_on",
+    )
+
+    used = staticmethod(display.ago_column("last_used_at", "Last used"))
+    used_on = staticmethod(display.exact_field("last_used_at", "Last used"))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[APIToken], search_term: str
+    ) -> tuple[QuerySet[APIToken], bool]:
+        text = search_term.strip()
+        if not text:
+            return queryset, False
+        named = Q(name__icontains=text) | Q(prefix__startswith=text)
+        whose = Q(user__username=text) | id_prefix(text)
+        return queryset.filter(named | whose), False

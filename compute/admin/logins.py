@@ -1,0 +1,60 @@
+"""Logins: who is in, with what and from where; the sessions of browsers among them."""
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+
+from compute.admin import display, filters
+from compute.admin.revoking import EndedFilter, RevocableAdmin
+from compute.models import Login
+from compute.models.search import from_address
+from compute.services import logins
+
+
+@admin.register(Login)
+class LoginAdmin(RevocableAdmin[Login]):
+    revoke_permission = "login.revoke"
+    service = logins.revoke
+    revoke_warning = "Who uses it is logged out with the next request."
+    list_display = (
+        "user",
+        "state",
+        "kind",
+        "address",
+        "agent",
+        "created",
+        "refreshed",
+        "expires",
+    )
+    list_select_related = ("user",)
+    list_filter = (EndedFilter, "kind", filters.AgeFilter)
+    search_fields = ("user__username",)
+    search_help_text = "Part of the username, or an address"
+    # Named one by one: the hash that ties it to the password is in no list.
+    fields = (
+        "id",
+        "user",
+        "kind",
+        "address",
+        "user_agent",
+        "created_on",
+        "refreshed_on",
+        "expires_on",
+        "revoked_on",
+    )
+
+    refreshed = staticmethod(display.ago_column("refreshed_at", "Refreshed"))
+    refreshed_on = staticmethod(display.exact_field("refreshed_at", "Refreshed"))
+
+    @admin.display(description="User agent")
+    def agent(self, login: Login) -> str:
+        return display.short(login.user_agent, 60) or display.NONE
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Login], search_term: str
+    ) -> tuple[QuerySet[Login], bool]:
+        text = search_term.strip()
+        if not text:
+            return queryset, False
+        named = Q(user__username__icontains=text)
+        return queryset.filter(named | from_address(text)), False

@@ -1,0 +1,58 @@
+"""What a refused operator sees, and the event it leaves: one place for all pages."""
+
+import re
+from typing import Any
+from uuid import UUID
+
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.csrf import csrf_failure as django_csrf_failure
+
+from compute.admin.base import refused
+from compute.errors import PermissionDenied
+from compute.models import Operation, Project
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer every PermissionDenied outside of the API: the project's handler403."""
+    _note(request, str(exception) or "The account's permissions do not reach so far.")
+    context = {
+        **admin.site.each_context(request),
+        "title": "You may not do this",
+        "detail": str(exception),
+    }
+    return render(request, "admin/compute/forbidden.html", context, status=403)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Answer a form that came from elsewhere."""
+    # Of others there may be any number, and they change nothing.
+    if request.user.is_authenticated:
+        _note(request, "The form did not come from a page of ours.")
+    return django_csrf_failure(request, reason=reason)
+
+
+def _note(request: HttpRequest, detail: str) -> None:
+    project_id, target = _about(request)
+    refused(request, PermissionDenied(detail), project_id=project_id, target=target)
+
+
+def _about(request: HttpRequest) -> tuple[UUID | None, Any]:
+    """Return the project and the row that a page of the admin is about."""
+    match = request.resolver_match
+    named = re.match(r"compute_([a-z]+)_", (match and match.url_name) or "")
+    if match is None or named is None:
+        return None, None
+    key = unquote(str(match.kwargs.get("object_id") or match.kwargs.get("pk") or ""))
+    try:
+        row = apps.get_model("compute", named[1])._default_manager.get(pk=key)
+    except (LookupError, ValidationError, ValueError, ObjectDoesNotExist):
+        return None, None
+    if isinstance(row, Project):
+        return row.pk, None
+    target = row.snapshot or row.vm if isinstance(row, Operation) else row
+    return getattr(row, "project_id", None), target

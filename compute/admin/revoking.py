@@ -1,0 +1,142 @@
+"""What can be looked at and ended, and nothing else: API tokens and logins."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, ClassVar, TypeVar
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import redirect
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from compute.admin import display
+from compute.admin.base import HistoryAdmin, actor_of, may, require
+from compute.admin.display import page_url
+from compute.models import APIToken, Login
+
+Key = TypeVar("Key", APIToken, Login)
+
+#: Rows that one list action takes: each is a transaction of its own, in the request.
+MAX_SELECTED = 500
+
+
+class EndedFilter(admin.SimpleListFilter):
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
+        return [("alive", "Alive"), ("expired", "Expired"), ("revoked", "Revoked")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        now = timezone.now()
+        match self.value():
+            case "alive":
+                unending = Q(expires_at=None) | Q(expires_at__gt=now)
+                return queryset.filter(unending, revoked_at=None)
+            case "expired":
+                return queryset.filter(revoked_at=None, expires_at__lte=now)
+            case "revoked":
+                return queryset.exclude(revoked_at=None)
+        return queryset
+
+
+class RevocableAdmin(HistoryAdmin[Key]):
+    """Rows with a button that ends them; it takes a permission of its own."""
+
+    change_form_template = "admin/compute/revocable.html"
+    #: Of the table of permissions.
+    revoke_permission: ClassVar[str]
+    #: What ends one: takes the row and the actor.
+    service: ClassVar[Callable[..., None]]
+    #: Said above the button.
+    revoke_warning: ClassVar[str]
+    actions = ("revoke_all",)
+
+    expires = staticmethod(display.ago_column("expires_at", "Expires"))
+    expires_on = staticmethod(display.exact_field("expires_at", "Expires"))
+    revoked_on = staticmethod(display.exact_field("revoked_at", "Revoked"))
+
+    @admin.display(description="State")
+    def state(self, row: Key) -> SafeString:
+        badge = display.tag(*_state(row.revoked_at, row.expires_at))
+        if row.revoked_at is None:
+            return badge
+        when = display.ago(row.revoked_at)
+        return format_html('{} <div class="quiet">{}</div>', badge, when)
+
+    def get_actions(self, request: HttpRequest) -> Any:
+        found = super().get_actions(request)
+        return found if may(request, self.revoke_permission) else {}
+
+    @admin.action(description="Revoke")
+    def revoke_all(self, request: HttpRequest, queryset: QuerySet[Key]) -> None:
+        rows = list(queryset[: MAX_SELECTED + 1])
+        if len(rows) > MAX_SELECTED:
+            messages.error(
+                request, f"Nothing was done: select at most {MAX_SELECTED} at once."
+            )
+            return
+        actor = actor_of(request)
+        for row in rows:
+            type(self).service(row, actor=actor)
+        names = self.opts.verbose_name if len(rows) == 1 else self.plural
+        messages.success(request, f"{len(rows)} {names} revoked.")
+
+    @property
+    def plural(self) -> str:
+        return str(self.opts.verbose_name_plural)
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
+    ) -> HttpResponse:
+        if obj is not None:
+            tone, _ = _state(obj.revoked_at, obj.expires_at)
+            context.update(
+                row=obj,
+                badge=display.tag(*_state(obj.revoked_at, obj.expires_at)),
+                warning=self.revoke_warning,
+                revoke_url=reverse(f"admin:{self._view_name}", args=[obj.pk]),
+                can_revoke=tone == "good" and may(request, self.revoke_permission),
+            )
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+    @property
+    def _view_name(self) -> str:
+        return f"{self.opts.app_label}_{self.opts.model_name}_revoke"
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.revoke_view)
+        own = path("<uuid:pk>/revoke/", view, name=self._view_name)
+        return [own, *super().get_urls()]
+
+    def revoke_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        """End one, and show it again."""
+        require(request, self.revoke_permission)
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        row = self.get_object(request, str(pk))
+        if row is None:
+            return self.not_found(request, str(pk))
+        type(self).service(row, actor=actor_of(request))
+        messages.success(request, f"The {self.opts.verbose_name} {row} is revoked.")
+        return redirect(page_url(row))
+
+
+def _state(revoked_at: datetime | None, expires_at: datetime | None) -> tuple[str, str]:
+    """Return the tone and the word for how a key stands."""
+    if revoked_at is not None:
+        return "bad", "revoked"
+    if expires_at is not None and expires_at <= timezone.now():
+        return "off", "expired"
+    return "good", "alive"
