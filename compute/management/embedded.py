@@ -12,11 +12,14 @@ from celery import current_app
 from celery.beat import EmbeddedService
 from celery.worker import state
 
+from compute.management.pool import QueuePool
+
 logger = structlog.get_logger(__name__)
 
+#: Threads for each cloud.
 CONCURRENCY = 16
 
-# A warm stop lasts as long as the call to a cloud that is under way.
+#: More than the pool takes to stop, seconds.
 STOP_SECONDS = 10.0
 
 
@@ -58,8 +61,11 @@ class EmbeddedWorker:
     def _work(self) -> None:
         worker = current_app.WorkController(
             hostname="embedded",
-            pool="threads",
+            pool=QueuePool,
             concurrency=CONCURRENCY,
+            # Take every message at once: those of a cloud that hangs would fill any
+            # window, and keep the others' from being seen.
+            prefetch_multiplier=0,
             # These talk to other workers, and there are none.
             without_gossip=True,
             without_mingle=True,

@@ -2,7 +2,9 @@
 
 import ipaddress
 import socket
-from contextlib import AbstractContextManager, nullcontext
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
@@ -18,6 +20,9 @@ from compute.services import catalog
 
 logger = structlog.get_logger(__name__)
 
+#: A cloud that does not tell its catalogue for so long is not waited for any more.
+CATALOGUE_SECONDS = 5.0
+
 
 class Command(DaphneRunserver):  # type: ignore[misc]  # daphne is not typed
     help = "Serve the API, the admin and the docs on 127.0.0.1, worker included."
@@ -31,9 +36,9 @@ class Command(DaphneRunserver):  # type: ignore[misc]  # daphne is not typed
 
     def inner_run(self, *args: Any, **options: Any) -> None:
         # Only the process that serves gets here, not the reloader that watches it.
-        catalog.refresh_all()
-        self._print_banner()
+        self.check()
         with _worker():
+            self._print_banner()
             super().inner_run(*args, **options)
 
     def _print_banner(self) -> None:
@@ -47,24 +52,45 @@ class Command(DaphneRunserver):  # type: ignore[misc]  # daphne is not typed
             f"API    {url}/api/v1/\n"
             f"docs   {url}/api/v1/docs\n"
             f"admin  {url}/admin/{login}\n"
-            "Requests are not authenticated yet, so this server answers on loopback only.\n"
         )
+        if settings.DEBUG:
+            self.stdout.write(
+                "DEBUG is on: requests from this machine that carry no token act as a "
+                "demo administrator,\nwho may do everything. Others need a token.\n"
+            )
         self.stdout.flush()  # also into a pipe or a file, and now
 
 
-def _worker() -> AbstractContextManager[object]:
-    return nullcontext() if settings.CELERY_BROKER_URL else EmbeddedWorker()
+@contextmanager
+def _worker() -> Iterator[None]:
+    """Work beside the server unless other processes do."""
+    if settings.CELERY_BROKER_URL:
+        yield
+        return
+    with EmbeddedWorker():
+        _await_catalogues()
+        yield
+
+
+def _await_catalogues() -> None:
+    """Wait for the flavors and images, so that the very first create finds them."""
+    give_up = time.monotonic() + CATALOGUE_SECONDS
+    while not catalog.loaded() and time.monotonic() < give_up:
+        time.sleep(0.05)
+    connections.close_all()
 
 
 def _require_loopback(address: str) -> None:
+    if not settings.DEBUG:
+        return
     try:
         loopback = ipaddress.ip_address(address).is_loopback
     except ValueError:
         loopback = address == "localhost"
     if not loopback:
         raise CommandError(
-            f"Not serving on {address}: requests are not authenticated yet, "
-            "so only loopback addresses (127.0.0.1, ::1, localhost) are allowed."
+            f"Not serving on {address}: with DEBUG=true only loopback addresses "
+            "(127.0.0.1, ::1, localhost) are allowed. See README, Deploy it."
         )
 
 

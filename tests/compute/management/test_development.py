@@ -45,6 +45,7 @@ def test_it_does_not_exist_without_debug(settings: Settings, tmp_path: Path) -> 
 
 
 def test_it_does_not_exist_beside_real_users(tmp_path: Path) -> None:
+    # pragma: allowlist nextline secret
     User.objects.create_superuser("operator", password="of their own")
     assert development_admin() is None
     assert User.objects.count() == 1

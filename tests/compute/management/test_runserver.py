@@ -1,6 +1,7 @@
 """runserver as a process: what it refuses, what it says, and that it works alone."""
 
 import http.client
+import json
 import os
 import re
 import signal
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from providers.mock import MockProvider
+
 ROOT = Path(__file__).resolve().parents[3]
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -23,8 +26,15 @@ def environment(data_dir: Path) -> dict[str, str]:
         **{k: v for k, v in os.environ.items() if k.startswith("COVERAGE_")},
         "PATH": os.environ["PATH"],
         "DATA_DIR": str(data_dir),
-        # The second cannot be reached, which shall keep nobody from the first.
-        "CLOUDS": "default=mock://?delay=0,lab=mock://?path=/dev/null/lab",
+        # The others cannot be reached, or hang, which shall keep nobody from the first.
+        "CLOUDS": ",".join(
+            (
+                "default=mock://?delay=0",
+                "lab=mock://?path=/dev/null/lab",
+                f"dead=mock://?path={data_dir / 'dead.sqlite3'}",
+                f"sick=mock://?path={data_dir / 'sick.sqlite3'}",
+            )
+        ),
     }
 
 
@@ -47,6 +57,17 @@ def free_port() -> int:
         return port
 
 
+def create_vm(port: int, *, cloud: str, wait: int) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    vm = {"name": "web", "flavor": "m1.small", "image": "cirros", "cloud": cloud}
+    headers = {"Content-Type": "application/json", "Prefer": f"wait={wait}"}
+    connection.request("POST", "/api/v1/vms", json.dumps(vm), headers)
+    response = connection.getresponse()
+    response.read()
+    connection.close()
+    return response.status
+
+
 def get(port: int, path: str) -> tuple[int, str]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     connection.request("GET", path)
@@ -61,7 +82,13 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data_dir = tmp_path_factory.mktemp("data")
     done = manage(data_dir, "migrate", "--verbosity", "0")
     assert done.returncode == 0, done.stderr
+    hang(data_dir / "dead.sqlite3")
     return data_dir
+
+
+def hang(mock: Path) -> None:
+    """Have every call to a mock cloud end in a timeout after a minute."""
+    MockProvider(path=str(mock)).inject("*", kind="hang", delay=60, times=0)
 
 
 def refusal(done: "subprocess.CompletedProcess[str]") -> str:
@@ -76,7 +103,7 @@ def refusal(done: "subprocess.CompletedProcess[str]") -> str:
 )  # refused
 def test_it_refuses_to_be_reached_from_elsewhere(migrated: Path, address: str) -> None:
     line = refusal(manage(migrated, "runserver", "--noreload", address))
-    assert "not authenticated yet" in line
+    assert "with DEBUG=true only loopback" in line
     assert "127.0.0.1" in line
 
 
@@ -129,10 +156,21 @@ def test_it_serves_everything_from_one_process(serving: tuple[int, Path]) -> Non
     said = log.read_text()
     assert "embedded worker started" in said
     assert "The catalogue of lab was not refreshed" in said
-    assert "not authenticated yet" in said
+    assert "act as a demo administrator" in said
     for path in re.findall(rf"http://127\.0\.0\.1:{port}(/\S+)", said):
         assert get(port, path)[0] in {200, 302}, path
     assert re.search(r"log in as admin / \S+", said)
+
+
+def test_a_cloud_that_hangs_slows_no_other(
+    serving: tuple[int, Path], migrated: Path
+) -> None:
+    port, _ = serving
+    hang(migrated / "sick.sqlite3")
+    # More than there are threads for a cloud.
+    for _ in range(40):
+        assert create_vm(port, cloud="sick", wait=0) == 202
+    assert create_vm(port, cloud="default", wait=10) == 201
 
 
 def test_it_leaves_nothing_outside_of_the_data_directory(

@@ -1,0 +1,49 @@
+"""Make an API token, for first steps and scripts."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from compute.errors import PermissionDenied
+from compute.events import SYSTEM
+from compute.management.lines import days, name, project, user
+from compute.models import Role
+from compute.models.project import DEFAULT_PROJECT_NAME
+from compute.services import tokens
+
+
+class Command(BaseCommand):
+    help = "Make an API token and print it. It is shown this once."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--user", required=True, help="name of whose token it is")
+        parser.add_argument(
+            "--project",
+            default=DEFAULT_PROJECT_NAME,
+            help="name of the project it opens",
+        )
+        parser.add_argument("--role", choices=Role.values, default=Role.READER.value)
+        parser.add_argument("--name", default="made by createtoken")
+        parser.add_argument(
+            "--days",
+            type=days,
+            default=tokens.LIFETIME.days,
+            help="until it expires; 0: never",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        lifetime = timedelta(days=options["days"])
+        try:
+            _, secret = tokens.create(
+                user=user(options["user"]),
+                project=project(options["project"]),
+                role=Role(options["role"]),
+                name=name(options["name"]),
+                actor=SYSTEM,
+                expires_at=timezone.now() + lifetime if lifetime else None,
+            )
+        except PermissionDenied as error:
+            raise CommandError(error.detail) from error
+        self.stdout.write(secret)
