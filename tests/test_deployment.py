@@ -6,34 +6,34 @@ image's environment is built by .ci/run, because that takes a minute.
 
 import http.client
 import json
-import os
 import re
-import secrets
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-import psycopg
 import pytest
 import yaml
-from psycopg import sql
 
-ROOT = Path(__file__).resolve().parent.parent
-POSTGRES_URL = os.environ.get(
-    "POSTGRES_URL", "postgres://postgres:postgres@127.0.0.1:5432/postgres"
+from tests.deployed import (
+    COMPOSE,
+    HOST,
+    POSTGRES_URL,
+    ROOT,
+    Stack,
+    collect_static,
+    command_of,
+    composed,
+    deployed,
+    environment,
+    eventually,
+    free_port,
+    instructions,
+    new_database,
+    new_redis,
+    new_virtual_host,
+    run,
 )
-AMQP_URL = os.environ.get("AMQP_URL", "amqp://guest:guest@127.0.0.1:5672//")
-REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
-START_SECONDS = 60
 
 pytestmark = [
     pytest.mark.e2e,
@@ -43,43 +43,6 @@ pytestmark = [
     pytest.mark.xdist_group("deployment"),
 ]
 
-COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
-DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
-
-
-@dataclass(frozen=True, slots=True)
-class Stack:
-    """The services of compose.yaml as processes."""
-
-    env: Mapping[str, str]
-    api_port: int
-    stream_port: int
-    logs: Path
-
-    def log(self, service: str) -> str:
-        return (self.logs / f"{service}.log").read_text()
-
-
-def interpolated(value: str, given: Mapping[str, str]) -> str:
-    """Fill in ${NAME}, ${NAME:-default} and ${NAME:?message} as compose does."""
-
-    def fill(match: re.Match[str]) -> str:
-        name, default = match["name"], match["default"]
-        return given[name] if default is None else given.get(name, default)
-
-    pattern = r"\$\{(?P<name>\w+)(?::-(?P<default>[^}]*)|:\?[^}]*)?\}"
-    return re.sub(pattern, fill, value)
-
-
-def command_of(service: str, **replaced: str) -> list[str]:
-    command: list[str] = COMPOSE["services"][service]["command"]
-    return [replaced.get(f"_{word}", word) for word in command]
-
-
-def instructions(name: str) -> list[str]:
-    """Return what follows a Dockerfile instruction, one string for each."""
-    return [text.strip() for text in re.findall(rf"(?m)^ *{name} +(.*)$", DOCKERFILE)]
-
 
 def exec_form(instruction: str) -> list[str]:
     """Return the command of HEALTHCHECK or CMD, written as a list."""
@@ -87,19 +50,12 @@ def exec_form(instruction: str) -> list[str]:
     return words
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def request(
     method: str, port: int, path: str, body: str | None = None, **headers: str
 ) -> tuple[int, Mapping[str, str], str]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
-    connection.request(method, path, body, headers={"Host": "vm.example.org", **sent})
+    connection.request(method, path, body, headers={"Host": HOST, **sent})
     response = connection.getresponse()
     text = response.read().decode()
     connection.close()
@@ -110,7 +66,7 @@ def get(port: int, path: str, **headers: str) -> tuple[int, Mapping[str, str], s
     return request("GET", port, path, **headers)
 
 
-def call(method: str, stack: "Stack", path: str, **fields: str) -> dict[str, Any]:
+def call(method: str, stack: Stack, path: str, **fields: str) -> dict[str, Any]:
     """Call the API as through a proxy that speaks HTTPS, and return what it answers."""
     status, _, text = request(
         method,
@@ -119,118 +75,30 @@ def call(method: str, stack: "Stack", path: str, **fields: str) -> dict[str, Any
         json.dumps(fields) if method == "POST" else None,
         x_forwarded_proto="https",
         content_type="application/json",
+        authorization=f"Bearer {stack.token}",
     )
     assert status < 300, text
     document: dict[str, Any] = json.loads(text)
     return document
 
 
-def eventually(reached: Callable[[], bool], *, what: str, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while not reached():
-        if time.monotonic() > deadline:
-            pytest.fail(f"{what} did not happen:\n{log.read_text()}")
-        time.sleep(0.1)
-
-
-def listening(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-@contextmanager
-def running(command: list[str], *, env: Mapping[str, str], log: Path) -> Iterator[None]:
-    """Run a command as a process for the time of the block; it must end when told."""
-    with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603  # from our own files
-            command, cwd=ROOT, env=env, stdout=output, stderr=subprocess.STDOUT
-        )
-    try:
-        yield
-    finally:
-        process.terminate()
-        try:
-            process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            raise
-
-
-def run(
-    command: list[str], env: Mapping[str, str]
-) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(  # noqa: S603  # from our own files
-        command,
-        cwd=ROOT,
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
-def answers(url: str) -> bool:
-    parts = urlsplit(url)
-    with socket.socket() as probe:
-        return probe.connect_ex((parts.hostname or "", parts.port or 0)) == 0
-
-
 @pytest.fixture(scope="module")
 def database_url() -> Iterator[str]:
     """An empty database that belongs to these tests."""
-    if not answers(POSTGRES_URL):
-        pytest.skip("no PostgreSQL answers at POSTGRES_URL")
-    name = f"vmmanager_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(POSTGRES_URL, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    yield urlsplit(POSTGRES_URL)._replace(path=f"/{name}").geturl()
-    with psycopg.connect(POSTGRES_URL, autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
-        )
+    with new_database() as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Redis of these tests alone, started by its command in compose.yaml.
-
-    Where Redis is not installed, the one that answers at REDIS_URL.
-    """
-    command = command_of("redis")
-    if shutil.which(command[0]):
-        port, folder = free_port(), tmp_path_factory.mktemp("redis")
-        local = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
-        log = folder / "redis.log"
-        with running([*command, *local], env=os.environ, log=log):
-            eventually(lambda: listening(port), what="redis", log=log)
-            yield f"redis://127.0.0.1:{port}/0"
-        assert (folder / "appendonlydir").is_dir()
-    elif answers(REDIS_URL):
-        yield REDIS_URL
-    else:
-        pytest.skip("no Redis is installed or answers at REDIS_URL")
+    with new_redis(tmp_path_factory.mktemp("redis")) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
 def amqp_url() -> Iterator[str]:
-    """A virtual host of RabbitMQ of these tests alone, where one can be made."""
-    if not answers(AMQP_URL):
-        pytest.skip("no RabbitMQ answers at AMQP_URL")
-    name = f"vmmanager-{uuid.uuid4().hex[:12]}"
-    user = urlsplit(AMQP_URL).username or "guest"
-    made = shutil.which("rabbitmqctl") and os.geteuid() == 0
-    if made:
-        for words in (
-            ["add_vhost", name],
-            ["set_permissions", "--vhost", name, user, ".*", ".*", ".*"],
-        ):
-            done = run(["rabbitmqctl", *words], os.environ)
-            assert done.returncode == 0, done.stderr
-    yield urlsplit(AMQP_URL)._replace(path=f"/{name}").geturl() if made else AMQP_URL
-    if made:
-        run(["rabbitmqctl", "delete_vhost", name], os.environ)
+    with new_virtual_host() as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
@@ -239,47 +107,17 @@ def env(
     redis_url: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, str]:
-    """The environment that compose.yaml gives, with the hosts of this machine."""
-    given = {
-        "SECRET_KEY": secrets.token_urlsafe(64),
-        "ALLOWED_HOSTS": "vm.example.org",
-        "POSTGRES_PASSWORD": "letters",
-        "TRUST_PROXY_HEADERS": "true",
-        "CLOUDS": "default=mock://?delay=0",
-    }
-    composed = {
-        name: interpolated(value, given)
-        for name, value in COMPOSE["x-service"]["environment"].items()
-    }
-    assert (
-        composed["DATABASE_URL"]
-        == "postgres://vmmanager:letters@postgres:5432/vmmanager"
+    return environment(
+        tmp_path_factory.mktemp("env"),
+        database_url=database_url,
+        redis_url=redis_url,
+        clouds="default=mock://?delay=0",
     )
-    assert urlsplit(composed["CELERY_BROKER_URL"]).hostname == "redis"
-    assert urlsplit(composed["CACHE_URL"]).hostname == "redis"
-    return {
-        **{k: v for k, v in os.environ.items() if k.startswith("COVERAGE_")},
-        **composed,
-        "HOME": str(tmp_path_factory.mktemp("home")),
-        "HOSTNAME": socket.gethostname(),
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "DEBUG": "false",
-        "DATA_DIR": str(tmp_path_factory.mktemp("data")),
-        "STATIC_ROOT": str(tmp_path_factory.mktemp("static")),
-        "DATABASE_URL": database_url,
-        "CELERY_BROKER_URL": urlsplit(redis_url)._replace(path="/14").geturl(),
-        "CACHE_URL": urlsplit(redis_url)._replace(path="/15").geturl(),
-    }
 
 
 @pytest.fixture(scope="module")
 def collected(env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Static files, collected by the image's own build step."""
-    (step,) = (line for line in instructions("RUN") if "collectstatic" in line)
-    data_dir = str(tmp_path_factory.mktemp("build"))
-    build_env = {name: env[name] for name in ("PATH", "DEBUG", "STATIC_ROOT")}
-    done = run(["sh", "-ec", step.replace("/tmp/build", data_dir)], build_env)  # noqa: S108  # as the Dockerfile says
-    assert done.returncode == 0, done.stderr
+    collect_static(env, tmp_path_factory.mktemp("build"))
 
 
 @pytest.fixture(scope="module", params=["redis", "rabbitmq"])
@@ -291,25 +129,16 @@ def stack(
 ) -> Iterator[Stack]:
     if request.param == "rabbitmq":
         env = {**env, "CELERY_BROKER_URL": request.getfixturevalue("amqp_url")}
-    logs = tmp_path_factory.mktemp("logs")
-    migrated = run(command_of("migrate"), env)
-    assert migrated.returncode == 0, migrated.stderr
-    api, stream = free_port(), free_port()
-    api_env = {
-        **env,
-        "CONN_MAX_AGE": COMPOSE["services"]["api"]["environment"]["CONN_MAX_AGE"],
-    }
-    with (
-        running(command_of("api", _8000=str(api)), env=api_env, log=logs / "api.log"),
-        running(
-            command_of("stream", _8000=str(stream)), env=env, log=logs / "stream.log"
-        ),
-        running(command_of("worker"), env=env, log=logs / "worker.log"),
-        running(command_of("beat"), env=env, log=logs / "beat.log"),
-    ):
-        eventually(lambda: listening(api), what="api", log=logs / "api.log")
-        eventually(lambda: listening(stream), what="stream", log=logs / "stream.log")
-        yield Stack(env=env, api_port=api, stream_port=stream, logs=logs)
+    with deployed(env, tmp_path_factory.mktemp("logs")) as stack:
+        yield stack
+
+
+def test_services_find_each_other_by_the_names_of_compose() -> None:
+    given = dict.fromkeys(("SECRET_KEY", "ALLOWED_HOSTS", "POSTGRES_PASSWORD"), "x")
+    hosts = composed(given)
+    assert hosts["DATABASE_URL"] == "postgres://vmmanager:x@postgres:5432/vmmanager"
+    assert urlsplit(hosts["CELERY_BROKER_URL"]).hostname == "redis"
+    assert urlsplit(hosts["CACHE_URL"]).hostname == "redis"
 
 
 def test_every_service_of_ours_is_started_here() -> None:
@@ -370,9 +199,57 @@ def test_plain_http_is_sent_to_https(stack: Stack) -> None:
 
 
 def test_the_api_answers_behind_a_proxy_that_speaks_https(stack: Stack) -> None:
-    status, headers, _ = get(stack.api_port, "/api/v1/vms", x_forwarded_proto="https")
+    path = "/api/v1/vms"
+    status, headers, _ = get(stack.api_port, path, x_forwarded_proto="https")
+    assert status == 401
+    status, headers, _ = get(
+        stack.api_port,
+        path,
+        x_forwarded_proto="https",
+        authorization=f"Bearer {stack.token}",
+    )
     assert status == 200
     assert "max-age" in headers["strict-transport-security"]
+
+
+@pytest.mark.parametrize(
+    ("path", "accept", "content_type"),
+    [
+        ("/admin/login/", "text/html", "text/html"),
+        ("/api/v1/docs", "text/html", "text/html"),
+        ("/api/v1/vms", "text/html", "text/html"),
+        ("/problems/not-found", "text/html", "text/html"),
+        ("/problems/nothing", "text/html", "text/html"),
+        ("/api/v1/vms", "application/json", "application/"),
+        ("/api/v1/nothing", "application/json", "application/problem+json"),
+        ("/nothing", "application/json", "application/problem+json"),
+    ],
+)
+def test_every_answer_tells_browsers_to_be_careful(
+    stack: Stack, path: str, accept: str, content_type: str
+) -> None:
+    _, headers, _ = get(stack.api_port, path, x_forwarded_proto="https", accept=accept)
+    assert headers["content-type"].startswith(content_type)
+    directives = headers["content-security-policy"].split("; ")
+    assert {"default-src 'none'", "script-src 'self'", "style-src 'self'"} < set(
+        directives
+    )
+    assert headers["strict-transport-security"] == (
+        "max-age=31536000; includeSubDomains; preload"
+    )
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["x-frame-options"] == "DENY"
+    assert headers["referrer-policy"] == "same-origin"
+    assert headers["cross-origin-opener-policy"] == "same-origin"
+
+
+def test_cookies_travel_over_https_only_and_no_cache_keeps_the_console(
+    stack: Stack,
+) -> None:
+    _, headers, _ = get(stack.api_port, "/admin/login/", x_forwarded_proto="https")
+    cookie = {part.strip() for part in headers["set-cookie"].split(";")}
+    assert {"Secure", "HttpOnly", "SameSite=Lax"} <= cookie
+    assert "no-store" in headers["cache-control"]
 
 
 def test_an_unknown_host_is_refused(stack: Stack) -> None:
@@ -402,9 +279,8 @@ def test_the_worker_answers_its_health_check(stack: Stack) -> None:
 
 
 def test_the_beat_loads_the_catalogue_through_the_worker(stack: Stack) -> None:
-    def flavors() -> str:
-        _, _, body = get(stack.api_port, "/api/v1/flavors", x_forwarded_proto="https")
-        return body
+    def flavors() -> set[str]:
+        return {row["name"] for row in call("GET", stack, "/flavors")["results"]}
 
     eventually(
         lambda: "m1.small" in flavors(), what="catalogue", log=stack.logs / "worker.log"

@@ -1,0 +1,243 @@
+"""The service over a real OpenStack: the cloud that OS_CLOUD names in clouds.yaml.
+
+Not collected without it. OS_ADMIN_CLOUD names an operator's credentials for the same cloud;
+OPENSTACK_BENCH is a command that can break that cloud on purpose (``fault add OP
+key=value…``, ``fault clear``, ``kill NAME``, ``start NAME``, ``stop NAME``, ``up``). What needs them is
+skipped where they are missing. The project should have no other servers.
+"""
+
+import os
+import shlex
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import openstack
+import pytest
+import yaml
+from django.utils import timezone
+from openstack.config import OpenStackConfig
+from openstack.connection import Connection
+from pytest_django import Settings
+
+from compute import clouds
+from compute.models import VM, Cloud, Operation, Project
+from compute.services import catalog, operations, sync, vms
+from providers.errors import NotFound
+from providers.openstack import OpenStackProvider
+from tests.conftest import ALICE
+from tests.openstack.proxy import Proxy
+from tests.services import ledger
+
+HERE = Path(__file__).parent
+CLOUD = os.environ.get("OS_CLOUD", "")
+ADMIN_CLOUD = os.environ.get("OS_ADMIN_CLOUD", "")
+BENCH = shlex.split(os.environ.get("OPENSTACK_BENCH", ""))
+#: Seconds a call may take here: what a killed worker sent is waited for so long.
+CALL_TIMEOUT = 6
+#: Seconds until everything asked of the cloud must have ended.
+PATIENCE = 120.0
+
+collect_ignore_glob = [] if CLOUD else ["test_*.py"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.openstack)
+            # One cloud, whose faults hit whoever is there: one process.
+            item.add_marker(pytest.mark.xdist_group("openstack"))
+
+
+class Bench:
+    """The hands that break the cloud."""
+
+    def __call__(self, *words: str) -> None:
+        command = [*BENCH, *words]
+        try:
+            # It has limits of its own, and is no good when it is cut off at its work.
+            subprocess.run(command, check=True, timeout=600, capture_output=True)  # noqa: S603  # the tester's own command
+        except subprocess.CalledProcessError as error:
+            error.add_note(error.stderr.decode(errors="replace"))
+            raise
+
+    def can(self, *words: str) -> bool:
+        """Try something that not every bench can do."""
+        try:
+            self(*words)
+        except subprocess.CalledProcessError:
+            return False
+        return True
+
+    def fault(self, operation: str, **options: object) -> None:
+        """Have ``operation`` of the cloud misbehave."""
+        self("fault", "add", operation, *(f"{k}={v}" for k, v in options.items()))
+
+    def clear(self) -> None:
+        self("fault", "clear")
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    if not BENCH:
+        pytest.skip("OPENSTACK_BENCH names no command")
+    bench = Bench()
+    yield bench
+    bench.clear()
+
+
+@pytest.fixture
+def cloud(settings: Settings) -> Iterator[OpenStackProvider]:
+    """The real cloud as the default one, emptied of what the test made."""
+    settings.PROVIDERS = {
+        "default": {
+            "BACKEND": "providers.openstack.OpenStackProvider",
+            "OPTIONS": {"cloud": CLOUD, "timeout": str(CALL_TIMEOUT)},
+        }
+    }
+    settings.OPERATION_RETRY_SECONDS = 0.2
+    settings.OPERATION_LEASE_SECONDS = 2.0
+    clouds.reset()
+    provider = clouds.provider("default")
+    assert isinstance(provider, OpenStackProvider)
+    yield provider
+    clouds.reset()
+
+
+@pytest.fixture
+def admin() -> Connection:
+    if not ADMIN_CLOUD:
+        pytest.skip("OS_ADMIN_CLOUD names no cloud")
+    return openstack.connect(cloud=ADMIN_CLOUD)
+
+
+@pytest.fixture
+def proxy(
+    cloud: OpenStackProvider,
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Proxy]:
+    """A proxy between the service and the cloud's Nova; ``cloud`` goes past it."""
+    connection = openstack.connect(cloud=CLOUD)
+    proxy = Proxy(str(connection.compute.get_endpoint()))
+    others = dict(OpenStackConfig().cloud_config["clouds"])
+    others.pop(
+        "envvars", None
+    )  # what OS_… of the environment say is no cloud of a file
+    proxied = {**others[CLOUD], "compute_endpoint_override": proxy.url}
+    path = tmp_path / "clouds.yaml"
+    path.write_text(yaml.safe_dump({"clouds": {**others, "proxied": proxied}}))
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(path))
+    settings.PROVIDERS["default"]["OPTIONS"]["cloud"] = "proxied"
+    clouds.reset()
+    yield proxy
+    proxy.close()
+
+
+def patience(settings: Settings, seconds: int) -> None:
+    """Have the service wait so long for an answer of the cloud from here on."""
+    settings.PROVIDERS["default"]["OPTIONS"]["timeout"] = str(seconds)
+    clouds.reset()
+
+
+@pytest.fixture
+def emptied(cloud: OpenStackProvider) -> Iterator[None]:
+    """Remove every server and snapshot of the project afterwards."""
+    yield
+    if BENCH:
+        Bench().clear()
+    empty(cloud)
+
+
+def empty(cloud: OpenStackProvider) -> None:
+    request_id = ALICE.request_id
+    for server in cloud.list_servers():
+        try:
+            cloud.delete_server(server.id, request_id=request_id)
+        except NotFound:
+            continue
+    for image in cloud.list_snapshot_images():
+        cloud.delete_image(image.id, request_id=request_id)
+    wait_until(lambda: not cloud.list_servers())
+
+
+def wait_until(
+    predicate: Callable[[], bool], *, seconds: float = PATIENCE, every: float = 0.2
+) -> None:
+    give_up = time.monotonic() + seconds
+    while not predicate():
+        assert time.monotonic() < give_up, "not in time"
+        time.sleep(every)
+
+
+@pytest.fixture
+def project(db: None) -> Project:
+    return Project.objects.default()
+
+
+@pytest.fixture
+def catalogue(db: None, cloud: OpenStackProvider) -> None:
+    catalog.refresh("default")
+
+
+def work(seconds: float = PATIENCE) -> None:
+    """Do what workers and the beat do, in real time, until every operation has ended."""
+
+    def ended() -> bool:
+        operations.sweep()
+        for operation in Operation.objects.claimable(timezone.now()):
+            operations.run(operation.pk)
+        if not Operation.objects.live().exists():
+            return True
+        Cloud.objects.update(next_pass_at=None)
+        sync.observe("default")
+        return False
+
+    try:
+        wait_until(ended, seconds=seconds)
+    except AssertionError as error:
+        live = Operation.objects.live()
+        stuck = list(live.values_list("type", "call", "step", "failures"))
+        error.add_note(f"operations do not end: {stuck}")
+        raise
+
+
+MakeVM = Callable[..., VM]
+
+
+@pytest.fixture
+def make_vm(project: Project, catalogue: None, emptied: None) -> MakeVM:
+    """Make a VM on the real cloud and wait for it."""
+
+    def make(name: str = "real", **fields: object) -> VM:
+        arguments: dict[str, object] = {
+            "flavor": "m1.tiny",
+            "image": "cirros",
+            **fields,
+        }
+        vm = vms.create(project=project, actor=ALICE, name=name, **arguments)  # type: ignore[arg-type]  # keywords of create
+        work()
+        vm.refresh_from_db()
+        assert vm.status == "ACTIVE"
+        return vm
+
+    return make
+
+
+def audit(cloud: OpenStackProvider) -> None:
+    """Assert that the cloud has what we say and nothing more: servers, images, ports."""
+    ledger.check(cloud)
+    servers = {server.id for server in cloud.list_servers()}
+    assert {port.server_id for port in cloud.list_ports()} <= servers
+
+
+def ended(vm: VM, status: str, code: str | None = None) -> dict[str, Any]:
+    """Assert where a VM rests and how its newest operation ended; return its error."""
+    vm.refresh_from_db()
+    assert vm.operation is not None
+    error: dict[str, Any] = vm.operation.error or {}
+    assert (vm.status, error.get("code")) == (status, code), error
+    return error

@@ -1,0 +1,46 @@
+"""What the README says of a real OpenStack works as it stands."""
+
+import json
+import uuid
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+from providers.base import ServerSpec
+from providers.openstack import OpenStackProvider
+from tests import readme
+from tests.conftest import ALICE
+from tests.openstack.conftest import CLOUD, wait_until
+
+pytestmark = pytest.mark.e2e
+
+
+def test_make_run_serves_it_and_what_it_has_is_adopted(
+    tmp_path: Path, cloud: OpenStackProvider, emptied: None
+) -> None:
+    flavor = next(f for f in cloud.list_flavors() if f.name == "m1.tiny")
+    image = next(i for i in cloud.list_images() if i.name == "cirros")
+    name = f"old-{uuid.uuid4().hex[:8]}"
+    spec = ServerSpec(name, flavor_id=flavor.id, image_id=image.id, tag="blue")
+    server_id = cloud.create_server(spec, request_id=ALICE.request_id).created_id
+    assert server_id is not None
+    wait_until(lambda: cloud.get_server(server_id).status == "ACTIVE")
+    clouds, script = (
+        text.replace("openstack://mycloud", f"openstack://{CLOUD}")
+        for text in ("default=openstack://mycloud", readme.RUN_OPENSTACK)
+    )
+    with readme.served(tmp_path, command=script, clouds=clouds) as (port, environment):
+        said = readme.bash(readme.IMPORT, environment)
+        assert f"would adopt {name} {server_id}" in said
+        assert f"\nadopted {name} {server_id}" in said
+        with urlopen(f"http://127.0.0.1:{port}/api/v1/vms") as answer:
+            (vm,) = json.load(answer)["results"]
+    assert (vm["name"], vm["status"], vm["flavor"]) == (name, "ACTIVE", "m1.tiny")
+
+
+def test_how_to_run_these_tests_is_how_they_run() -> None:
+    export, command = readme.TEST_OPENSTACK.strip().split("\n")
+    assert "OS_CLOUD=" in export
+    assert command == "make test-openstack"
+    assert f" {command}\n" in (readme.ROOT / ".ci/run").read_text()
