@@ -3,28 +3,28 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import pytest
 
 from compute.management.commands.lifecycle import lifecycle
+from compute.management.commands.permissions import permissions
+from tests import readme
+from tests.readme import BROKER, README, ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
-README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"^```bash\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-RUN, TEST, *TRY, BROKER = BLOCKS
 REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
 
 
 def test_the_lifecycle_is_that_of_the_code() -> None:
     shown = README.split("<!-- lifecycle -->")[1].split("<!-- /lifecycle -->")[0]
     assert shown.strip() == lifecycle(), "paste the output of manage.py lifecycle"
+
+
+def test_the_permissions_are_those_of_the_code() -> None:
+    shown = README.split("<!-- permissions -->")[1].split("<!-- /permissions -->")[0]
+    assert shown.strip() == permissions(), "paste the output of manage.py permissions"
 
 
 def test_every_file_it_points_to_exists() -> None:
@@ -34,7 +34,7 @@ def test_every_file_it_points_to_exists() -> None:
 
 
 def test_the_first_two_commands_are_the_whole_set_up() -> None:
-    assert (RUN.strip(), TEST.strip()) == ("make run", "make test")
+    assert (readme.RUN.strip(), readme.TEST.strip()) == ("make run", "make test")
     # The second would run this test; it is run from a clean clone there:
     assert "\nmake test\n" in (ROOT / ".ci/run").read_text()
 
@@ -47,68 +47,13 @@ def test_every_setting_it_names_is_read() -> None:
     assert [name for name in names if f'"{name}"' not in source] == []
 
 
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """`make run`, on a free port, with its state in a folder of this test's own."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    environment = os.environ | {
-        "PORT": str(port),
-        "DATA_DIR": str(tmp_path),
-        "DEBUG": "true",
-        # What runs the tests may point elsewhere; the README does not.
-        "DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}",
-        "CELERY_BROKER_URL": "",
-        "CLOUDS": "default=mock://",
-    }
-    log = (tmp_path / "run.log").open("w")
-    process = subprocess.Popen(  # noqa: S602  # the README's own line
-        RUN,
-        shell=True,
-        cwd=ROOT,
-        env=environment,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-    try:
-        wait_for(port, tmp_path / "run.log")
-        yield port, environment
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(30)
-        log.close()
-
-
-def wait_for(port: int, log: Path) -> None:
-    for _ in range(300):
-        try:
-            with urlopen(f"http://127.0.0.1:{port}/health"):
-                return
-        except URLError:
-            time.sleep(0.2)
-    raise AssertionError(f"make run does not answer:\n{log.read_text()}")
-
-
 @pytest.mark.e2e
 @pytest.mark.slow
-def test_what_it_says_to_try_works_as_it_stands(
-    served: tuple[int, dict[str, str]],
-) -> None:
-    port, environment = served
-    script = "\n".join(TRY).replace("localhost:8000", f"127.0.0.1:{port}")
-    done = subprocess.run(  # noqa: S603  # the README's own lines
-        ["bash", "-euo", "pipefail", "-c", script],  # noqa: S607
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
-    said = done.stdout
-    assert done.returncode == 0, done.stderr + said
+def test_what_it_says_to_try_works_as_it_stands(tmp_path: Path) -> None:
+    with readme.served(tmp_path) as (port, environment):
+        lines = [*readme.TRY, readme.KEY, readme.LOGIN]
+        script = "\n".join(lines).replace("localhost:8000", f"127.0.0.1:{port}")
+        said = readme.bash(script, environment)
     bodies = [
         '"name":"web-server-01"',
         '"count":1',
@@ -121,6 +66,9 @@ def test_what_it_says_to_try_works_as_it_stands(
         '"status":"DELETED"',
         '"code":"not-found"',
         "10000 VMs added",
+        '"username":"admin","is_operator":false',
+        '"role":"member"',
+        '"token_type":"Bearer"',
     ]
     assert [body for body in bodies if body not in said] == []
 
