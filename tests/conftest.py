@@ -14,6 +14,9 @@ from compute.models import VM, Cloud, Operation, Project, VMStatus
 from compute.services import catalog, operations, sync, vms
 from providers.mock import MockProvider
 
+# Plain modules that assert: their failures should show values too.
+pytest.register_assert_rewrite("tests.services.ledger")
+
 ALICE = Actor("user:alice", request_id="req-8f2d6c1e-6f0c-4c1e-9d0a-3a3f1d1b2c11")
 
 

@@ -8,6 +8,11 @@ os.environ.setdefault(
     "DATA_DIR", str(Path(__file__).resolve().parent.parent / ".cache" / "tests")
 )
 
+# What is counted is tested where it is asked for.
+os.environ.setdefault("RATE_LIMIT", "100000/60 second")
+os.environ.setdefault("RATE_LIMIT_POLL", "100000/60 second")
+os.environ.setdefault("RATE_LIMIT_AUTH", "100000/60 second")
+
 from vmmanager.settings import *  # noqa: F403  # the same settings, all of them
 from vmmanager.settings import DATA_DIR, DATABASES
 
