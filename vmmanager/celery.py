@@ -1,9 +1,12 @@
 """The Celery app: queues, schedule and transport. What the tasks do is in compute."""
 
 import os
+import signal
+import threading
 from typing import Any
 
 from celery import Celery
+from celery.beat import Service
 from celery.signals import beat_embedded_init, beat_init, setup_logging
 from django.conf import settings
 from django_structlog.celery.steps import DjangoStructLogInitStep
@@ -90,3 +93,20 @@ def keep_logging(**_: Any) -> None:
 def load_catalogues(**_: Any) -> None:
     """Ask for the catalogues at once; their first turn would come minutes later."""
     app.send_task("compute.tasks.refresh_catalogs")
+
+
+@beat_init.connect
+def end_beat_between_two_messages(sender: Service, **_: Any) -> None:
+    """Have beat end after the message that it is sending; at once if told again.
+
+    Celery's own handler closes the broker's connection inside the signal handler. A
+    signal that interrupts a write then waits for ever for the lock of that write.
+    """
+
+    def stop(signum: int, _: Any) -> None:
+        signal.signal(signum, signal.SIG_DFL)
+        sender.stop()
+
+    if threading.current_thread() is threading.main_thread():  # not inside runserver
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
