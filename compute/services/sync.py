@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 OVERLAP = timedelta(seconds=10)
 #: Rows looked up at a time.
 CHUNK = 500
+#: How long a server that is being deleted may go unmentioned until it is asked for.
+SILENCE = timedelta(seconds=10)
 
 
 def observe(alias: str) -> bool:
@@ -198,7 +200,7 @@ def _read(
     )
     by_id = {server.id: server for server in servers}
     for operation in waiting:
-        outcome = _look(operation, by_id, images, full=full)
+        outcome = _look(operation, by_id, images, started=started, full=full)
         if outcome is not None:
             _settle(operation, outcome)
     live = Operation.objects.live().filter(cloud=alias, vm__isnull=False)
@@ -214,6 +216,7 @@ def _look(
     servers: Mapping[str, Server],
     images: Mapping[str, Image] | None,
     *,
+    started: datetime,
     full: bool,
 ) -> Outcome | None:
     """Say what a listing shows of an operation, or ``None`` if nothing."""
@@ -225,8 +228,11 @@ def _look(
         resting = server is not None and observed.resting_status(server) is not None
         return snapshots.look_create(operation, image, resting=resting)
     if server is None:
-        # Not mentioned means unchanged, unless everything was listed.
-        return Again() if full else None
+        # Not mentioned means unchanged, unless everything was listed. Or gone without a
+        # trace: so Nova deletes a server that was in no cell yet.
+        deleting = operation.call == "delete_server"
+        silent = deleting and operation.updated_at < started - SILENCE
+        return Again() if full or silent else None
     match operation.type:
         case OperationType.VM_CREATE:
             return builds.look_create(operation, server)

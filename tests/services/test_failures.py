@@ -4,15 +4,17 @@ After each of these the cloud holds no server and no image that nobody owns.
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import time_machine
+from django.utils import timezone
 
 from compute.models import VM, Event, Operation, Project, Snapshot
-from compute.services import snapshots, vms
+from compute.services import operations, snapshots, vms
 from providers.mock import MockProvider
-from tests.conftest import ALICE
+from tests.conftest import ALICE, observe
 from tests.services import ledger
 from tests.services.conftest import Play
 from tests.services.verbs import VERBS
@@ -51,6 +53,11 @@ def once(*others: tuple[dict[str, Any], str | None]) -> pytest.MarkDecorator:
 
 def forever() -> pytest.MarkDecorator:
     return pytest.mark.parametrize(("fault", "code"), FOREVER, ids=names(FOREVER))
+
+
+def run_all() -> None:
+    for operation in Operation.objects.claimable(timezone.now()):
+        operations.run(operation.pk)
 
 
 def ended(operation: Operation | None, code: str | None) -> None:
@@ -468,6 +475,57 @@ def test_a_delete_that_was_begun_and_not_accepted_is_repeated(
     assert cloud.call_counts()["delete_server"] == 2
     ledger.check(cloud)
     assert cloud.list_servers() == []
+
+
+@pytest.mark.parametrize("how", ["delete", "cancel"])
+def test_a_server_that_goes_without_a_trace_is_missed_soon(
+    make_vm: MakeVM,
+    project: Project,
+    cloud: MockProvider,
+    play: Play,
+    clock: time_machine.Traveller,
+    how: str,
+) -> None:
+    """So Nova removes one that was in no cell yet: no listing says that it is gone."""
+    other = make_vm()
+    cloud.inject("delete_server", kind="stuck")
+    if how == "delete":
+        vm = vms.delete(make_vm(), actor=ALICE)
+    else:
+        cloud.inject("create_server", kind="stuck")
+        vm = vms.create(
+            project=project, actor=ALICE, name="b", flavor="m1.small", image="debian-12"
+        )
+        run_all()
+        assert vm.operation is not None
+        operations.cancel(vm.operation, actor=ALICE)
+    run_all()
+    vm.refresh_from_db()
+    cloud.vanish(vm.server_id)
+    began = timezone.now()
+    play()
+    assert timezone.now() - began < timedelta(seconds=30)
+    vm.refresh_from_db()
+    assert vm.status == "DELETED"
+    assert [server.id for server in cloud.list_servers()] == [other.server_id]
+    ledger.check(cloud)
+
+
+def test_a_delete_that_takes_long_is_asked_about_now_and_then(
+    make_vm: MakeVM, cloud: MockProvider, clock: time_machine.Traveller
+) -> None:
+    vm = make_vm()
+    observe(full=True)
+    cloud.inject("delete_server", kind="stuck")
+    vms.delete(vm, actor=ALICE)
+    run_all()
+    cloud.reset_counts()
+    for _ in range(120):
+        clock.shift(1)
+        observe()
+        run_all()
+    assert cloud.call_counts()["list_servers"] == 120
+    assert 3 <= cloud.call_counts()["get_server"] <= 12
 
 
 def test_a_delete_that_failed_can_be_repeated(
