@@ -28,6 +28,7 @@ from compute.services import audit
 
 M = TypeVar("M", bound=Model)
 Owned = TypeVar("Owned", VM, Snapshot)
+Edited = TypeVar("Edited", VM, Snapshot, Project)
 
 #: How much of a history a page shows; the rest is one click away.
 RECENT_OPERATIONS = 20
@@ -127,6 +128,25 @@ class PageAdmin(_ModelAdmin[M]):
     def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
         return False
 
+    def page(self, request: HttpRequest, row: M) -> dict[str, Any]:
+        """Return what the page of a row shows around the form."""
+        return {}
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: M | None = None,
+    ) -> HttpResponse:
+        if obj is not None:
+            # The form has put what was typed into it; the page shows what is.
+            stored = self.get_queryset(request).get(pk=obj.pk)
+            context.update(self.page(request, stored), show_delete=False)
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> Any:
@@ -179,38 +199,23 @@ class HistoryAdmin(PageAdmin[M]):
         return False
 
 
-class OwnedAdmin(PageAdmin[Owned]):
-    """VMs and snapshots: a few fields to edit, a delete that the cloud performs."""
+class EditedAdmin(PageAdmin[Edited]):
+    """Rows that a service changes and deletes; what is deleted stays, as it was."""
 
-    #: Of `compute.services`: has ``update`` and ``delete``.
+    #: Of `compute.services`: has ``EDITABLE``, ``update`` and ``delete``.
     services: Any
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        exists = obj is None or obj.deleted_at is None
-        return exists and super().has_change_permission(request, obj)
+        return _exists(obj) and super().has_change_permission(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        exists = obj is None or obj.deleted_at is None
-        return exists and may(request, f"{self.opts.model_name}.delete")
+        return self._may_delete(request, obj)
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: Mapping[str, Any] | None = None,
-    ) -> Any:
-        context = {"show_save_and_add_another": False, **(extra_context or {})}
-        try:
-            return super().changeform_view(request, object_id, form_url, context)
-        except Problem as problem:
-            # The row changed between the form's check and the service's lock.
-            row = self.get_object(request, unquote(object_id or ""))
-            messages.error(request, self.refused(request, problem, row))
-            return redirect(request.path)
+    def _may_delete(self, request: HttpRequest, row: Edited | None) -> bool:
+        return _exists(row) and may(request, f"{self.opts.model_name}.delete")
 
     def save_model(
-        self, request: HttpRequest, obj: Owned, form: Any, change: bool
+        self, request: HttpRequest, obj: Edited, form: Any, change: bool
     ) -> None:
         fields = self.services.EDITABLE.intersection(form.changed_data)
         version = form.cleaned_data["version"]
@@ -229,8 +234,9 @@ class OwnedAdmin(PageAdmin[Owned]):
     ) -> HttpResponse:
         """Ask again, then have the service delete it; the row stays."""
         row = self.get_object(request, unquote(object_id))
-        if not self.has_delete_permission(request, row):
-            raise PermissionDenied
+        if not self._may_delete(request, row):
+            name = self.opts.verbose_name
+            raise PermissionDenied(f"The {name} cannot be deleted by this account.")
         if row is None:
             return self.not_found(request, object_id)
         if request.method == "POST":
@@ -243,7 +249,7 @@ class OwnedAdmin(PageAdmin[Owned]):
         return self.confirm_delete(request, [row], back=page_url(row))
 
     def perform(
-        self, request: HttpRequest, row: VM | Snapshot, label: str, call: Any
+        self, request: HttpRequest, row: VM | Snapshot | Project, label: str, call: Any
     ) -> HttpResponseRedirect:
         """Call a service, tell the operator how it was taken, show the row again."""
         try:
@@ -251,15 +257,51 @@ class OwnedAdmin(PageAdmin[Owned]):
         except Problem as problem:
             messages.error(request, self.refused(request, problem, row))
         else:
-            text = f"{label} of {row} is under way"
-            messages.success(request, requested(text, changed.operation))
+            messages.success(request, self.accepted(label, row, changed))
         return redirect(page_url(row))
 
+    def accepted(
+        self, label: str, row: VM | Snapshot | Project, changed: Any
+    ) -> SafeString:
+        """Return the message of what a service has taken on."""
+        return requested(f"{label} of {row} is under way", changed.operation)
+
     def refused(
-        self, request: HttpRequest, problem: Problem, row: VM | Snapshot | None
+        self,
+        request: HttpRequest,
+        problem: Problem,
+        row: VM | Snapshot | Project | None,
     ) -> str:
-        project_id = row.project_id if row else None
-        return refused(request, problem, project_id=project_id, target=row)
+        match row:
+            case None:
+                return refused(request, problem, project_id=None)
+            case Project():
+                return refused(request, problem, project_id=row.pk)
+        return refused(request, problem, project_id=row.project_id, target=row)
+
+
+class OwnedAdmin(EditedAdmin[Owned]):
+    """VMs and snapshots: a cloud performs what is asked."""
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        context = {"show_save_and_add_another": False, **(extra_context or {})}
+        try:
+            return super().changeform_view(request, object_id, form_url, context)
+        except Problem as problem:
+            # The row changed between the form's check and the service's lock.
+            row = self.get_object(request, unquote(object_id or ""))
+            messages.error(request, self.refused(request, problem, row))
+            return redirect(request.path)
+
+
+def _exists(row: VM | Snapshot | Project | None) -> bool:
+    return row is None or row.deleted_at is None
 
 
 def history(

@@ -127,24 +127,14 @@ class OperationAdmin(HistoryAdmin[Operation]):
         who = Q(request_id=text) | Q(requested_by=text)
         return queryset.filter(Q(vm__name__icontains=text) | ids | who), False
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Operation | None = None,
-    ) -> HttpResponse:
-        if obj is not None:
-            context.update(
-                live=obj.is_live and display.OperationLine(obj),
-                # Not has_change_permission: the row itself is nobody's to edit.
-                can_cancel=obj.cancellable and may(request, "operation.cancel"),
-                api_url=reverse("operation-detail", kwargs={"id": obj.pk}),
-                **history(request, target=obj),
-            )
-        return super().render_change_form(request, context, add, change, form_url, obj)
+    def page(self, request: HttpRequest, operation: Operation) -> dict[str, Any]:
+        return {
+            "live": operation.is_live and display.OperationLine(operation),
+            # Not has_change_permission: the row itself is nobody's to edit.
+            "can_cancel": operation.cancellable and may(request, "operation.cancel"),
+            "api_url": reverse("operation-detail", kwargs={"id": operation.pk}),
+            **history(request, target=operation),
+        }
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.cancel_view)

@@ -6,22 +6,17 @@ from uuid import UUID
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q, QuerySet
-from django.http import (
-    HttpRequest,
-    HttpResponse,
-    HttpResponseNotAllowed,
-    HttpResponseRedirect,
-)
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from compute.admin import display, filters
 from compute.admin.base import (
-    PageAdmin,
+    EditedAdmin,
     actor_of,
     add_errors,
     history,
@@ -69,7 +64,8 @@ class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]  # generi
 
 
 @admin.register(Project)
-class ProjectAdmin(PageAdmin[Project]):
+class ProjectAdmin(EditedAdmin[Project]):
+    services = projects
     delete_warning = "Its members leave it and its API tokens are revoked, for good."
     form = ProjectForm
     list_display = (
@@ -92,17 +88,12 @@ class ProjectAdmin(PageAdmin[Project]):
     readonly_fields = ("id", "created_on", "updated_on", "deleted_on")
     inlines = (MembershipInline,)
 
-    def has_change_permission(
-        self, request: HttpRequest, obj: Project | None = None
-    ) -> bool:
-        return _exists(obj) and super().has_change_permission(request, obj)
-
     def has_delete_permission(
         self, request: HttpRequest, obj: Project | None = None
     ) -> bool:
         # Never the default project: it takes what names none.
         stays = obj is not None and obj.is_default
-        return _exists(obj) and not stays and may(request, "project.delete")
+        return not stays and super().has_delete_permission(request, obj)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Project]:
         counted = super().get_queryset(request).annotate(count=Count("memberships"))
@@ -165,23 +156,9 @@ class ProjectAdmin(PageAdmin[Project]):
         except Problem as problem:
             # All of it is undone: show it again as it was typed, with the reason.
             row = self.get_object(request, unquote(object_id or ""))
-            reason = refused(request, problem, project_id=row.pk if row else None)
+            reason = self.refused(request, problem, row)
             request.refused_because = reason  # type: ignore[attr-defined]  # read by get_form
             return super().changeform_view(request, object_id, form_url, context)
-
-    def save_model(
-        self, request: HttpRequest, obj: Project, form: Any, change: bool
-    ) -> None:
-        version = form.cleaned_data["version"]
-        projects.update(
-            obj,
-            actor=actor_of(request),
-            changes={
-                name: form.cleaned_data[name]
-                for name in projects.EDITABLE.intersection(form.changed_data)
-            },
-            expect=None if version is None else frozenset({version}),
-        )
 
     def save_formset(
         self, request: HttpRequest, form: Any, formset: Any, change: bool
@@ -196,24 +173,8 @@ class ProjectAdmin(PageAdmin[Project]):
         for member in formset.deleted_objects:
             projects.remove_member(project, member.user, actor=actor)
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Project | None = None,
-    ) -> HttpResponse:
-        if obj is not None:
-            # The form has put what was typed into it; the page shows what is.
-            stored = self.get_queryset(request).get(pk=obj.pk)
-            context.update(self.page(request, stored), show_delete=False)
-        return super().render_change_form(request, context, add, change, form_url, obj)
-
     def page(self, request: HttpRequest, project: Project) -> dict[str, Any]:
-        """Return what the page of a project shows around the form."""
-        editable = _exists(project) and may(request, "quota.update")
+        editable = project.deleted_at is None and may(request, "quota.update")
         form = QuotaForm(quotas=project.quotas.all())
         return {
             "project": project,
@@ -277,34 +238,8 @@ class ProjectAdmin(PageAdmin[Project]):
         }
         return TemplateResponse(request, "admin/compute/add.html", context)
 
-    def delete_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        extra_context: Mapping[str, Any] | None = None,
-    ) -> HttpResponse:
-        """Ask again, then have the service delete it; the row stays."""
-        project = self.get_object(request, unquote(object_id))
-        if not may(request, "project.delete") or not _exists(project):
-            raise PermissionDenied("The project cannot be deleted by this account.")
-        if project is None:
-            return self.not_found(request, object_id)
-        if request.method == "POST":
-            return self._delete(request, project)
-        return self.confirm_delete(request, [project], back=page_url(project))
-
-    def _delete(self, request: HttpRequest, project: Project) -> HttpResponseRedirect:
-        try:
-            projects.delete(project, actor=actor_of(request))
-        except Problem as problem:
-            messages.error(request, refused(request, problem, project_id=project.pk))
-        else:
-            messages.success(request, f"The project {project} is deleted.")
-        return redirect(page_url(project))
-
-
-def _exists(project: Project | None) -> bool:
-    return project is None or project.deleted_at is None
+    def accepted(self, label: str, row: Any, changed: None) -> SafeString:
+        return format_html("The project {} is deleted.", row)
 
 
 def _list_url(noun: str, project: Project) -> str:

@@ -91,25 +91,15 @@ class RevocableAdmin(HistoryAdmin[Key]):
     def plural(self) -> str:
         return str(self.opts.verbose_name_plural)
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Any = None,
-    ) -> HttpResponse:
-        if obj is not None:
-            tone, _ = _state(obj.revoked_at, obj.expires_at)
-            context.update(
-                row=obj,
-                badge=display.tag(*_state(obj.revoked_at, obj.expires_at)),
-                warning=self.revoke_warning,
-                revoke_url=reverse(f"admin:{self._view_name}", args=[obj.pk]),
-                can_revoke=tone == "good" and may(request, self.revoke_permission),
-            )
-        return super().render_change_form(request, context, add, change, form_url, obj)
+    def page(self, request: HttpRequest, row: Key) -> dict[str, Any]:
+        tone, _ = state = _state(row.revoked_at, row.expires_at)
+        return {
+            "row": row,
+            "badge": display.tag(*state),
+            "warning": self.revoke_warning,
+            "revoke_url": reverse(f"admin:{self._view_name}", args=[row.pk]),
+            "can_revoke": tone == "good" and may(request, self.revoke_permission),
+        }
 
     @property
     def _view_name(self) -> str:

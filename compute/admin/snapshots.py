@@ -98,23 +98,7 @@ class SnapshotAdmin(OwnedAdmin[Snapshot]):
         ids = id_prefix(text) | id_prefix(text, field="vm_id")
         return queryset.filter(Q(name__icontains=text) | ids), False
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Snapshot | None = None,
-    ) -> HttpResponse:
-        if obj is not None:
-            context.update(self.page(request, obj.pk), show_delete=False)
-        return super().render_change_form(request, context, add, change, form_url, obj)
-
-    def page(self, request: HttpRequest, pk: UUID) -> dict[str, Any]:
-        """Return what the page of a snapshot shows around the form."""
-        # Read again: the form has put what was typed into its own.
-        snapshot = Snapshot.objects.select_related("vm__operation").get(pk=pk)
+    def page(self, request: HttpRequest, snapshot: Snapshot) -> dict[str, Any]:
         free = snapshot.live_operation is None
         return {
             "snapshot": snapshot,
@@ -122,14 +106,14 @@ class SnapshotAdmin(OwnedAdmin[Snapshot]):
             "can_delete": free
             and can_proceed(snapshot.remove)
             and self.has_delete_permission(request, snapshot),
-            "delete_url": reverse("admin:compute_snapshot_delete", args=[pk]),
+            "delete_url": reverse("admin:compute_snapshot_delete", args=[snapshot.pk]),
             "can_restore": free
             and snapshot.status == SnapshotStatus.AVAILABLE
             and "restore" in snapshot.vm.allowed_actions
             and may(request, "vm.restore"),
             "error": snapshot.error,
             "suffers": True,
-            "api_url": reverse("snapshot-detail", kwargs={"id": pk}),
+            "api_url": reverse("snapshot-detail", kwargs={"id": snapshot.pk}),
             **history(request, target=snapshot),
         }
 

@@ -211,23 +211,7 @@ class VMAdmin(OwnedAdmin[VM]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[VM]:
         return super().get_queryset(request).select_related("operation", "project")
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: VM | None = None,
-    ) -> HttpResponse:
-        if obj is not None:
-            # The form has put what was typed into it; the page shows what is.
-            stored = self.get_queryset(request).get(pk=obj.pk)
-            context.update(self.page(request, stored), show_delete=False)
-        return super().render_change_form(request, context, add, change, form_url, obj)
-
     def page(self, request: HttpRequest, vm: VM) -> dict[str, Any]:
-        """Return what the page of a VM shows around the form."""
         operation, live = vm.operation, vm.live_operation
         failed = operation and operation.status == OperationStatus.FAILED
         can_delete = self.has_delete_permission(request, vm)
