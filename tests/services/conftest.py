@@ -1,4 +1,4 @@
-"""What the tests of the services share: time that they move, and history."""
+"""What the tests of the services share: time that they move, and a VM asked for."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -7,10 +7,10 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from compute.models import Cloud, Operation
-from compute.services import operations
+from compute.models import VM, Cloud, Operation, Project
+from compute.services import operations, vms
 from providers.mock import MockProvider
-from tests.conftest import observe
+from tests.conftest import ALICE, observe
 
 
 @pytest.fixture
@@ -18,6 +18,22 @@ def clock() -> Iterator[time_machine.Traveller]:
     """The time of the service and of its mock cloud; it ticks, and can be moved."""
     with time_machine.travel(datetime.now(UTC)) as traveller:
         yield traveller
+
+
+def ask_for_vm(project: Project) -> VM:
+    """Request the VM that a test is about; no worker has seen it yet."""
+    return vms.create(
+        project=project,
+        actor=ALICE,
+        name="web",
+        flavor="m1.small",
+        image="ubuntu-22.04",
+    )
+
+
+def live() -> Operation:
+    """Return the one operation that has not ended."""
+    return Operation.objects.live().get()
 
 
 Play = Callable[[], None]

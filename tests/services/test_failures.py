@@ -16,7 +16,7 @@ from compute.services import operations, snapshots, vms
 from providers.mock import MockProvider
 from tests.conftest import ALICE, observe
 from tests.services import ledger
-from tests.services.conftest import Play
+from tests.services.conftest import Play, ask_for_vm
 from tests.services.verbs import VERBS
 
 MakeVM = Callable[..., VM]
@@ -76,16 +76,6 @@ def ended(operation: Operation | None, code: str | None) -> None:
     assert finished.request_id == ALICE.request_id
 
 
-def create(project: Project) -> VM:
-    return vms.create(
-        project=project,
-        actor=ALICE,
-        name="web",
-        flavor="m1.small",
-        image="ubuntu-22.04",
-    )
-
-
 # Create
 
 
@@ -105,7 +95,7 @@ def test_a_create_that_goes_wrong_once(
     code: str | None,
 ) -> None:
     cloud.inject("create_server", **fault)
-    vm = create(project)
+    vm = ask_for_vm(project)
     play()
     ended(vm.operation, code)
     vm.refresh_from_db()
@@ -128,7 +118,7 @@ def test_a_create_that_never_works_is_given_up(
     code: str,
 ) -> None:
     cloud.inject("create_server", times=0, **fault)
-    vm = create(project)
+    vm = ask_for_vm(project)
     play()
     ended(vm.operation, code)
     assert cloud.list_servers() == []
@@ -139,7 +129,7 @@ def test_a_create_whose_answers_are_all_lost_makes_one_server(
     catalogue: None, project: Project, cloud: MockProvider, play: Play
 ) -> None:
     cloud.inject("create_server", kind="lose_response", times=0)
-    vm = create(project)
+    vm = ask_for_vm(project)
     play()
     ended(vm.operation, None)
     assert cloud.call_counts()["create_server"] == 1
@@ -151,7 +141,7 @@ def test_a_create_whose_answer_is_lost_and_whose_server_shows_late(
 ) -> None:
     cloud.inject("create_server", kind="hidden", delay=3.0)
     cloud.inject("create_server", kind="lose_response")
-    vm = create(project)
+    vm = ask_for_vm(project)
     play()
     ended(vm.operation, None)
     ledger.check(cloud)
@@ -166,7 +156,7 @@ def test_a_second_server_that_showed_too_late_goes_with_its_vm(
 ) -> None:
     cloud.inject("create_server", kind="hidden", delay=20.0)
     cloud.inject("create_server", kind="lose_response")
-    vm = create(project)
+    vm = ask_for_vm(project)
     play()
     ended(vm.operation, None)
     clock.shift(30)
@@ -180,7 +170,7 @@ def test_a_server_that_never_shows_is_given_up(
     catalogue: None, project: Project, cloud: MockProvider, play: Play
 ) -> None:
     cloud.inject("create_server", kind="hidden", delay=100_000)
-    vm = create(project)
+    vm = ask_for_vm(project)
     play()
     ended(vm.operation, "server-vanished")
     vm.refresh_from_db()

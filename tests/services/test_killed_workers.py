@@ -16,6 +16,7 @@ from providers.mock import MockProvider
 from tests.conftest import ALICE
 from tests.nursery import LEASE_SECONDS, Nursery, nursery
 from tests.services import ledger
+from tests.services.conftest import ask_for_vm
 
 pytestmark = [
     pytest.mark.e2e,
@@ -63,16 +64,6 @@ def kill_and_replace(cloud: MockProvider, worker: Worker, op: str, kind: Kind) -
     ledger.check(cloud)
     newest = Operation.objects.latest("created_at")
     assert (newest.status, newest.error) == ("SUCCEEDED", None)
-
-
-def ask_for_vm(project: Project) -> VM:
-    return vms.create(
-        project=project,
-        actor=ALICE,
-        name="web",
-        flavor="m1.small",
-        image="ubuntu-22.04",
-    )
 
 
 @at_every_call

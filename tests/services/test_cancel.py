@@ -1,0 +1,214 @@
+"""Cancel: what no worker took is forgotten, a create under way is undone."""
+
+from collections.abc import Callable
+
+import pytest
+import time_machine
+
+from compute.errors import NotCancellable
+from compute.events import Actor
+from compute.models import VM, Event, OperationStatus, Project
+from compute.services import operations, outbox, snapshots, vms
+from providers.mock import MockProvider
+from tests.conftest import ALICE, Drain, observe
+from tests.services import ledger
+from tests.services.conftest import Play, ask_for_vm, live
+from tests.services.verbs import VERBS
+
+MakeVM = Callable[..., VM]
+BOB = Actor("user:bob", request_id="req-bob")
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        ("stop", "ACTIVE"),
+        ("start", "SHUTOFF"),
+        ("unpause", "PAUSED"),
+        ("remove", "ACTIVE"),
+        ("resize", "SHUTOFF"),
+    ],
+)
+def test_what_no_worker_took_is_forgotten(
+    make_vm: MakeVM, cloud: MockProvider, drain: Drain, name: str, status: str
+) -> None:
+    vm = make_vm(status)
+    VERBS[name](vm)
+    cloud.reset_counts()
+    operation = operations.cancel(live(), actor=BOB)
+    assert operation.status == OperationStatus.CANCELLED
+    assert operation.finished_at is not None
+    vm.refresh_from_db()
+    assert (vm.status, vm.live_operation) == (status, None)
+    drain()
+    assert cloud.call_counts() == {}
+    told = Event.objects.filter(operation=operation, actor="user:bob").get()
+    assert (told.type, told.request_id) == ("operation.updated", "req-bob")
+    ledger.check(cloud)
+
+
+def test_a_cancelled_way_out_of_error_keeps_the_error(make_vm: MakeVM) -> None:
+    vm = make_vm("ERROR")
+    error = vm.error
+    assert error is not None
+    vms.reboot(vm, type=vms.RebootType.HARD, actor=ALICE)
+    operations.cancel(live(), actor=ALICE)
+    vm.refresh_from_db()
+    assert (vm.status, vm.error) == ("ERROR", error)
+
+
+def test_a_cancel_tells_who_asked_and_what_it_did(make_vm: MakeVM) -> None:
+    vm = make_vm()
+    vms.stop(vm, actor=ALICE)
+    operations.cancel(live(), actor=ALICE)
+    told = Event.objects.get(type="operation.updated")
+    assert told.actor == ALICE.name
+    assert told.data == {"status": ["PENDING", "CANCELLED"]}
+
+
+def test_a_snapshot_that_no_worker_took_is_deleted(
+    make_vm: MakeVM, cloud: MockProvider, drain: Drain
+) -> None:
+    vm = make_vm()
+    snapshot = snapshots.create(vm, actor=ALICE, name="before")
+    operations.cancel(live(), actor=ALICE)
+    snapshot.refresh_from_db()
+    assert snapshot.status == "DELETED"
+    snapshot = snapshots.create(vm, actor=ALICE, name="before")
+    drain()
+    snapshots.delete(snapshot, actor=ALICE)
+    operations.cancel(live(), actor=ALICE)
+    snapshot.refresh_from_db()
+    assert snapshot.status == "AVAILABLE"
+    ledger.check(cloud)
+
+
+@pytest.mark.parametrize("name", ["stop", "snapshot", "remove"])
+def test_what_the_cloud_has_cannot_be_cancelled(make_vm: MakeVM, name: str) -> None:
+    vm = make_vm()
+    VERBS[name](vm)
+    operations.run(live().pk)
+    before = Event.objects.count()
+    with pytest.raises(NotCancellable):
+        operations.cancel(live(), actor=ALICE)
+    assert not live().cancel_requested
+    assert Event.objects.count() == before
+
+
+def test_what_has_ended_cannot_be_cancelled(make_vm: MakeVM) -> None:
+    vm = make_vm()
+    assert vm.operation is not None
+    with pytest.raises(NotCancellable):
+        operations.cancel(vm.operation, actor=ALICE)
+
+
+def test_a_create_that_no_worker_took_leaves_nothing(
+    catalogue: None, project: Project, cloud: MockProvider, drain: Drain
+) -> None:
+    vm = ask_for_vm(project)
+    operations.cancel(live(), actor=ALICE)
+    vm.refresh_from_db()
+    assert vm.status == "DELETED"
+    assert vm.deleted_at is not None
+    drain()
+    assert cloud.call_counts().get("create_server") is None
+
+
+@pytest.mark.parametrize("delay", ["0", "1"])
+def test_a_create_under_way_is_cancelled_by_removing_what_was_built(
+    catalogue: None,
+    project: Project,
+    cloud: MockProvider,
+    play: Play,
+    delay: str,
+) -> None:
+    cloud._pace = float(delay)
+    vm = ask_for_vm(project)
+    operations.run(live().pk)
+    assert len(cloud.list_servers()) == 1
+    operation = operations.cancel(live(), actor=BOB)
+    assert operation.cancel_requested
+    with pytest.raises(NotCancellable):
+        operations.cancel(live(), actor=BOB)
+    play()
+    vm.refresh_from_db()
+    operation.refresh_from_db()
+    assert (operation.status, vm.status) == ("CANCELLED", "DELETED")
+    assert vm.error is None
+    told = Event.objects.filter(operation=operation, actor="user:bob").get()
+    assert told.data == {"cancel_requested": [False, True]}
+    ledger.check(cloud)
+
+
+@pytest.mark.parametrize(
+    "kind", ["lose_response", "hang", "hidden", "build_error", "stuck"]
+)
+def test_a_create_that_goes_wrong_is_cancelled_all_the_same(
+    catalogue: None,
+    project: Project,
+    cloud: MockProvider,
+    play: Play,
+    clock: time_machine.Traveller,
+    kind: str,
+) -> None:
+    cloud.inject("create_server", kind=kind, delay=3.0 if kind == "hidden" else 0.0)  # type: ignore[arg-type]  # one of the kinds
+    vm = ask_for_vm(project)
+    operations.run(live().pk)
+    operations.cancel(live(), actor=ALICE)
+    play()
+    vm.refresh_from_db()
+    assert vm.status == "DELETED"
+    clock.shift(30)  # what was hidden would show by now
+    ledger.check(cloud)
+
+
+def test_a_cancel_while_the_worker_is_in_the_call_is_not_missed(
+    catalogue: None, project: Project, cloud: MockProvider, play: Play
+) -> None:
+    vm = ask_for_vm(project)
+    held = outbox.claim(live().pk)
+    assert held is not None
+    operations.cancel(live(), actor=ALICE)
+    operations.settle(held, operations.PERFORM[held.type](held, cloud))
+    play()
+    vm.refresh_from_db()
+    assert vm.status == "DELETED"
+    ledger.check(cloud)
+
+
+@pytest.mark.parametrize(
+    "fault", [{"kind": "lose_response"}, {"kind": "fail", "status": 503}]
+)
+def test_the_removal_of_a_cancelled_create_is_repeated_until_it_works(
+    catalogue: None,
+    project: Project,
+    cloud: MockProvider,
+    play: Play,
+    fault: dict[str, str],
+) -> None:
+    vm = ask_for_vm(project)
+    operations.run(live().pk)
+    cloud.inject("delete_server", **fault)  # type: ignore[arg-type]  # keywords of inject
+    operations.cancel(live(), actor=ALICE)
+    play()
+    vm.refresh_from_db()
+    assert vm.status == "DELETED"
+    ledger.check(cloud)
+
+
+def test_a_cancelled_create_that_cannot_be_removed_is_an_error_that_can_be_deleted(
+    catalogue: None, project: Project, cloud: MockProvider, play: Play
+) -> None:
+    vm = ask_for_vm(project)
+    operations.run(live().pk)
+    cloud.inject("delete_server", kind="fail", status=403)
+    operations.cancel(live(), actor=ALICE)
+    play()
+    observe()
+    vm.refresh_from_db()
+    assert vm.operation is not None
+    assert vm.operation.status == "FAILED"
+    ledger.check(cloud)
+    vms.delete(vm, actor=ALICE)
+    play()
+    assert cloud.list_servers() == []

@@ -1,0 +1,210 @@
+"""When a pass over a cloud is made, by whom, and what it costs."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.utils import timezone
+from pytest_django import Settings
+
+from compute.models import VM, Cloud, Operation
+from compute.services import operations, sync, vms
+from providers.mock import MockProvider
+from tests.conftest import ALICE, observe
+
+MakeVM = Callable[..., VM]
+
+
+def test_passes_follow_each_other_fast_only_while_operations_live(
+    make_vm: MakeVM, settings: Settings, clock: time_machine.Traveller
+) -> None:
+    settings.OBSERVE_INTERVAL_LIVE_SECONDS = 2.0
+    settings.OBSERVE_INTERVAL_IDLE_SECONDS = 20.0
+    vm = make_vm()
+    observe()
+    assert 19 < sync.due_in("default") <= 20
+    vms.stop(vm, actor=ALICE)
+    observe()
+    assert 1 < sync.due_in("default") <= 2
+    assert sync.observe("default") is False
+    clock.shift(2)
+    assert sync.due_in("default") == 0
+    assert sync.observe("default") is True
+
+
+def test_a_pass_asked_for_is_made_soon_but_not_too_soon(
+    make_vm: MakeVM, settings: Settings, clock: time_machine.Traveller
+) -> None:
+    settings.OBSERVE_INTERVAL_LIVE_SECONDS = 2.0
+    settings.OBSERVE_INTERVAL_IDLE_SECONDS = 20.0
+    make_vm()
+    observe()
+    sync.ask_for_pass("default")
+    assert 1 < sync.due_in("default") <= 2
+    sync.ask_for_pass("default")
+    assert 1 < sync.due_in("default") <= 2
+    clock.shift(1.5)
+    assert sync.due_in("default") <= 0.5
+    clock.shift(10)
+    observe()
+    clock.shift(10)
+    sync.ask_for_pass("default")
+    assert sync.due_in("default") < 1
+
+
+def test_a_cloud_that_nobody_observed_is_due(cloud: MockProvider, db: None) -> None:
+    assert sync.due_in("default") == 0
+    sync.ask_for_pass("default")
+    assert not Cloud.objects.exists()
+    assert sync.observe("default") is True
+
+
+def test_a_slow_cloud_is_asked_less_often(settings: Settings) -> None:
+    settings.OBSERVE_INTERVAL_LIVE_SECONDS = 0.5
+    settings.OBSERVE_INTERVAL_IDLE_SECONDS = 30.0
+    assert sync.live_interval(0.01) == 0.5
+    assert sync.live_interval(2.0) == 4.0
+    assert sync.live_interval(60.0) == 30.0
+
+
+def test_a_cloud_that_fails_is_asked_ever_less_often(
+    catalogue: None, cloud: MockProvider, settings: Settings
+) -> None:
+    settings.OBSERVE_INTERVAL_LIVE_SECONDS = 1.0
+    settings.OBSERVE_INTERVAL_IDLE_SECONDS = 10.0
+    cloud.inject("list_servers", kind="fail", times=0, status=503, message="Down.")
+    waits = []
+    for _ in range(6):
+        observe()
+        waits.append(round(sync.due_in("default")))
+    assert waits == [1, 2, 4, 8, 10, 10]
+    cloud.clear_faults()
+    observe()
+    row = Cloud.objects.get()
+    assert (row.failures, row.last_error) == (0, "Down.")
+
+
+def test_a_pass_that_died_is_taken_over(
+    make_vm: MakeVM, settings: Settings, clock: time_machine.Traveller
+) -> None:
+    make_vm()
+    held = timezone.now() + timedelta(seconds=settings.OPERATION_LEASE_SECONDS)
+    Cloud.objects.update(next_pass_at=None, pass_lease_until=held)
+    assert sync.observe("default") is False
+    clock.shift(settings.OPERATION_LEASE_SECONDS + 1)
+    assert sync.observe("default") is True
+
+
+def test_everything_is_listed_now_and_then(
+    make_vm: MakeVM, settings: Settings, clock: time_machine.Traveller
+) -> None:
+    settings.OBSERVE_FULL_INTERVAL_SECONDS = 300.0
+    make_vm()
+    observe(full=True)
+    first = Cloud.objects.get()
+    assert first.full_observed_at == first.observed_at
+    assert first.servers_seen == 1
+    clock.shift(100)
+    observe()
+    second = Cloud.objects.get()
+    assert second.full_observed_at == first.full_observed_at
+    assert second.observed_at is not None
+    assert first.observed_at is not None
+    assert second.observed_at > first.observed_at
+    clock.shift(250)
+    observe()
+    third = Cloud.objects.get()
+    assert third.full_observed_at == third.observed_at
+    assert third.passes == first.passes + 2
+    assert third.pass_seconds is not None
+
+
+def test_a_listing_of_everything_delays_no_other_pass(
+    make_vm: MakeVM, cloud: MockProvider, settings: Settings
+) -> None:
+    settings.OBSERVE_INTERVAL_LIVE_SECONDS = 0.25
+    vm = make_vm()
+    observe()
+    cloud.inject("stop_server", kind="stuck")
+    vms.stop(vm, actor=ALICE)
+    operations.run(Operation.objects.live().get().pk)
+    cloud.inject("list_servers", kind="slow", delay=0.5)
+    observe(full=True)
+    row = Cloud.objects.get()
+    assert row.full_pass_seconds is not None
+    assert row.full_pass_seconds >= 0.5
+    assert sync.due_in("default") == 0
+    sync.ask_for_pass("default")
+    assert sync.due_in("default") == 0
+
+
+def test_a_cloud_is_given_time_to_do_what_it_was_asked(
+    make_vm: MakeVM, settings: Settings
+) -> None:
+    make_vm()
+    observe()
+    long_ago = timezone.now() - timedelta(seconds=20)
+    Cloud.objects.update(observed_at=long_ago, pass_seconds=4.0)
+    sync.ask_for_pass("default")
+    assert 3 < sync.due_in("default") <= 4
+
+
+@pytest.mark.parametrize("slow", ["pass_seconds", "full_pass_seconds"])
+def test_a_slow_cloud_keeps_its_pass_for_longer(
+    make_vm: MakeVM, settings: Settings, clock: time_machine.Traveller, slow: str
+) -> None:
+    make_vm()
+    observe()
+    asleep = timezone.now() + timedelta(seconds=100)
+    Cloud.objects.update(**{slow: 60.0}, next_pass_at=None)
+    assert sync._claim("default", timezone.now()) is not None
+    lease = Cloud.objects.get().pass_lease_until
+    assert lease is not None
+    assert lease > asleep
+    clock.shift(settings.OPERATION_LEASE_SECONDS + 1)
+    assert sync.observe("default") is False
+
+
+def test_requests_to_a_cloud_are_counted(make_vm: MakeVM, cloud: MockProvider) -> None:
+    vm = make_vm()
+    observe()
+    cloud.reset_counts()
+    before = Cloud.objects.get().calls
+    vms.stop(vm, actor=ALICE)
+    operations.run(Operation.objects.live().get().pk)
+    cloud.inject("list_servers", kind="fail", status=503)
+    observe()
+    observe()
+    counts = cloud.call_counts()
+    assert counts == {"stop_server": 1, "list_servers": 2}
+    assert Cloud.objects.get().calls == before + 3
+
+
+def test_what_was_answered_after_a_pass_began_is_left_to_the_next(
+    make_vm: MakeVM, cloud: MockProvider
+) -> None:
+    vm = make_vm()
+    servers = cloud.list_servers()
+    before = timezone.now()
+    vms.stop(vm, actor=ALICE)
+    operations.run(Operation.objects.live().get().pk)
+    sync._read("default", servers, None, started=before, full=True)
+    operation = Operation.objects.live().get()
+    assert operation.lease_until is None
+    observe()
+    assert not Operation.objects.live().exists()
+
+
+def test_progress_is_shown_while_the_cloud_works(
+    make_vm: MakeVM, cloud: MockProvider
+) -> None:
+    vm = make_vm()
+    cloud.inject("stop_server", kind="stuck")
+    vms.stop(vm, actor=ALICE)
+    operation = Operation.objects.live().get()
+    operations.run(operation.pk)
+    observe()
+    operation.refresh_from_db()
+    assert (operation.status, operation.step) == ("RUNNING", "powering-off")
+    assert 0 < operation.progress < 100
