@@ -10,15 +10,17 @@ import logging
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from itertools import chain, islice
 from typing import Protocol, TypeVar
 
 from django.db import transaction
+from django.utils import timezone
 
 from compute import clouds, events
 from compute.events import SYSTEM, Actor
-from compute.models import VM, Snapshot, SnapshotStatus
+from compute.models import VM, Event, Snapshot, SnapshotStatus
 from compute.services import observed
 from providers.base import Image, Port, Provider, Receipt, Server
 from providers.errors import NotFound, ProviderError
@@ -29,6 +31,10 @@ log = logging.getLogger(__name__)
 CHUNK = 500
 #: Removed in one pass at most, so that a pass ends; the next one goes on.
 MOST_AT_ONCE = 20
+#: The event that tells of it.
+REMOVED = "vm.leftover_removed"
+#: How long a port may outlive a second server and still be known for what it is.
+RECENT = timedelta(days=1)
 
 
 T = TypeVar("T")
@@ -85,7 +91,7 @@ def _remove(leftover: Leftover) -> None:
     log.warning("Removed %s %s, left by %s", leftover.kind, leftover.id, leftover.vm)
     with transaction.atomic():
         events.record(
-            "vm.leftover_removed",
+            REMOVED,
             actor=actor,
             vm=leftover.vm,
             snapshot=leftover.snapshot,
@@ -151,22 +157,37 @@ def images_of(
 def ports_of(
     alias: str, provider: Provider, listed: Iterable[Port], servers: Iterable[Server]
 ) -> Iterator[Leftover]:
-    """Find ports of servers that we deleted and that ``servers``, all, no longer has."""
+    """Find ports of servers that we removed and that ``servers``, all, no longer has."""
     there = {server.id for server in servers}
     orphans = [port for port in listed if port.server_id not in there]
     for chunk in _chunks(orphans):
-        deleted = {
-            vm.server_id: vm
-            for vm in VM.objects.filter(
-                cloud=alias,
-                server_id__in=[port.server_id for port in chunk],
-                deleted_at__isnull=False,
-            )
-        }
+        gone = {port.server_id for port in chunk}
+        owners = _owners_of_deleted(alias, gone)
+        if gone - owners.keys():
+            owners |= _owners_of_removed(alias, gone)
         for port in chunk:
-            if vm := deleted.get(port.server_id):
+            if vm := owners.get(port.server_id):
                 delete = partial(provider.delete_port, port.id)
                 yield Leftover("port", port.id, delete, vm)
+
+
+def _owners_of_deleted(alias: str, server_ids: Iterable[str]) -> dict[str, VM]:
+    deleted = VM.objects.filter(
+        cloud=alias, server_id__in=server_ids, deleted_at__isnull=False
+    )
+    return {vm.server_id: vm for vm in deleted}
+
+
+def _owners_of_removed(alias: str, server_ids: Iterable[str]) -> dict[str, VM]:
+    """Find those whose second server was removed here not long ago."""
+    removed = Event.objects.filter(
+        type=REMOVED,
+        created_at__gte=timezone.now() - RECENT,
+        vm__cloud=alias,
+        data__kind="server",
+        data__id__in=list(server_ids),
+    ).select_related("vm")
+    return {event.data["id"]: event.vm for event in removed if event.vm}
 
 
 def _uuid(tag: str | None) -> uuid.UUID | None:

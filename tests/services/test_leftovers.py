@@ -115,6 +115,20 @@ def test_nothing_is_removed_while_an_operation_lives(
     assert removed() == [("server", second)]
 
 
+def test_the_port_of_a_second_server_is_removed_after_it(
+    make_vm: MakeVM, cloud: MockProvider
+) -> None:
+    vm = make_vm()
+    second = seed_with_tag(cloud, str(vm.pk))
+    theirs = cloud.leave_port(str(uuid.uuid4()))
+    observe()
+    port = cloud.leave_port(second)
+    observe(full=True)
+    assert removed() == [("server", second), ("port", port)]
+    others = [left for left in cloud.list_ports() if left.server_id != vm.server_id]
+    assert [left.id for left in others] == [theirs]
+
+
 def test_what_cannot_be_removed_now_is_removed_later(
     make_vm: MakeVM, cloud: MockProvider
 ) -> None:
