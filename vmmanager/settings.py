@@ -1,19 +1,20 @@
 """All settings, read from the environment, in titled sections."""
 
+import logging
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import environ
 from csp import constants as csp
 from django.core.exceptions import ImproperlyConfigured
 
 from vmmanager import __version__
 from vmmanager.clouds_url import parse_clouds
+from vmmanager.environment import Environment
 from vmmanager.logs import configure as configure_logs
 from vmmanager.secret_key import check_secret_key, development_secret
 
-env = environ.Env()
+env = Environment()
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 # --- Mode -------------------------------------------------------------------
@@ -190,7 +191,7 @@ CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
 # --- Work outside the request ------------------------------------------------
 
 # Empty: the worker is embedded in runserver and needs no broker.
-CELERY_BROKER_URL: str = env.str("CELERY_BROKER_URL", default="")
+CELERY_BROKER_URL: str = env.broker_url("CELERY_BROKER_URL")
 
 OPERATION_LEASE_SECONDS: float = env.float("OPERATION_LEASE_SECONDS", default=30.0)
 OPERATION_DEADLINE_SECONDS: int = env.int("OPERATION_DEADLINE_SECONDS", default=1800)
@@ -219,9 +220,8 @@ CATALOG_INTERVAL_SECONDS: float = env.float("CATALOG_INTERVAL_SECONDS", default=
 
 # What a new project may have; a resource that is not named is not limited. The
 # default project, which migrate makes, has no limits.
-DEFAULT_QUOTAS: dict[str, int] = env.dict(
+DEFAULT_QUOTAS: dict[str, int] = env.numbers(
     "DEFAULT_QUOTAS",
-    cast={"value": int},
     default={
         "vms": 10,
         "vcpus": 20,
@@ -240,9 +240,9 @@ API_MAX_WAITERS: int = env.int("API_MAX_WAITERS", default=32)
 # Requests per seconds and principal: for all but these two, for asking how operations
 # stand, and for logging in (by address).
 RATE_LIMITS: dict[str, str] = {
-    "default": env.str("RATE_LIMIT", default="120/60 second"),
-    "poll": env.str("RATE_LIMIT_POLL", default="600/60 second"),
-    "auth": env.str("RATE_LIMIT_AUTH", default="10/60 second"),
+    "default": env.rate("RATE_LIMIT", default="120/60 second"),
+    "poll": env.rate("RATE_LIMIT_POLL", default="600/60 second"),
+    "auth": env.rate("RATE_LIMIT_AUTH", default="10/60 second"),
 }
 # Shared by all processes if the cache is; else each process counts for itself.
 RATE_LIMIT_STORE: str = (
@@ -355,6 +355,8 @@ WHITENOISE_AUTOREFRESH = DEBUG
 # --- Logs --------------------------------------------------------------------
 
 LOG_LEVEL: str = env.str("LOG_LEVEL", default="INFO").upper()
+if LOG_LEVEL not in logging.getLevelNamesMapping():
+    raise ImproperlyConfigured("LOG_LEVEL is DEBUG, INFO, WARNING, ERROR or CRITICAL")
 LOG_FORMAT: str = env.str("LOG_FORMAT", default="console" if DEBUG else "json")
 if LOG_FORMAT not in {"console", "json"}:
     raise ImproperlyConfigured("LOG_FORMAT is console or json")

@@ -3,9 +3,11 @@ in the one that ends it. So no two requests pass by one free place, and none lea
 """
 
 from collections.abc import Collection, Mapping
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.core import checks
 from django.db import transaction
 from django.db.models import Case, F, IntegerField, Value, When
 
@@ -17,6 +19,18 @@ from compute.models.quota import in_use
 
 #: Resource -> how much of it.
 Amounts = Mapping[Resource, int]
+
+
+@checks.register
+def check(**kwargs: Any) -> list[checks.CheckMessage]:
+    """Report what DEFAULT_QUOTAS limits that is no resource."""
+    return [
+        checks.Error(
+            f"DEFAULT_QUOTAS: {name!r} is none of {', '.join(Resource.values)}",
+            id="compute.E002",
+        )
+        for name in sorted(settings.DEFAULT_QUOTAS.keys() - set(Resource.values))
+    ]
 
 
 def open_for(project: Project) -> None:

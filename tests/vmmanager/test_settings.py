@@ -25,10 +25,22 @@ django.setup()
 print(json.dumps({name: getattr(settings, name, None) for name in (
     "DEBUG", "SECRET_KEY", "ALLOWED_HOSTS", "SESSION_COOKIE_SECURE", "LOG_FORMAT",
     "SECURE_SSL_REDIRECT", "SECURE_PROXY_SSL_HEADER", "DATABASES", "PROVIDERS",
-    "DEFAULT_CLOUD", "STORAGES", "CSRF_COOKIE_SECURE")}))
+    "DEFAULT_CLOUD", "DEFAULT_QUOTAS", "STORAGES", "CSRF_COOKIE_SECURE")}))
 """
+    return run("-c", code, data_dir=data_dir, **env)
+
+
+def manage(
+    data_dir: Path, *words: str, **env: str
+) -> "subprocess.CompletedProcess[str]":
+    return run("manage.py", *words, data_dir=data_dir, **env)
+
+
+def run(
+    *arguments: str, data_dir: Path, **env: str
+) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(  # noqa: S603  # our own code
-        [sys.executable, "-c", code],
+        [sys.executable, *arguments],
         cwd=ROOT,
         env={
             **{k: v for k, v in os.environ.items() if k.startswith("COVERAGE_")},
@@ -64,7 +76,9 @@ def read(data_dir: Path, **env: str) -> dict[str, Any]:
         ({"SECRET_KEY": KEY}, "ALLOWED_HOSTS must name"),
         ({"SECRET_KEY": KEY, "ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS must name"),
         ({"DEBUG": "true", "LOG_FORMAT": "xml"}, "LOG_FORMAT is console or json"),
+        ({"DEBUG": "true", "LOG_LEVEL": "LOUD"}, "LOG_LEVEL is DEBUG, INFO"),
         ({"DEBUG": "true", "CLOUDS": "prod"}, "CLOUDS: 'prod' is not alias=url"),
+        ({"DEBUG": "true", "RATE_LIMIT": "often"}, "RATE_LIMIT: 'often' is not a rate"),
     ],
 )
 def test_the_service_refuses_to_start_in_one_clear_line(
@@ -75,6 +89,42 @@ def test_the_service_refuses_to_start_in_one_clear_line(
     last_line = done.stderr.strip().splitlines()[-1]
     assert last_line.startswith("django.core.exceptions.ImproperlyConfigured")
     assert complaint in last_line
+
+
+def test_a_command_refuses_in_one_line_and_nothing_else(tmp_path: Path) -> None:
+    done = manage(tmp_path, "check", NUM_PROXIES="two")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "manage.py: NUM_PROXIES: 'two' is not a whole number, 0 or more\n"
+    )
+    done = manage(tmp_path, "check", "--traceback", NUM_PROXIES="two")
+    assert done.stderr.startswith("Traceback")
+
+
+def test_a_quota_of_what_is_no_resource_is_refused(tmp_path: Path) -> None:
+    done = manage(tmp_path, "check", DEFAULT_QUOTAS="vms=1,disks=2")
+    assert done.returncode == 1
+    assert "DEFAULT_QUOTAS: 'disks' is none of vms, vcpus, ram_mb" in done.stderr
+
+
+def test_quotas_are_read_as_they_are_documented(tmp_path: Path) -> None:
+    row = next(
+        line
+        for line in (ROOT / "README.md").read_text().splitlines()
+        if line.startswith("| `DEFAULT_QUOTAS`")
+    )
+    written = row.split("|")[2].strip(" `")
+    default = read(tmp_path, DEBUG="true")["DEFAULT_QUOTAS"]
+    assert (
+        read(tmp_path, DEBUG="true", DEFAULT_QUOTAS=written)["DEFAULT_QUOTAS"]
+        == default
+    )
+    assert default["vms"] == 10
+
+
+def test_a_secret_key_may_begin_with_a_dollar(tmp_path: Path) -> None:
+    settings = read(tmp_path, SECRET_KEY="$" + KEY, ALLOWED_HOSTS="vm.example.org")
+    assert settings["SECRET_KEY"] == "$" + KEY
 
 
 def test_production_is_the_default_and_closed(tmp_path: Path) -> None:
