@@ -6,6 +6,7 @@ import sys
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
+from django.db import OperationalError
 
 
 def main() -> None:
@@ -13,10 +14,11 @@ def main() -> None:
     os.environ.setdefault("DEBUG", "true")
     try:
         execute_from_command_line(sys.argv)
-    except ImproperlyConfigured as error:
+    except (ImproperlyConfigured, OperationalError) as error:
         if "--traceback" in sys.argv:
             raise
-        sys.exit(f"manage.py: {error}")
+        # Several addresses of a database are several lines of the driver's words.
+        sys.exit(f"manage.py: {' '.join(str(error).split())}")
 
 
 if __name__ == "__main__":

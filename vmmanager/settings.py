@@ -25,7 +25,10 @@ DEBUG: bool = env.bool("DEBUG", default=False)
 # --- Where state lives -------------------------------------------------------
 
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
-DATA_DIR.mkdir(parents=True, exist_ok=True)
+try:
+    DATA_DIR.mkdir(parents=True, exist_ok=True)
+except OSError as error:
+    raise ImproperlyConfigured(f"DATA_DIR cannot be made: {error}") from error
 
 # --- Security ----------------------------------------------------------------
 

@@ -101,6 +101,23 @@ def test_a_command_refuses_in_one_line_and_nothing_else(tmp_path: Path) -> None:
     assert done.stderr.startswith("Traceback")
 
 
+@pytest.mark.parametrize(
+    ("env", "complaint"),
+    [
+        ({"DATA_DIR": "/dev/null/var"}, "DATA_DIR cannot be made: "),
+        ({"DATABASE_URL": "postgres://nobody@127.0.0.1:1/x"}, "onnection refused"),
+    ],
+)
+def test_a_place_that_cannot_be_used_is_told_in_one_line(
+    tmp_path: Path, env: dict[str, str], complaint: str
+) -> None:
+    done = manage(tmp_path, "migrate", **env)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("manage.py: ")
+    assert complaint in line
+
+
 def test_a_quota_of_what_is_no_resource_is_refused(tmp_path: Path) -> None:
     done = manage(tmp_path, "check", DEFAULT_QUOTAS="vms=1,disks=2")
     assert done.returncode == 1
