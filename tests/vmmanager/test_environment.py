@@ -85,8 +85,16 @@ def test_numbers_by_name(
         ("rate", "0/60 second", "'0/60 second' is not a rate"),
         ("rate", "10/second; 20/minute", "is not a rate"),
         ("db_url", "", "is no URL such as postgres://"),
-        ("db_url", "oracle9://a:pw@b/c", "is no URL such as postgres://"),
-        ("db_url", "postgres://a:p/w@b/c", "cannot be read"),
+        (
+            "db_url",
+            "oracle9://a:pw@b/c",  # pragma: allowlist secret
+            "is no URL such as postgres://",
+        ),
+        (
+            "db_url",
+            "postgres://a:p/w@b/c",
+            "cannot be read",
+        ),  # pragma: allowlist secret
         ("cache_url", "memory", "is no URL such as redis://"),
     ],
 )
@@ -106,7 +114,7 @@ def test_what_is_wrong_is_told_by_name(
 def test_a_broker_nobody_can_speak_to_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv(NAME, "kafkaesque://a:pw@b")
+    monkeypatch.setenv(NAME, "kafkaesque://a:pw@b")  # pragma: allowlist secret
     with pytest.raises(
         ImproperlyConfigured, match=r"^TESTED_SETTING is no URL such as"
     ):
