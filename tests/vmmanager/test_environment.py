@@ -90,11 +90,7 @@ def test_numbers_by_name(
             "oracle9://a:pw@b/c",  # pragma: allowlist secret
             "is no URL such as postgres://",
         ),
-        (
-            "db_url",
-            "postgres://a:p/w@b/c",
-            "cannot be read",
-        ),  # pragma: allowlist secret
+        ("db_url", "postgres://a:p/w@b/c", "cannot be read"),
         ("cache_url", "memory", "is no URL such as redis://"),
     ],
 )
