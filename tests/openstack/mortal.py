@@ -41,9 +41,10 @@ class MortalProvider(OpenStackProvider):
             dies = (name, self._called[name]) == (self._method, self._count)
             if dies and self._when == "before":
                 os.kill(os.getpid(), signal.SIGKILL)
-            answer = found(*args, **kwargs)
-            if dies:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return answer
+            try:
+                return found(*args, **kwargs)
+            finally:  # a refusal is an answer, too: a server may be gone by now
+                if dies:
+                    os.kill(os.getpid(), signal.SIGKILL)
 
         return call
