@@ -19,6 +19,7 @@ from providers.mock import MockProvider, SeedServer
 from tests.conftest import ALICE, Drain, observe
 from tests.factories import VMFactory
 from tests.services import ledger
+from tests.services.conftest import live
 from tests.services.verbs import SNAPSHOT_NAME, VERBS
 
 MakeVM = Callable[..., VM]
@@ -87,7 +88,7 @@ def test_images_are_listed_only_while_a_snapshot_is_taken(
     vm = make_vm()
     snapshots.create(vm, actor=ALICE, name="before")
     cloud.reset_counts()
-    operations.run(Operation.objects.live().get().pk)
+    operations.run(live().pk)
     observe()
     assert cloud.call_counts() == {
         "snapshot_server": 1,

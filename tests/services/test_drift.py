@@ -6,12 +6,13 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from compute.models import VM, Cloud, Event, Operation, Project
+from compute.models import VM, Cloud, Event, Project
 from compute.services import operations, sync, vms
 from providers.base import Flavor
 from providers.mock import MockProvider, SeedServer
 from tests.conftest import ALICE, Drain, observe
 from tests.factories import VMFactory
+from tests.services.conftest import live
 
 MakeVM = Callable[..., VM]
 
@@ -250,7 +251,7 @@ def test_a_listing_older_than_the_end_of_an_operation_does_not_undo_it(
     servers = cloud.list_servers()
     before = timezone.now()
     vms.stop(vm, actor=ALICE)
-    operation = Operation.objects.live().get()
+    operation = live()
     operations.run(operation.pk)
     observe()
     vm.refresh_from_db()

@@ -10,7 +10,7 @@ from compute.services import operations, vms
 from providers.mock import MockProvider
 from tests.conftest import ALICE, observe
 from tests.services import ledger
-from tests.services.conftest import Play
+from tests.services.conftest import Play, live
 from tests.services.verbs import VERBS
 
 MakeVM = Callable[..., VM]
@@ -25,7 +25,7 @@ def end_of(vm: VM) -> tuple[str, str, str | None]:
 
 
 def send_the_call() -> None:
-    operations.run(Operation.objects.live().get().pk)
+    operations.run(live().pk)
 
 
 @pytest.mark.parametrize("way", ["vanish", "delete"])
@@ -171,5 +171,5 @@ def test_a_pass_shows_how_a_resize_goes_on(
         observe()
         for operation in Operation.objects.live().exclude(lease_until=None):
             operations.run(operation.pk)
-    operation = Operation.objects.live().get()
+    operation = live()
     assert (operation.step, operation.progress) == ("confirm_resize", 70)

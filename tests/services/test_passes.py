@@ -12,6 +12,7 @@ from compute.models import VM, Cloud, Operation
 from compute.services import operations, sync, vms
 from providers.mock import MockProvider
 from tests.conftest import ALICE, observe
+from tests.services.conftest import live
 
 MakeVM = Callable[..., VM]
 
@@ -128,7 +129,7 @@ def test_a_listing_of_everything_delays_no_other_pass(
     observe()
     cloud.inject("stop_server", kind="stuck")
     vms.stop(vm, actor=ALICE)
-    operations.run(Operation.objects.live().get().pk)
+    operations.run(live().pk)
     cloud.inject("list_servers", kind="slow", delay=0.5)
     observe(full=True)
     row = Cloud.objects.get()
@@ -172,7 +173,7 @@ def test_requests_to_a_cloud_are_counted(make_vm: MakeVM, cloud: MockProvider) -
     cloud.reset_counts()
     before = Cloud.objects.get().calls
     vms.stop(vm, actor=ALICE)
-    operations.run(Operation.objects.live().get().pk)
+    operations.run(live().pk)
     cloud.inject("list_servers", kind="fail", status=503)
     observe()
     observe()
@@ -188,9 +189,9 @@ def test_what_was_answered_after_a_pass_began_is_left_to_the_next(
     servers = cloud.list_servers()
     before = timezone.now()
     vms.stop(vm, actor=ALICE)
-    operations.run(Operation.objects.live().get().pk)
+    operations.run(live().pk)
     sync._read("default", servers, None, started=before, full=True)
-    operation = Operation.objects.live().get()
+    operation = live()
     assert operation.lease_until is None
     observe()
     assert not Operation.objects.live().exists()
@@ -202,7 +203,7 @@ def test_progress_is_shown_while_the_cloud_works(
     vm = make_vm()
     cloud.inject("stop_server", kind="stuck")
     vms.stop(vm, actor=ALICE)
-    operation = Operation.objects.live().get()
+    operation = live()
     operations.run(operation.pk)
     observe()
     operation.refresh_from_db()

@@ -22,6 +22,7 @@ from providers.mock import MockProvider
 from tests.api.client import Api
 from tests.conftest import ALICE, Drain, observe
 from tests.services import ledger
+from tests.services.conftest import live
 from tests.services.racing import at_once, kinds
 
 pytestmark = [
@@ -50,7 +51,7 @@ def test_of_fifty_stops_one_is_accepted_and_the_others_are_told_which(
     vm = make_vm()
     results = at_once(*[lambda: vms.stop(vm, actor=ALICE)] * 50)
     assert kinds(results) == {"VM": 1, "OperationInProgress": 49}
-    operation = Operation.objects.live().get()
+    operation = live()
     refusals = [r for r in results if isinstance(r, OperationInProgress)]
     assert {r.members["operation_id"] for r in refusals} == {str(operation.pk)}
 
@@ -60,7 +61,7 @@ def test_of_fifty_posts_one_gets_202_and_the_others_409(make_vm: MakeVM) -> None
     path = f"/vms/{vm.pk}/actions/stop"
     answers = at_once(*[lambda: Api().post(path)] * 50)
     assert Counter(a.status_code for a in answers) == {202: 1, 409: 49}
-    operation = Operation.objects.live().get()
+    operation = live()
     refused = [a.json() for a in answers if a.status_code == 409]
     assert {body["code"] for body in refused} == {"operation-in-progress"}
     assert {body["operation_id"] for body in refused} == {str(operation.pk)}

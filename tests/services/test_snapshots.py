@@ -18,7 +18,7 @@ from compute.services import catalog, operations, snapshots, vms
 from providers.mock import MockProvider
 from tests.conftest import ALICE, Drain, observe
 from tests.services import ledger
-from tests.services.conftest import Play
+from tests.services.conftest import Play, live
 
 MakeVM = Callable[..., VM]
 
@@ -119,7 +119,7 @@ def test_a_snapshot_that_takes_its_time_shows_how_far_it_is(
     vm = make_vm()
     cloud.inject("snapshot_server", kind="stuck")
     snapshots.create(vm, actor=ALICE, name="before")
-    operation = Operation.objects.live().get()
+    operation = live()
     operations.run(operation.pk)
     observe()
     operation.refresh_from_db()
@@ -147,7 +147,7 @@ def test_a_snapshot_that_nobody_works_on_any_more_has_failed(
     vm = make_vm()
     cloud.inject("snapshot_server", kind="stuck")
     snapshot = snapshots.create(vm, actor=ALICE, name="before")
-    operations.run(Operation.objects.live().get().pk)
+    operations.run(live().pk)
     cloud.poke(vm.server_id, status="ACTIVE")
     play()
     snapshot.refresh_from_db()
@@ -168,10 +168,10 @@ def test_an_image_may_become_active_a_little_after_its_server_rests(
     vm = make_vm()
     cloud.inject("snapshot_server", kind="stuck")
     snapshot = snapshots.create(vm, actor=ALICE, name="before")
-    operations.run(Operation.objects.live().get().pk)
+    operations.run(live().pk)
     cloud.poke(vm.server_id, status="ACTIVE")
     observe()
-    operations.run(Operation.objects.live().get().pk)
+    operations.run(live().pk)
     clock.shift(10)
     (image,) = cloud.list_snapshot_images()
     cloud.put_image(image)  # which makes it active
@@ -187,7 +187,7 @@ def test_a_vm_deleted_outside_ends_its_snapshot(
     vm = make_vm()
     cloud.inject("snapshot_server", kind="stuck")
     snapshot = snapshots.create(vm, actor=ALICE, name="before")
-    operations.run(Operation.objects.live().get().pk)
+    operations.run(live().pk)
     cloud.delete_server(vm.server_id, request_id="req-operator")
     play()
     observe()
