@@ -9,5 +9,8 @@ class ComputeConfig(AppConfig):
         # Celery finds its tasks here, and services get the way to announce work; with
         # the tasks comes compute.clouds and its check of the settings.
         from compute import tasks
+        from compute.services import quotas
 
         tasks.connect()
+        # Here, and not as a check: no server runs those.
+        quotas.require_known_resources()

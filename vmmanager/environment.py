@@ -38,8 +38,8 @@ class Environment(environ.Env):  # type: ignore[misc]  # environ is not typed
         try:
             value = self.parse_value(text, cast)
         except ValueError:
-            value = math.nan
-        if not _makes_sense(text, value, cast):
+            value = None
+        if value is None or not _makes_sense(text, value, cast):
             raise ImproperlyConfigured(f"{var}: {text!r} is not {_WORDS[cast]}")
         return value
 

@@ -163,8 +163,8 @@ def ports_of(
     for chunk in _chunks(orphans):
         gone = {port.server_id for port in chunk}
         owners = _owners_of_deleted(alias, gone)
-        if gone - owners.keys():
-            owners |= _owners_of_removed(alias, gone)
+        if others := gone - owners.keys():
+            owners |= _owners_of_removed(alias, others)
         for port in chunk:
             if vm := owners.get(port.server_id):
                 delete = partial(provider.delete_port, port.id)

@@ -3,11 +3,10 @@ in the one that ends it. So no two requests pass by one free place, and none lea
 """
 
 from collections.abc import Collection, Mapping
-from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.db.models import Case, F, IntegerField, Value, When
 
@@ -21,16 +20,12 @@ from compute.models.quota import in_use
 Amounts = Mapping[Resource, int]
 
 
-@checks.register
-def check(**kwargs: Any) -> list[checks.CheckMessage]:
-    """Report what DEFAULT_QUOTAS limits that is no resource."""
-    return [
-        checks.Error(
-            f"DEFAULT_QUOTAS: {name!r} is none of {', '.join(Resource.values)}",
-            id="compute.E002",
+def require_known_resources() -> None:
+    """Raise ImproperlyConfigured if DEFAULT_QUOTAS limits what is no resource."""
+    for name in sorted(settings.DEFAULT_QUOTAS.keys() - set(Resource.values)):
+        raise ImproperlyConfigured(
+            f"DEFAULT_QUOTAS: {name!r} is none of {', '.join(Resource.values)}"
         )
-        for name in sorted(settings.DEFAULT_QUOTAS.keys() - set(Resource.values))
-    ]
 
 
 def open_for(project: Project) -> None:
