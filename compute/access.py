@@ -106,8 +106,20 @@ class Access:
         if self.may(permission, project_id):
             return
         needed = PERMISSIONS[permission].role
-        who = f"{needed} of the project" if needed else "operator"
-        raise PermissionDenied(f"{permission} takes the role {who}.")
+        who = f'the role "{needed}" in this project' if needed else "an operator"
+        raise PermissionDenied(f"{permission} requires {who}.")
+
+    def require_grant(self, role: Role, project_id: UUID | None) -> None:
+        """Raise PermissionDenied unless it may do all that a role opens in a project.
+
+        Else who may set members, and no more, could make themselves an admin.
+        """
+        for name, permission in PERMISSIONS.items():
+            if permission.is_granted_to(role) and not self.may(name, project_id):
+                raise PermissionDenied(
+                    f'Giving the role "{role}" requires every permission of it, '
+                    f"{name} among them."
+                )
 
     def visible(
         self,

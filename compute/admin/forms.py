@@ -151,6 +151,13 @@ class ProjectForm(_VersionedForm):
         return super().clean()
 
 
+def _active_user(name: str) -> User:
+    found = User.objects.filter(username=name, is_active=True).first()
+    if found is None:
+        raise ValidationError(f"No active user {name}.")
+    return found
+
+
 class ProjectCreateForm(forms.Form):
     """The arguments of `services.projects.create`."""
 
@@ -162,14 +169,17 @@ class ProjectCreateForm(forms.Form):
 
     def clean_admin(self) -> User | None:
         name = self.cleaned_data["admin"]
-        found = User.objects.filter(username=name, is_active=True).first()
-        if name and found is None:
-            raise ValidationError(f"No active user {name}.")
-        return found
+        return _active_user(name) if name else None
 
 
 class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in its stubs only
-    """A member's role; who is meant does not change."""
+    """A member's role; who is meant does not change.
+
+    By name, as over the API: a list of users, or their numbers, is nobody's to read
+    who may set members and no more.
+    """
+
+    user = LineField(label="Username")
 
     class Meta:
         model = Membership
@@ -177,8 +187,16 @@ class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in i
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if self.instance.pk is not None and "user" in self.fields:
-            self.fields["user"].disabled = True
+        if self.instance.pk is not None:
+            self.initial["user"] = self.instance.user.get_username()
+            if "user" in self.fields:
+                self.fields["user"].disabled = True
+
+    def clean_user(self) -> User:
+        if self.instance.pk is not None:
+            member: User = self.instance.user
+            return member
+        return _active_user(self.cleaned_data["user"])
 
 
 class QuotaForm(forms.Form):
@@ -232,15 +250,13 @@ class VMCreateForm(forms.Form):
 
     def clean_project(self) -> Project:
         text = self.cleaned_data["project"]
-        found = Project.objects.alive().filter(name=text).first()
-        if found is None:
-            try:
-                found = Project.objects.alive().filter(pk=text).first()
-            except ValidationError:  # not an id either
-                found = None
-        if found is None:
-            raise ValidationError(f"No project {text}.")
-        return found
+        try:
+            return Project.objects.alive().called(text).get()
+        except Project.DoesNotExist as error:
+            raise ValidationError(f"No project {text}.") from error
+        except Project.MultipleObjectsReturned as error:
+            reason = f"Several projects are called {text}: give an id."
+            raise ValidationError(reason) from error
 
     def clean_user_data(self) -> str:
         text: str = self.cleaned_data["user_data"]

@@ -14,6 +14,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from compute.access import Access
 from compute.admin import display, filters
 from compute.admin.base import (
     EditedAdmin,
@@ -41,7 +42,6 @@ class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]  # generi
     model = Membership
     form = MembershipForm
     fields = ("user", "role")
-    raw_id_fields = ("user",)
     extra = 1
     verbose_name = "member"
     verbose_name_plural = "members"
@@ -163,8 +163,10 @@ class ProjectAdmin(EditedAdmin[Project]):
     def save_formset(
         self, request: HttpRequest, form: Any, formset: Any, change: bool
     ) -> None:
-        project, actor = form.instance, actor_of(request)
+        project, actor, access = form.instance, actor_of(request), Access(request.user)
         found = [*formset.save(commit=False)]
+        for member in found:
+            access.require_grant(Role(member.role), project.pk)
         # New admins first: then the old one may go.
         for member in sorted(found, key=lambda member: member.role != Role.ADMIN):
             projects.set_member(
@@ -249,6 +251,8 @@ def _list_url(noun: str, project: Project) -> str:
 def _create(request: HttpRequest, form: ProjectCreateForm) -> Project | None:
     """Create what a valid form asks for, or tell the form why not."""
     try:
+        if form.cleaned_data["admin"] is not None:
+            Access(request.user).require_grant(Role.ADMIN, None)
         return projects.create(actor=actor_of(request), **form.cleaned_data)
     except Problem as problem:
         refused(request, problem, project_id=None)

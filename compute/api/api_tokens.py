@@ -55,7 +55,8 @@ class APITokenSerializer(serializers.Serializer[APIToken]):
 class APITokenCreate(Body):
     name = Line(help_text="What it is for.")
     project = serializers.UUIDField(
-        required=False, help_text="Your only one, or the default one, if not given."
+        required=False,
+        help_text="If not given, the API token's, or the default project if you may.",
     )
     role = Word(
         choices=Role.choices,
@@ -103,7 +104,7 @@ class APITokenViewSet(ResourceViewSet[APIToken]):
         if self.access.token is not None:
             # One that leaked must not outlive its own revocation.
             self.project_id = self.access.token.project_id
-            raise PermissionDenied("A token makes no tokens: log in.")
+            raise PermissionDenied("API tokens cannot create API tokens.")
         body, actor, user = self.body(), self.actor, request.user
         project, role = self.project(body.get("project")), Role(body["role"])
         expires_at = body.get("expires_at", timezone.now() + tokens.LIFETIME)
@@ -127,6 +128,22 @@ class APITokenViewSet(ResourceViewSet[APIToken]):
         return response
 
     def destroy(self, request: Request, id: Any) -> Response:
-        """Revoke it: the next request with it is refused."""
-        tokens.revoke(self.get_object(), actor=self.actor)
+        """Revoke it. An API token revokes itself and tokens of lower roles only."""
+        token = self.get_object()
+        self._require_lower(token)
+        tokens.revoke(token, actor=self.actor)
         return Response(status=204)
+
+    def _require_lower(self, token: APIToken) -> None:
+        """Raise PermissionDenied when this request's own token is not above it.
+
+        Else a reader's token that leaked could end what a project runs on.
+        """
+        used = self.access.token
+        if used is None or used.id == token.pk:
+            return
+        own = self.access.role_in(used.project_id)
+        if own is None or own.rank <= Role(token.role).rank:
+            raise PermissionDenied(
+                "An API token can revoke only itself and tokens of lower roles."
+            )

@@ -72,8 +72,12 @@ class GuardedView(APIView):
             # Who fails to authenticate is counted too, before being told so.
             self.count(request, principal)
 
-    def count(self, request: Request, principal: str) -> None:
-        self.standing = throttling.count(self.policy_of(request), principal)
+    def count(
+        self, request: Request, principal: str, *, policy: str | None = None
+    ) -> None:
+        """Count a request, or what it does beside; raise RateLimited over the limit."""
+        policy = policy or self.policy_of(request)
+        self.standing = throttling.count(policy, principal)
         if self.standing is not None and not self.standing.admitted:
             raise self.standing.refusal()
 

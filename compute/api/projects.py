@@ -99,8 +99,10 @@ class ProjectViewSet(OfProjectViewSet):
     def create(self, request: Request) -> Response:
         """Make a project. It has the quotas of the settings and no members yet."""
         self.permit(None)
-        body, actor = self.body(), self.actor
-        return self.made(lambda: projects.create(actor=actor, **body), project_id=None)
+        body, actor, seen = self.body(), self.actor, self.get_queryset()
+        return self.made(
+            lambda: projects.create(actor=actor, seen=seen, **body), project_id=None
+        )
 
     def partial_update(self, request: Request, id: Any) -> Response:
         """Change its name or description."""
@@ -109,6 +111,7 @@ class ProjectViewSet(OfProjectViewSet):
             actor=self.actor,
             changes=self.body(),
             expect=self.expect,
+            seen=self.visible(Project.objects.alive(), field="pk"),
         )
         return self.item(project)
 
@@ -123,14 +126,12 @@ class ProjectViewSet(OfProjectViewSet):
 class MemberSerializer(serializers.Serializer[Membership]):
     """A user with a role in a project."""
 
-    user = serializers.IntegerField(help_text="The user's id.")
     username = serializers.CharField()
     role = serializers.ChoiceField(choices=Role.choices)
     created_at = serializers.DateTimeField()
 
     def to_representation(self, member: Membership) -> dict[str, Any]:
         return {
-            "user": member.user_id,
             "username": member.user.get_username(),
             "role": member.role,
             "created_at": member.created_at,
@@ -160,37 +161,48 @@ class MemberViewSet(OfProjectViewSet):
     def page_extras(self, data: Any) -> dict[str, Any]:
         # A member has no page of their own.
         rows = [
-            {"id": row["user"], "label": row["username"], "status": row["role"]}
+            {"id": "", "label": row["username"], "status": row["role"]}
             for row in data.get("results", ())
         ]
         return {"rows": rows}
 
     @extend_schema(request=MemberSet, responses=MemberSerializer)
-    def set(self, request: Request, id: Any, user_id: int) -> Response:
+    def set(self, request: Request, id: Any, username: str) -> Response:
         """Give a user a role, in place of the one there was."""
         project, role = self.seen_project(), Role(self.body()["role"])
-        member = projects.set_member(
-            project, self.user(user_id), role=role, actor=self.actor
+        self.access.require_grant(role, project.pk)
+        user = self.user(username, project)
+        return self.item(
+            projects.set_member(project, user, role=role, actor=self.actor)
         )
-        return self.item(member)
 
     @extend_schema(responses={204: None})
-    def remove(self, request: Request, id: Any, user_id: int) -> Response:
-        """Take a user out of the project; what they made stays."""
+    def remove(self, request: Request, id: Any, username: str) -> Response:
+        """Take a user out of the project and revoke their API tokens of it."""
         project = self.seen_project()
         self.body()
-        # Also who is active no more; and who is no member might as well not exist.
-        found = Membership.objects.filter(project=project, user=user_id)
-        member = found.select_related("user").first()
-        if member is None:
-            raise NotFound(f"No member {user_id}.")
-        projects.remove_member(project, member.user, actor=self.actor)
+        # Also who is inactive; and who is no member might as well not exist.
+        members = User.objects.filter(memberships__project=project)
+        user = members.filter(username=username).first()
+        if user is None:
+            raise NotFound(f"No member {username}.")
+        projects.remove_member(project, user, actor=self.actor)
         return Response(status=204)
 
-    def user(self, user_id: int) -> User:
-        found = User.objects.filter(pk=user_id, is_active=True).first()
+    def user(self, username: str, project: Project) -> User:
+        """Return the active user of a name, or raise NotFound.
+
+        The names of strangers are counted as guesses at a password are, known or not:
+        so nobody finds out who there is by trying names.
+        """
+        active = User.objects.filter(username=username, is_active=True)
+        member = active.filter(memberships__project=project).first()
+        if member is not None:
+            return member
+        self.count(self.request, f"names:{self.request.user.pk}", policy="auth")
+        found = active.first()
         if found is None:
-            raise NotFound(f"No user {user_id}.")
+            raise NotFound(f"No user {username}.")
         return found
 
 

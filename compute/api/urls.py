@@ -44,7 +44,7 @@ urlpatterns = [
         name="project-members",
     ),
     path(
-        "projects/<uuid:id>/members/<int:user_id>",
+        "projects/<uuid:id>/members/<str:username>",
         MemberViewSet.as_view({"put": "set", "delete": "remove"}),
         name="project-member",
     ),

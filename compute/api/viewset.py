@@ -26,7 +26,6 @@ from compute.api.problems import (
 )
 from compute.errors import NotFound, ValidationError
 from compute.models import Operation, OperationStatus, Project
-from compute.models.project import DEFAULT_PROJECT_NAME
 from compute.services import idempotency as keys
 
 M = TypeVar("M", bound=Model)
@@ -132,29 +131,20 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
     def project(self, given: UUID | None) -> Project:
         """Return the project a new thing goes to, once it may go there.
 
-        One that is not named is that of the token, the only one there is for this
-        principal, or else the default one.
+        One that is not named is the API token's, or else the default project if this
+        may be done there. It is never guessed from memberships: an admin adds members
+        without asking them, and would choose where their next VM goes.
         """
-        seen = self.access.visible(
-            Project.objects.alive(), "project.retrieve", field="pk"
-        )
-        if given is not None:
-            found = seen.filter(pk=given).first()
-        elif len(self.access.grants) == 1:
-            found = seen.filter(pk__in=self.access.grants).first()
-        else:
-            found = seen.filter(name=DEFAULT_PROJECT_NAME).first()
-        if found is None:
-            code, detail = (
-                ("does_not_exist", f"No project {given}.")
-                if given
-                else ("required", "Say which of your projects.")
-            )
-            raise ValidationError(
-                [{"pointer": "#/project", "code": code, "detail": detail}]
-            )
+        if given is None and self.access.token is not None:
+            given = self.access.token.project_id
+        alive = Project.objects.alive()
+        named = alive.filter(pk=given) if given else alive.defaults()
+        seen = self.access.visible(named, "project.retrieve", field="pk")
+        found: Project | None = seen.first()
+        if found is None or not (given or self.access.may(self.permission, found.pk)):
+            raise ValidationError([_unknown_project(given)])
         self.permit(found.pk)
-        return found  # type: ignore[no-any-return]  # out of a queryset of projects
+        return found
 
     def get_object(self) -> M:
         """Return the model, to act on, or raise NotFound or PermissionDenied."""
@@ -328,6 +318,15 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
     def related(self, data: Any) -> Sequence[tuple[str, str]]:
         """Return links, with their labels, from one resource to others."""
         return []
+
+
+def _unknown_project(given: UUID | None) -> dict[str, str]:
+    code, detail = (
+        ("does_not_exist", f"No project {given}.")
+        if given
+        else ("required", "Name the project.")
+    )
+    return {"pointer": "#/project", "code": code, "detail": detail}
 
 
 def operation_error(operation: Operation, request: Request) -> dict[str, Any]:

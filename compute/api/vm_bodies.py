@@ -149,7 +149,8 @@ class VMCreate(Body):
     flavor = Line(help_text="Name or id; see /flavors.")
     image = Line(help_text="Name or id; see /images.")
     project = serializers.UUIDField(
-        required=False, help_text="Your only one, or the default one, if not given."
+        required=False,
+        help_text="If not given, the API token's, or the default project if you may.",
     )
     cloud = Line(required=False, help_text="Alias; the default cloud if not given.")
     description = Lines(required=False, max_length=MAX_DESCRIPTION)

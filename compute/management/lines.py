@@ -29,11 +29,13 @@ def user(text: str) -> User:
 
 
 def project(text: str) -> Project:
-    """Return the project of a name, or raise CommandError."""
-    found = Project.objects.alive().filter(name=text).first()
-    if found is None:
-        raise CommandError(f"There is no project {text}.")
-    return found
+    """Return the project of an id or a name, or raise CommandError."""
+    try:
+        return Project.objects.alive().called(text).get()
+    except Project.DoesNotExist as error:
+        raise CommandError(f"There is no project {text}.") from error
+    except Project.MultipleObjectsReturned as error:
+        raise CommandError(f"Several projects are called {text}: give an id.") from error
 
 
 def days(text: str) -> int:

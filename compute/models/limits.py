@@ -1,6 +1,7 @@
 """What a name, a text and a label may hold; every door keeps to it."""
 
 import re
+import uuid
 
 MAX_NAME = 255
 MAX_DESCRIPTION = 4096
@@ -31,3 +32,12 @@ def is_label_key(text: str) -> bool:
 
 def is_label_value(text: str) -> bool:
     return bool(re.fullmatch(LABEL_VALUE, text))
+
+
+def is_id(text: str) -> bool:
+    """Whether a text can be read as an id; a name that can would be taken for one."""
+    try:
+        uuid.UUID(text)
+    except ValueError:
+        return False
+    return True

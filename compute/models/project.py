@@ -8,6 +8,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from compute.models.limits import is_id
+
 DEFAULT_PROJECT_NAME = "default"
 
 
@@ -29,9 +31,24 @@ class ProjectQuerySet(models.QuerySet["Project"]):
         """Return the projects that are not deleted."""
         return self.filter(deleted_at=None)
 
+    def defaults(self) -> Self:
+        """Return the default project alone, as a queryset."""
+        return self.alive().filter(name=DEFAULT_PROJECT_NAME)
+
     def default(self) -> "Project":
         """Return the project that takes what names none; migrate creates it."""
-        return self.alive().get(name=DEFAULT_PROJECT_NAME)
+        return self.defaults().get()
+
+    def called(self, reference: str) -> Self:
+        """Return the project with an id, or those with a name; names repeat."""
+        if is_id(reference):
+            return self.filter(pk=reference)
+        return self.filter(name=reference)
+
+    def locked(self, pk: uuid.UUID) -> "Project | None":
+        """Lock the row of a living project and return it as it is now."""
+        rows = self.alive().select_for_update(no_key=True)
+        return rows.filter(pk=pk).first()
 
 
 class Project(models.Model):
@@ -52,10 +69,12 @@ class Project(models.Model):
     class Meta:
         ordering = ("name",)
         constraints = (
+            # Other names repeat: that one is taken would tell of a project that the
+            # one who asks may not see.
             models.UniqueConstraint(
                 fields=("name",),
-                condition=Q(deleted_at=None),
-                name="project_name_once",
+                condition=Q(deleted_at=None, name=DEFAULT_PROJECT_NAME),
+                name="project_default_once",
             ),
         )
         indexes = (

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Case, Q, QuerySet, When
 from django.utils import timezone
 
 from compute import clouds
@@ -22,7 +22,7 @@ Entry = TypeVar("Entry", Flavor, Image)
 def flavor(reference: str, *, cloud: str) -> Flavor:
     """Return the offered flavor a client names, or raise ValidationError."""
     found = Flavor.objects.offered().filter(by_reference(reference), cloud=cloud)
-    return _only(list(found[:2]), noun="flavor", reference=reference)
+    return _only(found, noun="flavor", reference=reference)
 
 
 def image(reference: str, *, cloud: str, project: Project) -> Image:
@@ -30,11 +30,14 @@ def image(reference: str, *, cloud: str, project: Project) -> Image:
     found = Image.objects.offered().filter(
         by_reference(reference), Q(project=None) | Q(project=project), cloud=cloud
     )
-    return _only(list(found[:2]), noun="image", reference=reference)
+    return _only(found, noun="image", reference=reference)
 
 
-def _only(found: list[Entry], *, noun: str, reference: str) -> Entry:
-    if len(found) == 1:
+def _only(matches: QuerySet[Entry], *, noun: str, reference: str) -> Entry:
+    # What has it as its id comes before what somebody gave that id as a name.
+    named = Case(When(name=reference, then=1), default=0)
+    found = list(matches.order_by(named)[:2])
+    if found and (len(found) == 1 or found[0].name != reference):
         return found[0]
     code, detail = (
         ("ambiguous", f"Several {noun}s are called {reference}; give an id.")

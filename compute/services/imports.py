@@ -4,7 +4,6 @@ Nothing is done in the cloud, so there is no operation: an imported VM is simply
 that we know from now on.
 """
 
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,8 +12,10 @@ from django.db.models import Q
 from django.utils import timezone
 
 from compute import clouds, events
+from compute.errors import NotFound
 from compute.events import SYSTEM
 from compute.models import VM, Flavor, Image, Project, VMStatus
+from compute.models.limits import is_id
 from compute.services import catalog, observed, quotas, settling
 from providers.base import Server
 from providers.errors import ProviderError
@@ -76,17 +77,9 @@ def _known(alias: str, servers: Sequence[Server]) -> dict[str, str]:
 
 def _owned(servers: Sequence[Server]) -> set[str]:
     """Return the tags that are ids of our VMs: those servers were made by us."""
-    tags = {tag for server in servers for tag in server.tags if _is_uuid(tag)}
+    tags = {tag for server in servers for tag in server.tags if is_id(tag)}
     ids = VM.objects.filter(pk__in=tags).values_list("pk", flat=True)
     return {str(pk) for pk in ids}
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        uuid.UUID(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _why_not(server: Server, known: Mapping[str, str], owned: set[str]) -> str:
@@ -137,9 +130,13 @@ def _adopt(
             vm.save(force_insert=True)
             # It is there, whatever the limit says.
             quotas.count(project.pk, quotas.held_by(vm))
+            if Project.objects.locked(project.pk) is None:
+                raise NotFound("its project was deleted meanwhile")
             events.record(
                 "vm.imported", actor=SYSTEM, vm=vm, data={"server_id": server.id}
             )
+    except NotFound as gone:
+        return gone.detail
     except IntegrityError:
         # The unique constraint: another import was faster.
         return _known(alias, [server])[server.id]

@@ -2,12 +2,21 @@
 
 from collections.abc import Mapping
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
+from django.db.models import QuerySet
 
 from compute import events
-from compute.errors import LastAdmin, NameConflict, NotFound, ResourceInUse
+from compute.errors import (
+    LastAdmin,
+    NameConflict,
+    NotFound,
+    ResourceInUse,
+    ValidationError,
+)
 from compute.events import Actor
 from compute.models import APIToken, Membership, Project, Role, User
+from compute.models.limits import is_id
+from compute.models.project import DEFAULT_PROJECT_NAME
 from compute.services import outbox, quotas, tokens
 
 #: What `update` may change.
@@ -15,15 +24,22 @@ EDITABLE = frozenset({"name", "description"})
 
 
 def create(
-    *, name: str, actor: Actor, description: str = "", admin: User | None = None
+    *,
+    name: str,
+    actor: Actor,
+    description: str = "",
+    admin: User | None = None,
+    seen: QuerySet[Project] | None = None,
 ) -> Project:
     """Make a project, with its quotas and, if one is named, its first admin.
 
-    Raises NameConflict when a project of that name exists.
+    Raises NameConflict when one of ``seen``, the projects that the actor may see, has
+    the name; ``None``: one of all.
     """
     with transaction.atomic():
         project = Project(name=name, description=description)
-        _save_named(project)
+        _check_name(project, seen)
+        project.save(force_insert=True)
         quotas.open_for(project)
         events.record(
             "project.created", actor=actor, project=project, data={"name": name}
@@ -39,10 +55,12 @@ def update(
     actor: Actor,
     changes: Mapping[str, str],
     expect: frozenset[int] | None = None,
+    seen: QuerySet[Project] | None = None,
 ) -> Project:
     """Change its name or description.
 
-    Raises ResourceInUse for another name of the default project, which is found by it.
+    Raises ResourceInUse for another name of the default project, which is found by it,
+    and NameConflict as `create` does.
     """
     unknown = changes.keys() - EDITABLE
     if unknown:
@@ -61,7 +79,9 @@ def update(
             raise ResourceInUse("The default project keeps its name.")
         for name in changed:
             setattr(project, name, changes[name])
-        _save_named(project, *changed)
+        if "name" in changed:
+            _check_name(project, seen)
+        project.save_changes(*changed)
         events.record("project.updated", actor=actor, project=project, data=changed)
     return project
 
@@ -79,7 +99,7 @@ def delete(
         project = _lock(project)
         outbox.check_expected(project, expect)
         if project.is_default:
-            raise ResourceInUse("The default project takes what names none: it stays.")
+            raise ResourceInUse("The default project cannot be deleted.")
         held = {
             "vms": project.vms.filter(deleted_at=None).count(),
             "snapshots": project.snapshots.filter(deleted_at=None).count(),
@@ -118,13 +138,19 @@ def set_member(project: Project, user: User, *, role: Role, actor: Actor) -> Mem
 
 
 def remove_member(project: Project, user: User, *, actor: Actor) -> None:
-    """Take a user out of a project. Raises LastAdmin, and NotFound for a stranger."""
+    """Take a user out of a project, and revoke the API tokens they have there.
+
+    Else the tokens would work again once somebody adds the user again. Raises
+    LastAdmin, and NotFound for a stranger.
+    """
     with transaction.atomic():
         project = _lock(project)
         known = Membership.objects.filter(project=project, user=user).first()
         if known is None:
-            raise NotFound(f"No member {user.pk}.")
+            raise NotFound(f"No member {user.get_username()}.")
         _keep_an_admin(known)
+        for token in APIToken.objects.alive().filter(project=project, user=user):
+            tokens.revoke(token, actor=actor)
         known.delete()
         _record_member("removed", known, actor=actor, role=known.role)
 
@@ -149,23 +175,25 @@ def _record_member(
     )
 
 
-def _save_named(project: Project, *fields: str) -> None:
-    try:
-        with transaction.atomic():
-            if fields:
-                project.save_changes(*fields)
-            else:
-                project.save(force_insert=True)
-    except IntegrityError as error:
-        raise NameConflict(f"There is a project {project.name} already.") from error
+def _check_name(project: Project, seen: QuerySet[Project] | None) -> None:
+    """Refuse a name that could be taken for an id, or for a project that is seen.
+
+    A project that the actor may not see is no obstacle: a refusal would tell of it. So
+    names may repeat, and whoever looks a project up by name asks for the id then.
+    """
+    if is_id(project.name):
+        detail = "Must not look like an id."
+        raise ValidationError(
+            [{"pointer": "#/name", "code": "invalid", "detail": detail}]
+        )
+    others = Project.objects.alive() if seen is None else seen
+    same = others.filter(name=project.name).exclude(pk=project.pk)
+    if project.name == DEFAULT_PROJECT_NAME or same.exists():
+        raise NameConflict(f"There is a project {project.name} already.")
 
 
 def _lock(project: Project) -> Project:
-    found: Project | None = (
-        Project.objects.select_for_update(no_key=True)
-        .filter(pk=project.pk, deleted_at=None)
-        .first()
-    )
+    found = Project.objects.locked(project.pk)
     if found is None:
         raise NotFound("No such project.")
     return found

@@ -10,7 +10,12 @@ from django.utils import timezone
 
 from compute import events
 from compute.access import Access, Grant, TokenUsed
-from compute.errors import PermissionDenied, TokenExpired, Unauthenticated
+from compute.errors import (
+    NotFound,
+    PermissionDenied,
+    TokenExpired,
+    Unauthenticated,
+)
 from compute.events import Actor
 from compute.models import APIToken, Membership, Project, Role, User
 from compute.models.api_token import PREFIX_LENGTH, SCHEME
@@ -35,15 +40,16 @@ def create(
 ) -> tuple[APIToken, str]:
     """Make a token; return it with its secret, which nobody can read again.
 
-    Raises PermissionDenied when the role is above the user's own in the project.
+    Raises PermissionDenied when the role is above the user's own in the project, and
+    NotFound when the project was deleted.
     """
-    membership = Membership.objects.filter(user=user, project=project).first()
-    member = Role(membership.role) if membership else None
-    own = _own_role(user, member, wanted=role)
-    if own is None or role.rank > own.rank:
-        raise PermissionDenied(f"A token cannot have the role {role}: you do not.")
     secret = f"{SCHEME}{secrets.token_urlsafe(32)}"
     with transaction.atomic():
+        # The lock makes it wait for who deletes the project or removes the member, and
+        # the other way round: they revoke every token there is.
+        if Project.objects.locked(project.pk) is None:
+            raise NotFound("No such project.")
+        _require_role(user, project, role)
         token: APIToken = APIToken.objects.create(
             user=user,
             project=project,
@@ -57,6 +63,14 @@ def create(
             "api-token.created", actor=actor, project=project, data=_told(token)
         )
     return token, secret
+
+
+def _require_role(user: User, project: Project, role: Role) -> None:
+    membership = Membership.objects.filter(user=user, project=project).first()
+    member = Role(membership.role) if membership else None
+    own = _own_role(user, member, wanted=role)
+    if own is None or role.rank > own.rank:
+        raise PermissionDenied(f"A token cannot have the role {role}: you do not.")
 
 
 def revoke(token: APIToken, *, actor: Actor) -> None:

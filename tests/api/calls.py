@@ -327,11 +327,11 @@ def _table() -> Iterator[Call]:
     for call in _of(
         "project",
         "project",
-        f"{project}/members/<int:user_id>",
+        f"{project}/members/<str:username>",
         Call("PUT", "", "member.set", body=lambda place: {"role": "member"}),
         Call("DELETE", "", "member.remove", success=204),
     ):
-        yield replace(call, ids={"id": "project", "user_id": "leaver"})
+        yield replace(call, ids={"id": "project", "username": "leaver"})
     yield Call("GET", f"{API}/api-tokens", "api-token.list", shows="token")
     yield Call(
         "POST",

@@ -131,7 +131,7 @@ def _furnish(name: str, project: Project) -> Place:
         "operation": operation.pk,
         "token": token.pk,
         "event": event.pk,
-        "leaver": people["leaver"].pk,
+        "leaver": people["leaver"].username,
     }
     return Place(name, project, people, vm, snapshot, image, ids)
 

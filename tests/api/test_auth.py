@@ -234,7 +234,12 @@ def test_what_ended_long_ago_is_forgotten(
 
 def test_roles_are_read_at_every_request(carol: User, project: Project) -> None:
     api = as_user(carol)
-    body = {"name": "x", "flavor": "m1.none", "image": "cirros"}
+    body = {
+        "name": "x",
+        "flavor": "m1.none",
+        "image": "cirros",
+        "project": str(project.pk),
+    }
     assert errors(api.post("/vms", body))[0] == ("#/flavor", "does_not_exist")
     carol.memberships.update(role="reader")
     problem(api.post("/vms", body), 403, "permission-denied")

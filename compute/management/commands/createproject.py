@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from compute.errors import NameConflict
+from compute.errors import NameConflict, ValidationError
 from compute.events import SYSTEM
 from compute.management.lines import name, user
 from compute.services import projects
@@ -24,6 +24,6 @@ class Command(BaseCommand):
                 admin=user(options["admin"]) if options["admin"] else None,
                 actor=SYSTEM,
             )
-        except NameConflict as error:
+        except (NameConflict, ValidationError) as error:
             raise CommandError(error.detail) from error
         self.stdout.write(str(project.pk))

@@ -22,7 +22,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--project",
             default=DEFAULT_PROJECT_NAME,
-            help="name of the project it opens",
+            help="name or id of the project it opens",
         )
         parser.add_argument("--role", choices=Role.values, default=Role.READER.value)
         parser.add_argument("--name", default="made by createtoken")
