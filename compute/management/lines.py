@@ -35,7 +35,9 @@ def project(text: str) -> Project:
     except Project.DoesNotExist as error:
         raise CommandError(f"There is no project {text}.") from error
     except Project.MultipleObjectsReturned as error:
-        raise CommandError(f"Several projects are called {text}: give an id.") from error
+        raise CommandError(
+            f"Several projects are called {text}: give an id."
+        ) from error
 
 
 def days(text: str) -> int:

@@ -22,7 +22,9 @@ class Command(BaseCommand):
             help="alias of the cloud whose servers to adopt",
         )
         parser.add_argument(
-            "--project", required=True, help="name or id of the project that will own the VMs"
+            "--project",
+            required=True,
+            help="name or id of the project that will own the VMs",
         )
         parser.add_argument(
             "--dry-run",
