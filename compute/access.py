@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.models import AnonymousUser, Permission
 from django.db.models import Model, Q, QuerySet
 
 from compute.errors import PermissionDenied
@@ -109,6 +109,28 @@ class Access:
         who = f'the role "{needed}" in this project' if needed else "an operator"
         raise PermissionDenied(f"{permission} requires {who}.")
 
+    def covers(self, other: User) -> bool:
+        """Whether it may do all that another account may: so much it may change.
+
+        Who sets a password, or names an e-mail address, can act as that account. What
+        an inactive account could do counts as well: it can be activated.
+        """
+        if self.user.is_superuser:
+            return True
+        if other.is_superuser or not self.holds(permissions_of(other)):
+            return False
+        return all(
+            self.may(name, member.project_id)
+            for member in other.memberships.all()
+            for name, permission in PERMISSIONS.items()
+            if permission.is_granted_to(Role(member.role))
+        )
+
+    def holds(self, permissions: QuerySet[Permission]) -> bool:
+        """Whether an operator has all of some of Django's permissions."""
+        names = permissions.values_list("content_type__app_label", "codename")
+        return all(self.user.has_perm(f"{app}.{codename}") for app, codename in names)
+
     def require_grant(self, role: Role, project_id: UUID | None) -> None:
         """Raise PermissionDenied unless it may do all that a role opens in a project.
 
@@ -152,3 +174,8 @@ class Access:
                 return Q(**{field: only})
             case _:
                 return Q(**{f"{field}__in": ids})
+
+
+def permissions_of(user: User | AnonymousUser) -> QuerySet[Permission]:
+    """Return what an account was given, by itself or by its groups, active or not."""
+    return Permission.objects.filter(Q(user=user) | Q(group__user=user)).distinct()

@@ -1,9 +1,11 @@
 from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig
 
 
 class ComputeConfig(AppConfig):
     name = "compute"
     default_auto_field = "django.db.models.BigAutoField"
+    default = True
 
     def ready(self) -> None:
         # Celery finds its tasks here, and services get the way to announce work; with
@@ -14,3 +16,9 @@ class ComputeConfig(AppConfig):
         tasks.connect()
         # Here, and not as a check: no server runs those.
         quotas.require_known_resources()
+
+
+class ConsoleConfig(AdminConfig):
+    """Django's admin, on a site of our own."""
+
+    default_site = "compute.console.site.Console"

@@ -95,7 +95,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE: int = env.int(
 INSTALLED_APPS = [
     "compute.apps.ComputeConfig",  # before daphne: its runserver is built on daphne's
     "daphne",
-    "django.contrib.admin",
+    "compute.apps.ConsoleConfig",  # django.contrib.admin
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -1,12 +1,14 @@
 """What the pages share: who acts, what is read-only, how a refusal reads."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import unquote
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -20,6 +22,7 @@ from compute.access import Access
 from compute.addresses import client_address
 from compute.admin import display
 from compute.admin.display import page_url
+from compute.console import parameters
 from compute.errors import Problem
 from compute.events import Actor
 from compute.models import VM, Event, Operation, Project, Snapshot
@@ -107,7 +110,37 @@ def requested(text: str, operation: Operation | None) -> SafeString:
     return format_html('{}: <a href="{}">{}</a>.', text, url, operation.type)
 
 
-class PageAdmin(_ModelAdmin[M]):
+class ClosedAdmin(_ModelAdmin[M]):
+    """Lists whose address takes what they offer, and nothing else."""
+
+    #: Parameters by which other pages lead to a part of the list.
+    links: ClassVar[tuple[str, ...]] = ()
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        """Show the list, or do what was asked of some of its rows.
+
+        Django ignores an action that an operator is not offered; we refuse it.
+        """
+        names = parameters.filter_names(self.model, self.get_list_filter(request))
+        parameters.check_list(request, filters=names, links=self.links)
+        parameters.check_selected(request, self.opts.pk)
+        asked = request.POST.get("action", "")
+        if asked in (self.actions or ()) and asked not in self.get_actions(request):
+            raise PermissionDenied(f"{asked} is not permitted.")
+        return super().changelist_view(request, extra_context)
+
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        try:
+            changelist = super().get_changelist_instance(request)
+        except IncorrectLookupParameters as error:
+            raise parameters.not_understood(error) from error
+        parameters.check_choices(changelist)
+        return changelist
+
+
+class PageAdmin(ClosedAdmin[M]):
     """Rows that nobody removes, in lists that cost the same at any length."""
 
     list_per_page = 100
@@ -146,18 +179,6 @@ class PageAdmin(_ModelAdmin[M]):
             stored = self.get_queryset(request).get(pk=obj.pk)
             context.update(self.page(request, stored), show_delete=False)
         return super().render_change_form(request, context, add, change, form_url, obj)
-
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> Any:
-        """Show the list, or do what was asked of some of its rows.
-
-        Django ignores an action that an operator is not offered; we refuse it.
-        """
-        asked = request.POST.get("action", "")
-        if asked in (self.actions or ()) and asked not in self.get_actions(request):
-            raise PermissionDenied(f"{asked} is not permitted.")
-        return super().changelist_view(request, extra_context)
 
     def confirm_delete(
         self, request: HttpRequest, rows: list[Any], *, back: str, action: str = ""
@@ -309,14 +330,14 @@ def history(
 ) -> dict[str, Any]:
     """Return what a page shows of the past: the newest operations and events."""
     name = str(target._meta.model_name)
-    events = Event.objects.filter(**{name: target}).order_by("-sequence")
-    found: dict[str, Any] = {
-        "events": [display.EventLine(event) for event in events[:RECENT_EVENTS]],
-        "can_see_events": may(request, "event.list"),
-        "events_url": f"{reverse('admin:compute_event_changelist')}"
-        f"?{name}__id__exact={target.pk}",
-    }
-    if not isinstance(target, Operation):
+    found: dict[str, Any] = {}
+    if may(request, "event.list"):
+        events = Event.objects.filter(**{name: target}).order_by("-sequence")
+        found["events"] = [display.EventLine(event) for event in events[:RECENT_EVENTS]]
+        found["events_url"] = (
+            f"{reverse('admin:compute_event_changelist')}?{name}__id__exact={target.pk}"
+        )
+    if not isinstance(target, Operation) and may(request, "operation.list"):
         operations = Operation.objects.filter(**{name: target}).order_by("-created_at")
         found["operations"] = [
             display.OperationLine(operation)

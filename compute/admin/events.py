@@ -60,6 +60,12 @@ class EventAdmin(HistoryAdmin[Event]):
         "who",
     )
     list_select_related = ("project", "vm")
+    links = (
+        "vm__id__exact",
+        "snapshot__id__exact",
+        "operation__id__exact",
+        "project__id__exact",
+    )
     list_filter = ("outcome", TypeFilter, filters.ProjectFilter, filters.AgeFilter)
     search_fields = ("type",)
     search_help_text = (

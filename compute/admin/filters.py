@@ -88,12 +88,16 @@ class CutFilter(admin.SimpleListFilter, ABC):
 
     field: str
 
+    #: Who may not see the rows is not told them; a value in the address works.
+    permission: str
+
     @abstractmethod
     def rows(self) -> Iterable[tuple[Any, str]]:
         """Return the first values with their labels."""
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        found = [(str(value), label) for value, label in self.rows()]
+        rows = self.rows() if request.user.has_perm(self.permission) else ()
+        found = [(str(value), label) for value, label in rows]
         chosen = self.value_in(request)
         if chosen and chosen not in dict(found):
             found.append((chosen, chosen))
@@ -116,6 +120,7 @@ class ProjectFilter(CutFilter):
     title = "project"
     parameter_name = "project"
     field = "project"
+    permission = "compute.view_project"
 
     def rows(self) -> Iterable[tuple[Any, str]]:
         return Project.objects.alive().values_list("pk", "name")[:LIMIT]
@@ -125,6 +130,7 @@ class CloudFilter(CutFilter):
     title = "cloud"
     parameter_name = "cloud"
     field = "cloud"
+    permission = "compute.view_cloud"
 
     def rows(self) -> Iterable[tuple[Any, str]]:
         # Those observed once, configured or not, before those that never answered.
@@ -136,6 +142,7 @@ class FlavorFilter(CutFilter):
     title = "flavor"
     parameter_name = "flavor"
     field = "flavor__name"
+    permission = "compute.view_flavor"
 
     def rows(self) -> Iterable[tuple[Any, str]]:
         names = Flavor.objects.order_by("name").values_list("name", flat=True)

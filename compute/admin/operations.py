@@ -53,6 +53,7 @@ class OperationAdmin(HistoryAdmin[Operation]):
         "took",
     )
     list_select_related = ("project", "vm", "snapshot")
+    links = ("vm__id__exact", "snapshot__id__exact", "project__id__exact")
     list_filter = (
         "status",
         TypeFilter,

@@ -109,6 +109,14 @@ class ProjectAdmin(EditedAdmin[Project]):
 
     # The list
 
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        takes = {"use": "quota.retrieve", "members": "member.list"}
+        return [
+            column
+            for column in self.list_display
+            if column not in takes or may(request, takes[column])
+        ]
+
     @admin.display(description="Members", ordering="count")
     def members(self, project: Project) -> int:
         count: int = project.count  # type: ignore[attr-defined]  # annotated by get_queryset

@@ -5,14 +5,13 @@ from typing import Any
 from uuid import UUID
 
 from django.apps import apps
-from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.views.csrf import csrf_failure as django_csrf_failure
 
 from compute.admin.base import refused
+from compute.console import pages
 from compute.errors import PermissionDenied
 from compute.models import Operation, Project
 
@@ -20,12 +19,7 @@ from compute.models import Operation, Project
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer every PermissionDenied outside of the API: the project's handler403."""
     _note(request, str(exception) or "The account's permissions do not reach so far.")
-    context = {
-        **admin.site.each_context(request),
-        "title": "You may not do this",
-        "detail": str(exception),
-    }
-    return render(request, "admin/compute/forbidden.html", context, status=403)
+    return pages.forbidden(request, str(exception))
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

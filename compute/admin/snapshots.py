@@ -33,6 +33,7 @@ class SnapshotAdmin(OwnedAdmin[Snapshot]):
         "created",
     )
     list_select_related = ("project", "vm")
+    links = ("vm__id__exact",)
     list_filter = (
         "status",
         filters.ProjectFilter,

@@ -9,16 +9,20 @@ from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from compute.admin.base import actor_of
+from compute.access import Access, permissions_of
+from compute.admin.base import ClosedAdmin, actor_of
 from compute.models import User
-from compute.services import audit
+from compute.services import accounts, audit
 
 #: What decides over power, and is therefore a superuser's to give.
 POWERS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
 
-class AuditedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in its stubs only
+class AuditedAdmin(ClosedAdmin[Any]):
     """Saved by Django's forms; where Django notes that, the audit does, too."""
+
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         audit.account(obj, "created", actor=actor_of(request))
@@ -42,13 +46,28 @@ admin.site.unregister(Group)
 
 @admin.register(Group)
 class GroupAdmin(AuditedAdmin, DjangoGroupAdmin):
-    """Groups of operators: what their members may do, in every project."""
+    """Groups of operators: what their members may do, in every project.
+
+    Nobody gives a group what they lack, or changes one that has more than they do.
+    """
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _may_give(request, obj) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _may_give(request, obj) and super().has_delete_permission(request, obj)
+
+    def formfield_for_manytomany(
+        self, db_field: Any, request: HttpRequest | None = None, **kwargs: Any
+    ) -> Any:
+        if request is not None and not _is_superuser(request):
+            kwargs["queryset"] = permissions_of(request.user)
+        return super().formfield_for_manytomany(db_field, request=request, **kwargs)
 
 
 @admin.register(User)
 class UserAdmin(AuditedAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # generic in its stubs only
     list_display = ("username", "email", "is_active", "is_staff", "last_login")
-    show_full_result_count = False
     # Django's own show how the password's hash begins.
     fieldsets = (
         (None, {"fields": ("username", "password_state")}),
@@ -64,13 +83,24 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # gen
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        # Else who may change users could take a superuser's password.
-        above = obj is not None and obj.is_superuser and not _is_superuser(request)
-        return not above and super().has_change_permission(request, obj)
+        # Else who may change users could set the password of somebody who may do more.
+        below = obj is None or Access(request.user).covers(obj)
+        return below and super().has_change_permission(request, obj)
+
+    def save_model(
+        self, request: HttpRequest, obj: User, form: Any, change: bool
+    ) -> None:
+        super().save_model(request, obj, form, change)
+        if change and not obj.is_active and "is_active" in form.changed_data:
+            accounts.close(obj, actor=actor_of(request))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         fields = super().get_readonly_fields(request, obj)
         return fields if _is_superuser(request) else (*fields, *POWERS)
+
+
+def _may_give(request: HttpRequest, group: Group | None) -> bool:
+    return group is None or Access(request.user).holds(group.permissions.all())
 
 
 def _is_superuser(request: HttpRequest) -> bool:

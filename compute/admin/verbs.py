@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -20,6 +21,14 @@ from compute.services.vms import RebootType
 SUGGESTIONS = 20
 
 
+#: Whether who reads a form has a permission.
+Sees = Callable[[str], bool]
+
+
+def _nothing(permission: str) -> bool:
+    return False
+
+
 class VerbForm(forms.Form):
     """What an action asks for; by default nothing."""
 
@@ -27,14 +36,15 @@ class VerbForm(forms.Form):
     note = ""
     suggestions: list[str]
 
-    def __init__(self, data: Any = None, *, vm: VM) -> None:
+    def __init__(self, data: Any = None, *, vm: VM, sees: Sees = _nothing) -> None:
+        """Take what was sent, or what may be offered."""
         super().__init__(data, auto_id=False)
         self.suggestions = []
         if data is None:
-            self.offer(vm)
+            self.offer(vm, sees)
 
-    def offer(self, vm: VM) -> None:
-        """Fill in the sensible choices; a form that was sent needs none."""
+    def offer(self, vm: VM, sees: Sees) -> None:
+        """Fill in the sensible choices that may be seen; what was sent needs none."""
 
 
 class RebootForm(VerbForm):
@@ -44,7 +54,7 @@ class RebootForm(VerbForm):
     )
     methods = {RebootType.SOFT: "reboot", RebootType.HARD: "reboot_hard"}
 
-    def offer(self, vm: VM) -> None:
+    def offer(self, vm: VM, sees: Sees) -> None:
         field = self.fields["type"]
         field.widget.choices = [
             (type, label)
@@ -57,7 +67,9 @@ class ResizeForm(VerbForm):
     note = "It restarts; one that was off comes back on."
     flavor = LineField()
 
-    def offer(self, vm: VM) -> None:
+    def offer(self, vm: VM, sees: Sees) -> None:
+        if not sees("flavor.list"):
+            return
         fits = Flavor.objects.offered().filter(cloud=vm.cloud, disk_gb__gte=vm.disk_gb)
         if vm.flavor_id is not None:
             fits = fits.exclude(pk=vm.flavor_id)
@@ -69,7 +81,9 @@ class RebuildForm(VerbForm):
     note = "What is on its disk is lost."
     image = LineField()
 
-    def offer(self, vm: VM) -> None:
+    def offer(self, vm: VM, sees: Sees) -> None:
+        if not sees("image.list"):
+            return
         self.suggestions = list(
             Image.objects.offered()
             .filter(
@@ -86,7 +100,10 @@ class RestoreForm(VerbForm):
     note = "What was written since is lost."
     snapshot = LineField(widget=forms.Select)
 
-    def offer(self, vm: VM) -> None:
+    def offer(self, vm: VM, sees: Sees) -> None:
+        if not sees("snapshot.list"):
+            self.fields["snapshot"].widget = forms.TextInput()
+            return
         available = vm.snapshots.filter(status=SnapshotStatus.AVAILABLE)
         newest = available.order_by("-created_at").values_list("pk", "name")
         choices = [(str(pk), name) for pk, name in newest[:SUGGESTIONS]]
@@ -154,7 +171,7 @@ def buttons(request: HttpRequest, vm: VM) -> list[Button]:
         action = ACTIONS[name]
         if name == "delete" or not may(request, permission(name)):
             continue
-        form = action.form(vm=vm)
+        form = action.form(vm=vm, sees=partial(may, request))
         for field in form.fields.values() if form.suggestions else ():
             field.widget.attrs["list"] = f"{name}-suggestions"
         url = reverse("admin:compute_vm_action", args=[vm.pk, name])

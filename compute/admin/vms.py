@@ -212,7 +212,8 @@ class VMAdmin(OwnedAdmin[VM]):
         return super().get_queryset(request).select_related("operation", "project")
 
     def page(self, request: HttpRequest, vm: VM) -> dict[str, Any]:
-        operation, live = vm.operation, vm.live_operation
+        sees = may(request, "operation.list")
+        operation, live = (vm.operation, vm.live_operation) if sees else (None, None)
         failed = operation and operation.status == OperationStatus.FAILED
         can_delete = self.has_delete_permission(request, vm)
         return {
@@ -298,8 +299,9 @@ class VMAdmin(OwnedAdmin[VM]):
             "opts": self.opts,
             "form": form,
             "suggestions": {
-                "flavor": flavors.values("name").distinct()[: verbs.SUGGESTIONS],
-                "image": images.values("name").distinct()[: verbs.SUGGESTIONS],
+                noun: rows.values("name").distinct()[: verbs.SUGGESTIONS]
+                for noun, rows in (("flavor", flavors), ("image", images))
+                if may(request, f"{noun}.list")
             },
         }
         return TemplateResponse(request, "admin/compute/add.html", context)

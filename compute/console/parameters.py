@@ -1,0 +1,129 @@
+"""What the address of a page may ask for: a closed set, as over the API.
+
+Django takes any lookup of any field from the address of a list. So who may see a list
+could read fields that it does not show, letter by letter, and a value that the database
+does not understand ended as an internal error.
+"""
+
+import re
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from django.contrib.admin import SimpleListFilter
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.options import (
+    IS_POPUP_VAR,
+    TO_FIELD_VAR,
+    IncorrectLookupParameters,
+)
+from django.contrib.admin.utils import get_fields_from_path
+from django.contrib.admin.views.main import (
+    ALL_VAR,
+    ORDER_VAR,
+    PAGE_VAR,
+    SEARCH_VAR,
+    ChangeList,
+)
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+
+from compute.models.limits import is_id
+
+MAX_SEARCH = 255
+#: Of every list -> what their values look like; Django's own links leave some empty.
+_OF_LISTS = {
+    ALL_VAR: re.compile(r""),
+    ORDER_VAR: re.compile(r"(-?[0-9]{1,2}(\.-?[0-9]{1,2})*)?"),
+    PAGE_VAR: re.compile(r"[1-9][0-9]{0,8}"),
+    SEARCH_VAR: re.compile(rf"(?s).{{0,{MAX_SEARCH}}}"),
+}
+#: Of every other page: where a list was, which page of a history, and that it stands in
+#: a small window, from which the id of a new row goes back to the form below.
+_OF_PAGES = {
+    "_changelist_filters": re.compile(r"(?s).{0,2000}"),
+    PAGE_VAR: re.compile(r"[1-9][0-9]{0,8}"),
+    IS_POPUP_VAR: re.compile(r"1"),
+    TO_FIELD_VAR: re.compile(r"id"),
+}
+
+
+class UnknownParameterError(Exception):
+    """An address asks for what its page does not offer; the text is for people."""
+
+
+def check_page(request: HttpRequest) -> None:
+    """Raise UnknownParameterError unless the address of a page is one of ours."""
+    for name, value in _given(request):
+        if name not in _OF_PAGES or not _OF_PAGES[name].fullmatch(value):
+            raise _not_offered(name)
+
+
+def check_list(
+    request: HttpRequest, *, filters: Collection[str], links: Collection[str]
+) -> None:
+    """Raise UnknownParameterError unless the address of a list is one of ours.
+
+    ``links`` are the parameters by which other pages lead here: the id of a row.
+    """
+    for name, value in _given(request):
+        pattern = _OF_LISTS.get(name)
+        if name in links:
+            fits = is_id(value)
+        else:
+            fits = bool(pattern.fullmatch(value)) if pattern else name in filters
+        if not fits:
+            raise _not_offered(name)
+
+
+def filter_names(model: Any, filters: Collection[Any]) -> set[str]:
+    """Return the parameters of the filters beside a list."""
+    names = set()
+    for entry in filters:
+        if not isinstance(entry, str):
+            names.add(str(entry.parameter_name))
+            continue
+        field: Any = get_fields_from_path(model, entry)[-1]
+        names.add(f"{entry}__id__exact" if field.is_relation else f"{entry}__exact")
+        if field.is_relation:
+            names.add(f"{entry}__isnull")
+    return names
+
+
+def check_choices(changelist: ChangeList) -> None:
+    """Raise UnknownParameterError for a value that is no choice of its filter."""
+    for spec in changelist.filter_specs:
+        if isinstance(spec, SimpleListFilter):
+            known = {str(key) for key, _ in spec.lookup_choices}
+            if spec.value() and spec.value() not in known:
+                raise _not_offered(str(spec.parameter_name))
+        elif choices := getattr(spec.field, "flatchoices", None):  # type: ignore[attr-defined]  # of every FieldListFilter
+            known = {str(key) for key, _ in choices}
+            if not known.issuperset(getattr(spec, "lookup_val", None) or ()):
+                raise _not_offered(spec.lookup_kwarg)  # type: ignore[attr-defined]  # of one with choices
+
+
+def check_selected(request: HttpRequest, key: Any) -> None:
+    """Raise UnknownParameterError for a selected row whose key cannot be one."""
+    for value in request.POST.getlist(ACTION_CHECKBOX_NAME):
+        try:
+            key.to_python(value)
+        except ValidationError as error:
+            raise _not_offered(ACTION_CHECKBOX_NAME) from error
+
+
+def not_understood(error: IncorrectLookupParameters) -> UnknownParameterError:
+    """Return what to say where Django found a value that it cannot look up."""
+    return UnknownParameterError("The address asks for what this list cannot show.")
+
+
+def _given(request: HttpRequest) -> Iterator[tuple[str, str]]:
+    for name, values in request.GET.lists():
+        if len(values) > 1:
+            raise UnknownParameterError(f"The address has “{name[:50]}” twice.")
+        yield name, str(values[0])
+
+
+def _not_offered(name: str) -> UnknownParameterError:
+    return UnknownParameterError(
+        f"This page has no parameter “{name[:50]}”, or none of this value."
+    )
