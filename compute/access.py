@@ -16,6 +16,7 @@ from django.db.models import Model, Q, QuerySet
 from compute.errors import PermissionDenied
 from compute.models import Membership, Role, User
 from compute.models.permission import PERMISSIONS
+from compute.models.user import ANONYMOUS
 
 M = TypeVar("M", bound=Model)
 
@@ -65,7 +66,7 @@ class Access:
     def name(self) -> str:
         """Return who it is, as events, operations and logs name people."""
         if not self.user.is_authenticated:
-            return "anonymous"
+            return ANONYMOUS
         return f"user:{self.user.get_username()}"
 
     @cached_property

@@ -8,7 +8,17 @@ from django.conf import settings
 from kombu.exceptions import OperationalError
 
 from compute import clouds
-from compute.services import catalog, idempotency, logins, operations, outbox, sync
+from compute.services import (
+    audit,
+    catalog,
+    idempotency,
+    logins,
+    operations,
+    outbox,
+    repeats,
+    sync,
+    tokens,
+)
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +83,13 @@ def forget_idempotency_keys() -> None:
 @shared_task
 def forget_logins() -> None:
     logins.forget_old()
+    tokens.forget_old()
+
+
+@shared_task
+def forget_events() -> None:
+    audit.forget_old()
+    repeats.forget_old()
 
 
 @shared_task

@@ -5,19 +5,24 @@ be what brings it down.
 """
 
 import logging
+import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import TypeVar, cast
 
 from django.conf import settings
 from limits import RateLimitItem, parse
 from limits.errors import StorageError
-from limits.storage import storage_from_string
+from limits.storage import Storage, storage_from_string
 from limits.strategies import FixedWindowRateLimiter
 
 from compute.errors import RateLimited
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 #: Seconds for which a store that failed is not asked again.
 REST_SECONDS = 5.0
@@ -76,16 +81,23 @@ class _Store:
             else {}
         )
         storage = storage_from_string(url, wrap_exceptions=True, **timeouts)
-        self._limiter = FixedWindowRateLimiter(storage)
+        self.storage = cast(Storage, storage)  # of an async+… URL it would be another
+        self._limiter = FixedWindowRateLimiter(self.storage)
         self._asked_again_at = 0.0
 
-    def hit(self, item: RateLimitItem, *keys: str) -> tuple[bool, int, int] | None:
+    def hit(self, item: RateLimitItem, *keys: str) -> tuple[bool, int, int]:
         """Return whether there was room, what is left and for how many seconds."""
+        admitted = self._limiter.hit(item, *keys)
+        window = self._limiter.get_window_stats(item, *keys)
+        left = max(1, round(window.reset_time - time.time()))
+        return admitted, window.remaining, left
+
+    def ask(self, question: Callable[[], T]) -> T | None:
+        """Return what the storage answers; ``None`` while it is down."""
         if time.monotonic() < self._asked_again_at:
             return None
         try:
-            admitted = self._limiter.hit(item, *keys)
-            window = self._limiter.get_window_stats(item, *keys)
+            answer = question()
         except StorageError as error:
             if self._asked_again_at == 0.0:
                 log.warning("Requests are not counted, the store is down: %s", error)
@@ -94,11 +106,7 @@ class _Store:
         if self._asked_again_at:
             log.warning("Requests are counted again")
             self._asked_again_at = 0.0
-        return (
-            admitted,
-            window.remaining,
-            max(1, round(window.reset_time - time.time())),
-        )
+        return answer
 
 
 @cache
@@ -128,6 +136,35 @@ def policy_header() -> str:
 
 def count(name: str, principal: str) -> Standing | None:
     """Count a request; return how its principal stands, ``None`` if nobody counts."""
-    policy = policies()[name]
-    counted = _store().hit(policy.item, name, principal)
+    policy, store = policies()[name], _store()
+    counted = store.ask(lambda: store.hit(policy.item, name, principal))
     return None if counted is None else Standing(policy, *counted)
+
+
+def tally(key: str, *, seconds: int) -> int:
+    """Count one more of something, forgotten so long after the first; return how many.
+
+    0 if nobody counts.
+    """
+    store = _store()
+    return store.ask(lambda: store.storage.incr(key, seconds)) or 0
+
+
+def tallied(key: str) -> int:
+    """Return how many were counted; 0 if none or nobody counts."""
+    store = _store()
+    return store.ask(lambda: store.storage.get(key)) or 0
+
+
+def seconds_left(key: str) -> int:
+    """Return the seconds for which a count is kept still; 0 if there is none."""
+    store = _store()
+    end = store.ask(lambda: store.storage.get_expiry(key))
+    left = 0.0 if end is None else end - time.time()
+    return math.ceil(left) if left > 0 and tallied(key) else 0
+
+
+def untally(key: str) -> None:
+    """Forget a count."""
+    store = _store()
+    store.ask(lambda: store.storage.clear(key))

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
-from compute import clouds
+from compute import clouds, throttling
 from compute.events import Actor
 from compute.models import VM, Cloud, Operation, Project, VMStatus
 from compute.services import catalog, operations, sync, vms
@@ -18,6 +20,24 @@ from providers.mock import MockProvider
 pytest.register_assert_rewrite("tests.services.ledger")
 
 ALICE = Actor("user:alice", request_id="req-8f2d6c1e-6f0c-4c1e-9d0a-3a3f1d1b2c11")
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """Let tests that commit clean up: Django empties every table by TRUNCATE then."""
+    with django_db_blocker.unblock():
+        if connection.vendor == "postgresql":
+            trigger = "ALTER TABLE compute_event DISABLE TRIGGER {}"
+            with connection.cursor() as cursor:
+                cursor.execute(trigger.format("compute_event_no_truncate"))
+
+
+@pytest.fixture(autouse=True)
+def nothing_counted() -> Iterator[None]:
+    """Have no test wait for what another one asked too often."""
+    throttling.reset()
+    yield
+    throttling.reset()
 
 
 @pytest.fixture

@@ -65,6 +65,7 @@ def configuration() -> dict[str, Any]:
                 600.0, "compute.tasks.forget_idempotency_keys"
             ),
             "forget old logins": _every(3600.0, "compute.tasks.forget_logins"),
+            "forget old events": _every(3600.0, "compute.tasks.forget_events"),
             "refresh the catalogues": _every(
                 settings.CATALOG_INTERVAL_SECONDS, "compute.tasks.refresh_catalogs"
             ),

@@ -9,6 +9,8 @@ import structlog
 from django.http import HttpRequest, HttpResponseBase
 
 HEADER = "X-Request-ID"
+#: What a line of the log keeps of a path.
+MAX_PATH = 255
 
 # Nova's own format; anything else would be ignored there, and could be anything here.
 _FORMAT = re.compile(
@@ -44,7 +46,7 @@ class RequestIDMiddleware:
             write(
                 "request",
                 method=request.method,
-                path=request.path,
+                path=request.path[:MAX_PATH],
                 status=response.status_code,
                 duration_ms=round((time.perf_counter() - started) * 1000, 1),
             )

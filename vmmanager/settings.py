@@ -234,6 +234,14 @@ DEFAULT_QUOTAS: dict[str, int] = env.numbers(
     },
 )
 
+# --- Events -------------------------------------------------------------------
+
+# How long the log keeps an event; 0: indefinitely. PostgreSQL lets nothing younger
+# than 30 days be removed.
+EVENT_RETENTION_DAYS: int = env.int("EVENT_RETENTION_DAYS", default=400)
+if 0 < EVENT_RETENTION_DAYS < 30:
+    raise ImproperlyConfigured("EVENT_RETENTION_DAYS must be 0 or at least 30")
+
 # --- HTTP API ----------------------------------------------------------------
 
 API_DEFAULT_WAIT_SECONDS: int = env.int("API_DEFAULT_WAIT_SECONDS", default=0)

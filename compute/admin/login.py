@@ -49,6 +49,9 @@ class LoginForm(AuthenticationForm):
             actor = actor_of(self.request)
             try:
                 self.user_cache = logins.check_password(name, password, actor=actor)
+            except RateLimited as problem:
+                self.refused = problem
+                raise ValidationError(refusal(problem)) from problem
             except Problem as problem:
                 raise ValidationError(problem.detail) from problem
         return self.cleaned_data
@@ -72,12 +75,15 @@ class LoginView(auth_views.LoginView):
         standing = throttling.count("auth", principal)
         if standing is None or standing.admitted:
             return super().post(request, *args, **kwargs)
-        problem = standing.refusal()
         form: Any = self.get_form()
-        form.refused = problem
-        response = self.form_invalid(form)
-        response.status_code = problem.status
-        response.headers["Retry-After"] = str(problem.retry_after)
+        form.refused = standing.refusal()
+        return self.form_invalid(form)
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        response = super().form_invalid(form)
+        if form.refused is not None:
+            response.status_code = form.refused.status
+            response.headers["Retry-After"] = str(form.refused.retry_after)
         return response
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:

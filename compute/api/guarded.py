@@ -93,6 +93,7 @@ class GuardedView(APIView):
             path=self.request.path,
             project_id=self.project_id or (token.project_id if token else None),
             target=self.target,
+            route=match.route if (match := self.request.resolver_match) else "",
         )
 
     def finalize_response(

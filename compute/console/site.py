@@ -5,12 +5,14 @@ from functools import wraps
 from typing import Any, TypeVar, cast
 
 from django.contrib.admin import AdminSite
+from django.contrib.auth.views import PasswordChangeView
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.urls import URLPattern
+from django.urls import URLPattern, reverse
 
 from compute.console import parameters
 from compute.console.pages import bad_request
+from compute.console.passwords import OwnPasswordForm
 
 #: Of Django's site, but unused here: nothing has a page elsewhere, and no field asks
 #: while somebody types.
@@ -27,6 +29,19 @@ class Console(AdminSite):
             for pattern in super().get_urls()
             if not (isinstance(pattern, URLPattern) and pattern.name in UNUSED)
         ]
+
+    def password_change(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        """Change one's own password; Django's site offers no other form for it."""
+        request.current_app = self.name
+        change = PasswordChangeView.as_view(
+            form_class=OwnPasswordForm,
+            template_name="registration/password_change_form.html",
+            success_url=reverse("admin:password_change_done"),
+            extra_context={**self.each_context(request), **(extra_context or {})},
+        )
+        return change(request)
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:
         """Refuse an address with parameters that the page does not know.

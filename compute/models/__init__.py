@@ -9,6 +9,7 @@ from compute.models.login import Login, LoginKind
 from compute.models.operation import Operation, OperationStatus, OperationType
 from compute.models.project import Membership, Project, Role
 from compute.models.quota import Quota, Resource
+from compute.models.repeat import Repeat
 from compute.models.snapshot import Snapshot, SnapshotStatus
 from compute.models.user import User
 from compute.models.vm import VM, VMStatus
@@ -30,6 +31,7 @@ __all__ = [
     "Outcome",
     "Project",
     "Quota",
+    "Repeat",
     "Resource",
     "Role",
     "Snapshot",

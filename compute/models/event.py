@@ -1,11 +1,17 @@
 """Event: append-only log, one row per thing that happened or was refused."""
 
 import uuid
+from datetime import timedelta
 from typing import Any, NoReturn
 
-from django.db import models
+from django.db import connection, models, transaction
 from django.db.models import Q
 from django.utils import timezone
+
+#: PostgreSQL's setting that tells the trigger how old a row must be to be removed.
+RETENTION = "compute.event_retention_days"
+#: No younger row is ever removed: streams and people still read them.
+MIN_RETENTION_DAYS = 30
 
 
 class Outcome(models.TextChoices):
@@ -23,6 +29,21 @@ class EventQuerySet(models.QuerySet["Event"]):
 
     def delete(self) -> NoReturn:
         raise TypeError("events are append-only")
+
+    def forget(self, *, older_than: timedelta, limit: int) -> int:
+        """Remove up to ``limit`` of the oldest rows; return how many.
+
+        PostgreSQL's trigger lets this pass: it is told the age, in this transaction
+        alone, and checks it for every row.
+        """
+        old = self.filter(created_at__lt=timezone.now() - older_than)
+        rows = self.filter(pk__in=old.order_by("created_at").values("pk")[:limit])
+        with transaction.atomic(), connection.cursor() as cursor:
+            if connection.vendor == "postgresql":
+                days = str(older_than.days)
+                cursor.execute("SELECT set_config(%s, %s, true)", [RETENTION, days])
+            removed, _ = super(EventQuerySet, rows).delete()
+            return removed
 
 
 class Event(models.Model):

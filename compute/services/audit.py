@@ -1,20 +1,34 @@
 """Audit: what was refused is an event, too. What was done is one where it is done."""
 
+import time
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import structlog
+from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import transaction
 
 from compute import events
 from compute.errors import Problem
 from compute.events import Actor
-from compute.models import VM, Outcome, Snapshot, User
+from compute.models import VM, Event, Outcome, Snapshot, User
+from compute.models.user import ANONYMOUS
+from compute.services import repeats
+
+logger = structlog.get_logger(__name__)
 
 #: Not permitted, and not possible now. Who sends nonsense is no matter for an audit.
 AUDITED = frozenset({403, 409})
 _REACH = ("is_active", "is_staff", "is_superuser")
+#: What an event keeps of a path, and of why something was refused.
+MAX_PATH = 255
+MAX_DETAIL = 1000
+#: Events removed in one statement, and in one run of the job.
+BATCH = 1000
+RUN = 200 * BATCH
 
 
 def refused(
@@ -25,9 +39,18 @@ def refused(
     path: str,
     project_id: UUID | None,
     target: Any = None,
+    route: str = "",
 ) -> None:
-    """Write that somebody was refused; the refused transaction is undone by now."""
+    """Write that somebody was refused; the refused transaction is undone by now.
+
+    The same within a minute is one event; the next one tells how many were left out.
+    ``route`` is what a path is an instance of, where its rest is the client's to make
+    up. Strangers are counted in the log alone: they could fill the table.
+    """
     if problem.status not in AUDITED:
+        return
+    if actor.name == ANONYMOUS:
+        _strangers.add(code=problem.code, path=path[:MAX_PATH], address=actor.address)
         return
     event = events.by(
         actor,
@@ -37,16 +60,62 @@ def refused(
         snapshot=target if isinstance(target, Snapshot) else None,
         data={
             "method": method,
-            "path": path,
+            "path": path[:MAX_PATH],
             "code": problem.code,
-            "detail": problem.detail,
+            "detail": problem.detail[:MAX_DETAIL],
         },
     )
-    if project_id is None:
-        event.save(force_insert=True)
-        return
+    row = target.pk if target is not None else None
+    same = (method, route or event.data["path"], problem.code, project_id, row)
     with transaction.atomic():
-        events.record_all(project_id, [event])
+        left_out = repeats.fold(actor.name, actor.token, *same)
+        if left_out is None:
+            return
+        if left_out:
+            event.data["repeated"] = left_out
+        if project_id is None:
+            event.save(force_insert=True)
+        else:
+            events.record_all(project_id, [event])
+
+
+class _Tally:
+    """Counts what happens and says so at most once in a minute."""
+
+    def __init__(self, line: str) -> None:
+        self._line = line
+        self._count = 0
+        self._quiet_until = 0.0
+
+    def add(self, **last: Any) -> None:
+        self._count += 1
+        now = time.monotonic()
+        if now < self._quiet_until:
+            return
+        count, self._count = self._count, 0
+        self._quiet_until = now + repeats.WINDOW.total_seconds()
+        logger.warning(self._line, count=count, **last)
+
+
+_strangers = _Tally("strangers were refused")
+
+
+def forget_old() -> None:
+    """Remove events that are older than EVENT_RETENTION_DAYS; 0: none.
+
+    In batches, each a transaction of its own: writers wait for milliseconds.
+    """
+    days: int = settings.EVENT_RETENTION_DAYS
+    if not days:
+        return
+    removed = 0
+    while removed < RUN:
+        batch = Event.objects.forget(older_than=timedelta(days=days), limit=BATCH)
+        removed += batch
+        if batch < BATCH:
+            break
+    if removed:
+        logger.info("old events removed", count=removed, days=days)
 
 
 def account(

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from django.contrib.auth import authenticate
+from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
@@ -19,15 +20,18 @@ from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
 
 from compute import events
 from compute.access import Access
+from compute.addresses import network_of
 from compute.errors import TokenExpired, Unauthenticated
 from compute.events import Actor
 from compute.models import Login, LoginKind, Outcome, User
-from compute.services import principals
+from compute.services import guesses, principals, repeats
 
 #: The claim that names the login.
 CLAIM = "login"
 #: What is over is kept so long for operators to look at.
 KEPT = timedelta(days=30)
+#: The newest logins whose networks an account is known to use.
+FAMILIAR = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +50,48 @@ class Tokens:
 def check_password(username: str, password: str, *, actor: Actor) -> User:
     """Return the active user of a name and password, or raise Unauthenticated.
 
-    The answer and the time it takes do not tell whether there is such a user. Who
-    fails leaves an event.
+    Raises RateLimited, without a look at the password, when too many guesses at this
+    account failed. The answer and the time it takes do not tell whether there is such
+    a user.
     """
+    network = network_of(actor.address)
+    guess = guesses.Guess(
+        username, network, is_familiar=lambda: _knows(username, network)
+    )
+    guess.require_patience()
     user = authenticate(username=username, password=password)
     if isinstance(user, User):
+        guess.was_right()
         return user
-    # Names of others only: what somebody types there by mistake may be a password.
-    known = User.objects.filter(username=username).exists()
-    data = {"username": username} if known else {}
-    events.record_outside(
-        "login.failed", actor=actor, outcome=Outcome.FAILED, data=data
-    )
+    guess.was_wrong()
+    _note_failure(username, actor)
     raise Unauthenticated("No active user with this name and password.")
+
+
+def _note_failure(username: str, actor: Actor) -> None:
+    """Leave an event of a failed login: one a minute for each account there is.
+
+    All names that are nobody's count as one, and none of them is written: it may be a
+    password typed by mistake, and anybody could fill the log with them.
+    """
+    is_known = User.objects.filter(username=username).exists()
+    data: dict[str, object] = {"username": username} if is_known else {}
+    with transaction.atomic():
+        left_out = repeats.fold("login.failed", *data.values())
+        if left_out is None:
+            return
+        if left_out:
+            data["repeated"] = left_out
+        events.record_outside(
+            "login.failed", actor=actor, outcome=Outcome.FAILED, data=data
+        )
+
+
+def _knows(username: str, network: str) -> bool:
+    """Whether an account has logged in from a network lately."""
+    recent = Login.objects.filter(user__username=username).order_by("-created_at")
+    addresses = recent.values_list("address", flat=True)[:FAMILIAR]
+    return any(network_of(address) == network for address in addresses if address)
 
 
 def begin(
@@ -163,6 +196,7 @@ def forget_old() -> None:
     now = timezone.now()
     OutstandingToken.objects.filter(expires_at__lte=now).delete()
     Login.objects.filter(expires_at__lte=now - KEPT).delete()
+    Session.objects.filter(expire_date__lte=now).delete()
 
 
 class _RefreshToken(RefreshToken):

@@ -6,6 +6,7 @@ import secrets
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from compute import events
@@ -25,6 +26,8 @@ from compute.services.principals import TokenFound
 
 #: A token that names no end has this one.
 LIFETIME = timedelta(days=90)
+#: What has ended is kept so long for people to look at.
+KEPT = timedelta(days=30)
 #: `last_used_at` is no more exact: a write per request would cost more than the read.
 USE_NOTED_EVERY = timedelta(minutes=1)
 
@@ -84,6 +87,13 @@ def revoke(token: APIToken, *, actor: Actor) -> None:
                 project=token.project,
                 data=_told(token),
             )
+
+
+def forget_old() -> None:
+    """Remove what expired or was revoked long ago; the log has its history."""
+    long_ago = timezone.now() - KEPT
+    ended = Q(expires_at__lte=long_ago) | Q(revoked_at__lte=long_ago)
+    APIToken.objects.filter(ended).delete()
 
 
 def authenticate(secret: str) -> Access:

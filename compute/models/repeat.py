@@ -1,0 +1,20 @@
+"""Repeat: what the log has just told, so that it does not tell it again at once."""
+
+from django.db import models
+from django.utils import timezone
+
+
+class Repeat(models.Model):
+    """One thing that was refused, and how often again since its last event."""
+
+    #: SHA-256 of who did what.
+    digest = models.CharField(max_length=64, primary_key=True)
+    #: When it was told.
+    since = models.DateTimeField(default=timezone.now)
+    count = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        indexes = (models.Index(fields=("since",), name="repeat_by_time"),)
+
+    def __str__(self) -> str:
+        return self.digest
