@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable
 
 import structlog
+from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
 HEADER = "X-Request-ID"
@@ -41,8 +42,10 @@ class RequestIDMiddleware:
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             response = self.get_response(request)
             response.headers[HEADER] = request_id
-            # Probes ask every few seconds; their lines would bury the others.
-            write = logger.debug if request.path.startswith("/health") else logger.info
+            # Probes ask every few seconds, a page asks for ten files; their lines would
+            # bury the others.
+            is_quiet = request.path.startswith(("/health", settings.STATIC_URL))
+            write = logger.debug if is_quiet else logger.info
             write(
                 "request",
                 method=request.method,

@@ -10,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from vmmanager import __version__
 from vmmanager.clouds_url import parse_clouds
+from vmmanager.data_dir import prepare, private_file
 from vmmanager.environment import Environment
 from vmmanager.logs import configure as configure_logs
 from vmmanager.secret_key import check_secret_key, development_secret
@@ -24,11 +25,7 @@ DEBUG: bool = env.bool("DEBUG", default=False)
 
 # --- Where state lives -------------------------------------------------------
 
-DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
-try:
-    DATA_DIR.mkdir(parents=True, exist_ok=True)
-except OSError as error:
-    raise ImproperlyConfigured(f"DATA_DIR cannot be made: {error}") from error
+DATA_DIR = prepare(Path(env.str("DATA_DIR", default=str(BASE_DIR / "var"))).resolve())
 
 # --- Security ----------------------------------------------------------------
 
@@ -112,10 +109,11 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "vmmanager.request_id.RequestIDMiddleware",  # first, so that every answer has an id
+    "vmmanager.caching.CachingMiddleware",  # early, so that every answer says who keeps it
     "csp.middleware.CSPMiddleware",  # early, so that every page has its policy
     "compute.api.middleware.ProblemMiddleware",  # sees every error page of the others
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "vmmanager.static.StaticFilesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -170,6 +168,7 @@ DATABASE: dict[str, Any] = env.db_url(
     "DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'db.sqlite3'}"
 )
 if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
+    private_file(Path(DATABASE["NAME"]))
     # Web threads and worker threads write at once. WAL lets readers go on; IMMEDIATE
     # takes the write lock at BEGIN, where SQLite waits for it (timeout), because a lock
     # upgrade in mid-transaction fails at once.

@@ -13,10 +13,26 @@ from compute.api.problems import NotAuthentic
 from compute.errors import Problem, Unauthenticated
 from compute.models import User
 from compute.models.api_token import SCHEME
+from compute.peers import is_own_process
 from compute.services import logins, tokens
 
-#: A proxy adds these: who is behind it is not at the machine.
-_FORWARDED = ("X-Forwarded-For", "X-Real-Ip", "Forwarded")
+#: How the headers begin that proxies and tunnels add: who is behind one is elsewhere.
+_FORWARDED = (
+    "forwarded",
+    "via",
+    "x-forwarded",
+    "x-real-ip",
+    "x-original-",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-envoy-",
+    "true-client-ip",
+    "cf-",
+    "cdn-loop",
+    "fly-",
+    "ngrok-",
+    "tailscale-",
+)
 
 Authenticated = tuple[Any, Access] | None
 
@@ -53,8 +69,12 @@ class BrowserAuthentication(SessionAuthentication):
 class DevelopmentAuthentication(BaseAuthentication):
     """With DEBUG, who sends nothing from this machine is the demo administrator.
 
-    That needs a loopback address on both sides and no proxy between: neither a page
-    that rebinds a name nor a tunnel makes anybody else one.
+    That needs a loopback address on both sides, the name and port that this server
+    listens on, no trace of a proxy, and on Linux a process of the same user, or of
+    root, at the other end. So neither a page that rebinds a name, nor another user of
+    the machine, nor a tunnel that says what it is makes anybody else one. What remains:
+    a tunnel that a developer starts, that passes bytes on as they come (``ssh -R``) and
+    whose user sends ``Host: localhost:8000``, cannot be told from the developer.
     """
 
     def authenticate(self, request: Request) -> Authenticated:
@@ -70,11 +90,23 @@ class DevelopmentAuthentication(BaseAuthentication):
 
 def is_local(request: Request) -> bool:
     """Whether a request was sent from this machine to this machine by its own name."""
-    if any(name in request.headers for name in _FORWARDED):
+    if any(name.lower().startswith(_FORWARDED) for name in request.headers):
         return False
     try:
         sender = ipaddress.ip_address(request.META.get("REMOTE_ADDR", ""))
     except ValueError:
         return False
-    domain, _ = split_domain_port(request.get_host())
-    return sender.is_loopback and domain in settings.LOOPBACK
+    domain, port = split_domain_port(request.get_host())
+    listens_on: str = request.META.get("SERVER_PORT", "")
+    if not sender.is_loopback or domain not in settings.LOOPBACK:
+        return False
+    return (port or "80") == listens_on and _is_own_process(request, str(sender))
+
+
+def _is_own_process(request: Request, sender: str) -> bool:
+    try:
+        far = sender, int(request.META["REMOTE_PORT"])
+        here = request.META["SERVER_NAME"], int(request.META["SERVER_PORT"])
+    except (KeyError, ValueError):
+        return True  # the server does not tell
+    return is_own_process(far, here) is not False

@@ -242,4 +242,8 @@ class VMViewSet(ResourceViewSet[VM]):
     def console_log(self, request: Request, id: Any) -> Response:
         """Return the end of its serial console. The one read that asks the cloud."""
         lines = whole_number(request, "lines", default=100, highest=MAX_LOG_LINES)
-        return Response({"output": vms.console_log(self.get_object(), lines=lines)})
+        return Response(
+            {"output": vms.console_log(self.get_object(), lines=lines)},
+            # What a VM prints at its first boot may hold passwords.
+            headers={"Cache-Control": "no-store"},
+        )

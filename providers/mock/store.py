@@ -166,6 +166,8 @@ class Store:
 
 def _open(path: Path, patience: float) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
+    # For its owner alone: it holds user data. SQLite would go by the umask.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     connection = sqlite3.connect(
         path,
         timeout=patience,

@@ -263,7 +263,11 @@ def developing(settings: Settings, project: Project) -> None:
     operator()
 
 
-LOCAL: dict[str, Any] = {"REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "localhost:8000"}
+LOCAL: dict[str, Any] = {
+    "REMOTE_ADDR": "127.0.0.1",
+    "HTTP_HOST": "localhost:8000",
+    "SERVER_PORT": "8000",
+}
 
 
 def ask(**environment: Any) -> Any:

@@ -32,7 +32,8 @@ class Command(DaphneRunserver):  # type: ignore[misc]  # daphne is not typed
         _require_loopback(self.addr)
         _require_free_port(self.addr, int(self.port))
         _require_migrated()
-        super().run(**options)
+        # The middleware serves static files in every mode.
+        super().run(**{**options, "use_static_handler": False})
 
     def inner_run(self, *args: Any, **options: Any) -> None:
         # Only the process that serves gets here, not the reloader that watches it.
@@ -55,8 +56,9 @@ class Command(DaphneRunserver):  # type: ignore[misc]  # daphne is not typed
         )
         if settings.DEBUG:
             self.stdout.write(
-                "DEBUG is on: requests from this machine that carry no token act as a "
-                "demo administrator,\nwho may do everything. Others need a token.\n"
+                "DEBUG is on: your own requests on this machine act as a demo "
+                "administrator,\nwho may do everything, unless they carry a token. Put "
+                "no tunnel in front.\n"
             )
         self.stdout.flush()  # also into a pipe or a file, and now
 
