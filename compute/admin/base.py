@@ -91,6 +91,7 @@ def refused(
         path=request.path,
         project_id=project_id,
         target=target,
+        route=match.route if (match := request.resolver_match) else "",
     )
     return refusal(problem)
 

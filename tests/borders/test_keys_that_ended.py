@@ -1,10 +1,16 @@
 """API tokens: what was ended stays so, and a lesser one ends no greater one."""
 
+from datetime import timedelta
 from functools import partial
 
 import pytest
+import time_machine
+from django.contrib.sessions.models import Session
 from django.db import connection
+from django.test import Client
+from django.utils import timezone
 
+from compute import tasks
 from compute.errors import NotFound
 from compute.models import APIToken, Membership, Project, Role, User
 from compute.services import projects, tokens
@@ -112,3 +118,20 @@ def test_a_project_that_is_gone_takes_no_token(shop: Project) -> None:
     projects.delete(shop, actor=ALICE)
     with pytest.raises(NotFound):
         api_token(root, stale, "admin")
+
+
+def test_beat_clears_what_ended_long_ago(
+    admin: User, shop: Project, time_machine: time_machine.TimeMachineFixture
+) -> None:
+    api_token(admin, shop, "reader")
+    kept = api_token(admin, shop, "reader")
+    for token in APIToken.objects.filter(user=admin)[1:]:
+        tokens.revoke(token, actor=ALICE)
+    client = Client()
+    client.force_login(admin)
+    tasks.forget_logins()
+    assert (APIToken.objects.count(), Session.objects.count()) == (2, 1)
+    time_machine.move_to(timezone.now() + timedelta(days=31))
+    tasks.forget_logins()
+    assert (APIToken.objects.count(), Session.objects.count()) == (1, 0)
+    assert Api(kept).get("/vms").status_code == 200

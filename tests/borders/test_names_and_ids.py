@@ -14,7 +14,7 @@ from tests.factories import ImageFactory, MembershipFactory, ProjectFactory
 
 IDS = (
     "8f2d6c1e-6f0c-4c1e-9d0a-3a3f1d1b2c11",
-    "8F2D6C1E6F0C4C1E9D0A3A3F1D1B2C11",
+    "8F2D6C1E6F0C4C1E9D0A3A3F1D1B2C11",  # pragma: allowlist secret
     "{8f2d6c1e-6f0c-4c1e-9d0a-3a3f1d1b2c11}",
     "urn:uuid:8f2d6c1e-6f0c-4c1e-9d0a-3a3f1d1b2c11",
 )

@@ -225,18 +225,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path
 def curl(port: int, path: str, *words: str, user: int | None = None) -> str:
     """Return the status of an answer, or nothing where there was none."""
     url = f"http://127.0.0.1:{port}{path}"
+    told = ["--path-as-is", "-w", "%{http_code}", *words, url]
     answer: Any = subprocess.run(  # noqa: S603  # our own words
-        [
-            "curl",
-            "-s",
-            "-o",
-            "/dev/null",
-            "-w",
-            "%{http_code}",
-            "--path-as-is",
-            *words,
-            url,
-        ],  # noqa: S607
+        ["curl", "-s", "-o", "/dev/null", *told],  # noqa: S607
         capture_output=True,
         text=True,
         check=False,
