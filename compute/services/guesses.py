@@ -48,7 +48,7 @@ class Guess:
         if left or throttling.tally(self._pause, seconds=delay) > 1 or is_new_here:
             wait = left or delay
             problem = RateLimited(
-                f"Too many failed logins. Try again in {wait} seconds.",
+                f"Too many failed logins. Try again in {wait} s.",
                 violated_policies=["auth"],
             )
             problem.retry_after = wait

@@ -175,6 +175,7 @@ def test_the_own_password_is_guessed_no_faster(vera: User) -> None:
     User.objects.filter(pk=vera.pk).update(is_staff=True)
     client = Client(headers={"Accept": "text/html"})
     client.force_login(vera)
+    # pragma: allowlist nextline secret
     form = {"old_password": "wrong", "new_password1": "x", "new_password2": "x"}
     pages = [
         client.post("/admin/password_change/", form).content.decode() for _ in range(8)
