@@ -37,7 +37,9 @@ def private_file(path: Path) -> None:
         if not os.access(path.parent, os.W_OK | os.X_OK):
             raise PermissionError(f"{path.parent} is read-only")
     except OSError as error:
-        raise ImproperlyConfigured(f"DATA_DIR cannot be written to: {error}") from error
+        raise ImproperlyConfigured(
+            f"The folder of the database cannot be written to: {error}"
+        ) from error
 
 
 def _matching(path: Path, patterns: tuple[str, ...]) -> list[Path]:

@@ -168,7 +168,11 @@ class MemberViewSet(OfProjectViewSet):
 
     @extend_schema(request=MemberSet, responses=MemberSerializer)
     def set(self, request: Request, id: Any, username: str) -> Response:
-        """Give a user a role, in place of the one there was."""
+        """Give a user a role, in place of the one there was.
+
+        The username must be exact; one that is nobody's and one of an inactive user
+        are both 404. To give a role requires every permission of it.
+        """
         project, role = self.seen_project(), Role(self.body()["role"])
         self.access.require_grant(role, project.pk)
         user = self.user(username, project)

@@ -80,21 +80,25 @@ def refused(
 
 
 class _Tally:
-    """Counts what happens and says so at most once in a minute."""
+    """Counts what happens, and says how often so far: once a minute, or ten times more.
+
+    So a flood is a few lines, which show how large it is while it lasts.
+    """
 
     def __init__(self, line: str) -> None:
         self._line = line
-        self._count = 0
+        self._total = 0
+        self._told = 0
         self._quiet_until = 0.0
 
     def add(self, **last: Any) -> None:
-        self._count += 1
+        self._total += 1
         now = time.monotonic()
-        if now < self._quiet_until:
+        if now < self._quiet_until and self._total < 10 * self._told:
             return
-        count, self._count = self._count, 0
+        self._told = self._total
         self._quiet_until = now + repeats.WINDOW.total_seconds()
-        logger.warning(self._line, count=count, **last)
+        logger.warning(self._line, total=self._total, **last)
 
 
 _strangers = _Tally("strangers were refused")

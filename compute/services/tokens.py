@@ -43,13 +43,16 @@ def create(
 ) -> tuple[APIToken, str]:
     """Make a token; return it with its secret, which nobody can read again.
 
-    Raises PermissionDenied when the role is above the user's own in the project, and
-    NotFound when the project was deleted.
+    Raises PermissionDenied when the role is above the user's own in the project, or the
+    user is inactive, and NotFound when the project was deleted.
     """
     secret = f"{SCHEME}{secrets.token_urlsafe(32)}"
     with transaction.atomic():
-        # The lock makes it wait for who deletes the project or removes the member, and
-        # the other way round: they revoke every token there is.
+        # The locks make it wait for who closes the account, deletes the project or
+        # removes the member, and the other way round: they revoke every token there is.
+        people = User.objects.select_for_update(no_key=True)
+        if not people.filter(pk=user.pk, is_active=True).exists():
+            raise PermissionDenied("An inactive user has no API tokens.")
         if Project.objects.locked(project.pk) is None:
             raise NotFound("No such project.")
         _require_role(user, project, role)

@@ -52,7 +52,7 @@ def test_strangers_write_no_rows(
         assert answer.status_code == 403
     assert not Event.objects.exists()
     told = [line for line in lines if line["event"] == "strangers were refused"]
-    assert [line["count"] for line in told] == [1]
+    assert [line["total"] for line in told] == [1, 10]
     assert len(told[0]["path"]) == 255
     assert told[0]["address"] == "127.0.0.1"
 
@@ -66,7 +66,7 @@ def test_strangers_are_counted_to_the_last(
     for second in range(130):
         clock[0] = 1000.0 + second
         tally.add()
-    assert [line["count"] for line in lines] == [1, 60, 60]
+    assert [line["total"] for line in lines] == [1, 10, 70, 130]
 
 
 def test_a_line_of_the_log_keeps_the_beginning_of_a_path(
