@@ -22,6 +22,7 @@ from compute.admin import display
 from compute.admin.display import page_url
 from compute.errors import Problem
 from compute.events import Actor
+from compute.expected import VersionIs
 from compute.models import VM, Event, Operation, Project, Snapshot
 from compute.models.permission import PERMISSIONS
 from compute.services import audit
@@ -223,7 +224,7 @@ class EditedAdmin(PageAdmin[Edited]):
             obj,
             actor=actor_of(request),
             changes={name: form.cleaned_data[name] for name in fields},
-            expect=None if version is None else frozenset({version}),
+            expect=None if version is None else VersionIs(version),
         )
 
     def delete_view(

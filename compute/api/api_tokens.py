@@ -84,7 +84,6 @@ class APITokenViewSet(ResourceViewSet[APIToken]):
     queryset = APIToken.objects.none()  # its model, for the schema
     noun = "API token"
     starts_operations = False
-    versioned = False
     serializer_class = APITokenSerializer
     filterset_class = APITokenFilter
     orderings = ("created_at", "name")
@@ -128,5 +127,5 @@ class APITokenViewSet(ResourceViewSet[APIToken]):
 
     def destroy(self, request: Request, id: Any) -> Response:
         """Revoke it: the next request with it is refused."""
-        tokens.revoke(self.get_object(), actor=self.actor)
+        tokens.revoke(self.get_object(), actor=self.actor, expect=self.expect)
         return Response(status=204)

@@ -116,7 +116,6 @@ class OperationViewSet(ResourceViewSet[Operation]):
     serializer_class = OperationSerializer
     filterset_class = OperationFilter
     orderings = ("created_at",)
-    versioned = False
     bodies: ClassVar[Mapping[str, type[Body]]] = {"cancel": NoBody}
 
     def policy_of(self, request: Request) -> str:
@@ -167,7 +166,7 @@ class OperationViewSet(ResourceViewSet[Operation]):
         """Cancel, unless a request with the same key did; say whether one did."""
         actor = self.actor
         key = idempotency.key_of(self.request, actor, project_id=found.project_id)
-        cancel = partial(operations.cancel, found, actor=actor)
+        cancel = partial(operations.cancel, found, actor=actor, expect=self.expect)
         try:
             return keys.once(key, cancel, attrgetter("pk")), False
         except keys.Replayed as first:

@@ -146,7 +146,6 @@ class MemberViewSet(OfProjectViewSet):
 
     queryset = Membership.objects.none()  # its model, for the schema
     noun = "member"
-    versioned = False
     http_method_names = ["get", "head", "put", "delete"]
     serializer_class = MemberSerializer
     orderings = ("created_at",)
@@ -170,7 +169,11 @@ class MemberViewSet(OfProjectViewSet):
         """Give a user a role, in place of the one there was."""
         project, role = self.seen_project(), Role(self.body()["role"])
         member = projects.set_member(
-            project, self.user(user_id), role=role, actor=self.actor
+            project,
+            self.user(user_id),
+            role=role,
+            actor=self.actor,
+            expect=self.expect,
         )
         return self.item(member)
 
@@ -184,7 +187,9 @@ class MemberViewSet(OfProjectViewSet):
         member = found.select_related("user").first()
         if member is None:
             raise NotFound(f"No member {user_id}.")
-        projects.remove_member(project, member.user, actor=self.actor)
+        projects.remove_member(
+            project, member.user, actor=self.actor, expect=self.expect
+        )
         return Response(status=204)
 
     def user(self, user_id: int) -> User:
@@ -240,7 +245,6 @@ class QuotaViewSet(OfProjectViewSet):
 
     queryset = Quota.objects.none()  # its model, for the schema
     noun = "quota"
-    versioned = False
     http_method_names = ["get", "head", "patch"]
     serializer_class = QuotaSerializer
     bodies: ClassVar[Mapping[str, type[Body]]] = {"partial_update": QuotaUpdate}
@@ -256,5 +260,5 @@ class QuotaViewSet(OfProjectViewSet):
         limits = {
             Resource(name): row["limit"] for name, row in body.items() if "limit" in row
         }
-        quotas.update(project, actor=self.actor, limits=limits)
+        quotas.update(project, actor=self.actor, limits=limits, expect=self.expect)
         return self.item(Quota.objects.filter(project=project))

@@ -56,6 +56,13 @@ IF_NONE_MATCH = _header(
     pattern=_TAGS,
 )
 
+IF_NONE_MATCH_OF_WRITES = _header(
+    "If-None-Match",
+    "`*`: 412 if the resource exists; ETags: 412 if it is still one of them.",
+    example='"4"',
+    pattern=_TAGS,
+)
+
 #: Query parameters that are neither filters nor pages.
 QUERY = {
     "include_deleted": OpenApiParameter(
@@ -113,8 +120,8 @@ class AutoSchema(SpectacularAutoSchema):
             parameters.append(PREFER)
         if self.method == "POST":
             parameters.append(IDEMPOTENCY_KEY)
-        if view.versioned and "{id}" in self.path:
-            parameters.append(IF_MATCH)
+        if "{id}" in self.path:
+            parameters += [IF_MATCH, IF_NONE_MATCH_OF_WRITES]
         return parameters
 
     def get_request_serializer(self) -> Any:

@@ -223,7 +223,7 @@ def _add_problems(operation: Operation, path: str, method: str) -> None:
         operation["responses"][str(status)] = {
             "$ref": f"#/components/responses/Problem{status}"
         }
-    if _has_header(operation, "If-None-Match"):
+    if method == "get" and _has_header(operation, "If-None-Match"):
         operation["responses"]["304"] = {"description": "It is still what you have."}
 
 

@@ -25,6 +25,7 @@ from compute.api.problems import (
     respond,
 )
 from compute.errors import NotFound, ValidationError
+from compute.expected import unexpected
 from compute.models import Operation, OperationStatus, Project
 from compute.models.project import DEFAULT_PROJECT_NAME
 from compute.services import idempotency as keys
@@ -57,8 +58,6 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
     noun: ClassVar[str]
     #: Whether its writes take a cloud, and so an operation; else they are done at once.
     starts_operations: ClassVar[bool] = True
-    #: Whether it has a version that If-Match can name.
-    versioned: ClassVar[bool] = True
     #: Action -> the body it takes.
     bodies: ClassVar[Mapping[str, type[Body]]] = {}
     #: Fields a list can be ordered by, and how it is when nobody asks.
@@ -101,9 +100,18 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
         serializer.is_valid(raise_exception=True)
         return dict(serializer.validated_data)
 
-    @property
-    def expect(self) -> frozenset[int] | None:
-        return preconditions.expected_versions(self.request)
+    def expect(self, row: Any) -> None:
+        """Raise PreconditionFailed unless a locked row is as the client knows it."""
+        tag = None if row is None else self.tag_of(row)
+        if not preconditions.are_met(self.request, tag):
+            raise unexpected(row)
+
+    def tag_of(self, row: Any) -> str:
+        """Return the ETag of a row: its version, or else a digest of what it shows."""
+        # By its version without looking at the rest: a VM's snapshots go by the VM's.
+        version = getattr(row, "version", None)
+        known = self.shown(row) if version is None else {"version": version}
+        return preconditions.tag_of(known)
 
     # Who may
 
@@ -205,11 +213,7 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
     def item(self, resource: Any, *, status: int = 200) -> Response:
         """Answer with one resource and its ETag."""
         body = self.shown(resource)
-        etag = (
-            preconditions.version_tag(body["version"])
-            if "version" in body
-            else preconditions.digest_tag(body)
-        )
+        etag = preconditions.tag_of(body)
         if self.request.method in ("GET", "HEAD") and preconditions.is_unchanged(
             self.request, etag
         ):

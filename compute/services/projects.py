@@ -7,8 +7,9 @@ from django.db import IntegrityError, transaction
 from compute import events
 from compute.errors import LastAdmin, NameConflict, NotFound, ResourceInUse
 from compute.events import Actor
+from compute.expected import Expect, check_expected
 from compute.models import APIToken, Membership, Project, Role, User
-from compute.services import outbox, quotas, tokens
+from compute.services import quotas, tokens
 
 #: What `update` may change.
 EDITABLE = frozenset({"name", "description"})
@@ -38,7 +39,7 @@ def update(
     *,
     actor: Actor,
     changes: Mapping[str, str],
-    expect: frozenset[int] | None = None,
+    expect: Expect = None,
 ) -> Project:
     """Change its name or description.
 
@@ -49,7 +50,7 @@ def update(
         raise ValueError(f"not editable: {', '.join(sorted(unknown))}")
     with transaction.atomic():
         project = _lock(project)
-        outbox.check_expected(project, expect)
+        check_expected(project, expect)
         changed = {
             name: [getattr(project, name), value]
             for name, value in changes.items()
@@ -66,9 +67,7 @@ def update(
     return project
 
 
-def delete(
-    project: Project, *, actor: Actor, expect: frozenset[int] | None = None
-) -> None:
+def delete(project: Project, *, actor: Actor, expect: Expect = None) -> None:
     """Delete a project that holds nothing; its row and its history stay.
 
     Its members leave it and its tokens are revoked. Raises ResourceInUse while it has
@@ -77,7 +76,7 @@ def delete(
     with transaction.atomic():
         quotas.close_for(project)
         project = _lock(project)
-        outbox.check_expected(project, expect)
+        check_expected(project, expect)
         if project.is_default:
             raise ResourceInUse("The default project takes what names none: it stays.")
         held = {
@@ -97,7 +96,9 @@ def delete(
         events.record("project.deleted", actor=actor, project=project)
 
 
-def set_member(project: Project, user: User, *, role: Role, actor: Actor) -> Membership:
+def set_member(
+    project: Project, user: User, *, role: Role, actor: Actor, expect: Expect = None
+) -> Membership:
     """Give a user a role in a project, in place of the one it may have.
 
     Raises LastAdmin when the project's only admin would be none any more.
@@ -105,6 +106,7 @@ def set_member(project: Project, user: User, *, role: Role, actor: Actor) -> Mem
     with transaction.atomic():
         project = _lock(project)
         known = Membership.objects.filter(project=project, user=user).first()
+        check_expected(known, expect)
         if known is None:
             made = Membership.objects.create(project=project, user=user, role=role)
             _record_member("added", made, actor=actor, role=role)
@@ -117,13 +119,16 @@ def set_member(project: Project, user: User, *, role: Role, actor: Actor) -> Mem
     return known
 
 
-def remove_member(project: Project, user: User, *, actor: Actor) -> None:
+def remove_member(
+    project: Project, user: User, *, actor: Actor, expect: Expect = None
+) -> None:
     """Take a user out of a project. Raises LastAdmin, and NotFound for a stranger."""
     with transaction.atomic():
         project = _lock(project)
         known = Membership.objects.filter(project=project, user=user).first()
         if known is None:
             raise NotFound(f"No member {user.pk}.")
+        check_expected(known, expect)
         _keep_an_admin(known)
         known.delete()
         _record_member("removed", known, actor=actor, role=known.role)

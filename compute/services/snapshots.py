@@ -15,6 +15,7 @@ from django_fsm import can_proceed
 from compute import events
 from compute.errors import InvalidTransition, NotFound, OpenStackError
 from compute.events import SYSTEM, Actor
+from compute.expected import Expect, check_expected
 from compute.models import (
     VM,
     Image,
@@ -57,7 +58,7 @@ def create(
     name: str,
     description: str = "",
     labels: Mapping[str, str] | None = None,
-    expect: frozenset[int] | None = None,
+    expect: Expect = None,
 ) -> Snapshot:
     """Ask for a snapshot of a VM; no other action is accepted until it ends."""
     with transaction.atomic():
@@ -99,7 +100,7 @@ def update(
     *,
     actor: Actor,
     changes: Mapping[str, Any],
-    expect: frozenset[int] | None = None,
+    expect: Expect = None,
 ) -> Snapshot:
     """Change what is ours alone: name, description, labels."""
     unknown = changes.keys() - EDITABLE
@@ -107,7 +108,7 @@ def update(
         raise ValueError(f"not editable: {', '.join(sorted(unknown))}")
     with transaction.atomic():
         snapshot = _lock(snapshot)
-        outbox.check_expected(snapshot, expect)
+        check_expected(snapshot, expect)
         changed = {
             name: [getattr(snapshot, name), value]
             for name, value in changes.items()
@@ -128,13 +129,11 @@ def update(
     return snapshot
 
 
-def delete(
-    snapshot: Snapshot, *, actor: Actor, expect: frozenset[int] | None = None
-) -> Snapshot:
+def delete(snapshot: Snapshot, *, actor: Actor, expect: Expect = None) -> Snapshot:
     """Delete a snapshot: its image goes, the row stays as DELETED."""
     with transaction.atomic():
         snapshot = _lock(snapshot)
-        outbox.check_expected(snapshot, expect)
+        check_expected(snapshot, expect)
         outbox.check_free(snapshot)
         if not can_proceed(snapshot.remove):
             raise InvalidTransition(

@@ -12,6 +12,7 @@ from compute import events
 from compute.access import Access, Grant, TokenUsed
 from compute.errors import PermissionDenied, TokenExpired, Unauthenticated
 from compute.events import Actor
+from compute.expected import Expect, check_expected
 from compute.models import APIToken, Membership, Project, Role, User
 from compute.models.api_token import PREFIX_LENGTH, SCHEME
 from compute.models.permission import PERMISSIONS
@@ -59,11 +60,13 @@ def create(
     return token, secret
 
 
-def revoke(token: APIToken, *, actor: Actor) -> None:
+def revoke(token: APIToken, *, actor: Actor, expect: Expect = None) -> None:
     """End a token: the next request with it is refused. Repeatable."""
     with transaction.atomic():
         now = timezone.now()
-        if APIToken.objects.alive().filter(pk=token.pk).update(revoked_at=now):
+        alive = APIToken.objects.alive().filter(pk=token.pk)
+        check_expected(alive.select_for_update(no_key=True).first(), expect)
+        if alive.update(revoked_at=now):
             events.record(
                 "api-token.revoked",
                 actor=actor,

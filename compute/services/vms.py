@@ -20,6 +20,7 @@ from compute.errors import (
     from_provider,
 )
 from compute.events import Actor
+from compute.expected import Expect, check_expected
 from compute.models import (
     VM,
     OperationType,
@@ -119,7 +120,7 @@ def update(
     *,
     actor: Actor,
     changes: Mapping[str, Any],
-    expect: frozenset[int] | None = None,
+    expect: Expect = None,
 ) -> VM:
     """Change what is ours alone: name, description, labels, delete_protection."""
     unknown = changes.keys() - EDITABLE
@@ -127,7 +128,7 @@ def update(
         raise ValueError(f"not editable: {', '.join(sorted(unknown))}")
     with transaction.atomic():
         vm = lock(vm)
-        outbox.check_expected(vm, expect)
+        check_expected(vm, expect)
         before = {name: getattr(vm, name) for name in changes}
         changed = {
             name: [before[name], value]
@@ -143,12 +144,12 @@ def update(
     return vm
 
 
-def start(vm: VM, *, actor: Actor, expect: frozenset[int] | None = None) -> VM:
+def start(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
     """Power on a SHUTOFF VM."""
     return _request(vm, "start", OperationType.VM_START, actor=actor, expect=expect)
 
 
-def stop(vm: VM, *, actor: Actor, expect: frozenset[int] | None = None) -> VM:
+def stop(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
     """Power off an ACTIVE VM."""
     return _request(vm, "stop", OperationType.VM_STOP, actor=actor, expect=expect)
 
@@ -158,7 +159,7 @@ def reboot(
     *,
     type: RebootType = RebootType.SOFT,
     actor: Actor,
-    expect: frozenset[int] | None = None,
+    expect: Expect = None,
 ) -> VM:
     """Reboot a VM: SOFT asks the guest, HARD cuts the power and leads out of ERROR."""
     return _request(
@@ -171,9 +172,7 @@ def reboot(
     )
 
 
-def resize(
-    vm: VM, *, flavor: str, actor: Actor, expect: frozenset[int] | None = None
-) -> VM:
+def resize(vm: VM, *, flavor: str, actor: Actor, expect: Expect = None) -> VM:
     """Give a VM another flavor; a VM that was off comes back on."""
     with transaction.atomic():
         vm = lock(vm)
@@ -207,9 +206,7 @@ def resize(
         )
 
 
-def rebuild(
-    vm: VM, *, image: str, actor: Actor, expect: frozenset[int] | None = None
-) -> VM:
+def rebuild(vm: VM, *, image: str, actor: Actor, expect: Expect = None) -> VM:
     """Replace a VM's disk by an image; a VM that was off stays off."""
     with transaction.atomic():
         vm = lock(vm)
@@ -231,9 +228,7 @@ def rebuild(
         )
 
 
-def restore(
-    vm: VM, *, snapshot: str, actor: Actor, expect: frozenset[int] | None = None
-) -> VM:
+def restore(vm: VM, *, snapshot: str, actor: Actor, expect: Expect = None) -> VM:
     """Rebuild a VM from a snapshot of its own."""
     with transaction.atomic():
         vm = lock(vm)
@@ -250,51 +245,51 @@ def restore(
         )
 
 
-def pause(vm: VM, *, actor: Actor, expect: frozenset[int] | None = None) -> VM:
+def pause(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
     """Freeze an ACTIVE VM in memory."""
     return _request(vm, "pause", OperationType.VM_PAUSE, actor=actor, expect=expect)
 
 
-def unpause(vm: VM, *, actor: Actor, expect: frozenset[int] | None = None) -> VM:
+def unpause(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
     """Continue a PAUSED VM."""
     return _request(vm, "unpause", OperationType.VM_UNPAUSE, actor=actor, expect=expect)
 
 
-def suspend(vm: VM, *, actor: Actor, expect: frozenset[int] | None = None) -> VM:
+def suspend(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
     """Save an ACTIVE VM's memory to disk and turn it off."""
     return _request(vm, "suspend", OperationType.VM_SUSPEND, actor=actor, expect=expect)
 
 
-def resume(vm: VM, *, actor: Actor, expect: frozenset[int] | None = None) -> VM:
+def resume(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
     """Continue a SUSPENDED VM."""
     return _request(vm, "resume", OperationType.VM_RESUME, actor=actor, expect=expect)
 
 
-def shelve(vm: VM, *, actor: Actor, expect: frozenset[int] | None = None) -> VM:
+def shelve(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
     """Keep a VM as an image only, without a host."""
     return _request(vm, "shelve", OperationType.VM_SHELVE, actor=actor, expect=expect)
 
 
-def unshelve(vm: VM, *, actor: Actor, expect: frozenset[int] | None = None) -> VM:
+def unshelve(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
     """Bring a SHELVED_OFFLOADED VM back."""
     return _request(
         vm, "unshelve", OperationType.VM_UNSHELVE, actor=actor, expect=expect
     )
 
 
-def rescue(vm: VM, *, actor: Actor, expect: frozenset[int] | None = None) -> VM:
+def rescue(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
     """Boot a VM from a rescue image, its own disk attached."""
     return _request(vm, "rescue", OperationType.VM_RESCUE, actor=actor, expect=expect)
 
 
-def unrescue(vm: VM, *, actor: Actor, expect: frozenset[int] | None = None) -> VM:
+def unrescue(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
     """End the rescue of a VM."""
     return _request(
         vm, "unrescue", OperationType.VM_UNRESCUE, actor=actor, expect=expect
     )
 
 
-def delete(vm: VM, *, actor: Actor, expect: frozenset[int] | None = None) -> VM:
+def delete(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
     """Delete a VM: the server goes, the row stays as DELETED.
 
     Raises DeleteProtected while ``delete_protection`` is on.
@@ -328,7 +323,7 @@ def _request(
     type: OperationType,
     *,
     actor: Actor,
-    expect: frozenset[int] | None,
+    expect: Expect,
     params: Mapping[str, Any] | None = None,
 ) -> VM:
     with transaction.atomic():
@@ -354,9 +349,9 @@ def lock(vm: VM) -> VM:
     return found
 
 
-def check(vm: VM, method: str, *, expect: frozenset[int] | None) -> None:
+def check(vm: VM, method: str, *, expect: Expect) -> None:
     """Raise unless a locked VM permits the transition and has the expected version."""
-    outbox.check_expected(vm, expect)
+    check_expected(vm, expect)
     outbox.check_free(vm)
     if not can_proceed(getattr(vm, method)):
         action = VERBS[method].action
