@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from compute.api import filters
-from compute.api.fields import Body, Line, Word
+from compute.api.fields import Body, Id, Name, Time, Word
 from compute.api.viewset import ResourceViewSet
 from compute.errors import PermissionDenied
 from compute.models import APIToken, Role
@@ -53,8 +53,8 @@ class APITokenSerializer(serializers.Serializer[APIToken]):
 
 
 class APITokenCreate(Body):
-    name = Line(help_text="What it is for.")
-    project = serializers.UUIDField(
+    name = Name()
+    project = Id(
         required=False, help_text="Your only one, or the default one, if not given."
     )
     role = Word(
@@ -62,16 +62,11 @@ class APITokenCreate(Body):
         default=Role.READER.value,
         help_text="At most your own in the project.",
     )
-    expires_at = serializers.DateTimeField(
+    expires_at = Time(
         required=False,
         allow_null=True,
         help_text="In 90 days if not given; null: never.",
     )
-
-    def validate_expires_at(self, value: Any) -> Any:
-        if value is not None and value <= timezone.now():
-            raise serializers.ValidationError("Must be in the future.", code="past")
-        return value
 
 
 class APITokenFilter(filters.NamedFilterSet):

@@ -1,18 +1,18 @@
 """Query parameters of lists: comma = OR, and nothing unknown or empty."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import django_filters
 from django import forms
 from django.db.models import Model, Q, QuerySet
-from django.utils.dateparse import parse_datetime
 from django_filters.rest_framework import DjangoFilterBackend, FilterSet
 from drf_spectacular.utils import extend_schema_field
 
 from compute.api import label_selector
+from compute.api.fields import NO_TIME, read_time
 from compute.errors import ValidationError
 from compute.models.search import has_address, id_prefix
 
@@ -85,23 +85,13 @@ class Text(django_filters.CharFilter):
 
 
 class TimeField(forms.Field):
-    """RFC 3339, with its offset: a bare time would mean something else elsewhere."""
-
-    default_error_messages = {
-        "invalid": "Must be a time like 2026-11-23T10:00:00Z.",
-    }
-
     def to_python(self, value: str | None) -> datetime | None:
         if value is None or value == "":
             return None
         try:
-            time = parse_datetime(value.upper())
-            # At the ends of the calendar there is no such time in UTC.
-            if time is not None and time.tzinfo is not None:
-                return time.astimezone(UTC)
-        except (ValueError, OverflowError):
-            pass
-        raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
+            return read_time(value)
+        except ValueError as error:
+            raise forms.ValidationError(NO_TIME, code="invalid") from error
 
 
 @extend_schema_field({"type": "string", "format": "date-time"})

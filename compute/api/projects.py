@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from compute.api import filters
-from compute.api.fields import Body, Line, Lines, NoBody, Word
+from compute.api.fields import Body, Lines, Name, NoBody, Whole, Word
 from compute.api.viewset import ResourceViewSet
 from compute.errors import NotFound
 from compute.models import Membership, Project, Quota, Resource, Role, User
@@ -46,14 +46,14 @@ class ProjectSerializer(serializers.Serializer[Project]):
 
 
 class ProjectCreate(Body):
-    name = Line(help_text="1 to 255 characters, no space at either end.")
+    name = Name()
     description = Lines(required=False, max_length=MAX_DESCRIPTION)
 
 
 class ProjectUpdate(Body):
     """Fields that are left out stay."""
 
-    name = Line(required=False)
+    name = Name(required=False)
     description = Lines(required=False, max_length=MAX_DESCRIPTION)
 
 
@@ -225,7 +225,7 @@ class QuotaSerializer(serializers.Serializer[Any]):
 
 
 class Limit(Body):
-    limit = serializers.IntegerField(
+    limit = Whole(
         min_value=0, max_value=MAX_LIMIT, allow_null=True, help_text="null: none."
     )
 

@@ -6,7 +6,7 @@ from drf_spectacular.openapi import AutoSchema as SpectacularAutoSchema
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 
 from compute.api import idempotency
-from compute.api.fields import Body, NoBody
+from compute.api.fields import Body, Lines, NoBody
 from compute.api.viewset import ACTION_NAMES, ResourceViewSet
 
 #: Writes that change rows and nothing else, so there is no operation to wait for.
@@ -136,6 +136,13 @@ class AutoSchema(SpectacularAutoSchema):
         if not view.starts_operations:
             return {201: shown} if view.action == "create" else {204: None}
         return {201 if view.action == "create" else 200: shown, 202: shown}
+
+    def _insert_field_validators(self, field: Any, schema: Any) -> None:
+        super()._insert_field_validators(field, schema)  # type: ignore[no-untyped-call]  # drf-spectacular is typed in part
+        if isinstance(field, Lines):
+            # Their pattern allows an empty text by itself: of two alternatives both
+            # would match, and oneOf forbids that.
+            schema.update(schema.pop("oneOf")[0])
 
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:
         schema = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]  # drf-spectacular is typed in part

@@ -6,6 +6,7 @@ from typing import Any
 from compute.api.filters import MAX_VALUES
 from compute.api.problems import CONTENT_TYPE, registry
 from compute.api.schema_examples import EXAMPLES
+from compute.models.limits import MAX_NAME, NAME
 
 Operation = dict[str, Any]
 
@@ -102,6 +103,16 @@ PROBLEM = {
     "additionalProperties": True,
 }
 
+NAME_SCHEMA = {
+    "type": "string",
+    "description": "What Nova and Glance take as a name: no character that is invisible "
+    "or beyond U+FFFF, as most emoji are, and no space at either end.",
+    "minLength": 1,
+    "maxLength": MAX_NAME,
+    "pattern": NAME.replace(r"\A", "^").replace(r"\Z", "$"),
+    "example": "web-1",
+}
+
 #: On every answer of the API, but for /health.
 LIMITS = ("RateLimit-Policy", "RateLimit")
 
@@ -144,7 +155,7 @@ def complete(
 ) -> dict[str, Any]:
     """Add what all operations share; drf-spectacular calls it with the whole schema."""
     components = result.setdefault("components", {})
-    components["schemas"]["Problem"] = PROBLEM
+    components["schemas"] |= {"Problem": PROBLEM, "Name": NAME_SCHEMA}
     components["headers"] = {
         name: {"description": text, "schema": {"type": "string"}, "example": example}
         for name, (text, example) in HEADERS.items()

@@ -9,7 +9,7 @@ from compute.errors import LastAdmin, NameConflict, NotFound, ResourceInUse
 from compute.events import Actor
 from compute.expected import Expect, check_expected
 from compute.models import APIToken, Membership, Project, Role, User
-from compute.services import quotas, tokens
+from compute.services import fields, quotas, tokens
 
 #: What `update` may change.
 EDITABLE = frozenset({"name", "description"})
@@ -24,6 +24,7 @@ def create(
     """
     with transaction.atomic():
         project = Project(name=name, description=description)
+        fields.check(project, "name", "description")
         _save_named(project)
         quotas.open_for(project)
         events.record(
@@ -62,6 +63,7 @@ def update(
             raise ResourceInUse("The default project keeps its name.")
         for name in changed:
             setattr(project, name, changes[name])
+        fields.check(project, *changed)
         _save_named(project, *changed)
         events.record("project.updated", actor=actor, project=project, data=changed)
     return project

@@ -16,6 +16,7 @@ from compute.events import Actor
 from compute.expected import Expect, check_expected
 from compute.models import VM, Project, Quota, Resource
 from compute.models.quota import in_use
+from compute.services import fields
 
 #: Resource -> how much of it.
 Amounts = Mapping[Resource, int]
@@ -151,6 +152,7 @@ def update(
             if row.limit != limit:
                 changed[row.resource] = [row.limit, limit]
                 row.limit = limit
+                fields.check(row, "limit", pointer=f"#/{row.resource}/{{}}")
                 row.save(update_fields=["limit"])
         if changed:
             events.record("quota.updated", actor=actor, project=project, data=changed)

@@ -25,7 +25,7 @@ from compute.models import (
     Snapshot,
     SnapshotStatus,
 )
-from compute.services import calls, observed, outbox, quotas, vms
+from compute.services import calls, fields, observed, outbox, quotas, vms
 from compute.services.outbox import (
     OUTCOME_STATUSES,
     Again,
@@ -65,8 +65,7 @@ def create(
         vm = vms.lock(vm)
         vms.check(vm, "snapshot", expect=expect)
         vm.snapshot()
-        quotas.reserve(vm.project_id, {Resource.SNAPSHOTS: 1})
-        snapshot: Snapshot = Snapshot.objects.create(
+        snapshot: Snapshot = Snapshot(
             project_id=vm.project_id,
             cloud=vm.cloud,
             vm=vm,
@@ -74,6 +73,9 @@ def create(
             description=description,
             labels=dict(labels or {}),
         )
+        fields.check(snapshot, "name", "description", "labels")
+        quotas.reserve(vm.project_id, {Resource.SNAPSHOTS: 1})
+        snapshot.save(force_insert=True)
         operation = outbox.submit(
             OperationType.SNAPSHOT_CREATE,
             actor=actor,
@@ -118,6 +120,7 @@ def update(
             return snapshot
         for name in changed:
             setattr(snapshot, name, changes[name])
+        fields.check(snapshot, *changed)
         snapshot.save_changes(*changed)
         events.record(
             "snapshot.updated",

@@ -10,13 +10,18 @@ from django.utils import timezone
 
 from compute import events
 from compute.access import Access, Grant, TokenUsed
-from compute.errors import PermissionDenied, TokenExpired, Unauthenticated
+from compute.errors import (
+    PermissionDenied,
+    TokenExpired,
+    Unauthenticated,
+    ValidationError,
+)
 from compute.events import Actor
 from compute.expected import Expect, check_expected
 from compute.models import APIToken, Membership, Project, Role, User
 from compute.models.api_token import PREFIX_LENGTH, SCHEME
 from compute.models.permission import PERMISSIONS
-from compute.services import principals
+from compute.services import fields, principals
 from compute.services.principals import TokenFound
 
 #: A token that names no end has this one.
@@ -45,7 +50,7 @@ def create(
         raise PermissionDenied(f"A token cannot have the role {role}: you do not.")
     secret = f"{SCHEME}{secrets.token_urlsafe(32)}"
     with transaction.atomic():
-        token: APIToken = APIToken.objects.create(
+        token: APIToken = APIToken(
             user=user,
             project=project,
             role=role,
@@ -54,10 +59,26 @@ def create(
             digest=_digest(secret),
             expires_at=expires_at,
         )
+        fields.check(token, "name", "role")
+        _require_future(expires_at)
+        token.save(force_insert=True)
         events.record(
             "api-token.created", actor=actor, project=project, data=_told(token)
         )
     return token, secret
+
+
+def _require_future(expires_at: datetime | None) -> None:
+    if expires_at is not None and expires_at <= timezone.now():
+        raise ValidationError(
+            [
+                {
+                    "pointer": "#/expires_at",
+                    "code": "past",
+                    "detail": "Must be in the future.",
+                }
+            ]
+        )
 
 
 def revoke(token: APIToken, *, actor: Actor, expect: Expect = None) -> None:

@@ -31,7 +31,7 @@ from compute.models import (
     VMStatus,
 )
 from compute.models.vm import VERBS
-from compute.services import catalog, outbox, quotas
+from compute.services import catalog, fields, outbox, quotas
 from providers.errors import Conflict, ProviderError
 
 
@@ -96,6 +96,7 @@ def create(
             ram_mb=size.ram_mb,
             disk_gb=size.disk_gb,
         )
+        fields.check(vm, "name", "description", "labels", "delete_protection")
         quotas.reserve(project.pk, quotas.held_by(vm))
         vm.save(force_insert=True)
         operation = outbox.submit(
@@ -139,6 +140,7 @@ def update(
             return vm
         for name in changed:
             setattr(vm, name, changes[name])
+        fields.check(vm, *changed)
         vm.save_changes(*changed)
         events.record("vm.updated", actor=actor, vm=vm, data=changed)
     return vm
