@@ -21,23 +21,26 @@ Entry = TypeVar("Entry", Flavor, Image)
 
 def flavor(reference: str, *, cloud: str) -> Flavor:
     """Return the offered flavor a client names, or raise ValidationError."""
-    found = Flavor.objects.offered().filter(by_reference(reference), cloud=cloud)
-    return _only(list(found[:2]), noun="flavor", reference=reference)
+    offered = Flavor.objects.offered().filter(cloud=cloud)
+    return _only(offered, noun="flavor", reference=reference)
 
 
 def image(reference: str, *, cloud: str, project: Project) -> Image:
     """Return the image a client names if the project may use it, or raise."""
-    found = Image.objects.offered().filter(
-        by_reference(reference), Q(project=None) | Q(project=project), cloud=cloud
+    usable = Image.objects.offered().filter(
+        Q(project=None) | Q(project=project), cloud=cloud
     )
-    return _only(list(found[:2]), noun="image", reference=reference)
+    return _only(usable, noun="image", reference=reference)
 
 
-def _only(found: list[Entry], *, noun: str, reference: str) -> Entry:
+def _only(rows: QuerySet[Entry], *, noun: str, reference: str) -> Entry:
+    """Return the one row of a reference; an id is never taken for a name."""
+    named = list(rows.filter(by_reference(reference)))
+    found = [row for row in named if row.has_id(reference)] or named
     if len(found) == 1:
         return found[0]
     code, detail = (
-        ("ambiguous", f"Several {noun}s are called {reference}; give an id.")
+        ("ambiguous", f"{len(found)} {noun}s have that name; give an id.")
         if found
         else ("does_not_exist", f"No {noun} {reference}.")
     )

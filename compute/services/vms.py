@@ -408,17 +408,20 @@ def _begin(
 
 
 def _own_snapshot(vm: VM, reference: str) -> Snapshot:
-    # Locked: its deletion must not begin meanwhile.
+    """Return the snapshot that a client names by id or name, locked.
+
+    Its deletion must not begin meanwhile. Of several by one name none is taken: a
+    restore wipes the disk.
+    """
     available = vm.snapshots.alive().filter(status=SnapshotStatus.AVAILABLE)
-    for snapshot in available.select_for_update(no_key=True):
-        if reference in (str(snapshot.pk), snapshot.name):
-            return snapshot
-    raise ValidationError(
-        [
-            {
-                "pointer": "#/snapshot",
-                "code": "does_not_exist",
-                "detail": f"This VM has no available snapshot {reference}.",
-            }
-        ]
+    locked = available.select_for_update(no_key=True)
+    by_id = [snapshot for snapshot in locked if str(snapshot.pk) == reference]
+    found = by_id or [snapshot for snapshot in locked if snapshot.name == reference]
+    if len(found) == 1:
+        return found[0]
+    code, detail = (
+        ("ambiguous", f"{len(found)} snapshots of this VM have that name; give an id.")
+        if found
+        else ("does_not_exist", f"This VM has no available snapshot {reference}.")
     )
+    raise ValidationError([{"pointer": "#/snapshot", "code": code, "detail": detail}])
