@@ -32,6 +32,8 @@ _TIME = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?"
     r"([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
+#: The one form in which the API writes ids.
+NO_ID = "Must be a UUID like 8f2d6c1e-6f0c-4c1e-9d0a-3a3f1d1b2c11."
 UUID_TEXT = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 
 
@@ -110,11 +112,9 @@ class Whole(serializers.IntegerField):
 
 
 class Id(serializers.UUIDField):
-    """A UUID as text, in the one form that the API writes."""
+    """A UUID as text."""
 
-    default_error_messages = {
-        "invalid": "Must be a UUID like 8f2d6c1e-6f0c-4c1e-9d0a-3a3f1d1b2c11."
-    }
+    default_error_messages = {"invalid": NO_ID}
 
     def to_internal_value(self, data: Any) -> UUID:
         if not isinstance(data, str) or not re.fullmatch(UUID_TEXT, data):
