@@ -39,7 +39,9 @@ PREFER = _header(
 IDEMPOTENCY_KEY = _header(
     idempotency.HEADER,
     "A name of your choice for this request. Sent again within 24 hours it starts "
-    "nothing new, and tells what became of the first; with another body it is 422.",
+    "nothing new, and tells what became of the first: the problem it ended with, or else "
+    "the resource as it is now, which is 404 once it has been deleted. With another body "
+    "it is 422.",
     example="6f1c0f0e-0b7e-4b6e-9d0a-3a3f1d1b2c11",
     pattern=idempotency.PATTERN,
 )

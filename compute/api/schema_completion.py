@@ -245,7 +245,8 @@ def _problem_statuses(operation: Operation, path: str, method: str) -> set[int]:
     asks_cloud = path.endswith("/console-log")
     return {
         *(400, 405, 406, 500),
-        *((404,) if "{" in path else ()),
+        # Of a request that is sent again: what the first one made is gone.
+        *((404,) if "{" in path or _has_header(operation, "Idempotency-Key") else ()),
         *((429,) if guarded else ()),
         # A login is told so when its password is wrong.
         *((401,) if secured or "/auth/" in path else ()),

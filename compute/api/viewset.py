@@ -234,9 +234,11 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
         try:
             return self.answer(prefer.submit(self.request, keyed), created=created)
         except keys.Replayed as first:
+            self.note_replay()
             outcome = prefer.again(self.request, first.operation)
         response = self.answer(outcome, created=created)
-        response.headers["Idempotent-Replayed"] = "true"
+        if response.status_code < 400:
+            self.remaining(outcome.resource.pk)
         return response
 
     def made(self, call: Callable[[], M], *, project_id: UUID | None) -> Response:
@@ -245,16 +247,31 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
         With an Idempotency-Key that was sent before, the row as it is now.
         """
         key = idempotency.key_of(self.request, self.actor, project_id=project_id)
-        replayed = False
         try:
             row = keys.once_made(key, call, attrgetter("pk"))
         except keys.AlreadyMade as first:
-            row, replayed = self._first(self.get_queryset(), first.resource_id), True
+            self.note_replay()
+            row = self.remaining(first.resource_id)
         response = self.item(row, status=201)
         response.headers["Location"] = self.url(self.slug, row.pk)
-        if replayed:
-            response.headers["Idempotent-Replayed"] = "true"
         return response
+
+    # A request that was sent before. It is told how the first one ended: the problem if
+    # it failed, else what it made or changed, as a GET would show it now.
+
+    def note_replay(self) -> None:
+        """Mark the answer, whatever it will be, as one to a repeated request."""
+        self.headers["Idempotent-Replayed"] = "true"
+
+    def remaining(self, id: UUID) -> Any:
+        """Return what the first request made, or raise NotFound if it is gone."""
+        found = self.get_queryset().filter(pk=id).first()
+        if found is None:
+            raise NotFound(
+                f"The first request with this Idempotency-Key made or changed the "
+                f"{self.noun} {id}, which has been deleted since."
+            )
+        return found
 
     def answer(self, outcome: prefer.Outcome[Any], *, created: bool) -> Response:
         """Return what a write has come to."""
