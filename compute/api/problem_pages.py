@@ -4,7 +4,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from compute.api.problems import is_browser, registry
-from compute.api.renderers import dumps
+from compute.api.renderers import answer
 from compute.errors import Problem
 
 #: Code -> what happened, and what to do about it.
@@ -95,4 +95,4 @@ def _row(problem: type[Problem]) -> dict[str, object]:
 
 
 def _json(data: object) -> HttpResponse:
-    return HttpResponse(dumps(data), content_type="application/json")
+    return HttpResponse(answer(data), content_type="application/json")

@@ -25,6 +25,11 @@ def dumps(data: Any, *, indent: bool = False) -> bytes:
     )
 
 
+def answer(data: Any) -> bytes:
+    """Return the body of an answer: a line, which leaves a terminal's prompt alone."""
+    return orjson.dumps(data, default=str, option=_OPTIONS | orjson.OPT_APPEND_NEWLINE)
+
+
 #: What the browsable API shows at the top of every page, and the route behind it.
 NAVIGATION = (
     ("VMs", "vm-list"),
@@ -48,9 +53,7 @@ class JSONRenderer(BaseRenderer):
         accepted_media_type: str | None = None,
         renderer_context: Mapping[str, Any] | None = None,
     ) -> bytes:
-        if data is None:
-            return b""
-        return dumps(data, indent=bool((renderer_context or {}).get("indent")))
+        return b"" if data is None else answer(data)
 
 
 class HTMLRenderer(BrowsableAPIRenderer):
