@@ -39,8 +39,11 @@ class RequestIDMiddleware:
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             response = self.get_response(request)
             response.headers[HEADER] = request_id
-            # Probes ask every few seconds; their lines would bury the others.
-            write = logger.debug if request.path.startswith("/health") else logger.info
+            # Probes ask every few seconds; their lines would bury the others, unless
+            # one tells of a failure.
+            is_probe = request.path.startswith("/health")
+            quiet = is_probe and response.status_code < 400
+            write = logger.debug if quiet else logger.info
             write(
                 "request",
                 method=request.method,

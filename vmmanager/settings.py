@@ -340,6 +340,7 @@ LANGUAGE_CODE = "en-us"
 USE_I18N = False
 USE_TZ = True
 TIME_ZONE = "UTC"
+FORMAT_MODULE_PATH = "vmmanager.formats"
 
 # --- Static files ------------------------------------------------------------
 

@@ -127,8 +127,13 @@ def test_a_name_with_symbols_is_kept_as_it_is(operator: Operator) -> None:
     assert vm.name == "web ☃ <b>"
 
 
-def test_a_deleted_vm_is_not_changed(operator: Operator) -> None:
-    assert change(operator, VMFactory.create(status="DELETED")).status_code == 403
+def test_a_deleted_vm_is_not_changed(operator: Operator, onlooker: Operator) -> None:
+    vm = VMFactory.create(status="DELETED")
+    assert change(operator, vm, name="x").status_code == 302
+    assert f"The VM {vm.name} is gone." in operator.get(f"compute/vm/{vm.pk}/change/")
+    assert change(onlooker, vm, name="x").status_code == 403
+    vm.refresh_from_db()
+    assert (vm.name == "x", vm.version) == (False, 1)
 
 
 def test_who_may_only_look_changes_nothing(onlooker: Operator) -> None:
