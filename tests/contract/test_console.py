@@ -2,24 +2,17 @@
 
 import re
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from compute.api.problem_pages import EXPLANATIONS
-from compute.models import VM, Cloud, Project, User
+from compute.models import VM, Project, User
 from compute.services import vms
 from tests.admin.browser import Operator, staff
 from tests.api.client import Api
 from tests.conftest import ALICE
-from tests.factories import (
-    APITokenFactory,
-    FlavorFactory,
-    ImageFactory,
-    LoginFactory,
-    SnapshotFactory,
-    VMFactory,
-)
+from tests.contract.rows import one_of_each
+from tests.factories import SnapshotFactory, VMFactory
 
 MakeVM = Callable[..., VM]
 
@@ -78,28 +71,9 @@ def test_who_may_not_delete_is_told_that_first(project: Project) -> None:
 
 def pages(operator: Operator) -> dict[str, str]:
     """Return one page of every kind of row of ours."""
-    vm, snapshot = VMFactory.create(), SnapshotFactory.create()
-    vms.stop(vm, actor=ALICE)
-    vm.refresh_from_db()
-    cloud = Cloud.objects.create(
-        alias="default", observed_at=vm.created_at, last_error_at=vm.created_at
-    )
-    rows: dict[str, Any] = {
-        "vm": vm,
-        "snapshot": snapshot,
-        "operation": vm.operation,
-        "event": vm.events.first(),
-        "project": vm.project,
-        "flavor": FlavorFactory.create(vanished_at=vm.created_at),
-        "image": ImageFactory.create(vanished_at=vm.created_at),
-        "cloud": cloud,
-        "apitoken": APITokenFactory.create(),
-        "login": LoginFactory.create(revoked_at=vm.created_at),
-        "user": operator.user,
-    }
     return {
         kind: operator.get(f"compute/{kind}/{row.pk}/change/")
-        for kind, row in rows.items()
+        for kind, row in one_of_each(operator.user).items()
     }
 
 

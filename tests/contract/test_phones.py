@@ -1,0 +1,66 @@
+"""Every page of the console fits on a phone; a real browser measures it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.db import connection
+from pytest_django.live_server_helper import LiveServer
+
+from compute.models import User
+from tests.admin.browser import Operator
+from tests.browser import Chromium, chromium
+from tests.contract.rows import one_of_each
+
+pytestmark = [
+    pytest.mark.e2e,
+    # What is looked at does not depend on the database.
+    pytest.mark.skipif(connection.vendor != "sqlite", reason="looked at once"),
+]
+
+WIDTH = 390
+#: What is left and right of the content.
+MARGINS = 40
+
+
+@pytest.fixture
+def phone(tmp_path: Path) -> Iterator[Chromium]:
+    with chromium(tmp_path / "profile") as browser:
+        browser.resize(WIDTH, 844)
+        yield browser
+
+
+def paths(user: User) -> Iterator[str]:
+    """Yield every kind of page there is."""
+    yield ""
+    yield from ("compute/vm/add/", "compute/project/add/", "compute/user/add/")
+    yield from ("auth/group/", "auth/group/add/", "password_change/")
+    for kind, row in one_of_each(user).items():
+        yield f"compute/{kind}/"
+        yield f"compute/{kind}/{row.pk}/change/"
+        if kind in ("vm", "snapshot", "project"):
+            yield f"compute/{kind}/{row.pk}/delete/"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_page_is_wider_or_narrower_than_the_screen(
+    phone: Chromium, live_server: LiveServer
+) -> None:
+    operator = Operator(User.objects.create_superuser("olga", password="x"))
+    session = operator.client.cookies["sessionid"].value
+    phone.call(
+        "Network.setCookie", name="sessionid", value=session, url=live_server.url
+    )
+    wrong = []
+    for path in paths(operator.user):
+        phone.open(f"{live_server.url}/admin/{path}")
+        title = phone.value("document.title")
+        assert "Log in" not in title, path
+        # A page that is wider makes a phone show all of it, and the letters small.
+        page = phone.value("innerWidth")
+        content = phone.value(
+            "document.querySelector('#content').getBoundingClientRect().width"
+        )
+        if page != WIDTH or content < WIDTH - MARGINS:
+            wrong.append(f"{path} ({title}): page {page}, content {content}")
+    assert wrong == []
