@@ -1,4 +1,4 @@
-"""Every page of the console fits on a phone; a real browser measures it."""
+"""Every page for people fits on a phone; a real browser measures it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,14 +32,19 @@ def phone(tmp_path: Path) -> Iterator[Chromium]:
 
 def paths(user: User) -> Iterator[str]:
     """Yield every kind of page there is."""
-    yield ""
-    yield from ("compute/vm/add/", "compute/project/add/", "compute/user/add/")
-    yield from ("auth/group/", "auth/group/add/", "password_change/")
-    for kind, row in one_of_each(user).items():
-        yield f"compute/{kind}/"
-        yield f"compute/{kind}/{row.pk}/change/"
+    console = "/admin/compute"
+    yield "/admin/"
+    yield from (f"{console}/{kind}/add/" for kind in ("vm", "project", "user"))
+    yield from ("/admin/auth/group/", "/admin/auth/group/add/")
+    yield "/admin/password_change/"
+    rows = one_of_each(user)
+    for kind, row in rows.items():
+        yield f"{console}/{kind}/"
+        yield f"{console}/{kind}/{row.pk}/change/"
         if kind in ("vm", "snapshot", "project"):
-            yield f"compute/{kind}/{row.pk}/delete/"
+            yield f"{console}/{kind}/{row.pk}/delete/"
+    yield from ("/api/v1/", "/api/v1/vms?per_page=3", f"/api/v1/vms/{rows['vm'].pk}")
+    yield from ("/problems", "/problems/operation-in-progress")
 
 
 @pytest.mark.django_db(transaction=True)
@@ -53,13 +58,14 @@ def test_no_page_is_wider_or_narrower_than_the_screen(
     )
     wrong = []
     for path in paths(operator.user):
-        phone.open(f"{live_server.url}/admin/{path}")
+        phone.open(f"{live_server.url}{path}")
         title = phone.value("document.title")
         assert "Log in" not in title, path
         # A page that is wider makes a phone show all of it, and the letters small.
         page = phone.value("innerWidth")
         content = phone.value(
-            "document.querySelector('#content').getBoundingClientRect().width"
+            "(document.querySelector('#content') ?? document.body)"
+            ".getBoundingClientRect().width"
         )
         if page != WIDTH or content < WIDTH - MARGINS:
             wrong.append(f"{path} ({title}): page {page}, content {content}")
