@@ -4,19 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from django.db import connection
 from pytest_django.live_server_helper import LiveServer
 
 from compute.models import User
 from tests.admin.browser import Operator
 from tests.browser import Chromium, chromium
 from tests.contract.rows import one_of_each
+from tests.once import once
 
-pytestmark = [
-    pytest.mark.e2e,
-    # What is looked at does not depend on the database.
-    pytest.mark.skipif(connection.vendor != "sqlite", reason="looked at once"),
-]
+pytestmark = [pytest.mark.e2e, once]
 
 WIDTH = 390
 #: What is left and right of the content.
