@@ -104,7 +104,7 @@ class InFilter(django_filters.BaseInFilter):
     {
         "type": "string",
         "minLength": 1,
-        "maxLength": 2 * MAX_TEXT + 2,
+        "maxLength": MAX_TEXT,
         "pattern": r'^([^",\r\n][^,\r\n]*|"([^"]|"")+")$',
     }
 )
