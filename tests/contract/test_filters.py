@@ -12,6 +12,7 @@ from tests.admin.browser import Operator
 from tests.api.client import Api, errors
 from tests.factories import ProjectFactory, SnapshotFactory, UserFactory, VMFactory
 
+ID = "8f2d6c1e-6f0c-4c1e-9d0a-3a3f1d1b2c11"
 NAMES = ("a,b", "a", "b", '"quoted"', '5" disk', '",', "plain", "a,b,c")
 
 
@@ -93,10 +94,10 @@ def test_who_misses_a_choice_is_told_which_there_are(
 @pytest.mark.parametrize(
     "text",
     [
-        "8f2d6c1e6f0c4c1e9d0a3a3f1d1b2c1",
-        "{8f2d6c1e-6f0c-4c1e-9d0a-3a3f1d1b2c11}",
-        "urn:uuid:8f2d6c1e-6f0c-4c1e-9d0a-3a3f1d1b2c11",
-        "8f2d6c1e-6f0c-4c1e-9d0a-3a3f1d1b2c11x",
+        ID.replace("-", ""),
+        f"{{{ID}}}",
+        f"urn:uuid:{ID}",
+        f"{ID}x",
     ],
 )
 def test_an_id_has_one_form(api: Api, text: str) -> None:
