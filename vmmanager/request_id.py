@@ -43,8 +43,9 @@ class RequestIDMiddleware:
             response = self.get_response(request)
             response.headers[HEADER] = request_id
             # Probes ask every few seconds, a page asks for ten files; their lines would
-            # bury the others.
-            is_quiet = request.path.startswith(("/health", settings.STATIC_URL))
+            # bury the others, unless one tells of a failure.
+            is_frequent = request.path.startswith(("/health", settings.STATIC_URL))
+            is_quiet = is_frequent and response.status_code < 400
             write = logger.debug if is_quiet else logger.info
             write(
                 "request",

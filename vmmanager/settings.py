@@ -159,6 +159,8 @@ AUTH_PASSWORD_VALIDATORS = [
 SIMPLE_JWT: dict[str, Any] = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=10),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=1),
+    # Seconds that the clock of the process that issued a token may be ahead.
+    "LEEWAY": 30,
 }
 BROWSER_LOGIN_SECONDS = SESSION_COOKIE_AGE = 12 * 3600
 
@@ -345,6 +347,7 @@ LANGUAGE_CODE = "en-us"
 USE_I18N = False
 USE_TZ = True
 TIME_ZONE = "UTC"
+FORMAT_MODULE_PATH = "vmmanager.formats"
 
 # --- Static files ------------------------------------------------------------
 

@@ -25,6 +25,7 @@ from compute.admin.display import page_url
 from compute.console import parameters
 from compute.errors import Problem
 from compute.events import Actor
+from compute.expected import VersionIs
 from compute.models import VM, Event, Operation, Project, Snapshot
 from compute.models.permission import PERMISSIONS
 from compute.services import audit
@@ -245,8 +246,22 @@ class EditedAdmin(PageAdmin[Edited]):
             obj,
             actor=actor_of(request),
             changes={name: form.cleaned_data[name] for name in fields},
-            expect=None if version is None else frozenset({version}),
+            expect=None if version is None else VersionIs(version),
         )
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        if request.method == "POST" and self.has_change_permission(request):
+            row = self.get_object(request, unquote(object_id or ""))
+            if row is not None and row.deleted_at is not None:
+                return self.gone(request, row)
+        context = dict(extra_context or {})
+        return super().changeform_view(request, object_id, form_url, context)
 
     def delete_view(
         self,
@@ -256,11 +271,13 @@ class EditedAdmin(PageAdmin[Edited]):
     ) -> HttpResponse:
         """Ask again, then have the service delete it; the row stays."""
         row = self.get_object(request, unquote(object_id))
-        if not self._may_delete(request, row):
+        if not self._may_delete(request, None):
             name = self.opts.verbose_name
             raise PermissionDenied(f"The {name} cannot be deleted by this account.")
         if row is None:
             return self.not_found(request, object_id)
+        if row.deleted_at is not None:
+            return self.gone(request, row)
         if request.method == "POST":
             return self.perform(
                 request,
@@ -270,10 +287,19 @@ class EditedAdmin(PageAdmin[Edited]):
             )
         return self.confirm_delete(request, [row], back=page_url(row))
 
+    def gone(
+        self, request: HttpRequest, row: VM | Snapshot | Project
+    ) -> HttpResponseRedirect:
+        """Show what a page that is out of date was about: it has been deleted."""
+        messages.warning(request, f"The {self.opts.verbose_name} {row} is gone.")
+        return redirect(page_url(row))
+
     def perform(
         self, request: HttpRequest, row: VM | Snapshot | Project, label: str, call: Any
     ) -> HttpResponseRedirect:
         """Call a service, tell the operator how it was taken, show the row again."""
+        if row.deleted_at is not None:
+            return self.gone(request, row)
         try:
             changed = call()
         except Problem as problem:
@@ -340,6 +366,9 @@ def history(
         )
     if not isinstance(target, Operation) and may(request, "operation.list"):
         operations = Operation.objects.filter(**{name: target}).order_by("-created_at")
+        if isinstance(target, Project):
+            operations = operations.select_related("vm", "snapshot")
+            found["names_targets"] = True
         found["operations"] = [
             display.OperationLine(operation)
             for operation in operations[:RECENT_OPERATIONS]

@@ -194,6 +194,17 @@ class OperationLine:
         self.created = ago(operation.created_at)
         self.duration = duration(operation)
 
+    @property
+    def target(self) -> Model | None:
+        """What it is about; two queries unless they are joined."""
+        if self.operation.target_type == "vm":
+            return self.operation.vm
+        return self.operation.snapshot
+
+    @property
+    def target_url(self) -> str:
+        return page_url(self.target) if self.target else ""
+
 
 class EventLine:
     """One entry of a timeline."""

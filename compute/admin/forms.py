@@ -10,20 +10,20 @@ from django.core.validators import RegexValidator
 from compute import clouds
 from compute.models import VM, Membership, Project, Quota, Resource, Snapshot, User
 from compute.models.limits import (
+    LINE,
     LINES,
     MAX_DESCRIPTION,
     MAX_LABELS,
     MAX_LIMIT,
     MAX_NAME,
     MAX_USER_DATA,
-    NAME,
     is_label_key,
     is_label_value,
 )
 
 
 class LineField(forms.CharField):
-    """A name, or what something is called elsewhere."""
+    """What something is called; whether it can be a name says the model."""
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("widget", forms.TextInput(attrs={"class": "vTextField"}))
@@ -31,7 +31,7 @@ class LineField(forms.CharField):
         super().__init__(**kwargs)
         # Django trims what a form sends, so only the inside is left to refuse.
         self.validators.append(
-            RegexValidator(NAME, "Must not hold control characters.")
+            RegexValidator(LINE, "Must not hold control characters.")
         )
 
 

@@ -113,7 +113,7 @@ class SnapshotAdmin(OwnedAdmin[Snapshot]):
             and "restore" in snapshot.vm.allowed_actions
             and may(request, "vm.restore"),
             "error": snapshot.error,
-            "suffers": True,
+            "suffers": free,
             "api_url": reverse("snapshot-detail", kwargs={"id": snapshot.pk}),
             **history(request, target=snapshot),
         }

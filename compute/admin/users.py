@@ -73,7 +73,8 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # gen
         (None, {"fields": ("username", "password_state")}),
         *(DjangoUserAdmin.fieldsets or ())[1:],
     )
-    readonly_fields = ("password_state",)
+    # Django's widgets for times would leave out the zone.
+    readonly_fields = ("password_state", "last_login", "date_joined")
 
     @admin.display(description="Password")
     def password_state(self, user: User) -> str:

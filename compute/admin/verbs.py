@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from compute.admin.base import may
+from compute.admin.display import EXACT
 from compute.admin.forms import LineField
 from compute.models import VM, Flavor, Image, SnapshotStatus
 from compute.models.vm import VERBS
@@ -105,8 +106,11 @@ class RestoreForm(VerbForm):
             self.fields["snapshot"].widget = forms.TextInput()
             return
         available = vm.snapshots.filter(status=SnapshotStatus.AVAILABLE)
-        newest = available.order_by("-created_at").values_list("pk", "name")
-        choices = [(str(pk), name) for pk, name in newest[:SUGGESTIONS]]
+        newest = available.order_by("-created_at")[:SUGGESTIONS]
+        # Names may repeat.
+        choices = [
+            (str(row.pk), f"{row.name}, {row.created_at:{EXACT}}") for row in newest
+        ]
         self.fields["snapshot"].widget.choices = choices
         if not choices:
             self.note = "It has no snapshot to go back to."

@@ -174,7 +174,10 @@ class VMAdmin(OwnedAdmin[VM]):
         """Ask the same of every selected VM and say of each what became of it."""
         action, actor = verbs.ACTIONS[name], actor_of(request)
         done, not_done = [], []
-        for vm in self.selected(request, queryset) or ():
+        rows = self.selected(request, queryset)
+        if rows == []:
+            messages.warning(request, "Nothing was done: what was selected is gone.")
+        for vm in rows or ():
             try:
                 action.service(vm, actor=actor)
             except Problem as problem:
@@ -229,7 +232,8 @@ class VMAdmin(OwnedAdmin[VM]):
             "can_cancel": bool(live and live.cancellable)
             and may(request, "operation.cancel"),
             "error": vm.error or (operation.error if operation and failed else None),
-            "suffers": vm.error is not None,
+            # What is under way may well mend it.
+            "suffers": vm.error is not None and not live,
             "snapshots_url": f"{reverse('admin:compute_snapshot_changelist')}"
             f"?vm__id__exact={vm.pk}",
             "api_url": reverse("vm-detail", kwargs={"id": vm.pk}),

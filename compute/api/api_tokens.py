@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from compute.api import filters
-from compute.api.fields import Body, Line, Word
+from compute.api.fields import Body, Id, Name, Time, Word
 from compute.api.viewset import ResourceViewSet
 from compute.errors import PermissionDenied
 from compute.models import APIToken, Role
@@ -53,8 +53,8 @@ class APITokenSerializer(serializers.Serializer[APIToken]):
 
 
 class APITokenCreate(Body):
-    name = Line(help_text="What it is for.")
-    project = serializers.UUIDField(
+    name = Name()
+    project = Id(
         required=False,
         help_text="If not given, the API token's, or the default project if you may.",
     )
@@ -63,16 +63,11 @@ class APITokenCreate(Body):
         default=Role.READER.value,
         help_text="At most your own in the project.",
     )
-    expires_at = serializers.DateTimeField(
+    expires_at = Time(
         required=False,
         allow_null=True,
         help_text="In 90 days if not given; null: never.",
     )
-
-    def validate_expires_at(self, value: Any) -> Any:
-        if value is not None and value <= timezone.now():
-            raise serializers.ValidationError("Must be in the future.", code="past")
-        return value
 
 
 class APITokenFilter(filters.NamedFilterSet):
@@ -85,7 +80,6 @@ class APITokenViewSet(ResourceViewSet[APIToken]):
     queryset = APIToken.objects.none()  # its model, for the schema
     noun = "API token"
     starts_operations = False
-    versioned = False
     serializer_class = APITokenSerializer
     filterset_class = APITokenFilter
     orderings = ("created_at", "name")
@@ -131,7 +125,7 @@ class APITokenViewSet(ResourceViewSet[APIToken]):
         """Revoke it. An API token revokes itself and tokens of lower roles only."""
         token = self.get_object()
         self._require_lower(token)
-        tokens.revoke(token, actor=self.actor)
+        tokens.revoke(token, actor=self.actor, expect=self.expect)
         return Response(status=204)
 
     def _require_lower(self, token: APIToken) -> None:

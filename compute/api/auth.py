@@ -132,7 +132,11 @@ class TokensRefresh(LoginView):
         responses=TokensSerializer,
     )
     def post(self, request: Request) -> Response:
-        """Use a refresh token up for new tokens. A second use ends the login."""
+        """Use a refresh token up for new tokens.
+
+        Sent again within 10 seconds it answers with the same tokens. A later use ends
+        the login.
+        """
         return self.shown(logins.refresh(self.body()["refresh"], actor=self.actor))
 
 

@@ -1,8 +1,11 @@
 """Fields and bodies that take nothing silently: no trimming, no coercion, no extras."""
 
 import json
+import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, cast
+from uuid import UUID
 
 from django.core.validators import RegexValidator
 from drf_spectacular.utils import extend_schema_field
@@ -12,14 +15,36 @@ from rest_framework.utils import html
 from compute.models.limits import (
     LABEL_KEY,
     LABEL_VALUE,
-    LINES,
+    LINE,
     MAX_LABEL_KEY,
     MAX_LABELS,
     MAX_NAME,
-    NAME,
-    is_label_key,
-    is_label_value,
+    NAME_RULES,
+    TOO_MANY_LABELS,
+    LinesValidator,
+    wrong_labels,
 )
+
+#: RFC 3339. A bare time would mean something else elsewhere.
+TIME = "2026-11-23T10:00:00Z"
+NO_TIME = f"Must be a time like {TIME}."
+_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?"
+    r"([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+#: The one form in which the API writes ids.
+NO_ID = "Must be a UUID like 8f2d6c1e-6f0c-4c1e-9d0a-3a3f1d1b2c11."
+UUID_TEXT = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+
+
+def read_time(text: object) -> datetime:
+    """Return the time, in UTC, that RFC 3339 writes so; ValueError if it is none."""
+    if not isinstance(text, str) or not _TIME.fullmatch(text):
+        raise ValueError(text)
+    try:
+        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except OverflowError as error:  # at the ends of the calendar
+        raise ValueError(text) from error
 
 
 class Text(serializers.CharField):
@@ -36,17 +61,23 @@ class Text(serializers.CharField):
         return value
 
 
-class Line(Text):
-    """One line, 1 to 255 characters: names, and what things are called elsewhere.
+@extend_schema_field({"$ref": "#/components/schemas/Name"})
+class Name(Text):
+    """The name of something of ours: the rule is the model's."""
 
-    Surrounding spaces are refused, not cut off: a client reads back what it sent.
-    """
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=MAX_NAME, **kwargs)
+        self.validators.extend(NAME_RULES)
+
+
+class Line(Text):
+    """One line, 1 to 255 characters: what something is called, here or elsewhere."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=MAX_NAME, **kwargs)
         self.validators.append(
             RegexValidator(
-                NAME,
+                LINE,
                 "Must not begin or end with a space, nor hold control characters.",
             )
         )
@@ -57,17 +88,61 @@ class Lines(Text):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(allow_blank=True, **kwargs)
-        self.validators.append(
-            RegexValidator(LINES, "Must not hold control characters.")
-        )
+        self.validators.append(LinesValidator())
+
+
+def _is_form(field: serializers.Field[Any, Any, Any, Any]) -> bool:
+    """Whether a field's value was typed into a form of the browsable API: as text."""
+    return html.is_html_input(getattr(field.parent, "initial_data", None))
+
+
+class Whole(serializers.IntegerField):
+    """A whole number: 12 or 12.0, which JSON does not tell apart, but not "12"."""
+
+    default_error_messages = {"invalid": "Must be a whole number."}
+
+    def to_internal_value(self, data: Any) -> int:
+        if not _is_form(self):
+            if isinstance(data, float) and data.is_integer():
+                data = int(data)
+            if type(data) is not int:
+                self.fail("invalid")
+        value: int = super().to_internal_value(data)
+        return value
+
+
+class Id(serializers.UUIDField):
+    """A UUID as text."""
+
+    default_error_messages = {"invalid": NO_ID}
+
+    def to_internal_value(self, data: Any) -> UUID:
+        if not isinstance(data, str) or not re.fullmatch(UUID_TEXT, data):
+            self.fail("invalid")
+        return UUID(data)
+
+
+class Time(serializers.DateTimeField):
+    """A time with its offset."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        # A browser's own field for a time would send none with an offset.
+        super().__init__(style={"input_type": "text", "placeholder": TIME}, **kwargs)
+
+    def to_internal_value(self, value: Any) -> datetime:
+        try:
+            return read_time(value)
+        except ValueError as error:
+            raise serializers.ValidationError(NO_TIME, code="invalid") from error
 
 
 class Flag(serializers.BooleanField):
     """true or false, not "yes", "1" or 1."""
 
+    default_error_messages = {"invalid": "Must be true or false."}
+
     def to_internal_value(self, data: Any) -> bool:
-        is_form = html.is_html_input(getattr(self.parent, "initial_data", None))
-        if not isinstance(data, bool) and not is_form:
+        if not isinstance(data, bool) and not _is_form(self):
             self.fail("invalid", input=data)
         value: bool = super().to_internal_value(data)
         return value
@@ -76,9 +151,11 @@ class Flag(serializers.BooleanField):
 class Word(serializers.ChoiceField):
     """One of a few strings."""
 
+    default_error_messages = {"invalid_choice": "Must be one of {known}."}
+
     def to_internal_value(self, data: Any) -> str:
-        if not isinstance(data, str):
-            self.fail("invalid_choice", input=data)
+        if not isinstance(data, str) or data not in self.choices:
+            self.fail("invalid_choice", known=", ".join(self.choices))
         value: str = super().to_internal_value(data)
         return value
 
@@ -97,11 +174,7 @@ class Labels(serializers.Field[dict[str, str], Any, dict[str, str], Any]):
 
     default_error_messages = {
         "invalid": "Must be an object of strings.",
-        "max_length": f"At most {MAX_LABELS} labels.",
-        "key": "A key has up to 63 letters, digits, '-', '_' or '.', begins and ends "
-        "with a letter or digit, and may have a DNS name and '/' before it.",
-        "value": "A value has up to 63 letters, digits, '-', '_' or '.', and begins "
-        "and ends with a letter or digit.",
+        "max_length": TOO_MANY_LABELS,
     }
 
     def __init__(self, **kwargs: Any) -> None:
@@ -123,13 +196,7 @@ class Labels(serializers.Field[dict[str, str], Any, dict[str, str], Any]):
             self.fail("invalid")
         if len(data) > MAX_LABELS:
             self.fail("max_length")
-        wrong: dict[str, Any] = {}
-        for key, value in data.items():
-            if not is_label_key(key):
-                wrong[key] = [self.error_messages["key"]]
-            elif not isinstance(value, str) or not is_label_value(value):
-                wrong[key] = [self.error_messages["value"]]
-        if wrong:
+        if wrong := wrong_labels(data):
             raise serializers.ValidationError(wrong)
         return data
 
@@ -140,7 +207,7 @@ class Labels(serializers.Field[dict[str, str], Any, dict[str, str], Any]):
 class Body(serializers.Serializer[Any]):
     """A request body: an object, of which every member is known."""
 
-    default_error_messages = {"invalid": "The body must be an object."}
+    default_error_messages = {"invalid": "Must be an object."}
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, Mapping):

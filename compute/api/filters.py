@@ -1,23 +1,32 @@
 """Query parameters of lists: comma = OR, and nothing unknown or empty."""
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+import csv
+import re
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import django_filters
 from django import forms
 from django.db.models import Model, Q, QuerySet
-from django.utils.dateparse import parse_datetime
+from django.http import QueryDict
+from django_filters.fields import BaseCSVField
 from django_filters.rest_framework import DjangoFilterBackend, FilterSet
+from django_filters.widgets import BaseCSVWidget
 from drf_spectacular.utils import extend_schema_field
 
 from compute.api import label_selector
+from compute.api.fields import NO_ID, NO_TIME, UUID_TEXT, read_time
 from compute.errors import ValidationError
 from compute.models.search import has_address, id_prefix
 
 MAX_VALUES = 100
 MAX_TEXT = 255
+UNREADABLE = (
+    'A value that holds a comma, or begins with a quote, stands in double quotes: "a,b". '
+    "Quotes inside are doubled."
+)
 
 
 class StrictFilterBackend(DjangoFilterBackend):
@@ -31,7 +40,7 @@ class StrictFilterBackend(DjangoFilterBackend):
         if known is None or known.base_filters.keys().isdisjoint(request.query_params):
             return queryset
         filterset: Any = self.get_filterset(request, queryset, view)
-        errors = _blank(filterset, request.query_params)
+        errors = _unreadable(filterset, request.query_params)
         if not errors and not filterset.is_valid():
             errors = [
                 {"parameter": name, "code": str(error.code), "detail": detail}
@@ -45,14 +54,17 @@ class StrictFilterBackend(DjangoFilterBackend):
         return filtered
 
 
-def _blank(filterset: Any, params: Mapping[str, str]) -> list[dict[str, str]]:
+def _unreadable(filterset: Any, params: QueryDict) -> list[dict[str, str]]:
+    """Return the parameters that hold no value, too many, or none that can be read."""
     errors = []
     for name, known in filterset.filters.items():
         if name not in params:
             continue
         several = isinstance(known, django_filters.BaseInFilter)
-        values = params[name].split(",") if several else [params[name]]
-        if "" in values:
+        values = values_of(params, name) if several else [params[name]]
+        if values is None:
+            code, detail = "invalid", UNREADABLE
+        elif "" in values:
             code, detail = "blank", "An empty value selects nothing: leave it out."
         elif len(values) > MAX_VALUES:
             code, detail = "max_length", f"At most {MAX_VALUES} values."
@@ -62,20 +74,64 @@ def _blank(filterset: Any, params: Mapping[str, str]) -> list[dict[str, str]]:
     return errors
 
 
+def values_of(params: QueryDict, name: str) -> list[str] | None:
+    """Return the values that a parameter lists; None if they cannot be read.
+
+    As in CSV: commas between them, and double quotes around one that holds a comma.
+    """
+    try:
+        return next(csv.reader([",".join(params.getlist(name))], strict=True)) or [""]
+    except csv.Error:
+        return None
+
+
+class ValuesWidget(BaseCSVWidget):
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
+        return values_of(data, name) if name in data else None
+
+
+class ValuesField(BaseCSVField):
+    base_widget_class = ValuesWidget
+
+
+class InFilter(django_filters.BaseInFilter):
+    """One of several values."""
+
+    base_field_class = ValuesField
+
+
 @extend_schema_field(
-    {"type": "string", "minLength": 1, "maxLength": MAX_TEXT, "pattern": "^[^,]+$"}
+    {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": MAX_TEXT,
+        "pattern": r'^([^",\r\n][^,\r\n]*|"([^"]|"")+")$',
+    }
 )
-class TextIn(django_filters.BaseInFilter, django_filters.CharFilter):
+class TextIn(InFilter, django_filters.CharFilter):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(strip=False, max_length=MAX_TEXT, **kwargs)
 
 
-class ChoiceIn(django_filters.BaseInFilter, django_filters.ChoiceFilter):
-    pass
+class ChoiceIn(InFilter, django_filters.ChoiceFilter):
+    def __init__(self, *, choices: Sequence[tuple[str, str]], **kwargs: Any) -> None:
+        known = ", ".join(value for value, _ in choices)
+        errors = {"invalid_choice": f"Must be one of {known}."}
+        super().__init__(choices=choices, error_messages=errors, **kwargs)
 
 
-class UUIDIn(django_filters.BaseInFilter, django_filters.UUIDFilter):
-    pass
+class IdField(forms.Field):
+    def to_python(self, value: str | None) -> UUID | None:
+        if not value:
+            return None
+        if not re.fullmatch(UUID_TEXT, value):
+            raise forms.ValidationError(NO_ID, code="invalid")
+        return UUID(value)
+
+
+@extend_schema_field({"type": "string", "format": "uuid"})
+class UUIDIn(InFilter, django_filters.Filter):
+    field_class = IdField
 
 
 @extend_schema_field({"type": "string", "minLength": 1, "maxLength": MAX_TEXT})
@@ -85,23 +141,13 @@ class Text(django_filters.CharFilter):
 
 
 class TimeField(forms.Field):
-    """RFC 3339, with its offset: a bare time would mean something else elsewhere."""
-
-    default_error_messages = {
-        "invalid": "Must be a time like 2026-11-23T10:00:00Z.",
-    }
-
     def to_python(self, value: str | None) -> datetime | None:
         if value is None or value == "":
             return None
         try:
-            time = parse_datetime(value.upper())
-            # At the ends of the calendar there is no such time in UTC.
-            if time is not None and time.tzinfo is not None:
-                return time.astimezone(UTC)
-        except (ValueError, OverflowError):
-            pass
-        raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
+            return read_time(value)
+        except ValueError as error:
+            raise forms.ValidationError(NO_TIME, code="invalid") from error
 
 
 @extend_schema_field({"type": "string", "format": "date-time"})
@@ -176,7 +222,9 @@ class NamedFilterSet(FilterSet):
     """What every list of named things offers."""
 
     id = UUIDIn(help_text="These ids.")
-    name = TextIn(help_text="Exactly these names.")
+    name = TextIn(
+        help_text='Exactly these names; one with a comma in double quotes: `"a,b"`.'
+    )
     name__contains = Text(
         field_name="name",
         lookup_expr="icontains",

@@ -116,7 +116,6 @@ class OperationViewSet(ResourceViewSet[Operation]):
     serializer_class = OperationSerializer
     filterset_class = OperationFilter
     orderings = ("created_at",)
-    versioned = False
     bodies: ClassVar[Mapping[str, type[Body]]] = {"cancel": NoBody}
 
     def policy_of(self, request: Request) -> str:
@@ -152,26 +151,26 @@ class OperationViewSet(ResourceViewSet[Operation]):
         """Stop it, as far as the cloud can: what was built is removed again."""
         found = self.get_object()
         self.body()
-        operation, replayed = self.cancel_once(found)
+        operation = self.cancel_once(found)
         applied = prefer.long_poll(
             request, operation, default=settings.API_DEFAULT_WAIT_SECONDS
         )
         operation = self.get_object()
         response = self.item(operation, status=202 if operation.is_live else 200)
         response.headers["Operation-Location"] = self.url("operation", operation.pk)
-        if replayed:
-            response.headers["Idempotent-Replayed"] = "true"
         return self.with_poll_headers(response, operation, applied)
 
-    def cancel_once(self, found: Operation) -> tuple[Operation, bool]:
-        """Cancel, unless a request with the same key did; say whether one did."""
+    def cancel_once(self, found: Operation) -> Operation:
+        """Cancel, unless a request with the same key did."""
         actor = self.actor
         key = idempotency.key_of(self.request, actor, project_id=found.project_id)
-        cancel = partial(operations.cancel, found, actor=actor)
+        cancel = partial(operations.cancel, found, actor=actor, expect=self.expect)
         try:
-            return keys.once(key, cancel, attrgetter("pk")), False
+            operation: Operation = keys.once(key, cancel, attrgetter("pk"))
         except keys.Replayed as first:
-            return first.operation, True
+            self.note_replay()
+            operation = first.operation
+        return operation
 
     def with_poll_headers(
         self, response: Response, operation: Operation, applied: str | None

@@ -2,61 +2,54 @@
 
 import hashlib
 import re
+from collections.abc import Mapping
 from typing import Any
 
+from django.utils.http import parse_etags
 from rest_framework.request import Request
 
 from compute.api.renderers import dumps
 from compute.errors import ValidationError
 
-TAG = r'(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"'
-TAGS = rf"\s*(?:\*|{TAG}(?:\s*,\s*{TAG})*)\s*"
+#: What proxies append to a tag when they compress what it names: Apache and Jetty.
+_COMPRESSED = re.compile(r"(?:--?|;)(?:gzip|br|deflate|zstd)\Z")
 
 
-def version_tag(version: int) -> str:
+def tag_of(body: Mapping[str, Any]) -> str:
+    """Return the ETag of a resource: its version, or else a digest of all it shows."""
+    version = body.get("version")
+    if version is None:
+        version = hashlib.sha256(dumps(body)).hexdigest()[:20]
     return f'"{version}"'
 
 
-def digest_tag(body: Any) -> str:
-    """Return the tag of what has no version: it changes when the body does."""
-    return f'"{hashlib.sha256(dumps(body)).hexdigest()[:20]}"'
+def is_unchanged(request: Request, tag: str) -> bool:
+    """Whether If-None-Match names what the client would get."""
+    return _names(_tags(request, "If-None-Match"), tag)
 
 
-def _tags(request: Request, header: str) -> frozenset[str] | None:
-    """Return the tags a header lists; None without the header or for ``*``."""
+def are_met(request: Request, tag: str | None) -> bool:
+    """Whether a write may go ahead on what has this tag, None if there is nothing."""
+    wanted, unwanted = _tags(request, "If-Match"), _tags(request, "If-None-Match")
+    return (not wanted or _names(wanted, tag)) and not _names(unwanted, tag)
+
+
+def _names(tags: frozenset[str], tag: str | None) -> bool:
+    return tag is not None and ("*" in tags or tag.strip('"') in tags)
+
+
+def _tags(request: Request, header: str) -> frozenset[str]:
+    """Return the tags a header lists, bare; none without the header."""
     value = request.headers.get(header)
-    if value is None or value.strip() == "*":
-        return None
-    if not re.fullmatch(TAGS, value):
-        raise ValidationError(
-            [
-                {
-                    "header": header,
-                    "code": "invalid",
-                    "detail": f'{header} is "*" or a list of quoted tags.',
-                }
-            ]
-        )
-    # W/ is ignored: proxies weaken tags on their way, and a strict comparison would
-    # then reject every client behind one.
-    return frozenset(re.findall(TAG, value))
-
-
-def expected_versions(request: Request) -> frozenset[int] | None:
-    """Return the versions If-Match accepts; None when any will do.
-
-    A tag that is no version of ours matches nothing.
-    """
-    tags = _tags(request, "If-Match")
-    if tags is None:
-        return None
-    return frozenset(int(tag) for tag in tags if re.fullmatch(r"[0-9]{1,9}", tag))
-
-
-def is_unchanged(request: Request, etag: str) -> bool:
-    """Say whether the client's If-None-Match names what it would get."""
-    value = request.headers.get("If-None-Match")
     if value is None:
-        return False
-    tags = _tags(request, "If-None-Match")
-    return tags is None or etag.strip('"') in tags
+        return frozenset()
+    tags = parse_etags(value)
+    # Django leaves out what is no tag, and one that is misspelled would count for none.
+    if len(tags) != len(value.split(",")):
+        detail = f'{header} is "*" or a list of quoted tags.'
+        raise ValidationError([{"header": header, "code": "invalid", "detail": detail}])
+    # Weak or strong, compressed or not: a proxy changes that on the way, and a strict
+    # comparison would reject every client behind one.
+    return frozenset(
+        _COMPRESSED.sub("", tag.removeprefix("W/").strip('"')) for tag in tags
+    )

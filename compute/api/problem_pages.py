@@ -2,9 +2,11 @@
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.html import escape
+from django.utils.safestring import mark_safe
 
 from compute.api.problems import is_browser, registry
-from compute.api.renderers import dumps
+from compute.api.renderers import answer, mark_code
 from compute.errors import Problem
 
 #: Code -> what happened, and what to do about it.
@@ -31,7 +33,8 @@ EXPLANATIONS = {
     "resource-limit-exceeded": "A quota of the project or of the cloud is used up. For "
     "the project's, `resource`, `limit`, `used` and `requested` say which.",
     "not-found": "There is no such thing, or you may not see it. Deleted things are "
-    "shown with `include_deleted=true` only.",
+    "shown with `include_deleted=true` only. A POST that is sent again with its "
+    "`Idempotency-Key` gets this once what the first one made is deleted.",
     "method-not-allowed": "The `Allow` header lists the methods of this URL.",
     "not-acceptable": "The API speaks `application/json`.",
     "invalid-transition": "The action is not allowed in the status the resource is in. "
@@ -80,7 +83,9 @@ def page(request: HttpRequest, code: str) -> HttpResponse:
     if problem is None:
         raise Http404
     if is_browser(request):
-        return render(request, "compute/problem.html", {"problem": _row(problem)})
+        text = mark_code(escape(EXPLANATIONS[problem.code]))
+        context = {"problem": _row(problem), "explanation": mark_safe(text)}  # noqa: S308  # escaped
+        return render(request, "compute/problem.html", context)
     return _json(_row(problem))
 
 
@@ -95,4 +100,4 @@ def _row(problem: type[Problem]) -> dict[str, object]:
 
 
 def _json(data: object) -> HttpResponse:
-    return HttpResponse(dumps(data), content_type="application/json")
+    return HttpResponse(answer(data), content_type="application/json")

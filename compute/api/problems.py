@@ -19,7 +19,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from compute import errors
-from compute.api.renderers import HTMLRenderer, dumps
+from compute.api.renderers import HTMLRenderer, answer
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -174,7 +174,7 @@ def plain_response(problem: errors.Problem, request: HttpRequest) -> HttpRespons
         instance=escape_uri_path(request.path),
         request_id=request_id_of(request),
     )
-    return HttpResponse(dumps(body), status=problem.status, content_type=CONTENT_TYPE)
+    return HttpResponse(answer(body), status=problem.status, content_type=CONTENT_TYPE)
 
 
 # Exceptions

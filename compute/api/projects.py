@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from compute.api import filters
-from compute.api.fields import Body, Line, Lines, NoBody, Word
+from compute.api.fields import Body, Lines, Name, NoBody, Whole, Word
 from compute.api.viewset import ResourceViewSet
 from compute.errors import NotFound
 from compute.models import Membership, Project, Quota, Resource, Role, User
@@ -46,14 +46,14 @@ class ProjectSerializer(serializers.Serializer[Project]):
 
 
 class ProjectCreate(Body):
-    name = Line(help_text="1 to 255 characters, no space at either end.")
+    name = Name()
     description = Lines(required=False, max_length=MAX_DESCRIPTION)
 
 
 class ProjectUpdate(Body):
     """Fields that are left out stay."""
 
-    name = Line(required=False)
+    name = Name(required=False)
     description = Lines(required=False, max_length=MAX_DESCRIPTION)
 
 
@@ -147,7 +147,6 @@ class MemberViewSet(OfProjectViewSet):
 
     queryset = Membership.objects.none()  # its model, for the schema
     noun = "member"
-    versioned = False
     http_method_names = ["get", "head", "put", "delete"]
     serializer_class = MemberSerializer
     orderings = ("created_at",)
@@ -175,10 +174,14 @@ class MemberViewSet(OfProjectViewSet):
         """
         project, role = self.seen_project(), Role(self.body()["role"])
         self.access.require_grant(role, project.pk)
-        user = self.user(username, project)
-        return self.item(
-            projects.set_member(project, user, role=role, actor=self.actor)
+        member = projects.set_member(
+            project,
+            self.user(username, project),
+            role=role,
+            actor=self.actor,
+            expect=self.expect,
         )
+        return self.item(member)
 
     @extend_schema(responses={204: None})
     def remove(self, request: Request, id: Any, username: str) -> Response:
@@ -190,7 +193,7 @@ class MemberViewSet(OfProjectViewSet):
         user = members.filter(username=username).first()
         if user is None:
             raise NotFound(f"No member {username}.")
-        projects.remove_member(project, user, actor=self.actor)
+        projects.remove_member(project, user, actor=self.actor, expect=self.expect)
         return Response(status=204)
 
     def user(self, username: str, project: Project) -> User:
@@ -236,7 +239,7 @@ class QuotaSerializer(serializers.Serializer[Any]):
 
 
 class Limit(Body):
-    limit = serializers.IntegerField(
+    limit = Whole(
         min_value=0, max_value=MAX_LIMIT, allow_null=True, help_text="null: none."
     )
 
@@ -256,7 +259,6 @@ class QuotaViewSet(OfProjectViewSet):
 
     queryset = Quota.objects.none()  # its model, for the schema
     noun = "quota"
-    versioned = False
     http_method_names = ["get", "head", "patch"]
     serializer_class = QuotaSerializer
     bodies: ClassVar[Mapping[str, type[Body]]] = {"partial_update": QuotaUpdate}
@@ -272,5 +274,5 @@ class QuotaViewSet(OfProjectViewSet):
         limits = {
             Resource(name): row["limit"] for name, row in body.items() if "limit" in row
         }
-        quotas.update(project, actor=self.actor, limits=limits)
+        quotas.update(project, actor=self.actor, limits=limits, expect=self.expect)
         return self.item(Quota.objects.filter(project=project))

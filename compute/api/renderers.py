@@ -1,15 +1,19 @@
 """How answers leave: JSON by orjson, and HTML for people."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import orjson
+from django.utils.html import escape
+from django.utils.safestring import mark_safe
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.renderers import (
     BaseRenderer,
     BrowsableAPIRenderer,
     HTMLFormRenderer,
 )
+from rest_framework.request import override_method
 from rest_framework.serializers import BaseSerializer
 
 _OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
@@ -23,6 +27,11 @@ def dumps(data: Any, *, indent: bool = False) -> bytes:
     return orjson.dumps(
         data, default=str, option=_OPTIONS | (orjson.OPT_INDENT_2 if indent else 0)
     )
+
+
+def answer(data: Any, *, indent: bool = False) -> bytes:
+    """Return the body of an answer: it ends a line, for the prompt of a terminal."""
+    return dumps(data, indent=indent) + b"\n"
 
 
 #: What the browsable API shows at the top of every page, and the route behind it.
@@ -48,9 +57,9 @@ class JSONRenderer(BaseRenderer):
         accepted_media_type: str | None = None,
         renderer_context: Mapping[str, Any] | None = None,
     ) -> bytes:
-        if data is None:
-            return b""
-        return dumps(data, indent=bool((renderer_context or {}).get("indent")))
+        # Indented only to be edited, in the browsable API.
+        indent = bool((renderer_context or {}).get("indent"))
+        return b"" if data is None else answer(data, indent=indent)
 
 
 class HTMLRenderer(BrowsableAPIRenderer):
@@ -67,6 +76,36 @@ class HTMLRenderer(BrowsableAPIRenderer):
         renderer_context: Mapping[str, Any],
     ) -> str:
         return dumps(data, indent=True).decode() if data is not None else ""
+
+    def render(
+        self,
+        data: Any,
+        accepted_media_type: str | None = None,
+        renderer_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        page = super().render(data, accepted_media_type, renderer_context)
+        request = (renderer_context or {})["request"]
+        # DRF's forms go to the address of the page, the query included, which no write
+        # takes.
+        return page.replace(
+            f'action="{escape(request.get_full_path())}"',
+            f'action="{escape(request.path)}"',
+        )
+
+    def get_description(self, view: Any, status_code: int) -> str:
+        text: str = super().get_description(view, status_code)
+        return mark_safe(mark_code(text))  # noqa: S308  # DRF has escaped it
+
+    def get_raw_data_form(self, data: Any, view: Any, method: str, request: Any) -> Any:
+        """Show a form for changes with what there is, or with what was refused."""
+        form = super().get_raw_data_form(data, view, method, request)
+        if form is None or method not in ("PUT", "PATCH"):
+            return form
+        refused = view.response.status_code >= 400 and method == request.method
+        with override_method(view, request, method):
+            body = _changeable(view.get_serializer(), request.data if refused else data)
+        form.fields["_content"].initial = dumps(body, indent=True).decode()
+        return form
 
     def get_extra_actions(self, view: Any, status_code: int) -> None:
         """Show none: they take POST, and these would be links."""
@@ -116,6 +155,22 @@ class HTMLRenderer(BrowsableAPIRenderer):
 
 def _is_form(view: Any, request: Any) -> bool:
     return hasattr(view, "get_serializer") and "form" in request.content_type
+
+
+def _changeable(serializer: Any, data: Any) -> dict[str, Any]:
+    """Return of a resource what a body that changes it can hold."""
+    return {
+        name: _changeable(field, data[name])
+        if isinstance(field, BaseSerializer)
+        else data[name]
+        for name, field in serializer.fields.items()
+        if isinstance(data, Mapping) and name in data
+    }
+
+
+def mark_code(text: str) -> str:
+    """Return HTML with what is between backticks as code."""
+    return re.sub(r"`([^`]*)`", r"<code>\1</code>", text)
 
 
 def render_inline(serializer: BaseSerializer[Any]) -> str:

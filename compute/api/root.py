@@ -37,6 +37,9 @@ class Root(GuardedView):
                     ("docs", "docs"),
                     ("schema", "schema"),
                     ("problems", "problems"),
+                    # At the root, where probes look for them.
+                    ("health", "health"),
+                    ("ready", "ready"),
                 )
             }
         )

@@ -6,7 +6,7 @@ from drf_spectacular.openapi import AutoSchema as SpectacularAutoSchema
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 
 from compute.api import idempotency
-from compute.api.fields import Body, NoBody
+from compute.api.fields import Body, Lines, NoBody
 from compute.api.viewset import ACTION_NAMES, ResourceViewSet
 
 #: Writes that change rows and nothing else, so there is no operation to wait for.
@@ -39,7 +39,9 @@ PREFER = _header(
 IDEMPOTENCY_KEY = _header(
     idempotency.HEADER,
     "A name of your choice for this request. Sent again within 24 hours it starts "
-    "nothing new, and tells what became of the first; with another body it is 422.",
+    "nothing new, and tells what became of the first: the problem it ended with, or else "
+    "the resource as it is now, which is 404 once it has been deleted. With another body "
+    "it is 422.",
     example="6f1c0f0e-0b7e-4b6e-9d0a-3a3f1d1b2c11",
     pattern=idempotency.PATTERN,
 )
@@ -52,6 +54,13 @@ IF_MATCH = _header(
 IF_NONE_MATCH = _header(
     "If-None-Match",
     "ETags of what you have; 304 if it is still that.",
+    example='"4"',
+    pattern=_TAGS,
+)
+
+IF_NONE_MATCH_OF_WRITES = _header(
+    "If-None-Match",
+    "`*`: 412 if the resource exists; ETags: 412 if it is still one of them.",
     example='"4"',
     pattern=_TAGS,
 )
@@ -113,8 +122,8 @@ class AutoSchema(SpectacularAutoSchema):
             parameters.append(PREFER)
         if self.method == "POST":
             parameters.append(IDEMPOTENCY_KEY)
-        if view.versioned and "{id}" in self.path:
-            parameters.append(IF_MATCH)
+        if "{id}" in self.path:
+            parameters += [IF_MATCH, IF_NONE_MATCH_OF_WRITES]
         return parameters
 
     def get_request_serializer(self) -> Any:
@@ -129,6 +138,13 @@ class AutoSchema(SpectacularAutoSchema):
         if not view.starts_operations:
             return {201: shown} if view.action == "create" else {204: None}
         return {201 if view.action == "create" else 200: shown, 202: shown}
+
+    def _insert_field_validators(self, field: Any, schema: Any) -> None:
+        super()._insert_field_validators(field, schema)  # type: ignore[no-untyped-call]  # drf-spectacular is typed in part
+        if isinstance(field, Lines):
+            # Their pattern allows an empty text by itself: of two alternatives both
+            # would match, and oneOf forbids that.
+            schema.update(schema.pop("oneOf")[0])
 
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:
         schema = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]  # drf-spectacular is typed in part

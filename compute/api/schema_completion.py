@@ -6,6 +6,7 @@ from typing import Any
 from compute.api.filters import MAX_VALUES
 from compute.api.problems import CONTENT_TYPE, registry
 from compute.api.schema_examples import EXAMPLES
+from compute.models.limits import MAX_NAME, NAME
 
 Operation = dict[str, Any]
 
@@ -102,6 +103,16 @@ PROBLEM = {
     "additionalProperties": True,
 }
 
+NAME_SCHEMA = {
+    "type": "string",
+    "description": "What Nova and Glance take as a name: no character that is invisible "
+    "or beyond U+FFFF, as most emoji are, and no space at either end.",
+    "minLength": 1,
+    "maxLength": MAX_NAME,
+    "pattern": NAME.replace(r"\A", "^").replace(r"\Z", "$"),
+    "example": "web-1",
+}
+
 #: On every answer of the API, but for /health.
 LIMITS = ("RateLimit-Policy", "RateLimit")
 
@@ -144,7 +155,7 @@ def complete(
 ) -> dict[str, Any]:
     """Add what all operations share; drf-spectacular calls it with the whole schema."""
     components = result.setdefault("components", {})
-    components["schemas"]["Problem"] = PROBLEM
+    components["schemas"] |= {"Problem": PROBLEM, "Name": NAME_SCHEMA}
     components["headers"] = {
         name: {"description": text, "schema": {"type": "string"}, "example": example}
         for name, (text, example) in HEADERS.items()
@@ -223,7 +234,7 @@ def _add_problems(operation: Operation, path: str, method: str) -> None:
         operation["responses"][str(status)] = {
             "$ref": f"#/components/responses/Problem{status}"
         }
-    if _has_header(operation, "If-None-Match"):
+    if method == "get" and _has_header(operation, "If-None-Match"):
         operation["responses"]["304"] = {"description": "It is still what you have."}
 
 
@@ -234,7 +245,8 @@ def _problem_statuses(operation: Operation, path: str, method: str) -> set[int]:
     asks_cloud = path.endswith("/console-log")
     return {
         *(400, 405, 406, 500),
-        *((404,) if "{" in path else ()),
+        # Of a request that is sent again: what the first one made is gone.
+        *((404,) if "{" in path or _has_header(operation, "Idempotency-Key") else ()),
         *((429,) if guarded else ()),
         # A login is told so when its password is wrong.
         *((401,) if secured or "/auth/" in path else ()),

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from compute.api import filters
-from compute.api.fields import Body, Labels, Line, Lines, NoBody
+from compute.api.fields import Body, Labels, Lines, Name, NoBody
 from compute.api.parameters import is_asked
 from compute.api.problems import stored_document
 from compute.api.viewset import ResourceViewSet
@@ -74,7 +74,7 @@ class SnapshotSerializer(serializers.Serializer[Snapshot]):
 
 
 class SnapshotCreate(Body):
-    name = Line(help_text="1 to 255 characters, no space at either end.")
+    name = Name()
     description = Lines(required=False, max_length=MAX_DESCRIPTION)
     labels = Labels(required=False)
 
@@ -82,7 +82,7 @@ class SnapshotCreate(Body):
 class SnapshotUpdate(Body):
     """Fields that are left out stay; `labels` are replaced as a whole."""
 
-    name = Line(required=False)
+    name = Name(required=False)
     description = Lines(required=False, max_length=MAX_DESCRIPTION)
     labels = Labels(required=False)
 

@@ -25,6 +25,7 @@ from compute.api.problems import (
     respond,
 )
 from compute.errors import NotFound, ValidationError
+from compute.expected import unexpected
 from compute.models import Operation, OperationStatus, Project
 from compute.services import idempotency as keys
 
@@ -56,8 +57,6 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
     noun: ClassVar[str]
     #: Whether its writes take a cloud, and so an operation; else they are done at once.
     starts_operations: ClassVar[bool] = True
-    #: Whether it has a version that If-Match can name.
-    versioned: ClassVar[bool] = True
     #: Action -> the body it takes.
     bodies: ClassVar[Mapping[str, type[Body]]] = {}
     #: Fields a list can be ordered by, and how it is when nobody asks.
@@ -100,9 +99,18 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
         serializer.is_valid(raise_exception=True)
         return dict(serializer.validated_data)
 
-    @property
-    def expect(self) -> frozenset[int] | None:
-        return preconditions.expected_versions(self.request)
+    def expect(self, row: Any) -> None:
+        """Raise PreconditionFailed unless a locked row is as the client knows it."""
+        tag = None if row is None else self.tag_of(row)
+        if not preconditions.are_met(self.request, tag):
+            raise unexpected(row)
+
+    def tag_of(self, row: Any) -> str:
+        """Return the ETag of a row: its version, or else a digest of what it shows."""
+        # By its version without looking at the rest: a VM's snapshots go by the VM's.
+        version = getattr(row, "version", None)
+        known = self.shown(row) if version is None else {"version": version}
+        return preconditions.tag_of(known)
 
     # Who may
 
@@ -195,11 +203,7 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
     def item(self, resource: Any, *, status: int = 200) -> Response:
         """Answer with one resource and its ETag."""
         body = self.shown(resource)
-        etag = (
-            preconditions.version_tag(body["version"])
-            if "version" in body
-            else preconditions.digest_tag(body)
-        )
+        etag = preconditions.tag_of(body)
         if self.request.method in ("GET", "HEAD") and preconditions.is_unchanged(
             self.request, etag
         ):
@@ -220,9 +224,11 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
         try:
             return self.answer(prefer.submit(self.request, keyed), created=created)
         except keys.Replayed as first:
+            self.note_replay()
             outcome = prefer.again(self.request, first.operation)
         response = self.answer(outcome, created=created)
-        response.headers["Idempotent-Replayed"] = "true"
+        if response.status_code < 400:
+            self.remaining(outcome.resource.pk)
         return response
 
     def made(self, call: Callable[[], M], *, project_id: UUID | None) -> Response:
@@ -231,16 +237,31 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
         With an Idempotency-Key that was sent before, the row as it is now.
         """
         key = idempotency.key_of(self.request, self.actor, project_id=project_id)
-        replayed = False
         try:
             row = keys.once_made(key, call, attrgetter("pk"))
         except keys.AlreadyMade as first:
-            row, replayed = self._first(self.get_queryset(), first.resource_id), True
+            self.note_replay()
+            row = self.remaining(first.resource_id)
         response = self.item(row, status=201)
         response.headers["Location"] = self.url(self.slug, row.pk)
-        if replayed:
-            response.headers["Idempotent-Replayed"] = "true"
         return response
+
+    # A request that was sent before. It is told how the first one ended: the problem if
+    # it failed, else what it made or changed, as a GET would show it now.
+
+    def note_replay(self) -> None:
+        """Mark the answer, whatever it will be, as one to a repeated request."""
+        self.headers["Idempotent-Replayed"] = "true"
+
+    def remaining(self, id: UUID) -> Any:
+        """Return what the first request made, or raise NotFound if it is gone."""
+        found = self.get_queryset().filter(pk=id).first()
+        if found is None:
+            raise NotFound(
+                f"The first request with this Idempotency-Key made or changed the "
+                f"{self.noun} {id}, which has been deleted since."
+            )
+        return found
 
     def answer(self, outcome: prefer.Outcome[Any], *, created: bool) -> Response:
         """Return what a write has come to."""

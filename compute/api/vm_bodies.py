@@ -7,7 +7,16 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from compute.api.fields import Body, Flag, Labels, Line, Lines, Word
+from compute.api.fields import (
+    Body,
+    Flag,
+    Id,
+    Labels,
+    Line,
+    Lines,
+    Name,
+    Word,
+)
 from compute.api.problems import stored_document
 from compute.models import VM, Cloud, VMStatus
 from compute.models.cloud import confirmed_at
@@ -145,10 +154,10 @@ class ConsoleLogSerializer(serializers.Serializer[Any]):
 
 
 class VMCreate(Body):
-    name = Line(help_text="1 to 255 characters, no space at either end.")
+    name = Name()
     flavor = Line(help_text="Name or id; see /flavors.")
     image = Line(help_text="Name or id; see /images.")
-    project = serializers.UUIDField(
+    project = Id(
         required=False,
         help_text="If not given, the API token's, or the default project if you may.",
     )
@@ -174,7 +183,7 @@ class VMCreate(Body):
 class VMUpdate(Body):
     """Fields that are left out stay; `labels` are replaced as a whole."""
 
-    name = Line(required=False)
+    name = Name(required=False)
     description = Lines(required=False, max_length=MAX_DESCRIPTION)
     labels = Labels(required=False)
     delete_protection = Flag(required=False)

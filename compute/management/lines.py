@@ -5,19 +5,17 @@ import re
 
 from django.core.management.base import CommandError
 
+from compute.errors import Problem
 from compute.models import Project, User
-from compute.models.limits import MAX_NAME, NAME
 
 MAX_DAYS = 36_500
 
 
-def name(text: str) -> str:
-    """Return the name of something new, or raise CommandError."""
-    if len(text) > MAX_NAME or not re.fullmatch(NAME, text):
-        raise CommandError(
-            f"A name has 1 to {MAX_NAME} characters and no space at either end."
-        )
-    return text
+def refused(problem: Problem) -> CommandError:
+    """Return why a service refused, as one line."""
+    rows = problem.members.get("errors", [])
+    reasons = [f"{row['pointer'].removeprefix('#/')}: {row['detail']}" for row in rows]
+    return CommandError(" ".join(reasons) or problem.detail)
 
 
 def user(text: str) -> User:

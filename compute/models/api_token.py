@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from compute.models.limits import MAX_NAME, NAME_RULES
 from compute.models.project import Project, Role
 
 #: Tells it from a JWT, and a scanner of secrets what it has found.
@@ -34,7 +35,7 @@ class APIToken(models.Model):
         Project, on_delete=models.PROTECT, related_name="api_tokens"
     )
     role = models.CharField(max_length=16, choices=Role.choices)
-    name = models.CharField(max_length=255)
+    name = models.CharField(max_length=MAX_NAME, validators=NAME_RULES)
     #: How it begins, for people and for the look-up.
     prefix = models.CharField(max_length=16, editable=False)
     #: SHA-256 of the whole: with 32 random bytes there is nothing to guess.

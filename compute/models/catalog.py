@@ -39,6 +39,10 @@ class CatalogEntry(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def has_id(self, reference: str) -> bool:
+        """Whether a reference is its id, ours or the cloud's, and not its name."""
+        return reference == self.provider_id or reference.lower() == str(self.pk)
+
 
 class Flavor(CatalogEntry):
     vcpus = models.PositiveIntegerField()

@@ -1,7 +1,13 @@
 """What a name, a text and a label may hold; every door keeps to it."""
 
 import re
+import unicodedata
 import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxLengthValidator, RegexValidator
 
 MAX_NAME = 255
 MAX_DESCRIPTION = 4096
@@ -19,19 +25,47 @@ MAX_LABEL_KEY = 253 + 1 + 63
 MAX_LABELS = 64
 
 _CONTROL = r"\x00-\x1f\x7f-\x9f"
-#: One line without control characters, and without a space at either end: whoever
-#: reads it back shall get what was sent, so it is refused rather than trimmed.
-NAME = rf"\A[^\s{_CONTROL}]([^{_CONTROL}]*[^\s{_CONTROL}])?\Z"
+#: How something is called elsewhere: one line, without a space at either end.
+LINE = rf"\A[^\s{_CONTROL}]([^{_CONTROL}]*[^\s{_CONTROL}])?\Z"
 #: Any lines, without other control characters.
 LINES = r"\A[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*\Z"
 
+# What Nova prints (nova/api/validation/parameter_types.py), and Glance stores: Unicode's
+# basic plane without control, format and private characters and line separators.
+_PRINTED = (
+    r"\u00a1-\u00ac\u00ae-\u05ff\u0606-\u061b\u061d-\u06dc\u06de-\u070e\u0710-\u088f"
+    r"\u0892-\u08e1\u08e3-\u167f\u1681-\u180d\u180f-\u1fff\u2010-\u2027\u2030-\u205e"
+    r"\u2065\u2070-\u2fff\u3001-\ud7ff\uf900-\ufdcf\ufdf0-\ufefe\uff00-\ufff8"
+    r"\ufffc\ufffd\u0021-\u007e"
+)
+_SPACES = r"\u0020\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
+#: A name as JSON Schema can tell it; it also holds no character that Unicode has not
+#: assigned, which is no range to write down.
+NAME = rf"\A[{_PRINTED}]([{_PRINTED}{_SPACES}]*[{_PRINTED}])?\Z"
 
-def is_label_key(text: str) -> bool:
-    return len(text) <= MAX_LABEL_KEY and bool(re.fullmatch(LABEL_KEY, text))
+
+class NameValidator(RegexValidator):
+    """The one rule for names: what Nova and Glance take.
+
+    Surrounding spaces are refused, not cut off: a client reads back what it sent.
+    """
+
+    regex = NAME
+
+    def __call__(self, value: Any) -> None:
+        for position, char in enumerate(value[:MAX_NAME], start=1):
+            if not _is_printed(char):
+                raise ValidationError(
+                    f"Must not hold U+{ord(char):04X} (character {position}).",
+                    code="invalid",
+                )
+        if value != value.strip():
+            raise ValidationError("Must not begin or end with a space.", code="invalid")
 
 
-def is_label_value(text: str) -> bool:
-    return bool(re.fullmatch(LABEL_VALUE, text))
+def _is_printed(char: str) -> bool:
+    category = unicodedata.category(char)
+    return char <= "\uffff" and (category == "Zs" or category[0] not in "CZ")
 
 
 def is_id(text: str) -> bool:
@@ -41,3 +75,65 @@ def is_id(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+class LinesValidator(RegexValidator):
+    """Text that JSON, a database and a terminal can hold."""
+
+    regex = LINES
+    message = "Must not hold control characters."
+
+    def __call__(self, value: Any) -> None:
+        super().__call__(value)
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise ValidationError("Must be valid Unicode.", code="invalid") from error
+
+
+def is_label_key(text: object) -> bool:
+    return (
+        isinstance(text, str)
+        and len(text) <= MAX_LABEL_KEY
+        and bool(re.fullmatch(LABEL_KEY, text))
+    )
+
+
+def is_label_value(text: object) -> bool:
+    return isinstance(text, str) and bool(re.fullmatch(LABEL_VALUE, text))
+
+
+TOO_MANY_LABELS = f"At most {MAX_LABELS} labels."
+NO_LABEL_KEY = (
+    "A key has up to 63 letters, digits, '-', '_' or '.', begins and ends with a letter "
+    "or digit, and may have a DNS name and '/' before it."
+)
+NO_LABEL_VALUE = (
+    "A value has up to 63 letters, digits, '-', '_' or '.', and begins and ends with a "
+    "letter or digit."
+)
+
+
+def wrong_labels(labels: Mapping[Any, Any]) -> dict[Any, str]:
+    """Return what is wrong with labels, by key."""
+    return {
+        key: NO_LABEL_VALUE if is_label_key(key) else NO_LABEL_KEY
+        for key, value in labels.items()
+        if not (is_label_key(key) and is_label_value(value))
+    }
+
+
+def validate_labels(value: Any) -> None:
+    """Raise ValidationError for what are no labels as Kubernetes has them."""
+    if not isinstance(value, dict):
+        raise ValidationError("Must be an object of strings.", code="invalid")
+    if len(value) > MAX_LABELS:
+        raise ValidationError(TOO_MANY_LABELS, code="max_length")
+    for key, fault in wrong_labels(value).items():
+        raise ValidationError(f"{key!r}: {fault}", code="invalid")
+
+
+#: On the model's fields, and so checked by every service and door.
+NAME_RULES = (NameValidator(),)
+DESCRIPTION_RULES = (MaxLengthValidator(MAX_DESCRIPTION), LinesValidator())
+LABELS_RULES = (validate_labels,)

@@ -58,4 +58,4 @@ class Login(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.user}, {self.created_at:%Y-%m-%d %H:%M}"
+        return f"{self.user}, {self.created_at:%Y-%m-%d %H:%M} UTC"

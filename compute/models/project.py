@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from compute.models.limits import is_id
+from compute.models.limits import DESCRIPTION_RULES, MAX_NAME, NAME_RULES, is_id
 
 DEFAULT_PROJECT_NAME = "default"
 
@@ -53,8 +53,8 @@ class ProjectQuerySet(models.QuerySet["Project"]):
 
 class Project(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    name = models.CharField(max_length=255)
-    description = models.TextField(blank=True, default="")
+    name = models.CharField(max_length=MAX_NAME, validators=NAME_RULES)
+    description = models.TextField(blank=True, default="", validators=DESCRIPTION_RULES)
     #: The sequence of the newest event. Its row lock, held to commit, makes the
     #: order of events that of the commits, without gaps (see `compute.events`).
     event_sequence = models.BigIntegerField(default=0, editable=False)

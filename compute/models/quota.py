@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Count, F, Q, Sum
 
+from compute.models.limits import MAX_LIMIT
 from compute.models.project import Project
 from compute.models.snapshot import Snapshot
 from compute.models.vm import VM
@@ -28,7 +30,9 @@ class Quota(models.Model):
     )
     resource = models.CharField(max_length=32, choices=Resource.choices)
     #: ``None``: as much as the cloud gives.
-    limit = models.PositiveBigIntegerField(null=True, blank=True)
+    limit = models.PositiveBigIntegerField(
+        null=True, blank=True, validators=(MaxValueValidator(MAX_LIMIT),)
+    )
     #: Kept, not counted, so that a check costs one row and not a table.
     used = models.PositiveBigIntegerField(default=0)
 

@@ -6,10 +6,40 @@ from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet, TextField
+from django.db.models import CharField, Q, QuerySet, TextField, lookups
 from django.db.models.functions import Cast
 
 NOTHING = Q(pk__in=())
+
+
+@CharField.register_lookup
+@TextField.register_lookup
+class IContains(lookups.IContains):
+    """Django's, which SQLite answers for ASCII alone: there Python folds the case.
+
+    On PostgreSQL it stays as it is, so that an index on the upper case fits.
+    """
+
+    def as_sqlite(self, compiler: Any, connection: Any) -> Any:
+        if not self.rhs_is_direct_value():
+            return super().as_sql(compiler, connection)
+        text, parameters = self.process_lhs(compiler, connection)
+        wanted = str(self.rhs).casefold()
+        return f"INSTR({FOLD}({text}), %s) > 0", [*parameters, wanted]
+
+
+#: The function of SQLite by which `IContains` folds.
+FOLD = "VM_CASEFOLD"
+
+
+def add_functions(connection: Any, **_: Any) -> None:
+    """Give a new connection to SQLite what it lacks."""
+    if connection.vendor == "sqlite":
+        connection.connection.create_function(FOLD, 1, _fold, deterministic=True)
+
+
+def _fold(text: str | None) -> str | None:
+    return None if text is None else text.casefold()
 
 
 def id_prefix(text: str, *, field: str = "id") -> Q:

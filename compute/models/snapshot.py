@@ -13,6 +13,12 @@ from django_fsm import (
     transition,
 )
 
+from compute.models.limits import (
+    DESCRIPTION_RULES,
+    LABELS_RULES,
+    MAX_NAME,
+    NAME_RULES,
+)
 from compute.models.operation import Operation
 
 
@@ -42,9 +48,9 @@ class Snapshot(ConcurrentTransitionMixin, models.Model):
     vm = models.ForeignKey(
         "compute.VM", on_delete=models.PROTECT, related_name="snapshots"
     )
-    name = models.CharField(max_length=255)
-    description = models.TextField(blank=True, default="")
-    labels = models.JSONField(default=dict, blank=True)
+    name = models.CharField(max_length=MAX_NAME, validators=NAME_RULES)
+    description = models.TextField(blank=True, default="", validators=DESCRIPTION_RULES)
+    labels = models.JSONField(default=dict, blank=True, validators=LABELS_RULES)
     status = FSMField(
         choices=SnapshotStatus.choices, default=SnapshotStatus.CREATING, protected=True
     )

@@ -18,6 +18,12 @@ from django_fsm import (
     transition,
 )
 
+from compute.models.limits import (
+    DESCRIPTION_RULES,
+    LABELS_RULES,
+    MAX_NAME,
+    NAME_RULES,
+)
 from compute.models.operation import LIVE, Operation
 
 
@@ -117,9 +123,9 @@ class VM(ConcurrentTransitionMixin, models.Model):
     )
     #: Alias of the cloud it lives in.
     cloud = models.CharField(max_length=64)
-    name = models.CharField(max_length=255)
-    description = models.TextField(blank=True, default="")
-    labels = models.JSONField(default=dict, blank=True)
+    name = models.CharField(max_length=MAX_NAME, validators=NAME_RULES)
+    description = models.TextField(blank=True, default="", validators=DESCRIPTION_RULES)
+    labels = models.JSONField(default=dict, blank=True, validators=LABELS_RULES)
     delete_protection = models.BooleanField(default=False)
     #: Given to cloud-init; write-only, never shown or logged.
     user_data = models.TextField(blank=True, default="")

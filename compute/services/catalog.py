@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from django.db import transaction
-from django.db.models import Case, Q, QuerySet, When
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from compute import clouds
@@ -21,26 +21,26 @@ Entry = TypeVar("Entry", Flavor, Image)
 
 def flavor(reference: str, *, cloud: str) -> Flavor:
     """Return the offered flavor a client names, or raise ValidationError."""
-    found = Flavor.objects.offered().filter(by_reference(reference), cloud=cloud)
-    return _only(found, noun="flavor", reference=reference)
+    offered = Flavor.objects.offered().filter(cloud=cloud)
+    return _only(offered, noun="flavor", reference=reference)
 
 
 def image(reference: str, *, cloud: str, project: Project) -> Image:
     """Return the image a client names if the project may use it, or raise."""
-    found = Image.objects.offered().filter(
-        by_reference(reference), Q(project=None) | Q(project=project), cloud=cloud
+    usable = Image.objects.offered().filter(
+        Q(project=None) | Q(project=project), cloud=cloud
     )
-    return _only(found, noun="image", reference=reference)
+    return _only(usable, noun="image", reference=reference)
 
 
-def _only(matches: QuerySet[Entry], *, noun: str, reference: str) -> Entry:
-    # What has it as its id comes before what somebody gave that id as a name.
-    named = Case(When(name=reference, then=1), default=0)
-    found = list(matches.order_by(named)[:2])
-    if found and (len(found) == 1 or found[0].name != reference):
+def _only(rows: QuerySet[Entry], *, noun: str, reference: str) -> Entry:
+    """Return the one row of a reference; an id is never taken for a name."""
+    named = list(rows.filter(by_reference(reference)))
+    found = [row for row in named if row.has_id(reference)] or named
+    if len(found) == 1:
         return found[0]
     code, detail = (
-        ("ambiguous", f"Several {noun}s are called {reference}; give an id.")
+        ("ambiguous", f"{len(found)} {noun}s have that name; give an id.")
         if found
         else ("does_not_exist", f"No {noun} {reference}.")
     )

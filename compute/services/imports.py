@@ -12,11 +12,11 @@ from django.db.models import Q
 from django.utils import timezone
 
 from compute import clouds, events
-from compute.errors import NotFound
+from compute.errors import NotFound, ValidationError
 from compute.events import SYSTEM
 from compute.models import VM, Flavor, Image, Project, VMStatus
 from compute.models.limits import is_id
-from compute.services import catalog, observed, quotas, settling
+from compute.services import catalog, fields, observed, quotas, settling
 from providers.base import Server
 from providers.errors import ProviderError
 
@@ -90,9 +90,10 @@ def _why_not(server: Server, known: Mapping[str, str], owned: set[str]) -> str:
     if observed.resting_status(server) is None:
         doing = f", {server.task_state}" if server.task_state else ""
         return f"it does not rest ({server.status}{doing})"
-    name = server.name
-    if not (0 < len(name.strip()) == len(name) <= 255 and name.isprintable()):
-        return "its name is none that a VM may have"
+    try:
+        fields.check(VM(name=server.name), "name")
+    except ValidationError as error:
+        return f"its name cannot be a VM's: {error.detail}"
     return ""
 
 

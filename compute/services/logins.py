@@ -9,7 +9,7 @@ from django.contrib.auth import authenticate
 from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.utils import timezone
-from django.utils.crypto import constant_time_compare
+from django.utils.crypto import constant_time_compare, salted_hmac
 from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.token_blacklist.models import (
@@ -28,6 +28,9 @@ from compute.services import guesses, principals, repeats
 
 #: The claim that names the login.
 CLAIM = "login"
+EXPIRED = "The token has expired: refresh it or log in again."
+#: How soon the same refresh token may come again.
+REPEATED_WITHIN = timedelta(seconds=10)
 #: What is over is kept so long for operators to look at.
 KEPT = timedelta(days=30)
 #: The newest logins whose networks an account is known to use.
@@ -125,25 +128,28 @@ def begin_tokens(user: User, *, actor: Actor, user_agent: str) -> Tokens:
         lifetime=api_settings.REFRESH_TOKEN_LIFETIME,
     )
     User.objects.filter(pk=user.pk).update(last_login=login.created_at)
-    return _tokens(login)
+    return _tokens(login, at=login.created_at, seed=uuid.uuid4().hex)
 
 
 def refresh(text: str, *, actor: Actor) -> Tokens:
     """Return new tokens for a refresh token, which is used up by it.
 
-    One that comes a second time was stolen, or its thief was faster: the login ends.
-    Raises TokenExpired and Unauthenticated, also when the user is active no more.
+    One that comes again at once, from another tab or because the answer was lost, gets
+    the same tokens again. One that comes later was stolen, or its thief was faster: the
+    login ends. Raises TokenExpired and Unauthenticated, also when the user is active no
+    more.
     """
     token = _decoded(_RefreshToken, text)
     login = _open(token)
-    if not _use_up(token, login):
+    used_at, is_first = _use_up(token, login)
+    if is_first:
+        login.refreshed_at = used_at
+        login.expires_at = used_at + api_settings.REFRESH_TOKEN_LIFETIME
+        login.save(update_fields=["refreshed_at", "expires_at"])
+    elif timezone.now() > used_at + REPEATED_WITHIN:
         revoke(login, actor=actor, reason="a refresh token was used twice")
         raise Unauthenticated("The token was used before; log in again.")
-    now = timezone.now()
-    login.refreshed_at = now
-    login.expires_at = now + api_settings.REFRESH_TOKEN_LIFETIME
-    login.save(update_fields=["refreshed_at", "expires_at"])
-    return _tokens(login)
+    return _tokens(login, at=used_at, seed=token[api_settings.JTI_CLAIM])
 
 
 def end(text: str, *, actor: Actor) -> None:
@@ -178,7 +184,7 @@ def access(text: str) -> Access:
     """
     login_id, expires_at = _verified(text)
     if expires_at <= timezone.now().timestamp():
-        raise TokenExpired("The token has expired: refresh it or log in again.")
+        raise TokenExpired(EXPIRED)
     found = principals.by_login(login_id)
     if found is None:
         raise Unauthenticated("The token is not valid any more.")
@@ -206,13 +212,15 @@ class _RefreshToken(RefreshToken):
 
 def _decoded(kind: type[Token], text: str) -> Token:
     try:
-        return kind(text)  # type: ignore[arg-type]  # it takes text, whatever it says
+        token = kind(text)  # type: ignore[arg-type]  # it takes text, whatever it says
     except ExpiredTokenError as error:
-        raise TokenExpired(
-            "The token has expired: refresh it or log in again."
-        ) from error
+        raise TokenExpired(EXPIRED) from error
     except TokenError as error:
         raise Unauthenticated("The token is not valid.") from error
+    # The leeway is for clocks that differ when it was issued, not for a longer life.
+    if _end_of(token) <= timezone.now():
+        raise TokenExpired(EXPIRED)
+    return token
 
 
 @lru_cache(maxsize=2048)
@@ -248,8 +256,8 @@ def _open(token: Token) -> Login:
     return login
 
 
-def _use_up(token: Token, login: Login) -> bool:
-    """Put a refresh token on the blacklist; return whether it was not there yet.
+def _use_up(token: Token, login: Login) -> tuple[datetime, bool]:
+    """Put a refresh token on the blacklist; return since when it is there, and if new.
 
     The unique row decides between two that come at once. The token itself is not
     stored: who reads the database shall not be able to use it.
@@ -263,13 +271,22 @@ def _use_up(token: Token, login: Login) -> bool:
             "token": "",
         },
     )
-    _, is_new = BlacklistedToken.objects.get_or_create(token=outstanding)
-    return bool(is_new)
+    used, is_new = BlacklistedToken.objects.get_or_create(token=outstanding)
+    return used.blacklisted_at, is_new
 
 
-def _tokens(login: Login) -> Tokens:
+def _tokens(login: Login, *, at: datetime, seed: str) -> Tokens:
+    """Return the tokens of a login that are issued at a time.
+
+    The same time and seed give the same tokens, so that they can be told again and
+    need not be stored.
+    """
     refreshing, accessing = RefreshToken(), AccessToken()
     for token in (refreshing, accessing):
+        token.set_iat(at_time=at)
+        token.set_exp(from_time=at)
+        name = salted_hmac(f"compute.logins.{token.token_type}", seed).hexdigest()
+        token[api_settings.JTI_CLAIM] = name
         token[CLAIM] = str(login.pk)
         token[api_settings.USER_ID_CLAIM] = str(login.user_id)
     return Tokens(

@@ -27,6 +27,7 @@ from compute.errors import (
     from_provider,
 )
 from compute.events import Actor
+from compute.expected import Expect, check_expected
 from compute.models import VM, Operation, OperationStatus, OperationType, VMStatus
 from compute.services import (
     builds,
@@ -253,7 +254,7 @@ def sweep() -> int:
     return len(found)
 
 
-def cancel(operation: Operation, *, actor: Actor) -> Operation:
+def cancel(operation: Operation, *, actor: Actor, expect: Expect = None) -> Operation:
     """Undo an operation: what no worker has taken is forgotten, a create removed.
 
     Raises NotCancellable for anything else. Best effort: a create may end first.
@@ -264,6 +265,7 @@ def cancel(operation: Operation, *, actor: Actor) -> Operation:
         operation = Operation.objects.select_related("vm", "snapshot").get(
             pk=operation.pk
         )
+        check_expected(operation, expect)
         # Taking it ourselves is what keeps a worker from taking it meanwhile.
         pending = operation.status == OperationStatus.PENDING
         taken = outbox.claim(operation.pk) if pending else None

@@ -18,14 +18,13 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from compute.errors import OperationInProgress, PreconditionFailed, Problem
+from compute.errors import OperationInProgress, Problem
 from compute.events import Actor
 from compute.models import (
     VM,
     Operation,
     OperationStatus,
     OperationType,
-    Project,
     Snapshot,
 )
 from providers.base import Image, Server
@@ -131,16 +130,6 @@ def check_free(target: VM | Snapshot) -> None:
         raise OperationInProgress(
             f"Operation {live.pk} ({live.type}) is in progress.",
             operation_id=str(live.pk),
-        )
-
-
-def check_expected(
-    target: VM | Snapshot | Project, expect: frozenset[int] | None
-) -> None:
-    """Raise PreconditionFailed unless the target has one of the versions."""
-    if expect is not None and target.version not in expect:
-        raise PreconditionFailed(
-            f"The current version is {target.version}.", version=target.version
         )
 
 

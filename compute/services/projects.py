@@ -14,10 +14,11 @@ from compute.errors import (
     ValidationError,
 )
 from compute.events import Actor
+from compute.expected import Expect, check_expected
 from compute.models import APIToken, Membership, Project, Role, User
 from compute.models.limits import is_id
 from compute.models.project import DEFAULT_PROJECT_NAME
-from compute.services import outbox, quotas, tokens
+from compute.services import fields, quotas, tokens
 
 #: What `update` may change.
 EDITABLE = frozenset({"name", "description"})
@@ -38,6 +39,7 @@ def create(
     """
     with transaction.atomic():
         project = Project(name=name, description=description)
+        fields.check(project, "name", "description")
         _check_name(project, seen)
         project.save(force_insert=True)
         quotas.open_for(project)
@@ -54,7 +56,7 @@ def update(
     *,
     actor: Actor,
     changes: Mapping[str, str],
-    expect: frozenset[int] | None = None,
+    expect: Expect = None,
     seen: QuerySet[Project] | None = None,
 ) -> Project:
     """Change its name or description.
@@ -67,7 +69,7 @@ def update(
         raise ValueError(f"not editable: {', '.join(sorted(unknown))}")
     with transaction.atomic():
         project = _lock(project)
-        outbox.check_expected(project, expect)
+        check_expected(project, expect)
         changed = {
             name: [getattr(project, name), value]
             for name, value in changes.items()
@@ -79,6 +81,7 @@ def update(
             raise ResourceInUse("The default project keeps its name.")
         for name in changed:
             setattr(project, name, changes[name])
+        fields.check(project, *changed)
         if "name" in changed:
             _check_name(project, seen)
         project.save_changes(*changed)
@@ -86,9 +89,7 @@ def update(
     return project
 
 
-def delete(
-    project: Project, *, actor: Actor, expect: frozenset[int] | None = None
-) -> None:
+def delete(project: Project, *, actor: Actor, expect: Expect = None) -> None:
     """Delete a project that holds nothing; its row and its history stay.
 
     Its members leave it and its tokens are revoked. Raises ResourceInUse while it has
@@ -97,7 +98,7 @@ def delete(
     with transaction.atomic():
         quotas.close_for(project)
         project = _lock(project)
-        outbox.check_expected(project, expect)
+        check_expected(project, expect)
         if project.is_default:
             raise ResourceInUse("The default project cannot be deleted.")
         held = {
@@ -117,7 +118,9 @@ def delete(
         events.record("project.deleted", actor=actor, project=project)
 
 
-def set_member(project: Project, user: User, *, role: Role, actor: Actor) -> Membership:
+def set_member(
+    project: Project, user: User, *, role: Role, actor: Actor, expect: Expect = None
+) -> Membership:
     """Give a user a role in a project, in place of the one it may have.
 
     Raises LastAdmin when the project's only admin would be none any more.
@@ -125,6 +128,7 @@ def set_member(project: Project, user: User, *, role: Role, actor: Actor) -> Mem
     with transaction.atomic():
         project = _lock(project)
         known = Membership.objects.filter(project=project, user=user).first()
+        check_expected(known, expect)
         if known is None:
             made = Membership.objects.create(project=project, user=user, role=role)
             _record_member("added", made, actor=actor, role=role)
@@ -137,7 +141,9 @@ def set_member(project: Project, user: User, *, role: Role, actor: Actor) -> Mem
     return known
 
 
-def remove_member(project: Project, user: User, *, actor: Actor) -> None:
+def remove_member(
+    project: Project, user: User, *, actor: Actor, expect: Expect = None
+) -> None:
     """Take a user out of a project, and revoke the API tokens they have there.
 
     Else the tokens would work again once somebody adds the user again. Raises
@@ -148,6 +154,7 @@ def remove_member(project: Project, user: User, *, actor: Actor) -> None:
         known = Membership.objects.filter(project=project, user=user).first()
         if known is None:
             raise NotFound(f"No member {user.get_username()}.")
+        check_expected(known, expect)
         _keep_an_admin(known)
         for token in APIToken.objects.alive().filter(project=project, user=user):
             tokens.revoke(token, actor=actor)

@@ -13,8 +13,10 @@ from django.db.models import Case, F, IntegerField, Value, When
 from compute import events
 from compute.errors import NotFound, ResourceLimitExceeded
 from compute.events import Actor
+from compute.expected import Expect, check_expected
 from compute.models import VM, Project, Quota, Resource
 from compute.models.quota import in_use
+from compute.services import fields
 
 #: Resource -> how much of it.
 Amounts = Mapping[Resource, int]
@@ -133,16 +135,24 @@ def recount(project: Project) -> None:
 
 
 def update(
-    project: Project, *, actor: Actor, limits: Mapping[Resource, int | None]
+    project: Project,
+    *,
+    actor: Actor,
+    limits: Mapping[Resource, int | None],
+    expect: Expect = None,
 ) -> None:
     """Set limits; one below what is used stops new things, and removes none."""
     with transaction.atomic():
+        # All of them: what is expected is expected of the whole.
+        rows = _lock(project.pk, Resource)
+        check_expected(rows, expect)
         changed = {}
-        for row in _lock(project.pk, limits):
-            limit = limits[Resource(row.resource)]
+        for row in rows:
+            limit = limits.get(Resource(row.resource), row.limit)
             if row.limit != limit:
                 changed[row.resource] = [row.limit, limit]
                 row.limit = limit
+                fields.check(row, "limit", pointer=f"#/{row.resource}/{{}}")
                 row.save(update_fields=["limit"])
         if changed:
             events.record("quota.updated", actor=actor, project=project, data=changed)

@@ -15,6 +15,7 @@ from django_fsm import can_proceed
 from compute import events
 from compute.errors import InvalidTransition, NotFound, OpenStackError
 from compute.events import SYSTEM, Actor
+from compute.expected import Expect, check_expected
 from compute.models import (
     VM,
     Image,
@@ -24,7 +25,7 @@ from compute.models import (
     Snapshot,
     SnapshotStatus,
 )
-from compute.services import calls, observed, outbox, quotas, vms
+from compute.services import calls, fields, observed, outbox, quotas, vms
 from compute.services.outbox import (
     OUTCOME_STATUSES,
     Again,
@@ -57,15 +58,14 @@ def create(
     name: str,
     description: str = "",
     labels: Mapping[str, str] | None = None,
-    expect: frozenset[int] | None = None,
+    expect: Expect = None,
 ) -> Snapshot:
     """Ask for a snapshot of a VM; no other action is accepted until it ends."""
     with transaction.atomic():
         vm = vms.lock(vm)
         vms.check(vm, "snapshot", expect=expect)
         vm.snapshot()
-        quotas.reserve(vm.project_id, {Resource.SNAPSHOTS: 1})
-        snapshot: Snapshot = Snapshot.objects.create(
+        snapshot: Snapshot = Snapshot(
             project_id=vm.project_id,
             cloud=vm.cloud,
             vm=vm,
@@ -73,6 +73,9 @@ def create(
             description=description,
             labels=dict(labels or {}),
         )
+        fields.check(snapshot, "name", "description", "labels")
+        quotas.reserve(vm.project_id, {Resource.SNAPSHOTS: 1})
+        snapshot.save(force_insert=True)
         operation = outbox.submit(
             OperationType.SNAPSHOT_CREATE,
             actor=actor,
@@ -99,7 +102,7 @@ def update(
     *,
     actor: Actor,
     changes: Mapping[str, Any],
-    expect: frozenset[int] | None = None,
+    expect: Expect = None,
 ) -> Snapshot:
     """Change what is ours alone: name, description, labels."""
     unknown = changes.keys() - EDITABLE
@@ -107,7 +110,7 @@ def update(
         raise ValueError(f"not editable: {', '.join(sorted(unknown))}")
     with transaction.atomic():
         snapshot = _lock(snapshot)
-        outbox.check_expected(snapshot, expect)
+        check_expected(snapshot, expect)
         changed = {
             name: [getattr(snapshot, name), value]
             for name, value in changes.items()
@@ -117,6 +120,7 @@ def update(
             return snapshot
         for name in changed:
             setattr(snapshot, name, changes[name])
+        fields.check(snapshot, *changed)
         snapshot.save_changes(*changed)
         events.record(
             "snapshot.updated",
@@ -128,13 +132,11 @@ def update(
     return snapshot
 
 
-def delete(
-    snapshot: Snapshot, *, actor: Actor, expect: frozenset[int] | None = None
-) -> Snapshot:
+def delete(snapshot: Snapshot, *, actor: Actor, expect: Expect = None) -> Snapshot:
     """Delete a snapshot: its image goes, the row stays as DELETED."""
     with transaction.atomic():
         snapshot = _lock(snapshot)
-        outbox.check_expected(snapshot, expect)
+        check_expected(snapshot, expect)
         outbox.check_free(snapshot)
         if not can_proceed(snapshot.remove):
             raise InvalidTransition(

@@ -16,12 +16,14 @@ from compute.errors import (
     PermissionDenied,
     TokenExpired,
     Unauthenticated,
+    ValidationError,
 )
 from compute.events import Actor
+from compute.expected import Expect, check_expected
 from compute.models import APIToken, Membership, Project, Role, User
 from compute.models.api_token import PREFIX_LENGTH, SCHEME
 from compute.models.permission import PERMISSIONS
-from compute.services import principals
+from compute.services import fields, principals
 from compute.services.principals import TokenFound
 
 #: A token that names no end has this one.
@@ -56,7 +58,7 @@ def create(
         if Project.objects.locked(project.pk) is None:
             raise NotFound("No such project.")
         _require_role(user, project, role)
-        token: APIToken = APIToken.objects.create(
+        token: APIToken = APIToken(
             user=user,
             project=project,
             role=role,
@@ -65,6 +67,9 @@ def create(
             digest=_digest(secret),
             expires_at=expires_at,
         )
+        fields.check(token, "name", "role")
+        _require_future(expires_at)
+        token.save(force_insert=True)
         events.record(
             "api-token.created", actor=actor, project=project, data=_told(token)
         )
@@ -79,11 +84,26 @@ def _require_role(user: User, project: Project, role: Role) -> None:
         raise PermissionDenied(f"A token cannot have the role {role}: you do not.")
 
 
-def revoke(token: APIToken, *, actor: Actor) -> None:
+def _require_future(expires_at: datetime | None) -> None:
+    if expires_at is not None and expires_at <= timezone.now():
+        raise ValidationError(
+            [
+                {
+                    "pointer": "#/expires_at",
+                    "code": "past",
+                    "detail": "Must be in the future.",
+                }
+            ]
+        )
+
+
+def revoke(token: APIToken, *, actor: Actor, expect: Expect = None) -> None:
     """End a token: the next request with it is refused. Repeatable."""
     with transaction.atomic():
         now = timezone.now()
-        if APIToken.objects.alive().filter(pk=token.pk).update(revoked_at=now):
+        alive = APIToken.objects.alive().filter(pk=token.pk)
+        check_expected(alive.select_for_update(no_key=True).first(), expect)
+        if alive.update(revoked_at=now):
             events.record(
                 "api-token.revoked",
                 actor=actor,

@@ -20,6 +20,7 @@ from compute.errors import (
     from_provider,
 )
 from compute.events import Actor
+from compute.expected import Expect, check_expected
 from compute.models import (
     VM,
     OperationType,
@@ -30,7 +31,7 @@ from compute.models import (
     VMStatus,
 )
 from compute.models.vm import VERBS
-from compute.services import catalog, outbox, quotas
+from compute.services import catalog, fields, outbox, quotas
 from providers.errors import Conflict, ProviderError
 
 
@@ -95,6 +96,7 @@ def create(
             ram_mb=size.ram_mb,
             disk_gb=size.disk_gb,
         )
+        fields.check(vm, "name", "description", "labels", "delete_protection")
         quotas.reserve(project.pk, quotas.held_by(vm))
         vm.save(force_insert=True)
         operation = outbox.submit(
@@ -119,7 +121,7 @@ def update(
     *,
     actor: Actor,
     changes: Mapping[str, Any],
-    expect: frozenset[int] | None = None,
+    expect: Expect = None,
 ) -> VM:
     """Change what is ours alone: name, description, labels, delete_protection."""
     unknown = changes.keys() - EDITABLE
@@ -127,7 +129,7 @@ def update(
         raise ValueError(f"not editable: {', '.join(sorted(unknown))}")
     with transaction.atomic():
         vm = lock(vm)
-        outbox.check_expected(vm, expect)
+        check_expected(vm, expect)
         before = {name: getattr(vm, name) for name in changes}
         changed = {
             name: [before[name], value]
@@ -138,17 +140,18 @@ def update(
             return vm
         for name in changed:
             setattr(vm, name, changes[name])
+        fields.check(vm, *changed)
         vm.save_changes(*changed)
         events.record("vm.updated", actor=actor, vm=vm, data=changed)
     return vm
 
 
-def start(vm: VM, *, actor: Actor, expect: frozenset[int] | None = None) -> VM:
+def start(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
     """Power on a SHUTOFF VM."""
     return _request(vm, "start", OperationType.VM_START, actor=actor, expect=expect)
 
 
-def stop(vm: VM, *, actor: Actor, expect: frozenset[int] | None = None) -> VM:
+def stop(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
     """Power off an ACTIVE VM."""
     return _request(vm, "stop", OperationType.VM_STOP, actor=actor, expect=expect)
 
@@ -158,7 +161,7 @@ def reboot(
     *,
     type: RebootType = RebootType.SOFT,
     actor: Actor,
-    expect: frozenset[int] | None = None,
+    expect: Expect = None,
 ) -> VM:
     """Reboot a VM: SOFT asks the guest, HARD cuts the power and leads out of ERROR."""
     return _request(
@@ -171,9 +174,7 @@ def reboot(
     )
 
 
-def resize(
-    vm: VM, *, flavor: str, actor: Actor, expect: frozenset[int] | None = None
-) -> VM:
+def resize(vm: VM, *, flavor: str, actor: Actor, expect: Expect = None) -> VM:
     """Give a VM another flavor; a VM that was off comes back on."""
     with transaction.atomic():
         vm = lock(vm)
@@ -207,9 +208,7 @@ def resize(
         )
 
 
-def rebuild(
-    vm: VM, *, image: str, actor: Actor, expect: frozenset[int] | None = None
-) -> VM:
+def rebuild(vm: VM, *, image: str, actor: Actor, expect: Expect = None) -> VM:
     """Replace a VM's disk by an image; a VM that was off stays off."""
     with transaction.atomic():
         vm = lock(vm)
@@ -231,9 +230,7 @@ def rebuild(
         )
 
 
-def restore(
-    vm: VM, *, snapshot: str, actor: Actor, expect: frozenset[int] | None = None
-) -> VM:
+def restore(vm: VM, *, snapshot: str, actor: Actor, expect: Expect = None) -> VM:
     """Rebuild a VM from a snapshot of its own."""
     with transaction.atomic():
         vm = lock(vm)
@@ -250,51 +247,51 @@ def restore(
         )
 
 
-def pause(vm: VM, *, actor: Actor, expect: frozenset[int] | None = None) -> VM:
+def pause(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
     """Freeze an ACTIVE VM in memory."""
     return _request(vm, "pause", OperationType.VM_PAUSE, actor=actor, expect=expect)
 
 
-def unpause(vm: VM, *, actor: Actor, expect: frozenset[int] | None = None) -> VM:
+def unpause(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
     """Continue a PAUSED VM."""
     return _request(vm, "unpause", OperationType.VM_UNPAUSE, actor=actor, expect=expect)
 
 
-def suspend(vm: VM, *, actor: Actor, expect: frozenset[int] | None = None) -> VM:
+def suspend(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
     """Save an ACTIVE VM's memory to disk and turn it off."""
     return _request(vm, "suspend", OperationType.VM_SUSPEND, actor=actor, expect=expect)
 
 
-def resume(vm: VM, *, actor: Actor, expect: frozenset[int] | None = None) -> VM:
+def resume(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
     """Continue a SUSPENDED VM."""
     return _request(vm, "resume", OperationType.VM_RESUME, actor=actor, expect=expect)
 
 
-def shelve(vm: VM, *, actor: Actor, expect: frozenset[int] | None = None) -> VM:
+def shelve(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
     """Keep a VM as an image only, without a host."""
     return _request(vm, "shelve", OperationType.VM_SHELVE, actor=actor, expect=expect)
 
 
-def unshelve(vm: VM, *, actor: Actor, expect: frozenset[int] | None = None) -> VM:
+def unshelve(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
     """Bring a SHELVED_OFFLOADED VM back."""
     return _request(
         vm, "unshelve", OperationType.VM_UNSHELVE, actor=actor, expect=expect
     )
 
 
-def rescue(vm: VM, *, actor: Actor, expect: frozenset[int] | None = None) -> VM:
+def rescue(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
     """Boot a VM from a rescue image, its own disk attached."""
     return _request(vm, "rescue", OperationType.VM_RESCUE, actor=actor, expect=expect)
 
 
-def unrescue(vm: VM, *, actor: Actor, expect: frozenset[int] | None = None) -> VM:
+def unrescue(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
     """End the rescue of a VM."""
     return _request(
         vm, "unrescue", OperationType.VM_UNRESCUE, actor=actor, expect=expect
     )
 
 
-def delete(vm: VM, *, actor: Actor, expect: frozenset[int] | None = None) -> VM:
+def delete(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
     """Delete a VM: the server goes, the row stays as DELETED.
 
     Raises DeleteProtected while ``delete_protection`` is on.
@@ -328,7 +325,7 @@ def _request(
     type: OperationType,
     *,
     actor: Actor,
-    expect: frozenset[int] | None,
+    expect: Expect,
     params: Mapping[str, Any] | None = None,
 ) -> VM:
     with transaction.atomic():
@@ -354,9 +351,9 @@ def lock(vm: VM) -> VM:
     return found
 
 
-def check(vm: VM, method: str, *, expect: frozenset[int] | None) -> None:
+def check(vm: VM, method: str, *, expect: Expect) -> None:
     """Raise unless a locked VM permits the transition and has the expected version."""
-    outbox.check_expected(vm, expect)
+    check_expected(vm, expect)
     outbox.check_free(vm)
     if not can_proceed(getattr(vm, method)):
         action = VERBS[method].action
@@ -411,17 +408,20 @@ def _begin(
 
 
 def _own_snapshot(vm: VM, reference: str) -> Snapshot:
-    # Locked: its deletion must not begin meanwhile.
+    """Return the snapshot that a client names by id or name, locked.
+
+    Its deletion must not begin meanwhile. Of several by one name none is taken: a
+    restore wipes the disk.
+    """
     available = vm.snapshots.alive().filter(status=SnapshotStatus.AVAILABLE)
-    for snapshot in available.select_for_update(no_key=True):
-        if reference in (str(snapshot.pk), snapshot.name):
-            return snapshot
-    raise ValidationError(
-        [
-            {
-                "pointer": "#/snapshot",
-                "code": "does_not_exist",
-                "detail": f"This VM has no available snapshot {reference}.",
-            }
-        ]
+    locked = available.select_for_update(no_key=True)
+    by_id = [snapshot for snapshot in locked if str(snapshot.pk) == reference]
+    found = by_id or [snapshot for snapshot in locked if snapshot.name == reference]
+    if len(found) == 1:
+        return found[0]
+    code, detail = (
+        ("ambiguous", f"{len(found)} snapshots of this VM have that name; give an id.")
+        if found
+        else ("does_not_exist", f"This VM has no available snapshot {reference}.")
     )
+    raise ValidationError([{"pointer": "#/snapshot", "code": code, "detail": detail}])

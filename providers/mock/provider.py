@@ -15,7 +15,7 @@ from providers.mock.images import Images
 from providers.mock.lifecycle import Plan, Verb
 from providers.mock.ports import Ports
 from providers.mock.records import Record
-from providers.mock.requests import check_room, check_spec
+from providers.mock.requests import check_name, check_room, check_spec
 from providers.mock.state import Phase, current
 
 
@@ -322,6 +322,7 @@ class MockProvider(Images, Ports, Provider):
     ) -> Receipt:
         """Make an image of a server; ``created_id`` is its id."""
         with self._call("snapshot_server", server_id=server_id) as call:
+            check_name(name)
             image_id = str(uuid.uuid4())
             with self._store.transaction() as db:
                 now = self._now()

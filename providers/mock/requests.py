@@ -1,6 +1,7 @@
 """What Nova refuses about a request before it looks at any server."""
 
 import base64
+import unicodedata
 
 from providers.base import Flavor, Image, ServerSpec
 from providers.errors import InvalidRequest
@@ -12,8 +13,7 @@ _USER_DATA_LIMIT = 65535
 
 def check_spec(spec: ServerSpec) -> None:
     """Raise `InvalidRequest` for values that Nova's schema does not take."""
-    if not 1 <= len(spec.name) <= _NAME_LIMIT or spec.name != spec.name.strip():
-        raise _invalid("name", spec.name)
+    check_name(spec.name)
     if not 1 <= len(spec.tag) <= _TAG_LIMIT or "/" in spec.tag or "," in spec.tag:
         raise _invalid("tags", spec.tag)
     for key, value in spec.metadata.items():
@@ -25,6 +25,20 @@ def check_spec(spec: ServerSpec) -> None:
             "Invalid input for field/attribute user_data. Value is too long.",
             status=400,
         )
+
+
+def check_name(name: str) -> None:
+    """Raise `InvalidRequest` for what Nova's schema does not take as a name."""
+    printable = all(map(_is_printable, name))
+    if not 1 <= len(name) <= _NAME_LIMIT or name != name.strip() or not printable:
+        raise _invalid("name", name)
+
+
+def _is_printable(char: str) -> bool:
+    # nova/api/validation/parameter_types.py, which looks no further than U+FFFE.
+    category = unicodedata.category(char)
+    other = category[0] in "CZ" and category != "Zs"
+    return ord(char) < 0xFFFF and not other
 
 
 def _invalid(attribute: str, value: str) -> InvalidRequest:

@@ -224,7 +224,8 @@ def test_delete_asks_again_and_keeps_the_row(
     vm.refresh_from_db()
     assert vm.status == "DELETED"
     assert Event.objects.filter(vm=vm, actor=OPERATOR, type="vm.updated").exists()
-    operator.get(path, status=403)
+    operator.get(path, status=302)
+    assert "The VM web-server-01 is gone." in operator.post(path)
 
 
 def test_a_protected_vm_is_not_deleted(operator: Operator, make_vm: MakeVM) -> None:

@@ -1,5 +1,6 @@
 """What Schemathesis shall not send: see test_schemathesis.py."""
 
+import unicodedata
 from typing import Any
 from urllib.parse import quote
 
@@ -14,3 +15,10 @@ def filter_query(context: Any, query: dict[str, Any]) -> bool:
     """Leave out lists of ids so long that no server would read the line."""
     # As it is sent: one character may become twelve.
     return sum(len(quote(str(value))) for value in (query or {}).values()) < LONGEST
+
+
+@schemathesis.hook
+def filter_body(context: Any, body: Any) -> bool:
+    """Leave out names with what Unicode has not assigned: no pattern can tell."""
+    name = body.get("name") if isinstance(body, dict) else None
+    return not isinstance(name, str) or "Cn" not in map(unicodedata.category, name)

@@ -32,9 +32,9 @@ def test_a_create_answers_202_with_the_vm_and_where_to_look(api: Api) -> None:
 def test_a_create_takes_every_field_and_shows_what_was_sent(api: Api) -> None:
     body = {
         **NEW,
-        "name": "web 🚀",
+        "name": "web ☃",
         "cloud": "default",
-        "description": "two\nlines",
+        "description": "two\nlines 🚀",
         "labels": {"env": "prod", "example.com/team": "a", "1": ""},
         "delete_protection": True,
         "user_data": "#cloud-config\n",
@@ -98,7 +98,7 @@ def test_every_missing_field_is_named(api: Api) -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["x", "x" * 255, "🚀" * 255, "a b", "ünï", "日本"])
+@pytest.mark.parametrize("name", ["x", "x" * 255, "☃" * 255, "a b", "ünï", "日本"])
 @pytest.mark.usefixtures("catalogue")
 def test_names_come_back_as_they_were_sent(api: Api, name: str) -> None:
     vm = api.post("/vms", {**NEW, "name": name}).json()

@@ -120,7 +120,7 @@ def test_what_is_not_adopted_says_why(
         "building": "it does not rest (BUILD)",
         "resized": "it does not rest (VERIFY_RESIZE)",
         "moving": "it does not rest (ACTIVE, powering-off)",
-        " spaced": "its name is none that a VM may have",
+        " spaced": "its name cannot be a VM's: Must not begin or end with a space.",
     }
 
 

@@ -13,6 +13,7 @@ from compute.errors import (
     OperationInProgress,
     PreconditionFailed,
 )
+from compute.expected import VersionIs
 from compute.models import VM, Event, Image, Operation, Snapshot
 from compute.services import catalog, operations, snapshots, vms
 from providers.mock import MockProvider
@@ -217,7 +218,7 @@ def test_the_status_is_not_for_update(snapshot: Snapshot) -> None:
 
 
 def test_an_unexpected_version_is_refused(snapshot: Snapshot) -> None:
-    wrong = frozenset({snapshot.version + 1})
+    wrong = VersionIs(snapshot.version + 1)
     before = Event.objects.count()
     with pytest.raises(PreconditionFailed) as caught:
         snapshots.update(snapshot, actor=ALICE, changes={"name": "x"}, expect=wrong)
@@ -225,7 +226,7 @@ def test_an_unexpected_version_is_refused(snapshot: Snapshot) -> None:
     with pytest.raises(PreconditionFailed):
         snapshots.delete(snapshot, actor=ALICE, expect=wrong)
     assert Event.objects.count() == before
-    snapshots.delete(snapshot, actor=ALICE, expect=frozenset({snapshot.version}))
+    snapshots.delete(snapshot, actor=ALICE, expect=VersionIs(snapshot.version))
 
 
 # Delete

@@ -19,6 +19,7 @@ from compute.errors import (
     ValidationError,
 )
 from compute.events import Actor
+from compute.expected import VersionIs
 from compute.models import VM, Event, Flavor, Image, Operation, Project, Snapshot
 from compute.services import snapshots, vms
 from providers.mock import MockProvider
@@ -201,7 +202,7 @@ def test_an_unexpected_version_is_refused_before_all_else(
     make_vm: MakeVM, name: str
 ) -> None:
     vm = make_vm()
-    old, version = frozenset({vm.version + 1, 99}), vm.version
+    old, version = VersionIs(vm.version + 1), vm.version
     before = (Operation.objects.count(), Event.objects.count())
     ask: Callable[..., Any] = (
         partial(vms.update, actor=ALICE, changes={})
@@ -216,7 +217,7 @@ def test_an_unexpected_version_is_refused_before_all_else(
 
 def test_an_expected_version_passes_once(make_vm: MakeVM) -> None:
     vm = make_vm()
-    expect = frozenset({vm.version, 99})
+    expect = VersionIs(vm.version)
     vms.update(vm, actor=ALICE, changes={"name": "new"}, expect=expect)
     with pytest.raises(PreconditionFailed):
         vms.stop(vm, actor=ALICE, expect=expect)

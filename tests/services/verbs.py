@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from compute.events import Actor
+from compute.expected import Expect
 from compute.models import VM
 from compute.services import snapshots, vms
 from tests.conftest import ALICE
@@ -14,7 +15,7 @@ SNAPSHOT_NAME = "before"
 Ask = Callable[[VM], object]
 
 
-def _snapshot(vm: VM, *, actor: Actor, expect: frozenset[int] | None = None) -> object:
+def _snapshot(vm: VM, *, actor: Actor, expect: Expect = None) -> object:
     return snapshots.create(vm, actor=actor, name="another", expect=expect)
 
 

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 
-from compute.errors import NameConflict, ValidationError
+from compute.errors import Problem
 from compute.events import SYSTEM
-from compute.management.lines import name, user
+from compute.management.lines import refused, user
 from compute.services import projects
 
 
@@ -20,10 +20,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             project = projects.create(
-                name=name(options["name"]),
+                name=options["name"],
                 admin=user(options["admin"]) if options["admin"] else None,
                 actor=SYSTEM,
             )
-        except (NameConflict, ValidationError) as error:
-            raise CommandError(error.detail) from error
+        except Problem as problem:
+            raise refused(problem) from problem
         self.stdout.write(str(project.pk))

@@ -3,12 +3,12 @@
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
-from compute.errors import PermissionDenied
+from compute.errors import Problem
 from compute.events import SYSTEM
-from compute.management.lines import days, name, project, user
+from compute.management.lines import days, project, refused, user
 from compute.models import Role
 from compute.models.project import DEFAULT_PROJECT_NAME
 from compute.services import tokens
@@ -40,10 +40,10 @@ class Command(BaseCommand):
                 user=user(options["user"]),
                 project=project(options["project"]),
                 role=Role(options["role"]),
-                name=name(options["name"]),
+                name=options["name"],
                 actor=SYSTEM,
                 expires_at=timezone.now() + lifetime if lifetime else None,
             )
-        except PermissionDenied as error:
-            raise CommandError(error.detail) from error
+        except Problem as problem:
+            raise refused(problem) from problem
         self.stdout.write(secret)

@@ -1,0 +1,39 @@
+"""One row of everything that the console has a page for."""
+
+from typing import Any
+
+from compute.models import Cloud, User
+from compute.services import vms
+from tests.conftest import ALICE
+from tests.factories import (
+    APITokenFactory,
+    FlavorFactory,
+    ImageFactory,
+    LoginFactory,
+    SnapshotFactory,
+    VMFactory,
+)
+
+
+def one_of_each(user: User) -> dict[str, Any]:
+    """Make them, with a time wherever there can be one; return kind -> row."""
+    vm = VMFactory.create(name="a-machine-with-rather-a-long-name-01")
+    snapshot = SnapshotFactory.create(name="before-the-upgrade-of-everything", vm=vm)
+    vms.stop(vm, actor=ALICE)
+    vm.refresh_from_db()
+    then = vm.created_at
+    return {
+        "vm": vm,
+        "snapshot": snapshot,
+        "operation": vm.operation,
+        "event": vm.events.first(),
+        "project": vm.project,
+        "flavor": FlavorFactory.create(vanished_at=then),
+        "image": ImageFactory.create(vanished_at=then),
+        "cloud": Cloud.objects.create(
+            alias="default", observed_at=then, last_error_at=then
+        ),
+        "apitoken": APITokenFactory.create(),
+        "login": LoginFactory.create(revoked_at=then),
+        "user": user,
+    }

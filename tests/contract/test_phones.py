@@ -1,0 +1,68 @@
+"""Every page for people fits on a phone; a real browser measures it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pytest_django.live_server_helper import LiveServer
+
+from compute.models import User
+from tests.admin.browser import Operator
+from tests.browser import Chromium, chromium
+from tests.contract.rows import one_of_each
+from tests.once import once
+
+pytestmark = [pytest.mark.e2e, once]
+
+WIDTH = 390
+#: What is left and right of the content.
+MARGINS = 40
+
+
+@pytest.fixture
+def phone(tmp_path: Path) -> Iterator[Chromium]:
+    with chromium(tmp_path / "profile") as browser:
+        browser.resize(WIDTH, 844)
+        yield browser
+
+
+def paths(user: User) -> Iterator[str]:
+    """Yield every kind of page there is."""
+    console = "/admin/compute"
+    yield "/admin/"
+    yield from (f"{console}/{kind}/add/" for kind in ("vm", "project", "user"))
+    yield from ("/admin/auth/group/", "/admin/auth/group/add/")
+    yield "/admin/password_change/"
+    rows = one_of_each(user)
+    for kind, row in rows.items():
+        yield f"{console}/{kind}/"
+        yield f"{console}/{kind}/{row.pk}/change/"
+        if kind in ("vm", "snapshot", "project"):
+            yield f"{console}/{kind}/{row.pk}/delete/"
+    yield from ("/api/v1/", "/api/v1/vms?per_page=3", f"/api/v1/vms/{rows['vm'].pk}")
+    yield from ("/problems", "/problems/operation-in-progress")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_page_is_wider_or_narrower_than_the_screen(
+    phone: Chromium, live_server: LiveServer
+) -> None:
+    operator = Operator(User.objects.create_superuser("olga", password="x"))
+    session = operator.client.cookies["sessionid"].value
+    phone.call(
+        "Network.setCookie", name="sessionid", value=session, url=live_server.url
+    )
+    wrong = []
+    for path in paths(operator.user):
+        phone.open(f"{live_server.url}{path}")
+        title = phone.value("document.title")
+        assert "Log in" not in title, path
+        # A page that is wider makes a phone show all of it, and the letters small.
+        page = phone.value("innerWidth")
+        content = phone.value(
+            "(document.querySelector('#content') ?? document.body)"
+            ".getBoundingClientRect().width"
+        )
+        if page != WIDTH or content < WIDTH - MARGINS:
+            wrong.append(f"{path} ({title}): page {page}, content {content}")
+    assert wrong == []
