@@ -12,7 +12,7 @@ from compute.api.problems import stored_document
 from compute.models import VM, Cloud, VMStatus
 from compute.models.cloud import confirmed_at
 from compute.models.limits import MAX_DESCRIPTION, MAX_USER_DATA
-from compute.models.vm import allowed_actions
+from compute.models.vm import allowed_actions, lacks_server
 from compute.services import vms
 
 # What a VM looks like
@@ -100,6 +100,11 @@ class VMSerializer(serializers.Serializer[VM]):
             "allowed_actions": allowed_actions(
                 row["status"],
                 protected=row["delete_protection"],
+                without_server=lacks_server(
+                    row["status"],
+                    server_id=row["server_id"],
+                    observed_status=row["observed_status"],
+                ),
                 operation_status=row["operation__status"],
             ),
             "operation_id": row["operation_id"],
@@ -124,8 +129,16 @@ COLUMNS = (
     *("id", "name", "description", "project_id", "cloud", "status", "labels"),
     *("flavor_name", "flavor_id", "image_name", "image_id"),
     *("vcpus", "ram_mb", "disk_gb", "addresses", "delete_protection"),
-    *("operation_id", "error", "version", "server_id", "observed_at"),
-    *("created_at", "updated_at", "deleted_at", "operation__status"),
+    *("operation_id", "error", "version"),
+    *(
+        "server_id",
+        "observed_status",
+        "observed_at",
+        "created_at",
+        "updated_at",
+        "deleted_at",
+        "operation__status",
+    ),
 )
 
 

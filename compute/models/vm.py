@@ -68,6 +68,21 @@ RESTING = tuple(status for status in STABLE if status != S.DELETED)
 #: An operation is under way in these.
 MOVING = tuple(status for status in S if status not in STABLE)
 
+#: ``observed_status`` of a VM whose server is gone.
+GONE = "DELETED"
+
+
+def lacks_server(status: str, *, server_id: str, observed_status: str) -> bool:
+    """Whether a VM at rest has no server: it could not be made, or is gone.
+
+    Such a VM is in ERROR; any other status was seen in the cloud.
+    """
+    return status == S.ERROR and (not server_id or observed_status == GONE)
+
+
+def _has_server(vm: Any) -> bool:
+    return not vm.lacks_server
+
 
 def verb(
     field: Any,
@@ -75,6 +90,7 @@ def verb(
     *,
     via: VMStatus | None,
     ends: Mapping[VMStatus, VMStatus],
+    needs_server: bool = True,
 ) -> Callable[[Callable[..., None]], Any]:
     """Declare a transition a user can ask for.
 
@@ -82,7 +98,11 @@ def verb(
     succeeds; ``via`` is the status meanwhile, ``None`` for "unchanged".
     """
     decorated: Callable[[Callable[..., None]], Any] = transition(
-        field, source=list(ends), target=via, custom={"action": action, "ends": ends}
+        field,
+        source=list(ends),
+        target=via,
+        conditions=[_has_server] if needs_server else [],
+        custom={"action": action, "ends": ends, "needs_server": needs_server},
     )
     return decorated
 
@@ -140,8 +160,7 @@ class VM(ConcurrentTransitionMixin, models.Model):
     reserved_vcpus = models.PositiveIntegerField(default=0)
     reserved_ram_mb = models.PositiveIntegerField(default=0)
     reserved_disk_gb = models.PositiveIntegerField(default=0)
-    #: Whether the project's quotas count it: until it is gone, or has failed before
-    #: there was a server.
+    #: Whether the project's quotas count it: until it is gone, or lacks a server.
     counted = models.BooleanField(default=True)
 
     #: What we show.
@@ -164,7 +183,8 @@ class VM(ConcurrentTransitionMixin, models.Model):
         blank=True,
         related_name="+",
     )
-    #: The problem of the last failure while the VM still suffers from it.
+    #: The problem of the last failure while the VM still suffers from it; in ERROR the
+    #: one that led there.
     error = models.JSONField(null=True, blank=True)
     #: Counts the changes a user can see; the ETag.
     version = models.PositiveIntegerField(default=1)
@@ -319,6 +339,7 @@ class VM(ConcurrentTransitionMixin, models.Model):
         "delete",
         via=S.DELETING,
         ends=dict.fromkeys(RESTING, S.DELETED),
+        needs_server=False,
     )
     def remove(self) -> None: ...
 
@@ -348,11 +369,19 @@ class VM(ConcurrentTransitionMixin, models.Model):
         return operation if operation is not None and operation.is_live else None
 
     @property
+    def lacks_server(self) -> bool:
+        """Whether the cloud has no server for it."""
+        return lacks_server(
+            self.status, server_id=self.server_id, observed_status=self.observed_status
+        )
+
+    @property
     def allowed_actions(self) -> tuple[str, ...]:
         """What would not be refused now."""
         return allowed_actions(
             self.status,
             protected=self.delete_protection,
+            without_server=self.lacks_server,
             operation_status=self.operation.status if self.operation else None,
         )
 
@@ -375,6 +404,7 @@ class Verb:
         self.action: str = custom["action"]
         self.via = VMStatus(target) if target else None
         self.ends: Mapping[VMStatus, VMStatus] = custom["ends"]
+        self.needs_server: bool = custom["needs_server"]
 
 
 def _declared_verbs() -> dict[str, Verb]:
@@ -393,8 +423,14 @@ def _declared_verbs() -> dict[str, Verb]:
 VERBS = _declared_verbs()
 
 
-def _actions(status: VMStatus, *, protected: bool) -> tuple[str, ...]:
-    names = (verb.action for verb in VERBS.values() if status in verb.ends)
+def _actions(
+    status: VMStatus, *, protected: bool, without_server: bool = False
+) -> tuple[str, ...]:
+    names = (
+        verb.action
+        for verb in VERBS.values()
+        if status in verb.ends and not (without_server and verb.needs_server)
+    )
     distinct = dict.fromkeys(names)
     if protected:
         distinct.pop("delete", None)
@@ -408,12 +444,19 @@ ACTIONS = {
     for status in VMStatus
     for protected in (False, True)
 }
+#: delete_protection -> action names of a VM that lacks a server.
+ACTIONS_WITHOUT_SERVER = {
+    protected: _actions(S.ERROR, protected=protected, without_server=True)
+    for protected in (False, True)
+}
 
 
 def allowed_actions(
-    status: str, *, protected: bool, operation_status: str | None
+    status: str, *, protected: bool, without_server: bool, operation_status: str | None
 ) -> tuple[str, ...]:
     """Return what would not be refused of a VM, from what a row of a list holds."""
     if operation_status in LIVE:
         return ()
+    if without_server:
+        return ACTIONS_WITHOUT_SERVER[protected]
     return ACTIONS[VMStatus(status), protected]

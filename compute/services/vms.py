@@ -312,7 +312,7 @@ def console_log(vm: VM, *, lines: int) -> str:
 
     Raises InvalidTransition for a VM that has no server to ask.
     """
-    if not vm.server_id:
+    if not vm.server_id or vm.lacks_server:
         raise _refused(vm, "read the console of")
     try:
         return clouds.provider(vm.cloud).get_console_log(vm.server_id, lines=lines)
@@ -365,6 +365,8 @@ def check(vm: VM, method: str, *, expect: frozenset[int] | None) -> None:
 
 
 def _refused(vm: VM, action: str, addition: str = "") -> InvalidTransition:
+    if vm.lacks_server:
+        addition = " and has no server in the cloud"
     return InvalidTransition(
         f"Cannot {action} a VM that is {vm.status}{addition}.",
         vm_status=vm.status,
