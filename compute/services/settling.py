@@ -159,13 +159,14 @@ def differs(vm: VM, server: Server, status: VMStatus) -> bool:
 
 
 def _has_other_size(vm: VM, server: Server) -> bool:
-    # A server in a cell that is down shows no size at all.
-    size = (server.flavor_name, server.vcpus, server.ram_mb, server.disk_gb)
-    return bool(server.flavor_name) and size != (
-        vm.flavor_name,
-        vm.vcpus,
-        vm.ram_mb,
-        vm.disk_gb,
+    if not server.flavor_name:  # a cell that is down tells no size
+        return False
+    # As sent it may be an id.
+    names = {vm.flavor_name, vm.flavor.name if vm.flavor else ""}
+    size = (vm.vcpus, vm.ram_mb, vm.disk_gb)
+    return (
+        server.flavor_name not in names
+        or (server.vcpus, server.ram_mb, server.disk_gb) != size
     )
 
 

@@ -267,7 +267,7 @@ def _follow(
 ) -> None:
     found = {server.id: server for server in servers}
     known = VM.objects.alive().filter(cloud=alias, server_id__in=found)
-    for vm in known:
+    for vm in known.select_related("flavor"):
         server = found[vm.server_id]
         if vm.pk in busy:
             continue
