@@ -8,14 +8,23 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 
 from compute import clouds
-from compute.models import VM, Membership, Project, Quota, Resource, Snapshot, User
+from compute.models import (
+    VM,
+    Membership,
+    Project,
+    Quota,
+    Resource,
+    Snapshot,
+    User,
+    UserDataEncoding,
+)
 from compute.models.limits import (
     LINES,
     MAX_DESCRIPTION,
     MAX_LABELS,
     MAX_LIMIT,
     MAX_NAME,
-    MAX_USER_DATA,
+    MAX_USER_DATA_TEXT,
     NAME,
     is_label_key,
     is_label_value,
@@ -217,8 +226,13 @@ class VMCreateForm(forms.Form):
     delete_protection = forms.BooleanField(required=False)
     user_data = LinesField(
         rows=4,
-        max_length=MAX_USER_DATA,
-        help_text="Plain text for cloud-init; never shown again.",
+        max_length=MAX_USER_DATA_TEXT,
+        help_text="For cloud-init; never shown again.",
+    )
+    user_data_encoding = forms.ChoiceField(
+        choices=UserDataEncoding.choices,
+        required=False,
+        help_text="Base64 for what is no text, such as gzip.",
     )
     #: Fields with a list of suggestions beside them.
     suggesting: ClassVar[tuple[str, ...]] = ("flavor", "image")
@@ -242,8 +256,5 @@ class VMCreateForm(forms.Form):
             raise ValidationError(f"No project {text}.")
         return found
 
-    def clean_user_data(self) -> str:
-        text: str = self.cleaned_data["user_data"]
-        if len(text.encode()) > MAX_USER_DATA:
-            raise ValidationError(f"At most {MAX_USER_DATA} bytes.")
-        return text
+    def clean_user_data_encoding(self) -> str:
+        return self.cleaned_data["user_data_encoding"] or UserDataEncoding.PLAIN

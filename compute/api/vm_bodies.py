@@ -11,8 +11,8 @@ from compute.api.fields import Body, Flag, Labels, Line, Lines, Word
 from compute.api.problems import stored_document
 from compute.models import VM, Cloud, VMStatus
 from compute.models.cloud import confirmed_at
-from compute.models.limits import MAX_DESCRIPTION, MAX_USER_DATA
-from compute.models.vm import allowed_actions, lacks_server
+from compute.models.limits import MAX_DESCRIPTION, MAX_USER_DATA, MAX_USER_DATA_TEXT
+from compute.models.vm import UserDataEncoding, allowed_actions, lacks_server
 from compute.services import vms
 
 # What a VM looks like
@@ -170,17 +170,16 @@ class VMCreate(Body):
     delete_protection = Flag(required=False)
     user_data = Lines(
         required=False,
-        max_length=MAX_USER_DATA,
+        max_length=MAX_USER_DATA_TEXT,
         style={"base_template": "textarea.html", "rows": 4},
-        help_text="Plain text for cloud-init; never shown again.",
+        help_text=f"For cloud-init; never shown again. At most {MAX_USER_DATA} bytes"
+        " (Nova takes 64 KiB of Base64).",
     )
-
-    def validate_user_data(self, value: str) -> str:
-        if len(value.encode()) > MAX_USER_DATA:
-            raise serializers.ValidationError(
-                f"At most {MAX_USER_DATA} bytes.", code="max_length"
-            )
-        return value
+    user_data_encoding = Word(
+        choices=UserDataEncoding.choices,
+        default=UserDataEncoding.PLAIN.value,
+        help_text="base64: whatever cloud-init reads, gzip and MIME multi-part too.",
+    )
 
 
 class VMUpdate(Body):

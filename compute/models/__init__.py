@@ -11,7 +11,7 @@ from compute.models.project import Membership, Project, Role
 from compute.models.quota import Quota, Resource
 from compute.models.snapshot import Snapshot, SnapshotStatus
 from compute.models.user import User
-from compute.models.vm import VM, VMStatus
+from compute.models.vm import VM, UserDataEncoding, VMStatus
 
 __all__ = [
     "VM",
@@ -35,5 +35,6 @@ __all__ = [
     "Snapshot",
     "SnapshotStatus",
     "User",
+    "UserDataEncoding",
     "VMStatus",
 ]

@@ -21,6 +21,13 @@ from django_fsm import (
 from compute.models.operation import LIVE, Operation
 
 
+class UserDataEncoding(models.TextChoices):
+    """How a client writes user data."""
+
+    PLAIN = "plain", "Plain text"
+    BASE64 = "base64", "Base64"
+
+
 class VMStatus(models.TextChoices):
     """Nova's words where Nova has one; all of them published from day one."""
 
@@ -141,8 +148,12 @@ class VM(ConcurrentTransitionMixin, models.Model):
     description = models.TextField(blank=True, default="")
     labels = models.JSONField(default=dict, blank=True)
     delete_protection = models.BooleanField(default=False)
-    #: Given to cloud-init; write-only, never shown or logged.
+    #: Given to cloud-init, as the client wrote it; never shown or logged, and kept
+    #: until the create has ended.
     user_data = models.TextField(blank=True, default="")
+    user_data_encoding = models.CharField(
+        max_length=8, choices=UserDataEncoding.choices, default=UserDataEncoding.PLAIN
+    )
 
     #: As the client named them, and what that resolved to.
     flavor_name = models.CharField(max_length=255)

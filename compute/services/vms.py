@@ -27,10 +27,12 @@ from compute.models import (
     Resource,
     Snapshot,
     SnapshotStatus,
+    UserDataEncoding,
     VMStatus,
 )
 from compute.models.vm import VERBS
 from compute.services import catalog, outbox, quotas
+from compute.services.user_data import decode
 from providers.errors import Conflict, ProviderError
 
 
@@ -55,12 +57,14 @@ def create(
     labels: Mapping[str, str] | None = None,
     delete_protection: bool = False,
     user_data: str = "",
+    user_data_encoding: str = UserDataEncoding.PLAIN,
 ) -> VM:
     """Ask for a new VM.
 
     ``flavor`` and ``image`` are names or ids, kept as given. Raises ValidationError
-    for an unknown cloud, flavor or image, or an image too large for the flavor, and
-    ResourceLimitExceeded when the project's quotas have no room.
+    for an unknown cloud, flavor or image, an image too large for the flavor, or user
+    data that no cloud takes, and ResourceLimitExceeded when the project's quotas have
+    no room.
     """
     alias = cloud or clouds.default_alias()
     if alias not in clouds.aliases():
@@ -78,6 +82,7 @@ def create(
     catalog.check_fits(
         source, disk_gb=size.disk_gb, ram_mb=size.ram_mb, pointer="#/flavor"
     )
+    decode(user_data, user_data_encoding)  # now, not when a worker comes to it
     with transaction.atomic():
         vm: VM = VM(
             project=project,
@@ -87,6 +92,7 @@ def create(
             labels=dict(labels or {}),
             delete_protection=delete_protection,
             user_data=user_data,
+            user_data_encoding=user_data_encoding,
             flavor_name=flavor,
             flavor=size,
             image_name=image,

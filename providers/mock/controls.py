@@ -229,9 +229,9 @@ class Controls:
         """Unlock a server."""
         self._set_lock(server_id, locked=False)
 
-    def user_data(self, server_id: str) -> str:
+    def user_data(self, server_id: str) -> bytes:
         """Return the user data that a server was created with."""
-        return str(self._row(server_id)["user_data"])
+        return bytes(self._row(server_id)["user_data"])
 
     def logged_actions(self, caller_request_id: str) -> list[str]:
         """Return Nova's words for the actions logged under a request id of ours."""

@@ -30,7 +30,7 @@ CREATE TABLE servers (
     locked INTEGER NOT NULL DEFAULT 0,
     tags TEXT NOT NULL,
     metadata TEXT NOT NULL,
-    user_data TEXT NOT NULL,
+    user_data BLOB NOT NULL,
     plan TEXT NOT NULL,
     plan_ends_at INTEGER NOT NULL,   -- begin of the last phase
     deleted_at INTEGER               -- begin of the phase "deleted", if planned

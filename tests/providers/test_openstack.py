@@ -128,7 +128,7 @@ def test_a_create_is_tagged_and_gets_the_only_network(
         ),
     )
     stage.speak("POST", "/compute/v2.1/servers", Line(202, {"server": {"id": "new"}}))
-    asked = spec(metadata={"vm_id": "1"}, user_data="#cloud-config\n")
+    asked = spec(metadata={"vm_id": "1"}, user_data=b"#cloud-config\n")
     for _ in range(2):
         receipt = provider.create_server(asked, request_id=REQUEST_ID)
     assert receipt.created_id == "new"
