@@ -49,6 +49,10 @@ def finish(operation: Operation, outcome: Done | Failed | Cancelled) -> None:
         else:
             _settle(vm, outcome.status or operation.end_status)
             _note_end(vm, operation, problem)
+        if operation.type == OperationType.VM_CREATE:
+            # Passwords are often in it, and the server has it, or never will.
+            vm.user_data = ""
+            fields.append("user_data")
         if isinstance(outcome, Done) or _is_resized(operation, server):
             fields += _take_over(vm, operation)
         fields += _release(vm)
