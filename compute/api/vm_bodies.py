@@ -11,8 +11,9 @@ from compute.api.fields import Body, Flag, Labels, Line, Lines, Word
 from compute.api.problems import stored_document
 from compute.models import VM, Cloud, VMStatus
 from compute.models.cloud import confirmed_at
+from compute.models.lifecycle import lacks_server
 from compute.models.limits import MAX_DESCRIPTION, MAX_USER_DATA, MAX_USER_DATA_TEXT
-from compute.models.vm import UserDataEncoding, allowed_actions, lacks_server
+from compute.models.vm import UserDataEncoding, allowed_actions
 from compute.services import vms
 
 # What a VM looks like

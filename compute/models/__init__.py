@@ -5,13 +5,14 @@ from compute.models.catalog import Flavor, Image
 from compute.models.cloud import Cloud
 from compute.models.event import Event, Outcome
 from compute.models.idempotency import IdempotencyKey
+from compute.models.lifecycle import VMStatus
 from compute.models.login import Login, LoginKind
 from compute.models.operation import Operation, OperationStatus, OperationType
 from compute.models.project import Membership, Project, Role
 from compute.models.quota import Quota, Resource
 from compute.models.snapshot import Snapshot, SnapshotStatus
 from compute.models.user import User
-from compute.models.vm import VM, UserDataEncoding, VMStatus
+from compute.models.vm import VM, UserDataEncoding
 
 __all__ = [
     "VM",

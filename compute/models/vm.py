@@ -1,11 +1,11 @@
-"""VM: its statuses, and every legal change of them.
+"""VM, and every legal change of its status.
 
 The `verb` decorators on `VM` are the table of the product: `allowed_actions`, the
 409 bodies, the admin's buttons and the README's table are read from them.
 """
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Self
 
 from django.db import models
@@ -18,7 +18,10 @@ from django_fsm import (
     transition,
 )
 
+from compute.models.lifecycle import MOVING, RESTING, VMStatus, lacks_server, verb
 from compute.models.operation import LIVE, Operation
+
+S = VMStatus
 
 
 class UserDataEncoding(models.TextChoices):
@@ -26,92 +29,6 @@ class UserDataEncoding(models.TextChoices):
 
     PLAIN = "plain", "Plain text"
     BASE64 = "base64", "Base64"
-
-
-class VMStatus(models.TextChoices):
-    """Nova's words where Nova has one; all of them published from day one."""
-
-    ACTIVE = "ACTIVE", "Active"
-    SHUTOFF = "SHUTOFF", "Shut off"
-    PAUSED = "PAUSED", "Paused"
-    SUSPENDED = "SUSPENDED", "Suspended"
-    SHELVED_OFFLOADED = "SHELVED_OFFLOADED", "Shelved"
-    RESCUE = "RESCUE", "Rescue"
-    ERROR = "ERROR", "Error"
-    DELETED = "DELETED", "Deleted"
-    BUILD = "BUILD", "Building"
-    STARTING = "STARTING", "Starting"
-    STOPPING = "STOPPING", "Stopping"
-    REBOOT = "REBOOT", "Rebooting"
-    RESIZE = "RESIZE", "Resizing"
-    REBUILD = "REBUILD", "Rebuilding"
-    RESTORING = "RESTORING", "Restoring"
-    PAUSING = "PAUSING", "Pausing"
-    UNPAUSING = "UNPAUSING", "Unpausing"
-    SUSPENDING = "SUSPENDING", "Suspending"
-    RESUMING = "RESUMING", "Resuming"
-    SHELVING = "SHELVING", "Shelving"
-    UNSHELVING = "UNSHELVING", "Unshelving"
-    RESCUING = "RESCUING", "Rescuing"
-    UNRESCUING = "UNRESCUING", "Unrescuing"
-    DELETING = "DELETING", "Deleting"
-
-
-S = VMStatus
-
-#: A VM rests in these until somebody acts.
-STABLE = (
-    S.ACTIVE,
-    S.SHUTOFF,
-    S.PAUSED,
-    S.SUSPENDED,
-    S.SHELVED_OFFLOADED,
-    S.RESCUE,
-    S.ERROR,
-    S.DELETED,
-)
-#: Stable statuses of a VM that still exists: what a cloud can report.
-RESTING = tuple(status for status in STABLE if status != S.DELETED)
-#: An operation is under way in these.
-MOVING = tuple(status for status in S if status not in STABLE)
-
-#: ``observed_status`` of a VM whose server is gone.
-GONE = "DELETED"
-
-
-def lacks_server(status: str, *, server_id: str, observed_status: str) -> bool:
-    """Whether a VM at rest has no server: it could not be made, or is gone.
-
-    Such a VM is in ERROR; any other status was seen in the cloud.
-    """
-    return status == S.ERROR and (not server_id or observed_status == GONE)
-
-
-def _has_server(vm: Any) -> bool:
-    return not vm.lacks_server
-
-
-def verb(
-    field: Any,
-    action: str,
-    *,
-    via: VMStatus | None,
-    ends: Mapping[VMStatus, VMStatus],
-    needs_server: bool = True,
-) -> Callable[[Callable[..., None]], Any]:
-    """Declare a transition a user can ask for.
-
-    ``ends`` says for each status it may start from where it settles when it
-    succeeds; ``via`` is the status meanwhile, ``None`` for "unchanged".
-    """
-    decorated: Callable[[Callable[..., None]], Any] = transition(
-        field,
-        source=list(ends),
-        target=via,
-        conditions=[_has_server] if needs_server else [],
-        custom={"action": action, "ends": ends, "needs_server": needs_server},
-    )
-    return decorated
 
 
 _NOT_IN_LISTS = (

@@ -21,7 +21,7 @@ from compute.models import (
     OperationType,
     VMStatus,
 )
-from compute.models.vm import GONE
+from compute.models.lifecycle import GONE
 from compute.services import observed, outbox, quotas
 from compute.services.outbox import OUTCOME_STATUSES, Cancelled, Done, Failed
 from providers.base import Server

@@ -3,7 +3,8 @@
 import pytest
 
 from compute.models import VM, Operation, OperationStatus, VMStatus
-from compute.models.vm import ACTIONS, MOVING, RESTING, STABLE, VERBS
+from compute.models.lifecycle import MOVING, RESTING, STABLE
+from compute.models.vm import ACTIONS, VERBS
 from tests.lifecycle import ACTIONS_FROM, STATUSES, TABLE
 from tests.providers.verbs import NOVA_GUARDS, VM_STATE_OF_STATUS
 

@@ -11,8 +11,8 @@ from compute.models import (
     Snapshot,
     SnapshotStatus,
 )
+from compute.models.lifecycle import MOVING
 from compute.models.quota import in_use
-from compute.models.vm import MOVING
 from compute.services import observed
 from providers.base import Provider
 

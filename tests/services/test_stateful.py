@@ -39,7 +39,7 @@ from compute.errors import (
     ValidationError,
 )
 from compute.models import VM, Cloud, Event, Operation, Project, Snapshot
-from compute.models.vm import MOVING
+from compute.models.lifecycle import MOVING
 from compute.services import catalog, operations, outbox, snapshots, sync, vms
 from providers.errors import ProviderError
 from providers.mock import MockProvider
