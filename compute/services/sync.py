@@ -76,8 +76,8 @@ def ask_for_pass(alias: str) -> None:
     """Have a pass made soon: something was just asked of the cloud.
 
     Passes stay at least the live interval apart, however many ask. No cloud has done
-    what it was just asked before it could have listed its servers once. One that fails
-    keeps the pause it was given.
+    what it was just asked before it could have listed its servers once. One that asked
+    for a pause gets it.
     """
     soon = timezone.now()
     cloud = Cloud.objects.filter(alias=alias).first()
@@ -85,9 +85,9 @@ def ask_for_pass(alias: str) -> None:
         seconds = cloud.pass_seconds or 0.0
         gap = timedelta(seconds=live_interval(seconds))
         soon = max(soon + timedelta(seconds=seconds), cloud.observed_at + gap)
-    Cloud.objects.filter(alias=alias, failures=0, next_pass_at__gt=soon).update(
-        next_pass_at=soon
-    )
+    if cloud is not None and cloud.paused_until is not None:
+        soon = max(soon, cloud.paused_until)
+    Cloud.objects.filter(alias=alias, next_pass_at__gt=soon).update(next_pass_at=soon)
 
 
 def live_interval(pass_seconds: float) -> float:
@@ -178,10 +178,11 @@ def _release_failed(
         settings.OBSERVE_INTERVAL_LIVE_SECONDS * 2 ** min(cloud.failures, 10),
         settings.OBSERVE_INTERVAL_IDLE_SECONDS,
     )
-    wait = max(backoff, retry_after or 0.0)
     now = timezone.now()
+    pause = timedelta(seconds=retry_after or 0.0)
     Cloud.objects.filter(pk=cloud.pk).update(
-        next_pass_at=now + timedelta(seconds=wait),
+        next_pass_at=now + max(timedelta(seconds=backoff), pause),
+        paused_until=now + pause,
         pass_lease_until=None,
         failures=F("failures") + 1,
         calls=F("calls") + clouds.take_calls(cloud.alias),
