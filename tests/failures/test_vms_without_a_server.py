@@ -92,6 +92,7 @@ def test_only_a_delete_is_offered_by_every_door(
     page = operator.get(f"compute/vm/{lost.pk}/change/")
     assert "/actions/" not in page
     assert "Delete…" in page
+    assert "It has no server in the cloud" in page
 
 
 @pytest.mark.parametrize("name", NEED_A_SERVER)
