@@ -131,15 +131,8 @@ COLUMNS = (
     *("flavor_name", "flavor_id", "image_name", "image_id"),
     *("vcpus", "ram_mb", "disk_gb", "addresses", "delete_protection"),
     *("operation_id", "error", "version"),
-    *(
-        "server_id",
-        "observed_status",
-        "observed_at",
-        "created_at",
-        "updated_at",
-        "deleted_at",
-        "operation__status",
-    ),
+    *("server_id", "observed_status", "observed_at"),
+    *("created_at", "updated_at", "deleted_at", "operation__status"),
 )
 
 
