@@ -5,6 +5,7 @@ into an HTTP answer; a failed operation stores the same as its ``error``, so tha
 waited and who polled read the same.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -178,12 +179,16 @@ class OpenStackUnavailable(Problem):
     code = "openstack-unavailable"
     title = "The cloud cannot answer now"
     status = 503
+    retryable = True
+    retry_after = 5
 
 
 class OpenStackTimeout(Problem):
     code = "openstack-timeout"
     title = "The cloud did not finish in time"
     status = 504
+    retryable = True
+    retry_after = 5
 
 
 class ResourceLimitExceeded(Problem):
@@ -194,22 +199,26 @@ class ResourceLimitExceeded(Problem):
 
 def from_provider(error: provider_errors.ProviderError) -> Problem:
     """Return the problem that tells a cloud's error to a user."""
-    members = {
-        "openstack": {
+    kind: type[Problem] = OpenStackError
+    detail = str(error)
+    match error:
+        case provider_errors.Timeout():
+            kind, detail = OpenStackTimeout, f"The cloud did not answer: {error}"
+        case provider_errors.QuotaExceeded():
+            kind = ResourceLimitExceeded
+        case provider_errors.InvalidRequest():
+            kind = OpenStackRefused
+        case provider_errors.Unavailable():
+            kind = OpenStackUnavailable
+    problem = kind(
+        detail,
+        openstack={
             "service": error.service,
             "status": error.status,
             "message": error.message,
             "request_id": error.request_id,
-        }
-    }
-    match error:
-        case provider_errors.Timeout():
-            return OpenStackTimeout(f"The cloud did not answer: {error}", **members)
-        case provider_errors.QuotaExceeded():
-            return ResourceLimitExceeded(str(error), **members)
-        case provider_errors.InvalidRequest():
-            return OpenStackRefused(str(error), **members)
-        case provider_errors.Unavailable():
-            return OpenStackUnavailable(str(error), **members)
-        case _:
-            return OpenStackError(str(error), **members)
+        },
+    )
+    if problem.retryable and error.retry_after:
+        problem.retry_after = math.ceil(error.retry_after)
+    return problem

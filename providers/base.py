@@ -132,8 +132,8 @@ class ServerSpec:
     #: can be found again: Nova has no client token.
     tag: str
     metadata: Mapping[str, str] = field(default_factory=dict)
-    #: Plain text for cloud-init; the driver encodes it.
-    user_data: str = field(default="", repr=False)
+    #: For cloud-init, byte for byte; the driver encodes it.
+    user_data: bytes = field(default=b"", repr=False)
 
 
 class CallTally:

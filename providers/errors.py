@@ -1,11 +1,15 @@
 """What can go wrong between us and a cloud."""
 
+#: Seconds; a cloud that asks for a longer pause is asked again after this one.
+MAX_RETRY_AFTER = 60.0
+
 
 class ProviderError(Exception):
     """A call to a cloud failed.
 
     ``service``, ``status`` and ``request_id`` are the cloud's own (``nova``, 409,
-    ``req-…``); ``None`` where the cloud never answered.
+    ``req-…``); ``None`` where the cloud never answered. ``retry_after`` is the pause it
+    asked for, in seconds, cut to `MAX_RETRY_AFTER`.
     """
 
     #: The same call may succeed later without anybody changing anything.
@@ -20,12 +24,14 @@ class ProviderError(Exception):
         service: str = "nova",
         status: int | None = None,
         request_id: str | None = None,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.service = service
         self.status = status
         self.request_id = request_id
+        self.retry_after = retry_after and min(max(retry_after, 0.0), MAX_RETRY_AFTER)
 
 
 class NotFound(ProviderError):
@@ -53,14 +59,21 @@ class Forbidden(ProviderError):
 
 
 class Unavailable(ProviderError):
-    """The cloud, or a service behind it, cannot answer now."""
+    """The cloud, or a service behind it, cannot answer now.
+
+    The answer was lost: a broken connection, a proxy's 502 or 504, a service that
+    failed at its work.
+    """
 
     retryable = True
     ambiguous = True
 
 
 class Unreachable(Unavailable):
-    """The request did not get to the service that would have done the work."""
+    """The request was turned away before any work began.
+
+    Nobody listened, or the service itself said that it takes no requests now.
+    """
 
     ambiguous = False
 

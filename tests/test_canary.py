@@ -145,5 +145,8 @@ def test_no_secret_leaves_a_trace(
     ]
     assert found == []
     # It was there to be found: the cloud got it.
-    assert CANARY in "".join(VM.objects.values_list("user_data", flat=True))
+    built = VM.objects.filter(status="ACTIVE").get()
+    assert cloud.user_data(built.server_id) == CANARY.encode()
+    # And here it is no more.
+    assert set(VM.objects.values_list("user_data", flat=True)) == {""}
     assert orjson.loads(texts["logs"].splitlines()[0])["level"]

@@ -25,7 +25,7 @@ from compute.models import (
     SnapshotStatus,
     VMStatus,
 )
-from compute.models.vm import MOVING
+from compute.models.lifecycle import MOVING
 
 #: Nothing to show.
 NONE = "\N{EN DASH}"

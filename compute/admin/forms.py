@@ -8,7 +8,16 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 
 from compute import clouds
-from compute.models import VM, Membership, Project, Quota, Resource, Snapshot, User
+from compute.models import (
+    VM,
+    Membership,
+    Project,
+    Quota,
+    Resource,
+    Snapshot,
+    User,
+    UserDataEncoding,
+)
 from compute.models.limits import (
     LINE,
     LINES,
@@ -16,7 +25,7 @@ from compute.models.limits import (
     MAX_LABELS,
     MAX_LIMIT,
     MAX_NAME,
-    MAX_USER_DATA,
+    MAX_USER_DATA_TEXT,
     is_label_key,
     is_label_value,
 )
@@ -235,8 +244,13 @@ class VMCreateForm(forms.Form):
     delete_protection = forms.BooleanField(required=False)
     user_data = LinesField(
         rows=4,
-        max_length=MAX_USER_DATA,
-        help_text="Plain text for cloud-init; never shown again.",
+        max_length=MAX_USER_DATA_TEXT,
+        help_text="For cloud-init; never shown again.",
+    )
+    user_data_encoding = forms.ChoiceField(
+        choices=UserDataEncoding.choices,
+        required=False,
+        help_text="Base64 for what is no text, such as gzip.",
     )
     #: Fields with a list of suggestions beside them.
     suggesting: ClassVar[tuple[str, ...]] = ("flavor", "image")
@@ -258,8 +272,5 @@ class VMCreateForm(forms.Form):
             reason = f"Several projects are called {text}: give an id."
             raise ValidationError(reason) from error
 
-    def clean_user_data(self) -> str:
-        text: str = self.cleaned_data["user_data"]
-        if len(text.encode()) > MAX_USER_DATA:
-            raise ValidationError(f"At most {MAX_USER_DATA} bytes.")
-        return text
+    def clean_user_data_encoding(self) -> str:
+        return self.cleaned_data["user_data_encoding"] or UserDataEncoding.PLAIN

@@ -221,6 +221,7 @@ def _extra_headers(status: int) -> list[str]:
         409: ["Retry-After"],
         429: ["Retry-After"],
         503: ["Retry-After"],
+        504: ["Retry-After"],
     }
     return [*LIMITS, *extra.get(status, ())]
 

@@ -22,6 +22,7 @@ from compute.api.parameters import refuse_unknown
 from compute.api.problems import (
     OperationCancelled,
     document,
+    registry,
     respond,
 )
 from compute.errors import NotFound, ValidationError
@@ -229,6 +230,10 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
         response = self.answer(outcome, created=created)
         if response.status_code < 400:
             self.remaining(outcome.resource.pk)
+        else:
+            # The key stands for what failed: it takes a new one to ask again.
+            response.data["retryable"] = False
+            response.headers.pop("Retry-After", None)
         return response
 
     def made(self, call: Callable[[], M], *, project_id: UUID | None) -> Response:
@@ -298,7 +303,10 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
         operation = Operation.objects.get(pk=operation_id)
         if operation.status == OperationStatus.SUCCEEDED:
             return None
-        return respond(operation_error(operation, self.request), self.request)
+        error = operation_error(operation, self.request)
+        problem = registry()[error["code"]]
+        retry_after = problem.retry_after if error["retryable"] else None
+        return respond(error, self.request, retry_after=retry_after)
 
     def url(self, noun: str, id: Any) -> str:
         return reverse(f"{noun}-detail", kwargs={"id": id}, request=self.request)

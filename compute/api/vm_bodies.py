@@ -20,8 +20,9 @@ from compute.api.fields import (
 from compute.api.problems import stored_document
 from compute.models import VM, Cloud, VMStatus
 from compute.models.cloud import confirmed_at
-from compute.models.limits import MAX_DESCRIPTION, MAX_USER_DATA
-from compute.models.vm import allowed_actions
+from compute.models.lifecycle import lacks_server
+from compute.models.limits import MAX_DESCRIPTION, MAX_USER_DATA, MAX_USER_DATA_TEXT
+from compute.models.vm import UserDataEncoding, allowed_actions
 from compute.services import vms
 
 # What a VM looks like
@@ -109,6 +110,11 @@ class VMSerializer(serializers.Serializer[VM]):
             "allowed_actions": allowed_actions(
                 row["status"],
                 protected=row["delete_protection"],
+                without_server=lacks_server(
+                    row["status"],
+                    server_id=row["server_id"],
+                    observed_status=row["observed_status"],
+                ),
                 operation_status=row["operation__status"],
             ),
             "operation_id": row["operation_id"],
@@ -133,7 +139,8 @@ COLUMNS = (
     *("id", "name", "description", "project_id", "cloud", "status", "labels"),
     *("flavor_name", "flavor_id", "image_name", "image_id"),
     *("vcpus", "ram_mb", "disk_gb", "addresses", "delete_protection"),
-    *("operation_id", "error", "version", "server_id", "observed_at"),
+    *("operation_id", "error", "version"),
+    *("server_id", "observed_status", "observed_at"),
     *("created_at", "updated_at", "deleted_at", "operation__status"),
 )
 
@@ -167,17 +174,16 @@ class VMCreate(Body):
     delete_protection = Flag(required=False)
     user_data = Lines(
         required=False,
-        max_length=MAX_USER_DATA,
+        max_length=MAX_USER_DATA_TEXT,
         style={"base_template": "textarea.html", "rows": 4},
-        help_text="Plain text for cloud-init; never shown again.",
+        help_text=f"For cloud-init; never shown again. At most {MAX_USER_DATA} bytes"
+        " (Nova takes 64 KiB of Base64).",
     )
-
-    def validate_user_data(self, value: str) -> str:
-        if len(value.encode()) > MAX_USER_DATA:
-            raise serializers.ValidationError(
-                f"At most {MAX_USER_DATA} bytes.", code="max_length"
-            )
-        return value
+    user_data_encoding = Word(
+        choices=UserDataEncoding.choices,
+        default=UserDataEncoding.PLAIN.value,
+        help_text="base64: whatever cloud-init reads, gzip and MIME multi-part too.",
+    )
 
 
 class VMUpdate(Body):

@@ -5,6 +5,7 @@ from compute.models.catalog import Flavor, Image
 from compute.models.cloud import Cloud
 from compute.models.event import Event, Outcome
 from compute.models.idempotency import IdempotencyKey
+from compute.models.lifecycle import VMStatus
 from compute.models.login import Login, LoginKind
 from compute.models.operation import Operation, OperationStatus, OperationType
 from compute.models.project import Membership, Project, Role
@@ -12,7 +13,7 @@ from compute.models.quota import Quota, Resource
 from compute.models.repeat import Repeat
 from compute.models.snapshot import Snapshot, SnapshotStatus
 from compute.models.user import User
-from compute.models.vm import VM, VMStatus
+from compute.models.vm import VM, UserDataEncoding
 
 __all__ = [
     "VM",
@@ -37,5 +38,6 @@ __all__ = [
     "Snapshot",
     "SnapshotStatus",
     "User",
+    "UserDataEncoding",
     "VMStatus",
 ]

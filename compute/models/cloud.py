@@ -18,6 +18,8 @@ class Cloud(models.Model):
     full_observed_at = models.DateTimeField(null=True, blank=True)
     #: A pass is due from here on.
     next_pass_at = models.DateTimeField(null=True, blank=True)
+    #: Not before: the cloud asked for a pause.
+    paused_until = models.DateTimeField(null=True, blank=True)
     #: The pass that runs now holds the cloud until here.
     pass_lease_until = models.DateTimeField(null=True, blank=True)
     #: How long the last good pass over what had changed took.

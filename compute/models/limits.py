@@ -11,8 +11,10 @@ from django.core.validators import MaxLengthValidator, RegexValidator
 
 MAX_NAME = 255
 MAX_DESCRIPTION = 4096
-#: Bytes; Nova takes 65,535 of Base64.
+#: Bytes; Nova takes 65,535 characters of Base64.
 MAX_USER_DATA = 49_149
+#: Characters of a field that holds it: Base64, with line breaks as MIME has them.
+MAX_USER_DATA_TEXT = 70_000
 #: Of a quota; a client's floating point still holds it.
 MAX_LIMIT = 2**53 - 1
 

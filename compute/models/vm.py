@@ -1,11 +1,11 @@
-"""VM: its statuses, and every legal change of them.
+"""VM, and every legal change of its status.
 
 The `verb` decorators on `VM` are the table of the product: `allowed_actions`, the
 409 bodies, the admin's buttons and the README's table are read from them.
 """
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Self
 
 from django.db import models
@@ -18,6 +18,7 @@ from django_fsm import (
     transition,
 )
 
+from compute.models.lifecycle import MOVING, RESTING, VMStatus, lacks_server, verb
 from compute.models.limits import (
     DESCRIPTION_RULES,
     LABELS_RULES,
@@ -26,71 +27,14 @@ from compute.models.limits import (
 )
 from compute.models.operation import LIVE, Operation
 
-
-class VMStatus(models.TextChoices):
-    """Nova's words where Nova has one; all of them published from day one."""
-
-    ACTIVE = "ACTIVE", "Active"
-    SHUTOFF = "SHUTOFF", "Shut off"
-    PAUSED = "PAUSED", "Paused"
-    SUSPENDED = "SUSPENDED", "Suspended"
-    SHELVED_OFFLOADED = "SHELVED_OFFLOADED", "Shelved"
-    RESCUE = "RESCUE", "Rescue"
-    ERROR = "ERROR", "Error"
-    DELETED = "DELETED", "Deleted"
-    BUILD = "BUILD", "Building"
-    STARTING = "STARTING", "Starting"
-    STOPPING = "STOPPING", "Stopping"
-    REBOOT = "REBOOT", "Rebooting"
-    RESIZE = "RESIZE", "Resizing"
-    REBUILD = "REBUILD", "Rebuilding"
-    RESTORING = "RESTORING", "Restoring"
-    PAUSING = "PAUSING", "Pausing"
-    UNPAUSING = "UNPAUSING", "Unpausing"
-    SUSPENDING = "SUSPENDING", "Suspending"
-    RESUMING = "RESUMING", "Resuming"
-    SHELVING = "SHELVING", "Shelving"
-    UNSHELVING = "UNSHELVING", "Unshelving"
-    RESCUING = "RESCUING", "Rescuing"
-    UNRESCUING = "UNRESCUING", "Unrescuing"
-    DELETING = "DELETING", "Deleting"
-
-
 S = VMStatus
 
-#: A VM rests in these until somebody acts.
-STABLE = (
-    S.ACTIVE,
-    S.SHUTOFF,
-    S.PAUSED,
-    S.SUSPENDED,
-    S.SHELVED_OFFLOADED,
-    S.RESCUE,
-    S.ERROR,
-    S.DELETED,
-)
-#: Stable statuses of a VM that still exists: what a cloud can report.
-RESTING = tuple(status for status in STABLE if status != S.DELETED)
-#: An operation is under way in these.
-MOVING = tuple(status for status in S if status not in STABLE)
 
+class UserDataEncoding(models.TextChoices):
+    """How a client writes user data."""
 
-def verb(
-    field: Any,
-    action: str,
-    *,
-    via: VMStatus | None,
-    ends: Mapping[VMStatus, VMStatus],
-) -> Callable[[Callable[..., None]], Any]:
-    """Declare a transition a user can ask for.
-
-    ``ends`` says for each status it may start from where it settles when it
-    succeeds; ``via`` is the status meanwhile, ``None`` for "unchanged".
-    """
-    decorated: Callable[[Callable[..., None]], Any] = transition(
-        field, source=list(ends), target=via, custom={"action": action, "ends": ends}
-    )
-    return decorated
+    PLAIN = "plain", "Plain text"
+    BASE64 = "base64", "Base64"
 
 
 _NOT_IN_LISTS = (
@@ -127,8 +71,12 @@ class VM(ConcurrentTransitionMixin, models.Model):
     description = models.TextField(blank=True, default="", validators=DESCRIPTION_RULES)
     labels = models.JSONField(default=dict, blank=True, validators=LABELS_RULES)
     delete_protection = models.BooleanField(default=False)
-    #: Given to cloud-init; write-only, never shown or logged.
+    #: Given to cloud-init, as the client wrote it; never shown or logged, and kept
+    #: until the create has ended.
     user_data = models.TextField(blank=True, default="")
+    user_data_encoding = models.CharField(
+        max_length=8, choices=UserDataEncoding.choices, default=UserDataEncoding.PLAIN
+    )
 
     #: As the client named them, and what that resolved to.
     flavor_name = models.CharField(max_length=255)
@@ -146,8 +94,7 @@ class VM(ConcurrentTransitionMixin, models.Model):
     reserved_vcpus = models.PositiveIntegerField(default=0)
     reserved_ram_mb = models.PositiveIntegerField(default=0)
     reserved_disk_gb = models.PositiveIntegerField(default=0)
-    #: Whether the project's quotas count it: until it is gone, or has failed before
-    #: there was a server.
+    #: Whether the project's quotas count it: until it is gone, or lacks a server.
     counted = models.BooleanField(default=True)
 
     #: What we show.
@@ -170,7 +117,8 @@ class VM(ConcurrentTransitionMixin, models.Model):
         blank=True,
         related_name="+",
     )
-    #: The problem of the last failure while the VM still suffers from it.
+    #: The problem of the last failure while the VM still suffers from it; in ERROR the
+    #: one that led there.
     error = models.JSONField(null=True, blank=True)
     #: Counts the changes a user can see; the ETag.
     version = models.PositiveIntegerField(default=1)
@@ -325,6 +273,7 @@ class VM(ConcurrentTransitionMixin, models.Model):
         "delete",
         via=S.DELETING,
         ends=dict.fromkeys(RESTING, S.DELETED),
+        needs_server=False,
     )
     def remove(self) -> None: ...
 
@@ -354,11 +303,19 @@ class VM(ConcurrentTransitionMixin, models.Model):
         return operation if operation is not None and operation.is_live else None
 
     @property
+    def lacks_server(self) -> bool:
+        """Whether the cloud has no server for it."""
+        return lacks_server(
+            self.status, server_id=self.server_id, observed_status=self.observed_status
+        )
+
+    @property
     def allowed_actions(self) -> tuple[str, ...]:
         """What would not be refused now."""
         return allowed_actions(
             self.status,
             protected=self.delete_protection,
+            without_server=self.lacks_server,
             operation_status=self.operation.status if self.operation else None,
         )
 
@@ -381,6 +338,7 @@ class Verb:
         self.action: str = custom["action"]
         self.via = VMStatus(target) if target else None
         self.ends: Mapping[VMStatus, VMStatus] = custom["ends"]
+        self.needs_server: bool = custom["needs_server"]
 
 
 def _declared_verbs() -> dict[str, Verb]:
@@ -399,8 +357,14 @@ def _declared_verbs() -> dict[str, Verb]:
 VERBS = _declared_verbs()
 
 
-def _actions(status: VMStatus, *, protected: bool) -> tuple[str, ...]:
-    names = (verb.action for verb in VERBS.values() if status in verb.ends)
+def _actions(
+    status: VMStatus, *, protected: bool, without_server: bool = False
+) -> tuple[str, ...]:
+    names = (
+        verb.action
+        for verb in VERBS.values()
+        if status in verb.ends and not (without_server and verb.needs_server)
+    )
     distinct = dict.fromkeys(names)
     if protected:
         distinct.pop("delete", None)
@@ -414,12 +378,19 @@ ACTIONS = {
     for status in VMStatus
     for protected in (False, True)
 }
+#: delete_protection -> action names of a VM that lacks a server.
+ACTIONS_WITHOUT_SERVER = {
+    protected: _actions(S.ERROR, protected=protected, without_server=True)
+    for protected in (False, True)
+}
 
 
 def allowed_actions(
-    status: str, *, protected: bool, operation_status: str | None
+    status: str, *, protected: bool, without_server: bool, operation_status: str | None
 ) -> tuple[str, ...]:
     """Return what would not be refused of a VM, from what a row of a list holds."""
     if operation_status in LIVE:
         return ()
+    if without_server:
+        return ACTIONS_WITHOUT_SERVER[protected]
     return ACTIONS[VMStatus(status), protected]

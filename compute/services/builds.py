@@ -11,6 +11,7 @@ from compute.services.outbox import (
     Outcome,
     Waiting,
 )
+from compute.services.user_data import decode
 from providers import errors
 from providers.base import Provider, Receipt, Server, ServerSpec
 
@@ -52,7 +53,7 @@ def _create(operation: Operation, provider: Provider, vm: VM) -> Outcome:
         tag=str(vm.pk),
         # For people: Horizon shows metadata, and no tags.
         metadata={"vm_id": str(vm.pk)},
-        user_data=vm.user_data,
+        user_data=decode(vm.user_data, vm.user_data_encoding),
     )
 
     def request(request_id: str) -> Receipt:

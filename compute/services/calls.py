@@ -2,8 +2,8 @@
 
 Nova has no client token. So that a call is coming is written down before it is sent,
 and its receipt after; a worker that finds the first without the second reads the
-cloud before it sends again, and never sooner than the lost request's own timeout
-allows: it might still be on its way.
+cloud before it sends again. The lost request might still be on its way: a call that
+must not be carried out twice is not repeated before its own timeout has passed.
 """
 
 import uuid
@@ -23,6 +23,20 @@ from providers.base import Provider, Receipt, Server, ServerAction
 CLOCK_SKEW = timedelta(seconds=5)
 #: How long the cloud may take to record an action it accepted.
 RECORD_GRACE = timedelta(seconds=30)
+#: Not harmless when carried out twice, one after the other: a second server or image,
+#: a restart or a wiped disk too many; and of a second confirmation Nova says 400 while
+#: the first is under way. Of all others the server's status shows the end, and Nova
+#: refuses them there.
+ONCE_ONLY = frozenset(
+    {
+        "create_server",
+        "rebuild_server",
+        "reboot_server",
+        "resize_server",
+        "confirm_resize",
+        "snapshot_server",
+    }
+)
 #: How soon to ask again for a record that is not finished, in seconds.
 RECORD_POLL_SECONDS = 1.0
 
@@ -75,8 +89,8 @@ def forget(operation: Operation) -> None:
 
 
 def may_still_arrive(operation: Operation, provider: Provider) -> float:
-    """Return the seconds for which the lost request could still be on its way."""
-    if operation.issued_at is None:
+    """Return the seconds for which to wait: the lost request could still arrive."""
+    if operation.issued_at is None or operation.call not in ONCE_ONLY:
         return 0.0
     safe = operation.issued_at + timedelta(seconds=provider.call_timeout)
     return max(0.0, (safe - timezone.now()).total_seconds())

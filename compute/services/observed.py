@@ -4,7 +4,8 @@ from typing import Any
 
 from compute.errors import OpenStackError
 from compute.models import VMStatus
-from providers.base import Server
+from providers.base import Provider, Server
+from providers.errors import NotFound
 
 #: Nova's status of a server at rest -> ours. Whatever is missing here
 #: (VERIFY_RESIZE, MIGRATING, UNKNOWN, …) is on its way somewhere, or unknown.
@@ -39,6 +40,15 @@ def resting_status(server: Server) -> VMStatus | None:
 
 def is_gone(server: Server) -> bool:
     return server.status in GONE_STATUSES
+
+
+def read(provider: Provider, server_id: str) -> Server | None:
+    """Return a server as the cloud shows it now; ``None``: it is gone."""
+    try:
+        server = provider.get_server(server_id)
+    except NotFound:
+        return None
+    return None if is_gone(server) else server
 
 
 def fault_problem(server: Server) -> OpenStackError:

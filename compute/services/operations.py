@@ -133,7 +133,8 @@ def _after_error(
     if isinstance(error, Conflict | NotFound) and operation.target_type == "vm":
         return _after_refusal(operation, provider, error)
     # A call that may have been carried out is looked for before it is sent again.
-    again = _retry(operation) if error.retryable or error.ambiguous else None
+    retry = error.retryable or error.ambiguous
+    again = _retry(operation, error.retry_after) if retry else None
     return again or Failed(from_provider(error))
 
 
@@ -149,12 +150,11 @@ def _after_refusal(
     if not server_id:
         return Failed(from_provider(error))
     try:
-        server = provider.get_server(server_id)
-    except NotFound:
-        return verbs.vanished()
-    except ProviderError:
-        return _retry(operation) or Failed(from_provider(error))
-    if observed.is_gone(server):
+        server = observed.read(provider, server_id)
+    except ProviderError as silence:
+        again = _retry(operation, silence.retry_after)
+        return again or Failed(from_provider(error))
+    if server is None:
         return verbs.vanished()
     if server.task_state is not None or isinstance(error, NotFound):
         again = _retry(operation)
@@ -165,11 +165,15 @@ def _after_refusal(
     return Failed(from_provider(error), server=server)
 
 
-def _retry(operation: Operation) -> Again | None:
-    """Return when to try again, or ``None`` when it was tried often enough."""
+def _retry(operation: Operation, retry_after: float | None = None) -> Again | None:
+    """Return when to try again, or ``None`` when it was tried often enough.
+
+    Never sooner than the cloud asked for.
+    """
     if operation.failures + 1 >= MAX_FAILURES:
         return None
-    return Again(settings.OPERATION_RETRY_SECONDS * 2**operation.failures, failed=True)
+    pause = settings.OPERATION_RETRY_SECONDS * 2**operation.failures
+    return Again(max(pause, retry_after or 0.0), failed=True)
 
 
 def settle(operation: Operation, outcome: Outcome) -> None:

@@ -8,7 +8,6 @@ worker may take over anywhere.
 from compute.models import Operation, VMStatus
 from compute.services import calls, observed, verbs
 from compute.services.outbox import Again, Done, Failed, Outcome, Waiting
-from providers import errors
 from providers.base import Provider, Receipt, Server
 
 VERIFY_RESIZE = "VERIFY_RESIZE"
@@ -18,11 +17,8 @@ def perform_resize(operation: Operation, provider: Provider) -> Outcome:
     server_id = operation.vm.server_id if operation.vm else ""
     if not operation.call and operation.attempts == 1:
         return _resize(operation, provider, server_id)
-    try:
-        server = provider.get_server(server_id)
-    except errors.NotFound:
-        return verbs.vanished()
-    if observed.is_gone(server):
+    server = observed.read(provider, server_id)
+    if server is None:
         return verbs.vanished()
     if server.task_state is not None:
         return Waiting(step=server.task_state)

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import F
 
 from compute import events
-from compute.errors import ServerVanished
+from compute.errors import Problem, ServerVanished
 from compute.events import SYSTEM, Actor
 from compute.models import (
     VM,
@@ -21,6 +21,7 @@ from compute.models import (
     OperationType,
     VMStatus,
 )
+from compute.models.lifecycle import GONE
 from compute.services import observed, outbox, quotas
 from compute.services.outbox import OUTCOME_STATUSES, Cancelled, Done, Failed
 from providers.base import Server
@@ -39,22 +40,38 @@ def finish(operation: Operation, outcome: Done | Failed | Cancelled) -> None:
         ):
             return
         before, held = vm.status, quotas.held_by(vm)
-        if isinstance(outcome, Cancelled):
+        server = None if isinstance(outcome, Cancelled) else outcome.server
+        fields = ["error", "deleted_at", "observed_status"]
+        if server is not None:
+            fields += note(vm, server)
+        if isinstance(outcome, Cancelled):  # which leaves all as it was
             _settle(vm, operation.from_status or VMStatus.DELETED)
         else:
             _settle(vm, outcome.status or operation.end_status)
-        if not isinstance(outcome, Cancelled):  # which leaves all as it was
-            vm.error = problem.document() if problem else None
-        fields = ["error", "deleted_at"]
-        server = None if isinstance(outcome, Cancelled) else outcome.server
-        if server is not None:
-            fields += note(vm, server)
+            _note_end(vm, operation, problem)
+        if operation.type == OperationType.VM_CREATE:
+            # Passwords are often in it, and the server has it, or never will.
+            vm.user_data = ""
+            fields.append("user_data")
         if isinstance(outcome, Done) or _is_resized(operation, server):
             fields += _take_over(vm, operation)
         fields += _release(vm)
         vm.save_changes(*fields)
         quotas.settle(vm.project_id, before=held, after=quotas.held_by(vm))
         _record_end(vm, operation, before=before, actor=_actor(operation))
+
+
+def _note_end(vm: VM, operation: Operation, problem: Problem | None) -> None:
+    """Show the problem that an operation ended with, or that there is none any more.
+
+    What is tried in vain on a VM in ERROR does not hide what brought it there.
+    """
+    lost = isinstance(problem, ServerVanished) and not vm.lacks_server
+    if lost:
+        vm.observed_status = GONE
+    stays = vm.status == operation.from_status == VMStatus.ERROR
+    if problem is None or lost or not (stays and vm.error):
+        vm.error = problem.document() if problem else None
 
 
 def _release(vm: VM) -> list[str]:
@@ -64,8 +81,7 @@ def _release(vm: VM) -> list[str]:
     in the cloud.
     """
     vm.reserved_vcpus = vm.reserved_ram_mb = vm.reserved_disk_gb = 0
-    if vm.deleted_at is not None or not vm.server_id:
-        vm.counted = False
+    vm.counted = vm.deleted_at is None and not vm.lacks_server
     return ["reserved_vcpus", "reserved_ram_mb", "reserved_disk_gb", "counted"]
 
 
@@ -147,13 +163,14 @@ def differs(vm: VM, server: Server, status: VMStatus) -> bool:
 
 
 def _has_other_size(vm: VM, server: Server) -> bool:
-    # A server in a cell that is down shows no size at all.
-    size = (server.flavor_name, server.vcpus, server.ram_mb, server.disk_gb)
-    return bool(server.flavor_name) and size != (
-        vm.flavor_name,
-        vm.vcpus,
-        vm.ram_mb,
-        vm.disk_gb,
+    if not server.flavor_name:  # a cell that is down tells no size
+        return False
+    # As sent it may be an id.
+    names = {vm.flavor_name, vm.flavor.name if vm.flavor else ""}
+    size = (vm.vcpus, vm.ram_mb, vm.disk_gb)
+    return (
+        server.flavor_name not in names
+        or (server.vcpus, server.ram_mb, server.disk_gb) != size
     )
 
 
@@ -187,14 +204,17 @@ def follow(vm: VM, server: Server, status: VMStatus, *, seen_at: datetime) -> bo
         if not _may_correct(vm, seen_at):
             return False
         before, held = {name: getattr(vm, name) for name in _TOLD}, quotas.held_by(vm)
-        fields = note(vm, server) + _note_size(vm, server)
+        drifted = vm.lacks_server or status != vm.status
+        fields = [*note(vm, server), *_note_size(vm, server), "counted"]
+        # It is there, whatever the limit says.
+        vm.counted = True
         quotas.settle(vm.project_id, before=held, after=quotas.held_by(vm))
         changes = {
             name: [value, getattr(vm, name)]
             for name, value in before.items()
             if getattr(vm, name) != value
         }
-        if status == vm.status:
+        if not drifted:
             if not changes:
                 vm.save(update_fields=[*fields, "status"])
                 return False
@@ -217,9 +237,9 @@ def note_unrest(vm: VM, server: Server) -> None:
     """Note what the cloud says of a server that somebody else moves.
 
     Operators see it (VERIFY_RESIZE, MIGRATING, UNKNOWN, …); our status follows when the
-    server rests.
+    server rests. One that was gone is back only then.
     """
-    if vm.observed_status != server.status:
+    if vm.observed_status != server.status and not vm.lacks_server:
         VM.objects.filter(pk=vm.pk, observed_status=vm.observed_status).update(
             observed_status=server.status, observed_at=server.updated_at
         )
@@ -236,18 +256,21 @@ def miss(vm: VM, *, absent_since: datetime) -> None:
 
 
 def vanish(vm: VM, *, seen_at: datetime) -> bool:
-    """Show a VM whose server is gone as ERROR, unless an operation lives."""
+    """Show a VM whose server is gone as ERROR, unless an operation lives.
+
+    Its quotas are given back: nothing is in the cloud, and only a delete is left.
+    """
     with transaction.atomic():
         vm = VM.objects.select_for_update(no_key=True).get(pk=vm.pk)
-        known = (vm.error or {}).get("code") == ServerVanished.code
-        if known or not _may_correct(vm, seen_at):
+        if vm.lacks_server or not _may_correct(vm, seen_at):
             return False
         problem = ServerVanished("The server was deleted outside this service.")
-        before = vm.status
+        before, held = vm.status, quotas.held_by(vm)
         vm.follow(VMStatus.ERROR)
         vm.error = problem.document()
-        vm.observed_status = "DELETED"
-        vm.save_changes("error", "observed_status")
+        vm.observed_status, vm.counted = GONE, False
+        vm.save_changes("error", "observed_status", "counted")
+        quotas.settle(vm.project_id, before=held, after=quotas.held_by(vm))
         events.record(
             "vm.drifted",
             actor=SYSTEM,

@@ -303,8 +303,11 @@ def finish(operation: Operation, outcome: Done | Failed | Cancelled) -> None:
             _settle(snapshot, operation.from_status or SnapshotStatus.DELETED)
         else:
             _settle(snapshot, outcome.status or operation.end_status)
-        if not isinstance(outcome, Cancelled):  # which leaves all as it was
-            snapshot.error = problem.document() if problem else None
+        if isinstance(outcome, Done):
+            snapshot.error = None
+        elif problem and operation.from_status != SnapshotStatus.ERROR:
+            # What is tried in vain on one in ERROR does not hide what brought it there.
+            snapshot.error = problem.document()
         if isinstance(outcome, Done) and outcome.image is not None:
             snapshot.size_bytes = outcome.image.size_bytes
             snapshot.image = _catalogue(snapshot, outcome.image)

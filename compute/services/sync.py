@@ -46,7 +46,8 @@ SILENCE = timedelta(seconds=10)
 def observe(alias: str) -> bool:
     """Make one pass over a cloud if one is due and none runs; say if it was made.
 
-    A cloud that fails is asked again later, ever less often up to the idle interval.
+    A cloud that fails is asked again later, ever less often up to the idle interval,
+    and never sooner than it asked for.
     """
     started = timezone.now()
     cloud = _claim(alias, started)
@@ -58,7 +59,7 @@ def observe(alias: str) -> bool:
         servers, images = _list(alias, cloud, full=full)
     except ProviderError as error:
         log.warning("Observing %s failed: %s", alias, error)
-        _release_failed(cloud, str(error))
+        _release_failed(cloud, str(error), retry_after=error.retry_after)
         return True
     except Exception as error:
         # A wrong setting, or a defect of the driver: tell, and keep asking.
@@ -75,7 +76,8 @@ def ask_for_pass(alias: str) -> None:
     """Have a pass made soon: something was just asked of the cloud.
 
     Passes stay at least the live interval apart, however many ask. No cloud has done
-    what it was just asked before it could have listed its servers once.
+    what it was just asked before it could have listed its servers once. One that asked
+    for a pause gets it.
     """
     soon = timezone.now()
     cloud = Cloud.objects.filter(alias=alias).first()
@@ -83,6 +85,8 @@ def ask_for_pass(alias: str) -> None:
         seconds = cloud.pass_seconds or 0.0
         gap = timedelta(seconds=live_interval(seconds))
         soon = max(soon + timedelta(seconds=seconds), cloud.observed_at + gap)
+    if cloud is not None and cloud.paused_until is not None:
+        soon = max(soon, cloud.paused_until)
     Cloud.objects.filter(alias=alias, next_pass_at__gt=soon).update(next_pass_at=soon)
 
 
@@ -167,14 +171,18 @@ def _release(
     Cloud.objects.filter(pk=cloud.pk).update(**changes)
 
 
-def _release_failed(cloud: Cloud, error: str) -> None:
-    wait = min(
+def _release_failed(
+    cloud: Cloud, error: str, *, retry_after: float | None = None
+) -> None:
+    backoff = min(
         settings.OBSERVE_INTERVAL_LIVE_SECONDS * 2 ** min(cloud.failures, 10),
         settings.OBSERVE_INTERVAL_IDLE_SECONDS,
     )
     now = timezone.now()
+    pause = timedelta(seconds=retry_after or 0.0)
     Cloud.objects.filter(pk=cloud.pk).update(
-        next_pass_at=now + timedelta(seconds=wait),
+        next_pass_at=now + max(timedelta(seconds=backoff), pause),
+        paused_until=now + pause,
         pass_lease_until=None,
         failures=F("failures") + 1,
         calls=F("calls") + clouds.take_calls(cloud.alias),
@@ -260,7 +268,7 @@ def _follow(
 ) -> None:
     found = {server.id: server for server in servers}
     known = VM.objects.alive().filter(cloud=alias, server_id__in=found)
-    for vm in known:
+    for vm in known.select_related("flavor"):
         server = found[vm.server_id]
         if vm.pk in busy:
             continue

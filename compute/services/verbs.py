@@ -11,7 +11,6 @@ from compute.errors import OpenStackError, ServerVanished
 from compute.models import Operation, OperationType
 from compute.services import calls, observed
 from compute.services.outbox import Again, Done, Failed, Outcome, Waiting
-from providers import errors
 from providers.base import Provider, Receipt, Server
 
 #: Want nothing but the status they end in, whoever brought the server there.
@@ -105,12 +104,11 @@ def _perform(
             lambda request_id: verb(server_id, request_id=request_id),
         )
         return Waiting(step=action)
-    try:
-        server = provider.get_server(server_id)
-    except errors.NotFound:
+    server = observed.read(provider, server_id)
+    if server is None:
         return vanished()
-    if observed.is_gone(server):
-        return vanished()
+    if is_done(operation, server):
+        return Done(operation.end_status, server)
     outcome = calls.verify(operation, provider, action=action, server=server)
     if outcome is not None:
         return outcome

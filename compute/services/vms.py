@@ -28,10 +28,12 @@ from compute.models import (
     Resource,
     Snapshot,
     SnapshotStatus,
+    UserDataEncoding,
     VMStatus,
 )
 from compute.models.vm import VERBS
 from compute.services import catalog, fields, outbox, quotas
+from compute.services.user_data import decode
 from providers.errors import Conflict, ProviderError
 
 
@@ -56,12 +58,14 @@ def create(
     labels: Mapping[str, str] | None = None,
     delete_protection: bool = False,
     user_data: str = "",
+    user_data_encoding: str = UserDataEncoding.PLAIN,
 ) -> VM:
     """Ask for a new VM.
 
     ``flavor`` and ``image`` are names or ids, kept as given. Raises ValidationError
-    for an unknown cloud, flavor or image, or an image too large for the flavor, and
-    ResourceLimitExceeded when the project's quotas have no room.
+    for an unknown cloud, flavor or image, an image too large for the flavor, or user
+    data that no cloud takes, and ResourceLimitExceeded when the project's quotas have
+    no room.
     """
     alias = cloud or clouds.default_alias()
     if alias not in clouds.aliases():
@@ -79,6 +83,7 @@ def create(
     catalog.check_fits(
         source, disk_gb=size.disk_gb, ram_mb=size.ram_mb, pointer="#/flavor"
     )
+    decode(user_data, user_data_encoding)  # now, not when a worker comes to it
     with transaction.atomic():
         vm: VM = VM(
             project=project,
@@ -88,6 +93,7 @@ def create(
             labels=dict(labels or {}),
             delete_protection=delete_protection,
             user_data=user_data,
+            user_data_encoding=user_data_encoding,
             flavor_name=flavor,
             flavor=size,
             image_name=image,
@@ -309,7 +315,7 @@ def console_log(vm: VM, *, lines: int) -> str:
 
     Raises InvalidTransition for a VM that has no server to ask.
     """
-    if not vm.server_id:
+    if not vm.server_id or vm.lacks_server:
         raise _refused(vm, "read the console of")
     try:
         return clouds.provider(vm.cloud).get_console_log(vm.server_id, lines=lines)
@@ -362,6 +368,8 @@ def check(vm: VM, method: str, *, expect: Expect) -> None:
 
 
 def _refused(vm: VM, action: str, addition: str = "") -> InvalidTransition:
+    if vm.lacks_server:
+        addition = " and has no server in the cloud"
     return InvalidTransition(
         f"Cannot {action} a VM that is {vm.status}{addition}.",
         vm_status=vm.status,

@@ -98,6 +98,7 @@ class Controls:
         delay: float = 0.0,
         message: str | None = None,
         status: int | None = None,
+        retry_after: float | None = None,
     ) -> None:
         """Make the next ``times`` calls of ``op`` misbehave; 0 times means for ever.
 
@@ -107,9 +108,12 @@ class Controls:
         `list_snapshot_images`; in ``full`` or ``changes_since`` for `list_servers`.
 
         Before the work:
-          fail           raise the error of ``status`` (400, 401, 403, 404, 409, 413,
-                         500, 503; default 500)
+          fail           raise the error of ``status`` as the service itself answers it
+                         (400, 401, 403, 404, 409, 413, 429, 500, 503; default 500)
           quota          raise QuotaExceeded
+          refuse         raise Unreachable: nobody listens
+          drop           raise Unavailable: the connection breaks, or a proxy answers
+                         with ``status`` (502, 503, 504)
           hang           sleep ``delay`` seconds (at most call_timeout), raise Timeout
           die_before     kill this process
         Around it:
@@ -122,8 +126,10 @@ class Controls:
           stuck          accepted, then it never ends
         After it:
           die_after      kill this process
-          lose_response  sleep ``delay`` seconds, raise Timeout
+          lose_response  sleep ``delay`` seconds, raise Timeout, or what a proxy's
+                         ``status`` (502, 503, 504) means
 
+        ``retry_after`` is the pause that the answer asks for.
         Faults of different kinds act together on one call; of one kind, and of those
         that end a call before its work, one after the other. Raises ValueError for
         what cannot act.
@@ -132,16 +138,16 @@ class Controls:
             raise ValueError(f"{op!r} is no method of a provider")
         if kind not in get_args(faults.Kind):
             raise ValueError(f"{kind!r} is no kind of fault")
-        if status is not None and status not in faults.STATUSES:
-            raise ValueError(f"{status!r} is no status that can be injected")
+        faults.check_status(kind, status)
         faults.check_kind(op, kind)
         if match is not None:
             re.compile(match)
         with self._store.transaction() as db:
             db.execute(
-                "INSERT INTO faults (op, kind, match, times, delay, message, status)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (op, kind, match, times, delay, message, status),
+                "INSERT INTO faults"
+                " (op, kind, match, times, delay, message, status, retry_after)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (op, kind, match, times, delay, message, status, retry_after),
             )
 
     def clear_faults(self) -> None:
@@ -223,9 +229,9 @@ class Controls:
         """Unlock a server."""
         self._set_lock(server_id, locked=False)
 
-    def user_data(self, server_id: str) -> str:
+    def user_data(self, server_id: str) -> bytes:
         """Return the user data that a server was created with."""
-        return str(self._row(server_id)["user_data"])
+        return bytes(self._row(server_id)["user_data"])
 
     def logged_actions(self, caller_request_id: str) -> list[str]:
         """Return Nova's words for the actions logged under a request id of ours."""

@@ -23,12 +23,15 @@ from providers.errors import (
     Timeout,
     Unauthorized,
     Unavailable,
+    Unreachable,
 )
 
 Kind = Literal[
     "fail",
     "quota",
     "truncate",
+    "refuse",
+    "drop",
     "hang",
     "slow",
     "lose_response",
@@ -41,7 +44,7 @@ Kind = Literal[
 ]
 
 #: End the call before any work is done. One of them at most acts on a call.
-_ENDING = ("fail", "quota", "hang", "die_before")
+_ENDING = ("fail", "quota", "refuse", "drop", "hang", "die_before")
 _CHANGES = frozenset(
     f"{verb}_server"
     for verb in (
@@ -66,10 +69,19 @@ _ERRORS: dict[int, tuple[type[ProviderError], str]] = {
     404: (NotFound, "The resource could not be found."),
     409: (Conflict, "There was a conflict with another request."),
     413: (QuotaExceeded, "Quota exceeded."),
+    429: (Unreachable, "This request was rate-limited."),
     500: (Unavailable, "Unexpected API Error."),
-    503: (Unavailable, "The server is currently unavailable."),
+    503: (Unreachable, "The server is currently unavailable."),
 }
-STATUSES = frozenset(_ERRORS)
+#: What a proxy between us and the cloud says when it has no answer for us.
+_PROXYS = {502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Time-out"}
+#: Kind -> the statuses it can have; a kind that is not listed has none.
+_STATUSES = {
+    "fail": frozenset(_ERRORS),
+    "truncate": frozenset(_ERRORS),
+    "drop": frozenset(_PROXYS),
+    "lose_response": frozenset(_PROXYS),
+}
 QUOTA_WORDS = (
     "Quota exceeded for instances: Requested 1, but already used 10 of 10 instances"
 )
@@ -83,6 +95,7 @@ class Fault:
     delay: float
     message: str | None
     status: int | None
+    retry_after: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +116,9 @@ class Call:
             os.kill(os.getpid(), signal.SIGKILL)
         if "hang" in self.faults:
             self._time_out(self.faults["hang"])
-        if "quota" in self.faults:
-            message = self.faults["quota"].message or QUOTA_WORDS
-            raise QuotaExceeded(message, status=403, request_id=self.request_id)
-        if "fail" in self.faults:
-            raise self._error(self.faults["fail"])
+        for kind in ("refuse", "drop", "quota", "fail"):
+            if kind in self.faults:
+                raise self._error(self.faults[kind])
 
     def turn_page(self) -> None:
         """Suffer a listing that breaks after its first page."""
@@ -118,8 +129,12 @@ class Call:
         """Suffer the faults that come after the work."""
         if "die_after" in self.faults:
             os.kill(os.getpid(), signal.SIGKILL)
-        if "lose_response" in self.faults:
-            self._time_out(self.faults["lose_response"])
+        lost = self.faults.get("lose_response")
+        if lost is not None and lost.status is None:
+            self._time_out(lost)
+        elif lost is not None:
+            self._sleep(lost)
+            raise self._error(lost)
 
     def _sleep(self, fault: Fault) -> None:
         time.sleep(min(fault.delay, self.call_timeout))
@@ -129,9 +144,35 @@ class Call:
         raise Timeout(fault.message or f"{self.op}: no answer in time")
 
     def _error(self, fault: Fault) -> ProviderError:
-        status = fault.status or 500
-        error, words = _ERRORS[status]
-        return error(fault.message or words, status=status, request_id=self.request_id)
+        error, status, words = self._refusal(fault)
+        return error(
+            fault.message or words,
+            status=status,
+            request_id=None if status is None else self.request_id,
+            retry_after=fault.retry_after,
+        )
+
+    def _refusal(self, fault: Fault) -> tuple[type[ProviderError], int | None, str]:
+        match fault.kind:
+            case "refuse":
+                return Unreachable, None, f"{self.op}: connection refused"
+            case "quota":
+                return QuotaExceeded, 403, QUOTA_WORDS
+            case "drop" | "lose_response":
+                words = f"{self.op}: the connection broke"
+                if fault.status is not None:
+                    words = _PROXYS[fault.status]
+                return Unavailable, fault.status, words
+            case _:
+                status = fault.status or 500
+                error, words = _ERRORS[status]
+                return error, status, words
+
+
+def check_status(kind: str, status: int | None) -> None:
+    """Raise ValueError for a status that a kind cannot have."""
+    if status is not None and status not in _STATUSES.get(kind, ()):
+        raise ValueError(f"{status!r} is no status that {kind!r} can have")
 
 
 def check_kind(op: str, kind: str) -> None:
@@ -166,7 +207,9 @@ def take(db: sqlite3.Connection, op: str, subject: str) -> dict[str, Fault]:
     for row in chosen.values():
         _use_up(db, row)
     return {
-        kind: Fault(kind, row["delay"], row["message"], row["status"])
+        kind: Fault(
+            kind, row["delay"], row["message"], row["status"], row["retry_after"]
+        )
         for kind, row in chosen.items()
     }
 

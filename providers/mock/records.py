@@ -199,7 +199,7 @@ class NewServer:
     project: str = PROJECT
     tags: frozenset[str] = frozenset()
     metadata: Mapping[str, str] | None = None
-    user_data: str = field(default="", repr=False)
+    user_data: bytes = field(default=b"", repr=False)
     #: Microseconds; ``None``: at once.
     visible_at: int | None = None
 

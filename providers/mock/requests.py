@@ -19,7 +19,7 @@ def check_spec(spec: ServerSpec) -> None:
     for key, value in spec.metadata.items():
         if not 1 <= len(key) <= _NAME_LIMIT or len(value) > _NAME_LIMIT:
             raise _invalid("metadata", key)
-    if len(base64.b64encode(spec.user_data.encode())) > _USER_DATA_LIMIT:
+    if len(base64.b64encode(spec.user_data)) > _USER_DATA_LIMIT:
         # Its content may be secret: name the field only.
         raise InvalidRequest(
             "Invalid input for field/attribute user_data. Value is too long.",

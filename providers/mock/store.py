@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from providers.errors import Unavailable
+from providers.errors import Unreachable
 from providers.mock.catalog import FLAVORS, IMAGES
 
 #: Seconds a writer waits for another; less than the provider's call_timeout.
@@ -30,7 +30,7 @@ CREATE TABLE servers (
     locked INTEGER NOT NULL DEFAULT 0,
     tags TEXT NOT NULL,
     metadata TEXT NOT NULL,
-    user_data TEXT NOT NULL,
+    user_data BLOB NOT NULL,
     plan TEXT NOT NULL,
     plan_ends_at INTEGER NOT NULL,   -- begin of the last phase
     deleted_at INTEGER               -- begin of the phase "deleted", if planned
@@ -78,11 +78,13 @@ CREATE TABLE faults (
 );
 CREATE TABLE calls (op TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;
 """
-#: What files of an older version lack.
-_SINCE_2 = """
-CREATE TABLE left_ports (id TEXT PRIMARY KEY, server_id TEXT NOT NULL) WITHOUT ROWID;
-"""
-_VERSION = 2
+#: What files of an older version lack, by the version that brought it.
+_CHANGES = {
+    2: "CREATE TABLE left_ports"
+    " (id TEXT PRIMARY KEY, server_id TEXT NOT NULL) WITHOUT ROWID",
+    3: "ALTER TABLE faults ADD COLUMN retry_after REAL",
+}
+_VERSION = max(_CHANGES)
 
 
 class _Handle:
@@ -121,7 +123,7 @@ os.register_at_fork(
 @contextmanager
 def _in_line(patience: float) -> Iterator[None]:
     if not _line.acquire(timeout=patience):
-        raise Unavailable("The mock cloud is busy", status=503)
+        raise Unreachable("The mock cloud is busy", status=503)
     try:
         yield
     finally:
@@ -151,7 +153,7 @@ class Store:
             try:
                 connection.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as exc:
-                raise Unavailable(f"The mock cloud is busy: {exc}", status=503) from exc
+                raise Unreachable(f"The mock cloud is busy: {exc}", status=503) from exc
             try:
                 yield connection
             except BaseException:
@@ -207,8 +209,6 @@ def _version(connection: sqlite3.Connection) -> int:
 def _create(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
     version = _version(connection)  # now that nobody else can be at it
-    if version < _VERSION:
-        connection.execute(_SINCE_2)
     if version == 0:
         for statement in _SCHEMA.split(";\n"):
             connection.execute(statement)
@@ -231,5 +231,8 @@ def _create(connection: sqlite3.Connection) -> None:
                     image.min_ram_mb,
                 ),
             )
+    for number, change in _CHANGES.items():
+        if version < number:
+            connection.execute(change)
     connection.execute(f"PRAGMA user_version = {_VERSION}")
     connection.execute("COMMIT")

@@ -165,7 +165,7 @@ class OpenStackProvider(Provider):
             "metadata": dict(spec.metadata),
         }
         if spec.user_data:
-            server["user_data"] = base64.b64encode(spec.user_data.encode()).decode()
+            server["user_data"] = base64.b64encode(spec.user_data).decode()
         answer = self._transport.request(
             "nova", "POST", "/servers", json={"server": server}, request_id=request_id
         )

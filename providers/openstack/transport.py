@@ -33,7 +33,7 @@ from providers.errors import (
     UnexpectedResponse,
     Unreachable,
 )
-from providers.openstack.refusals import refusal, request_id_of
+from providers.openstack.refusals import refusal, request_id_of, retry_after_of
 
 Service = Literal["nova", "glance", "neutron"]
 Json = dict[str, Any]
@@ -207,8 +207,11 @@ class Transport:
                 service="keystone",
                 status=exc.http_status,
                 request_id=exc.request_id,
+                retry_after=(
+                    None if exc.response is None else retry_after_of(exc.response)
+                ),
             ) from exc
-        except ksa.ConnectFailure as exc:
+        except ksa.ConnectionError as exc:  # it broke in the middle of an answer
             raise Unavailable(str(exc), service=service) from exc
         except (ksa.ClientException, SDKException) as exc:
             raise UnexpectedResponse(

@@ -191,6 +191,18 @@ def test_a_failure_is_answered_with_the_operations_own_problem(
     assert polled["error"] == document
 
 
+def test_a_failure_that_passes_says_when_to_ask_again(
+    api: Api, vm: dict[str, Any], cloud: MockProvider
+) -> None:
+    cloud.inject("stop_server", kind="fail", status=503, times=0)
+    response = api.post(f"/vms/{vm['id']}/actions/stop", Prefer="wait=20")
+    document = problem(response, 503, "openstack-unavailable")
+    assert document["retryable"] is True
+    assert response.headers["Retry-After"] == "5"
+    polled = api.get(f"/vms/{vm['id']}").json()
+    assert polled["error"]["retryable"] is True
+
+
 def test_a_build_that_fails_names_the_vm_it_left_behind(
     api: Api, engine: threading.Event, cloud: MockProvider
 ) -> None:

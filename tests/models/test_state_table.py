@@ -3,10 +3,13 @@
 import pytest
 
 from compute.models import VM, Operation, OperationStatus, VMStatus
-from compute.models.vm import ACTIONS, MOVING, RESTING, STABLE, VERBS
+from compute.models.lifecycle import MOVING, RESTING, STABLE
+from compute.models.vm import ACTIONS, VERBS
 from tests.lifecycle import ACTIONS_FROM, STATUSES, TABLE
 from tests.providers.verbs import NOVA_GUARDS, VM_STATE_OF_STATUS
 
+#: Without a server nearly nothing is offered: see the last test.
+SERVER = {"server_id": "6a1f6b0e-5a55-4a5e-8d7e-2f6d3c1b0a99"}
 CELLS = [(status, method) for status in STATUSES for method in TABLE]
 
 #: Our verb -> the function that guards it in Nova.
@@ -44,30 +47,32 @@ def test_a_transition_is_legal_exactly_where_the_table_says(
     status: str, method: str
 ) -> None:
     row = TABLE[method]
-    transitions = {t.name for t in VM(status=status).get_available_status_transitions()}
+    transitions = {
+        t.name for t in VM(status=status, **SERVER).get_available_status_transitions()
+    }
     assert (method in transitions) == (status in row.ends)
     if status in row.ends:
-        vm = VM(status=status)
+        vm = VM(status=status, **SERVER)
         getattr(vm, method)()
         assert vm.status == (row.via or status)
 
 
 @pytest.mark.parametrize("status", STATUSES)
 def test_allowed_actions_are_those_of_the_status(status: str) -> None:
-    assert set(VM(status=status).allowed_actions) == ACTIONS_FROM[status]
+    assert set(VM(status=status, **SERVER).allowed_actions) == ACTIONS_FROM[status]
     assert len(ACTIONS[VMStatus(status), False]) == len(ACTIONS_FROM[status])
 
 
 @pytest.mark.parametrize("status", STATUSES)
 def test_a_protected_vm_offers_all_but_delete(status: str) -> None:
-    vm = VM(status=status, delete_protection=True)
+    vm = VM(status=status, delete_protection=True, **SERVER)
     assert set(vm.allowed_actions) == ACTIONS_FROM[status] - {"delete"}
 
 
 @pytest.mark.parametrize("status", STATUSES)
 @pytest.mark.parametrize("operation", OperationStatus)
 def test_a_busy_vm_offers_nothing(status: str, operation: str) -> None:
-    vm = VM(status=status, operation=Operation(status=operation))
+    vm = VM(status=status, operation=Operation(status=operation), **SERVER)
     live = operation in ("PENDING", "RUNNING")
     assert set(vm.allowed_actions) == (set() if live else ACTIONS_FROM[status])
 
@@ -100,3 +105,19 @@ def test_every_moving_status_belongs_to_one_action() -> None:
     moved = [row.via for row in TABLE.values() if row.via]
     assert {*moved, "BUILD"} == set(MOVING)
     assert sorted(moved) == sorted([*set(moved), "REBOOT"])  # soft and hard share it
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [{"server_id": ""}, {**SERVER, "observed_status": "DELETED"}],
+    ids=["never-made", "gone"],
+)
+@pytest.mark.parametrize("protected", [False, True])
+def test_without_a_server_a_vm_can_only_be_deleted(
+    lost: dict[str, str], protected: bool
+) -> None:
+    vm = VM(status="ERROR", delete_protection=protected, **lost)
+    assert vm.allowed_actions == (() if protected else ("delete",))
+    assert [t.name for t in vm.get_available_status_transitions() if t.custom] == [
+        "remove"
+    ]

@@ -20,7 +20,7 @@ def spec(
     flavor: str = "m1.tiny",
     image: str = "cirros",
     tag: str = "vm-1",
-    user_data: str = "",
+    user_data: bytes = b"",
     metadata: Mapping[str, str] | None = None,
 ) -> ServerSpec:
     return ServerSpec(

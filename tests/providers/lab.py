@@ -87,7 +87,7 @@ class Lab:
             image_id=image_id or self.image(IMAGE).id,
             tag=new_tag(),
             metadata={"purpose": "contract"},
-            user_data="#cloud-config\npassword: not-for-logs\n",
+            user_data=b"#cloud-config\npassword: not-for-logs\n",
         )
 
     # Servers

@@ -23,6 +23,8 @@ class Line:
     delay: float = 0.0
     #: Close the connection instead of answering.
     drop: bool = False
+    #: Close it in the middle of the answer.
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,8 @@ def _handler(stage: Stage) -> type[BaseHTTPRequestHandler]:
             data = text.encode()
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
-            self.wfile.write(data)
+            self.wfile.write(data[: len(data) // 2] if line.cut else data)
+            self.close_connection = line.cut
 
         do_GET = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815  # http.server's own names
 

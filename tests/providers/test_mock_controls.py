@@ -156,8 +156,8 @@ def test_calls_are_counted_by_name(mock: MockProvider) -> None:
 
 
 def test_the_cloud_keeps_the_user_data_and_our_request_id(mock: MockProvider) -> None:
-    server_id = boot(mock, spec(user_data="#cloud-config"))
-    assert mock.user_data(server_id) == "#cloud-config"
+    server_id = boot(mock, spec(user_data=b"#cloud-config"))
+    assert mock.user_data(server_id) == b"#cloud-config"
     assert mock.logged_actions(REQUEST_ID) == ["create"]
 
 

@@ -55,7 +55,7 @@ def test_a_fault_reaches_another_process(mock: MockProvider, mock_path: Path) ->
     mock.inject("create_server", kind="fail", status=503)
     process = start(mock_path, "boot(mock)")
     _, errors = process.communicate(timeout=60)
-    assert "providers.errors.Unavailable" in errors
+    assert "providers.errors.Unreachable" in errors
     assert mock.call_counts()["create_server"] == 1
 
 

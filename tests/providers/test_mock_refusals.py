@@ -176,7 +176,7 @@ def test_the_quota_counts_living_servers(mock_path: Path) -> None:
         (spec(tag="x" * 61), "tags"),
         (spec(metadata={"key": "x" * 256}), "metadata"),
         (spec(image="rocky-9"), "memory is too small"),
-        (spec(user_data="secret" * 9000), "user_data"),
+        (spec(user_data=b"secret" * 9000), "user_data"),
     ],
 )
 def test_an_impossible_create_is_invalid(

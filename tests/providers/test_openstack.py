@@ -128,7 +128,7 @@ def test_a_create_is_tagged_and_gets_the_only_network(
         ),
     )
     stage.speak("POST", "/compute/v2.1/servers", Line(202, {"server": {"id": "new"}}))
-    asked = spec(metadata={"vm_id": "1"}, user_data="#cloud-config\n")
+    asked = spec(metadata={"vm_id": "1"}, user_data=b"#cloud-config\n")
     for _ in range(2):
         receipt = provider.create_server(asked, request_id=REQUEST_ID)
     assert receipt.created_id == "new"
@@ -387,6 +387,10 @@ def test_an_action_ends_with_its_last_event_and_tells_why_it_failed(
         (413, {"overLimit": {"message": "too much"}}, errors.QuotaExceeded, "too much"),
         (429, {"overLimit": {"message": "slow down"}}, errors.Unreachable, "slow down"),
         (500, {"computeFault": {"message": "Unexpected API Error."}}, errors.Unavailable, "Unexpected API Error."),
+        (502, "<html><h1>502 Bad Gateway</h1></html>", errors.Unavailable, "502 Bad Gateway"),
+        (503, {"computeFault": {"code": 503, "message": "Service Unavailable"}}, errors.Unreachable, "Service Unavailable"),
+        (503, {"message": "Try again.", "code": "503 Service Unavailable", "title": "Service Unavailable"}, errors.Unreachable, "Try again."),
+        (503, {"message": "no healthy upstream"}, errors.Unavailable, "no healthy upstream"),
         (503, "<html><head><title>503</title></head><body><h1>No server is available</h1></body></html>", errors.Unavailable, "No server is available"),
         (504, "", errors.Unavailable, "Gateway Timeout"),
         (409, {"message": "flat"}, errors.Conflict, "flat"),

@@ -11,8 +11,8 @@ from compute.models import (
     Snapshot,
     SnapshotStatus,
 )
+from compute.models.lifecycle import MOVING
 from compute.models.quota import in_use
-from compute.models.vm import MOVING
 from compute.services import observed
 from providers.base import Provider
 
@@ -43,6 +43,7 @@ def check_servers(cloud: Provider) -> None:
     assert all(server.tags for server in servers), "somebody else's server"
     by_id = {server.id: server for server in servers}
     for vm in alive.values():
+        assert vm.counted != vm.lacks_server, "counted without a server"
         server = by_id.get(vm.server_id)
         if server is None:
             assert vm.status == "ERROR", f"{vm.status} without a server"

@@ -39,7 +39,7 @@ from compute.errors import (
     ValidationError,
 )
 from compute.models import VM, Cloud, Event, Operation, Project, Snapshot
-from compute.models.vm import MOVING
+from compute.models.lifecycle import MOVING
 from compute.services import catalog, operations, outbox, snapshots, sync, vms
 from providers.errors import ProviderError
 from providers.mock import MockProvider
@@ -65,7 +65,10 @@ CALLS = [
     "shelve_server",
     "rescue_server",
 ]
-ANY_KIND = ["fail", "hang", "lose_response", "quota", "fail_async", "stuck"]
+ANY_KIND = [
+    *("fail", "refuse", "drop", "hang", "lose_response"),
+    *("quota", "fail_async", "stuck"),
+]
 READS = ["list_servers", "get_server", "find_servers", "list_actions"]
 
 OUTSIDE = ["ACTIVE", "SHUTOFF", "PAUSED", "ERROR", "DELETED", "vanish"]
@@ -143,7 +146,11 @@ class Life(RuleBasedStateMachine):
             return
         row, refusal = TABLE[name], None
         allowed = vm.allowed_actions
-        possible = vm.live_operation is None and vm.status in row.ends
+        possible = (
+            vm.live_operation is None
+            and vm.status in row.ends
+            and (name == "remove" or not vm.lacks_server)
+        )
         try:
             VERBS[name](vm)
         except Problem as problem:

@@ -78,7 +78,7 @@ def test_a_vm_is_created_as_asked(
     (server,) = cloud.list_servers()
     assert (server.id, server.name) == (vm.server_id, "web-✨")
     assert server.tags == {str(vm.pk)}
-    assert cloud.user_data(server.id) == "#cloud-config\n"
+    assert cloud.user_data(server.id) == b"#cloud-config\n"
     assert [address["ip"] for address in vm.addresses]
     assert cloud.logged_actions(ALICE.request_id) == ["create"]
     ledger.check(cloud)

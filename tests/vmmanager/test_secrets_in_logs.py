@@ -95,7 +95,7 @@ def test_nothing_that_is_sent_to_a_cloud_or_comes_from_it_is_logged(
     stage.speak("GET", "/network/v2.0/networks", Line(body={"networks": [network]}))
     created = {"id": "new", "adminPass": CANARY}
     stage.speak("POST", "/compute/v2.1/servers", Line(202, {"server": created}))
-    spec = ServerSpec("web", "1", "i", "vm-1", user_data=CANARY)
+    spec = ServerSpec("web", "1", "i", "vm-1", user_data=CANARY.encode())
     OpenStackProvider(cloud="stage").create_server(spec, request_id="req-1")
     (login,) = stage.sent("POST", "/v3/auth/tokens")
     assert CANARY in str(login.body)
@@ -115,6 +115,6 @@ def test_what_speaks_to_others_says_only_what_went_wrong(name: str) -> None:
 
 def test_user_data_is_in_no_repr() -> None:
     vm = VM(name="web", user_data=CANARY)
-    spec = ServerSpec("web", "1", "i", "vm-1", user_data=CANARY)
-    server = NewServer("1", "web", created_at=0, plan=(), user_data=CANARY)
+    spec = ServerSpec("web", "1", "i", "vm-1", user_data=CANARY.encode())
+    server = NewServer("1", "web", created_at=0, plan=(), user_data=CANARY.encode())
     assert CANARY not in f"{vm} {vm!r} {spec} {spec!r} {server!r}"

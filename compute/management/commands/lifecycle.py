@@ -4,7 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from compute.models.vm import MOVING, RESTING, VERBS, Verb, VMStatus
+from compute.models.lifecycle import MOVING, RESTING, VMStatus
+from compute.models.vm import VERBS, Verb
 
 
 class Command(BaseCommand):

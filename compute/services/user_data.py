@@ -1,0 +1,29 @@
+"""User data: from what a client writes to the bytes that cloud-init reads."""
+
+from base64 import b64decode
+
+from compute.errors import ValidationError
+from compute.models import UserDataEncoding
+from compute.models.limits import MAX_USER_DATA
+
+
+def decode(text: str, encoding: str) -> bytes:
+    """Return the bytes for the cloud, or raise ValidationError.
+
+    Base64 may have line breaks, as ``base64`` prints them.
+    """
+    try:
+        data = (
+            b64decode("".join(text.split()), validate=True)
+            if encoding == UserDataEncoding.BASE64
+            else text.encode()
+        )
+    except ValueError:
+        raise _refusal("invalid", f"Not valid as {encoding}.") from None
+    if len(data) > MAX_USER_DATA:
+        raise _refusal("max_length", f"At most {MAX_USER_DATA} bytes.")
+    return data
+
+
+def _refusal(code: str, detail: str) -> ValidationError:
+    return ValidationError([{"pointer": "#/user_data", "code": code, "detail": detail}])
