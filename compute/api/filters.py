@@ -1,4 +1,4 @@
-"""Query parameters of lists: comma = OR, and nothing unknown or empty."""
+"""Query parameters of lists: several values = OR, and nothing unknown or empty."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -13,6 +13,7 @@ from django_filters.rest_framework import DjangoFilterBackend, FilterSet
 from drf_spectacular.utils import extend_schema_field
 
 from compute.api import label_selector
+from compute.api.parameters import joined
 from compute.errors import ValidationError
 from compute.models.search import has_address, id_prefix
 
@@ -31,7 +32,7 @@ class StrictFilterBackend(DjangoFilterBackend):
         if known is None or known.base_filters.keys().isdisjoint(request.query_params):
             return queryset
         filterset: Any = self.get_filterset(request, queryset, view)
-        errors = _blank(filterset, request.query_params)
+        errors = _blank(filterset, filterset.data)
         if not errors and not filterset.is_valid():
             errors = [
                 {"parameter": name, "code": str(error.code), "detail": detail}
@@ -44,14 +45,29 @@ class StrictFilterBackend(DjangoFilterBackend):
         filtered: QuerySet[Any] = filterset.qs
         return filtered
 
+    def get_filterset_kwargs(
+        self, request: Any, queryset: QuerySet[Any], view: Any
+    ) -> dict[str, Any]:
+        kwargs = super().get_filterset_kwargs(request, queryset, view)
+        return {**kwargs, "data": joined(request)}
+
+
+def several(filterset: type[FilterSet]) -> frozenset[str]:
+    """Return the parameters that take several values."""
+    return frozenset(
+        name
+        for name, known in filterset.base_filters.items()
+        if isinstance(known, django_filters.BaseInFilter)
+    )
+
 
 def _blank(filterset: Any, params: Mapping[str, str]) -> list[dict[str, str]]:
     errors = []
     for name, known in filterset.filters.items():
         if name not in params:
             continue
-        several = isinstance(known, django_filters.BaseInFilter)
-        values = params[name].split(",") if several else [params[name]]
+        is_list = isinstance(known, django_filters.BaseInFilter)
+        values = params[name].split(",") if is_list else [params[name]]
         if "" in values:
             code, detail = "blank", "An empty value selects nothing: leave it out."
         elif len(values) > MAX_VALUES:
@@ -119,17 +135,18 @@ class SelectorField(forms.Field):
             raise forms.ValidationError(str(exc), code="invalid") from exc
 
 
-@extend_schema_field(
-    {
-        "type": "string",
-        "maxLength": label_selector.MAX_LENGTH,
-        "example": "env=prod,tier!=db,team in (a,b),!legacy",
-    }
-)
+@extend_schema_field({"type": "string", "maxLength": label_selector.MAX_LENGTH})
 class LabelSelector(django_filters.Filter):
     """Kubernetes' grammar; all requirements must hold."""
 
     field_class = SelectorField
+
+    def __init__(self, **kwargs: Any) -> None:
+        help_text = (
+            "Requirements on labels, as in Kubernetes; all must hold: "
+            "`env=prod,tier!=db,team in (a,b),!legacy`."
+        )
+        super().__init__(help_text=help_text, **kwargs)
 
     def filter(self, qs: QuerySet[Model], value: Any) -> QuerySet[Model]:
         return qs if value is None else qs.filter(label_selector.condition(value))
