@@ -4,7 +4,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from compute.api.problems import is_browser, registry
-from compute.api.renderers import dumps
+from compute.api.renderers import dumps, with_code
 from compute.errors import Problem
 
 #: Code -> what happened, and what to do about it.
@@ -80,7 +80,8 @@ def page(request: HttpRequest, code: str) -> HttpResponse:
     if problem is None:
         raise Http404
     if is_browser(request):
-        return render(request, "compute/problem.html", {"problem": _row(problem)})
+        shown = {**_row(problem), "explanation": with_code(EXPLANATIONS[code])}
+        return render(request, "compute/problem.html", {"problem": shown})
     return _json(_row(problem))
 
 

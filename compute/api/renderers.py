@@ -1,9 +1,12 @@
 """How answers leave: JSON by orjson, and HTML for people."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import orjson
+from django.utils.html import conditional_escape
+from django.utils.safestring import SafeString, mark_safe
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.renderers import (
     BaseRenderer,
@@ -23,6 +26,12 @@ def dumps(data: Any, *, indent: bool = False) -> bytes:
     return orjson.dumps(
         data, default=str, option=_OPTIONS | (orjson.OPT_INDENT_2 if indent else 0)
     )
+
+
+def with_code(text: str) -> SafeString:
+    """Return text as HTML, with what stands between backticks as code."""
+    html = re.sub("`([^`]+)`", r"<code>\1</code>", conditional_escape(text))
+    return mark_safe(html)  # noqa: S308  # escaped but for the tags
 
 
 #: What the browsable API shows at the top of every page, and the route behind it.
@@ -67,6 +76,9 @@ class HTMLRenderer(BrowsableAPIRenderer):
         renderer_context: Mapping[str, Any],
     ) -> str:
         return dumps(data, indent=True).decode() if data is not None else ""
+
+    def get_description(self, view: Any, status_code: int) -> str:
+        return with_code(super().get_description(view, status_code))
 
     def get_extra_actions(self, view: Any, status_code: int) -> None:
         """Show none: they take POST, and these would be links."""
