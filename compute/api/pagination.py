@@ -53,7 +53,7 @@ def parse_ordering(text: str, *, allowed: Sequence[str]) -> list[Key]:
             f"Cannot order by {unknown[0]!r}; there is {', '.join(allowed)}.",
         )
     if len(set(names)) < len(names):
-        raise refuse("ordering", "repeated", "A field stands there twice.")
+        raise refuse("ordering", "repeated", "A field is listed twice.")
     return [*keys, Key("id", keys[-1].descending)]
 
 
