@@ -71,7 +71,7 @@ clean:  ## Remove what make and the tools made; DATA_DIR stays
 
 # The locks are complete, so nothing is left to resolve; and what is imported gets
 # compiled then, which takes a third off the time of a first `make run`.
-INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --require-hashes --no-deps --no-compile
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --require-hashes --no-deps --no-compile --progress-bar off
 
 # `make run` installs what the service needs, all else the tools too, into the same
 # environment. Each stamp is a copy of the lock that was installed: tools that are missing
