@@ -11,6 +11,8 @@ from compute.api.problems import registry
 from compute.api.renderers import with_code
 from tests.api.client import operator
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def browser(db: None) -> Client:

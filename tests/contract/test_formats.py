@@ -5,6 +5,8 @@ import pytest
 from compute.models import Project
 from tests.api.client import Api, errors, problem
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def api(project: Project) -> Api:
