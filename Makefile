@@ -1,6 +1,6 @@
 # Thin on purpose: every recipe is a line that anyone can also type inside .venv.
 
-PYTHON := $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,$(shell command -v $(name) >/dev/null 2>&1 && $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
+PYTHON := $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 BIN := .venv/bin
 PORT ?= 8000
 
@@ -9,7 +9,7 @@ PORT ?= 8000
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
 
-run: .venv/lock  ## Migrate, then serve on 127.0.0.1:$(PORT); all state is in DATA_DIR (var/)
+run: .venv/runtime  ## Migrate, then serve on 127.0.0.1:$(PORT); all state is in DATA_DIR (var/)
 	$(BIN)/python manage.py migrate --verbosity 0
 	exec $(BIN)/python manage.py runserver --noreload 127.0.0.1:$(PORT)
 
@@ -69,15 +69,29 @@ clean:  ## Remove what make and the tools made; DATA_DIR stays
 	rm -rf .venv staticfiles htmlcov .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The lock is complete, so nothing is left to resolve; and what is imported gets compiled
-# then. That takes a third off the time of a first `make run`.
-FAST := --no-deps --no-compile
+# The locks are complete, so nothing is left to resolve; and what is imported gets
+# compiled then, which takes a third off the time of a first `make run`.
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --require-hashes --no-deps --no-compile --progress-bar off
 
-# The stamp is a copy of the lock the environment was made from: a changed lock, and
-# nothing else, rebuilds it.
-.PHONY: stale
-.venv/lock: $(if $(shell cmp -s requirements-dev.lock .venv/lock || echo stale),stale)
+# `make run` installs what the service needs, all else the tools too, into the same
+# environment. Each stamp is a copy of the lock that was installed: tools that are missing
+# are added; a changed lock, and nothing else, has all installed again.
+RUN_LOCK := requirements.lock
+runtime := $(shell cmp -s $(RUN_LOCK) .venv/runtime && echo installed)
+tools := $(shell cmp -s requirements-dev.lock .venv/lock && echo installed)
+tools_missing := $(and $(runtime),$(if $(wildcard .venv/lock),,missing))
+
+.PHONY: stale venv
+venv:
 	@test -n "$(PYTHON)" || { echo "make: no python3 >= 3.11 on PATH" >&2; exit 1; }
+	@echo "Installing into .venv, once:"
 	$(PYTHON) -m venv --clear .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes $(FAST) -r requirements-dev.lock
+
+.venv/runtime: $(if $(runtime),,venv)
+	$(INSTALL) --requirement $(RUN_LOCK)
+	cp $(RUN_LOCK) .venv/runtime
+
+.venv/lock: $(if $(and $(runtime),$(tools)),,$(if $(tools_missing),stale,venv))
+	$(INSTALL) --requirement requirements-dev.lock
+	cp $(RUN_LOCK) .venv/runtime
 	cp requirements-dev.lock .venv/lock

@@ -2,6 +2,7 @@
 """Run a management command; the door for development, so DEBUG is on by default."""
 
 import os
+import signal
 import sys
 
 from django.core.exceptions import ImproperlyConfigured
@@ -14,6 +15,8 @@ def main() -> None:
     os.environ.setdefault("DEBUG", "true")
     try:
         execute_from_command_line(sys.argv)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
     except (ImproperlyConfigured, OperationalError) as error:
         if "--traceback" in sys.argv:
             raise

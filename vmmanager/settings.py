@@ -297,8 +297,16 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "the operation that does the work. Send `Prefer: wait=30` to get the end of it "
         "instead. Every error is a problem document (RFC 9457) with a `code` and "
         "`retryable`. Nothing unknown is ignored: parameters and fields the API does "
-        "not know are a 400."
+        "not know are a 400.\n\n"
+        "For generators of clients: the enumerations of answers are open. A status or a "
+        "type is a string whose present values are listed as `x-extensible-enum`; new "
+        "ones, new fields and new problem codes may appear at any time, and a client "
+        "must not fail on them. The values of parameters and of request bodies are "
+        "closed, and listed as `enum`."
     ),
+    "LICENSE": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
+    # Relative to where the file is served; a client made from a copy is told the host.
+    "SERVERS": [{"url": "/", "description": "The service that serves this file."}],
     "VERSION": __version__,
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
@@ -323,6 +331,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     ],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
+        "compute.api.schema_enums.open_in_answers",
         "compute.api.schema_completion.complete",
     ],
     # Generators make a type of each, so each has a name that stays.

@@ -1,8 +1,8 @@
-"""Query parameters of lists: comma = OR, and nothing unknown or empty."""
+"""Query parameters of lists: several values = OR, and nothing unknown or empty."""
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,7 +10,6 @@ from uuid import UUID
 import django_filters
 from django import forms
 from django.db.models import Model, Q, QuerySet
-from django.http import QueryDict
 from django_filters.fields import BaseCSVField
 from django_filters.rest_framework import DjangoFilterBackend, FilterSet
 from django_filters.widgets import BaseCSVWidget
@@ -18,6 +17,7 @@ from drf_spectacular.utils import extend_schema_field
 
 from compute.api import label_selector
 from compute.api.fields import NO_ID, NO_TIME, UUID_TEXT, read_time
+from compute.api.parameters import joined
 from compute.errors import ValidationError
 from compute.models.search import has_address, id_prefix
 
@@ -40,7 +40,7 @@ class StrictFilterBackend(DjangoFilterBackend):
         if known is None or known.base_filters.keys().isdisjoint(request.query_params):
             return queryset
         filterset: Any = self.get_filterset(request, queryset, view)
-        errors = _unreadable(filterset, request.query_params)
+        errors = _unreadable(filterset, filterset.data)
         if not errors and not filterset.is_valid():
             errors = [
                 {"parameter": name, "code": str(error.code), "detail": detail}
@@ -53,15 +53,30 @@ class StrictFilterBackend(DjangoFilterBackend):
         filtered: QuerySet[Any] = filterset.qs
         return filtered
 
+    def get_filterset_kwargs(
+        self, request: Any, queryset: QuerySet[Any], view: Any
+    ) -> dict[str, Any]:
+        kwargs = super().get_filterset_kwargs(request, queryset, view)
+        return {**kwargs, "data": joined(request)}
 
-def _unreadable(filterset: Any, params: QueryDict) -> list[dict[str, str]]:
+
+def several(filterset: type[FilterSet]) -> frozenset[str]:
+    """Return the parameters that take several values."""
+    return frozenset(
+        name
+        for name, known in filterset.base_filters.items()
+        if isinstance(known, django_filters.BaseInFilter)
+    )
+
+
+def _unreadable(filterset: Any, params: Mapping[str, str]) -> list[dict[str, str]]:
     """Return the parameters that hold no value, too many, or none that can be read."""
     errors = []
     for name, known in filterset.filters.items():
         if name not in params:
             continue
-        several = isinstance(known, django_filters.BaseInFilter)
-        values = values_of(params, name) if several else [params[name]]
+        is_list = isinstance(known, django_filters.BaseInFilter)
+        values = values_of(params[name]) if is_list else [params[name]]
         if values is None:
             code, detail = "invalid", UNREADABLE
         elif "" in values:
@@ -74,20 +89,20 @@ def _unreadable(filterset: Any, params: QueryDict) -> list[dict[str, str]]:
     return errors
 
 
-def values_of(params: QueryDict, name: str) -> list[str] | None:
-    """Return the values that a parameter lists; None if they cannot be read.
+def values_of(text: str) -> list[str] | None:
+    """Return the values that a text lists; None if they cannot be read.
 
     As in CSV: commas between them, and double quotes around one that holds a comma.
     """
     try:
-        return next(csv.reader([",".join(params.getlist(name))], strict=True)) or [""]
+        return next(csv.reader([text], strict=True)) or [""]
     except csv.Error:
         return None
 
 
 class ValuesWidget(BaseCSVWidget):
     def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
-        return values_of(data, name) if name in data else None
+        return values_of(data[name]) if name in data else None
 
 
 class ValuesField(BaseCSVField):
@@ -165,17 +180,18 @@ class SelectorField(forms.Field):
             raise forms.ValidationError(str(exc), code="invalid") from exc
 
 
-@extend_schema_field(
-    {
-        "type": "string",
-        "maxLength": label_selector.MAX_LENGTH,
-        "example": "env=prod,tier!=db,team in (a,b),!legacy",
-    }
-)
+@extend_schema_field({"type": "string", "maxLength": label_selector.MAX_LENGTH})
 class LabelSelector(django_filters.Filter):
     """Kubernetes' grammar; all requirements must hold."""
 
     field_class = SelectorField
+
+    def __init__(self, **kwargs: Any) -> None:
+        help_text = (
+            "Requirements on labels, as in Kubernetes; all must hold: "
+            "`env=prod,tier!=db,team in (a,b),!legacy`."
+        )
+        super().__init__(help_text=help_text, **kwargs)
 
     def filter(self, qs: QuerySet[Model], value: Any) -> QuerySet[Model]:
         return qs if value is None else qs.filter(label_selector.condition(value))

@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 from compute import throttling
 from compute.access import Access
 from compute.addresses import client_address, network_of
+from compute.api.parameters import refuse_unknown
 from compute.api.parsers import BROWSER_PARSERS
 from compute.api.problems import is_browser, request_id_of
 from compute.errors import PermissionDenied, Problem
@@ -63,6 +64,21 @@ class GuardedView(APIView):
         super().initial(request, *args, **kwargs)
         if request.method not in ("GET", "HEAD"):
             refuse_foreign_pages(request)
+        # That a method is not allowed here is said first.
+        if request.method in self.allowed_methods:
+            refuse_unknown(
+                request,
+                known=self.known_parameters(),
+                several=self.several_parameters(),
+            )
+
+    def known_parameters(self) -> frozenset[str]:
+        """Return the query parameters that this request may have."""
+        return frozenset()
+
+    def several_parameters(self) -> frozenset[str]:
+        """Return those of them that take several values."""
+        return frozenset()
 
     def perform_authentication(self, request: Request) -> None:
         """Find out who asks, and count the request for them, or for their address."""

@@ -16,7 +16,7 @@ from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from compute.api.parameters import refuse, whole_number
+from compute.api.parameters import joined, refuse, whole_number
 from compute.api.problems import CursorInvalid
 
 DEFAULT_PER_PAGE = 20
@@ -72,7 +72,7 @@ class Pagination(BasePagination):
         self, queryset: Any, request: Request, view: Any = None
     ) -> list[Any]:
         self.request = request
-        params = request.query_params
+        params = joined(request)
         if "cursor" in params and "page" in params:
             raise refuse("cursor", "conflict", "Give either page or cursor.")
         keys = parse_ordering(
@@ -179,9 +179,7 @@ class Pagination(BasePagination):
     def _question(self) -> str:
         """Return a digest of what is listed, apart from where the client stands."""
         asked = sorted(
-            item
-            for item in self.request.query_params.items()
-            if item[0] not in PARAMETERS
+            item for item in joined(self.request).items() if item[0] not in PARAMETERS
         )
         return hashlib.sha256(repr((self.request.path, asked)).encode()).hexdigest()[
             :16
@@ -209,7 +207,7 @@ class Pagination(BasePagination):
     # The answer
 
     def _url(self, **changed: str) -> str:
-        query = {**self.request.query_params.dict(), **changed}
+        query = {**joined(self.request), **changed}
         return self.request.build_absolute_uri(
             f"{self.request.path}?{urlencode(query)}"
         )
@@ -269,12 +267,17 @@ class Pagination(BasePagination):
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         whole = {"type": "integer", "minimum": 1}
         words = [f"{sign}{name}" for name in view.orderings for sign in ("", "-")]
+        # Generators cannot make a name of `-created_at`, and would number it.
+        names = [
+            f"{name}{way}".upper() for name in view.orderings for way in ("", "_desc")
+        ]
         page = {
             "name": "page",
             "in": "query",
-            "schema": {**whole, "maximum": MAX_DEPTH, "default": 1},
-            "description": "Number of the page. `page * per_page` is at most "
-            f"{MAX_DEPTH}; use `cursor` to go deeper.",
+            # No default: generated clients would send it along with a cursor.
+            "schema": {**whole, "maximum": MAX_DEPTH},
+            "description": "Number of the page; the first if not given. "
+            f"`page * per_page` is at most {MAX_DEPTH}; use `cursor` to go deeper.",
         }
         return [
             *(() if view.cursor_only else (page,)),
@@ -299,12 +302,13 @@ class Pagination(BasePagination):
             {
                 "name": "ordering",
                 "in": "query",
-                "style": "form",
-                "explode": False,
                 "schema": {
                     "type": "array",
-                    "minItems": 1,
-                    "items": {"type": "string", "enum": words},
+                    "items": {
+                        "type": "string",
+                        "enum": words,
+                        "x-enum-varnames": names,
+                    },
                 },
                 "description": "Fields to order by; `-` for descending. Default: "
                 f"`{view.default_ordering}`.",

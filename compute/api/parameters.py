@@ -29,8 +29,22 @@ def is_asked(request: Request, name: str) -> bool:
     return text == "true"
 
 
-def refuse_unknown(request: Request, *, known: frozenset[str]) -> None:
-    """Raise for parameters that nobody reads, and for those given twice."""
+def joined(request: Request) -> dict[str, str]:
+    """Return each parameter with one value: `status=A&status=B` is `status=A,B`."""
+    return {name: ",".join(values) for name, values in request.query_params.lists()}
+
+
+def refuse_unknown(
+    request: Request,
+    *,
+    known: frozenset[str],
+    several: frozenset[str] = frozenset(),
+) -> None:
+    """Raise for parameters that nobody reads, and for those given twice.
+
+    Those that take ``several`` values may be repeated, as clients made from the OpenAPI
+    file do.
+    """
     params = request.query_params
     errors = [
         {"parameter": name, "code": "unknown", "detail": "Unknown query parameter."}
@@ -40,7 +54,7 @@ def refuse_unknown(request: Request, *, known: frozenset[str]) -> None:
     errors += [
         {"parameter": name, "code": "repeated", "detail": "Give it once."}
         for name, values in params.lists()
-        if len(values) > 1
+        if len(values) > 1 and name not in several
     ]
     if errors:
         raise ValidationError(errors)

@@ -19,7 +19,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from compute import errors
-from compute.api.renderers import HTMLRenderer, answer
+from compute.api.renderers import HTMLRenderer, JSONRenderer, answer
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -158,9 +158,13 @@ def respond(
 ) -> Response:
     """Return the answer of a view from a finished document."""
     response = Response(stored, status=stored["status"])
+    renderer = getattr(request, "accepted_renderer", None)
     # content_type would override the renderer, and label HTML as JSON.
-    if not isinstance(getattr(request, "accepted_renderer", None), HTMLRenderer):
+    if not isinstance(renderer, HTMLRenderer):
         response.content_type = CONTENT_TYPE
+        if not isinstance(renderer, JSONRenderer):  # YAML, say, or none yet
+            request.accepted_renderer = JSONRenderer()
+            request.accepted_media_type = JSONRenderer.media_type
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)
     return response

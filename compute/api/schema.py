@@ -1,8 +1,10 @@
 """The OpenAPI description, as far as drf-spectacular cannot read it from the code."""
 
+import re
 from typing import Any
 
 from drf_spectacular.openapi import AutoSchema as SpectacularAutoSchema
+from drf_spectacular.renderers import SafeDumper  # type: ignore[attr-defined]  # PyYAML's, the faster one if it is there
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 
 from compute.api import idempotency
@@ -12,19 +14,32 @@ from compute.api.viewset import ACTION_NAMES, ResourceViewSet
 #: Writes that change rows and nothing else, so there is no operation to wait for.
 _SYNCHRONOUS = ("partial_update",)
 
+# The dumper knows YAML 1.1, where 000000000184 and 1e5 are strings, and leaves them bare.
+# YAML 1.2 has numbers there: so that all parsers agree, what either reads as one is quoted.
+SafeDumper.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(
+        r"""[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$
+        |0o[0-7]+$|0x[0-9a-fA-F]+$""",
+        re.VERBOSE,
+    ),
+    list("-+.0123456789"),
+)
+
 _TAG = r'(W/)?"[!#-~]*"'
 _TAGS = rf"^(\*|{_TAG}(, {_TAG})*)$"
 
 
 def _header(
-    name: str, description: str, *, example: str, **schema: Any
+    name: str, description: str, *, example: str = "", **schema: Any
 ) -> OpenApiParameter:
+    """Describe a header; its example is what the documentation page sends."""
     return OpenApiParameter(
         name,
         {"type": "string", **schema},
         OpenApiParameter.HEADER,
         description=description,
-        examples=[OpenApiExample(example, value=example)],
+        examples=[OpenApiExample(example, value=example)] if example else [],
     )
 
 
@@ -38,23 +53,21 @@ PREFER = _header(
 )
 IDEMPOTENCY_KEY = _header(
     idempotency.HEADER,
-    "A name of your choice for this request. Sent again within 24 hours it starts "
-    "nothing new, and tells what became of the first: the problem it ended with, or else "
-    "the resource as it is now, which is 404 once it has been deleted. With another body "
-    "it is 422.",
-    example="6f1c0f0e-0b7e-4b6e-9d0a-3a3f1d1b2c11",
+    "A name of your choice for this request, such as a new UUID. Sent again within 24 "
+    "hours it starts nothing new, and tells what became of the first: the problem it "
+    "ended with, or else the resource as it is now, which is 404 once it has been "
+    "deleted. With another body it is 422.",
     pattern=idempotency.PATTERN,
 )
 IF_MATCH = _header(
     "If-Match",
-    "ETags of the versions you know; 412 if the resource has none of them any more.",
-    example='"4"',
+    'ETags of the versions you know, such as `"4"`; 412 if the resource has none of '
+    "them any more.",
     pattern=_TAGS,
 )
 IF_NONE_MATCH = _header(
     "If-None-Match",
-    "ETags of what you have; 304 if it is still that.",
-    example='"4"',
+    'ETags of what you have, such as `"4"`; 304 if it is still that.',
     pattern=_TAGS,
 )
 
@@ -99,7 +112,9 @@ class AutoSchema(SpectacularAutoSchema):
                 return f"List {noun}s"
             if self.view.action == "retrieve":
                 return f"Return one {noun}"
-        return self.get_description().partition("\n")[0].rstrip(".")
+        # The first sentence; a summary is plain text where a description is Markdown.
+        sentence = self.get_description().partition("\n")[0].partition(". ")[0]
+        return sentence.rstrip(".").replace("`", "")
 
     def get_auth(self) -> list[dict[str, Any]]:
         # Sessions are for browsers, which know how to send theirs.

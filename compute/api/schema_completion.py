@@ -172,9 +172,11 @@ def complete(
         name: {"value": value} for name, value in EXAMPLES.items()
     }
     for path, method, operation in _operations(result):
+        # Where nobody has to authenticate it says so.
+        operation.setdefault("security", [])
         for parameter in operation.get("parameters", ()):
             if parameter["schema"].get("type") == "array":
-                parameter["schema"] |= {"minItems": 1, "maxItems": MAX_VALUES}
+                _take_several(parameter)
         _add_problems(operation, path, method)
         for status, response in operation["responses"].items():
             if "$ref" not in response:
@@ -183,6 +185,16 @@ def complete(
                 _add_links(response, operation)
         _add_examples(operation.get("requestBody", {}))
     return result
+
+
+def _take_several(parameter: dict[str, Any]) -> None:
+    parameter["schema"] |= {"minItems": 1, "maxItems": MAX_VALUES}
+    # As generated clients send it, whatever this says; and commas do as well.
+    parameter |= {"style": "form", "explode": True}
+    about = parameter.get("description", "").strip()
+    parameter["description"] = (
+        f"{about} Several: repeated, or separated by commas.".lstrip()
+    )
 
 
 def _operations(result: dict[str, Any]) -> Iterator[tuple[str, str, Operation]]:

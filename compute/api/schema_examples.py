@@ -247,7 +247,7 @@ EXAMPLES: dict[str, Any] = {
     "Reboot": {"type": "HARD"},
     "Resize": {"flavor": "m1.medium"},
     "Rebuild": {"image": "debian-12"},
-    "Restore": {"snapshot": _SNAPSHOT_ID},
+    "Restore": {"snapshot": "before-upgrade"},
     "SnapshotCreate": {"name": "before-upgrade"},
     "SnapshotUpdate": {"description": "Before the upgrade to 24.04."},
     "ConsoleLog": {"output": "web-1 login: "},

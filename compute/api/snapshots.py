@@ -98,9 +98,7 @@ class SnapshotFilter(filters.NamedFilterSet):
     updated_at__gte = filters.Time(field_name="updated_at", lookup_expr="gte")
     updated_at__lt = filters.Time(field_name="updated_at", lookup_expr="lt")
     search = filters.Search(help_text="Part of the name, or the beginning of the id.")
-    label_selector = filters.LabelSelector(
-        help_text="Requirements on labels, as in Kubernetes; all must hold."
-    )
+    label_selector = filters.LabelSelector()
 
 
 def snapshot_links(

@@ -16,9 +16,10 @@ from rest_framework.viewsets import GenericViewSet
 
 from compute.api import idempotency, preconditions, prefer
 from compute.api.fields import Body
+from compute.api.filters import several
 from compute.api.guarded import GuardedView
 from compute.api.pagination import PARAMETERS as PAGE_PARAMETERS
-from compute.api.parameters import refuse_unknown
+from compute.api.parameters import joined
 from compute.api.problems import (
     OperationCancelled,
     document,
@@ -73,12 +74,6 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
 
     # In
 
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        super().initial(request, *args, **kwargs)
-        # Without an action the method is not allowed here, which is said first.
-        if self.action is not None:
-            refuse_unknown(request, known=self.known_parameters())
-
     def known_parameters(self) -> frozenset[str]:
         known = self.query_parameters.get(self.action, frozenset())
         if self.action != "list":
@@ -87,6 +82,11 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
         names = filterset.base_filters.keys() if filterset else ()
         pages = PAGE_PARAMETERS - ({"page"} if self.cursor_only else set())
         return known | pages | frozenset(names)
+
+    def several_parameters(self) -> frozenset[str]:
+        filterset = getattr(self, "filterset_class", None)
+        filters = several(filterset) if filterset else frozenset()
+        return filters | {"ordering"}
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
         """Return the body a write takes, or else the resource."""
@@ -313,7 +313,7 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
 
     def event_sequence(self) -> int | None:
         """Return the newest event of the one project a list is about, if it is one."""
-        access, asked = self.access, self.request.query_params.get("project")
+        access, asked = self.access, joined(self.request).get("project")
         operator = access.is_operator_for(self.permission)
         if asked is None:
             # An operator's list is about all projects.

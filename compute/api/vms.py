@@ -46,9 +46,7 @@ class VMFilter(filters.NamedFilterSet):
     search = filters.SearchWithAddress(
         help_text="Part of the name, or the beginning of the id or of an address."
     )
-    label_selector = filters.LabelSelector(
-        help_text="Requirements on labels, as in Kubernetes; all must hold."
-    )
+    label_selector = filters.LabelSelector()
 
 
 class VMViewSet(ResourceViewSet[VM]):

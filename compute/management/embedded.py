@@ -10,7 +10,6 @@ from typing import Any, Self
 import structlog
 from celery import current_app
 from celery.beat import EmbeddedService
-from celery.worker import state
 
 from compute.management.pool import QueuePool
 
@@ -36,7 +35,6 @@ class EmbeddedWorker:
         )
 
     def __enter__(self) -> Self:
-        state.should_stop = None
         self._worker.start()
         self._ready.wait(timeout=STOP_SECONDS)
         self._beat.start()
@@ -50,8 +48,11 @@ class EmbeddedWorker:
         traceback: TracebackType | None,
     ) -> None:
         self._beat.service.stop()
-        # The flag that Celery's own signal handlers set; its loop reads it each round.
-        state.should_stop = 0  # type: ignore[assignment]  # typed as None for ever
+        # A message, not the flag that Celery's signal handlers set: its loop looks at
+        # that only between two waits for messages, of two seconds each.
+        current_app.control.broadcast(
+            "shutdown", arguments={"msg": "embedded worker stopping"}
+        )
         self._worker.join(timeout=STOP_SECONDS)
         if self._worker.is_alive():
             logger.warning("embedded worker left busy; its work is taken up again")

@@ -7,15 +7,21 @@ keep every other cloud waiting. And its threads are waited for when the process 
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from queue import SimpleQueue
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Any
 
+import structlog
 from celery.concurrency.base import BasePool, apply_target
+
+logger = structlog.get_logger(__name__)
 
 Call = Callable[[], object]
 
 #: How long a stop waits for calls that are under way, in seconds.
 STOP_SECONDS = 5.0
+#: When it says so.
+QUIET_SECONDS = 0.3
 
 
 class _Threads:
@@ -43,14 +49,19 @@ class _Threads:
                 thread.start()
         self._calls.put(call)
 
-    def stop(self, give_up: float) -> None:
-        """End what waits, and wait for what runs until the monotonic time ``give_up``."""
-        while not self._calls.empty():
-            self._calls.get()
+    def end(self) -> None:
+        """Drop what waits; threads end after what they are doing."""
+        with suppress(Empty):
+            while True:
+                self._calls.get_nowait()
         for _ in self._threads:
             self._calls.put(None)
+
+    def busy(self, give_up: float) -> int:
+        """Return how many threads have not ended by the monotonic time ``give_up``."""
         for thread in self._threads:
             thread.join(timeout=max(0.0, give_up - time.monotonic()))
+        return sum(thread.is_alive() for thread in self._threads)
 
     def _work(self) -> None:
         while (call := self._calls.get()) is not None:
@@ -72,9 +83,22 @@ class QueuePool(BasePool):
         self._queues: dict[str, _Threads] = {}
 
     def on_stop(self) -> None:
-        give_up = time.monotonic() + STOP_SECONDS
         for threads in self._queues.values():
-            threads.stop(give_up)
+            threads.end()
+        if under_way := self._busy(QUIET_SECONDS):
+            logger.warning(
+                "waiting for calls under way; Ctrl-C again does not wait, and the next "
+                "start takes them up",
+                calls=under_way,
+                seconds=STOP_SECONDS,
+            )
+            self._busy(STOP_SECONDS)
+
+    def _busy(self, seconds: float) -> dict[str, int]:
+        """Return the queues whose calls have not ended within so many seconds."""
+        give_up = time.monotonic() + seconds
+        left = {name: threads.busy(give_up) for name, threads in self._queues.items()}
+        return {name: calls for name, calls in left.items() if calls}
 
     def on_apply(
         self,

@@ -1,0 +1,61 @@
+"""The service as `make run` runs it, as a process of a test's own."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.deployed import ROOT, eventually, free_port, listening, run
+
+
+@dataclass
+class Served:
+    process: "subprocess.Popen[bytes]"
+    port: int
+    log: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def listens(self) -> None:
+        eventually(lambda: listening(self.port), what="serving", log=self.log)
+
+    def says(self, words: str) -> None:
+        eventually(lambda: words in self.log.read_text(), what=words, log=self.log)
+
+
+def environment(data: Path) -> dict[str, str]:
+    return {
+        "PATH": str(Path(sys.executable).parent),
+        "DATA_DIR": str(data),
+        "CLOUDS": f"default=mock://?delay=0&path={data / 'default.sqlite3'},"
+        f"slow=mock://?path={data / 'slow.sqlite3'}",
+    }
+
+
+def migrate(data: Path) -> None:
+    done = run(["python", "manage.py", "migrate", "-v", "0"], environment(data))
+    assert done.returncode == 0, done.stderr
+
+
+@contextmanager
+def serving(data: Path) -> Iterator[Served]:
+    """Serve from a folder for the time of the block."""
+    port, log = free_port(), data / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(  # noqa: S603  # our own command
+            [sys.executable, "manage.py", "runserver", "--noreload", str(port)],
+            cwd=ROOT,
+            env=environment(data),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield Served(process, port, log)
+    finally:
+        process.kill()
+        process.wait()
+    assert "Traceback" not in log.read_text()

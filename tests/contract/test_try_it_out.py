@@ -1,0 +1,152 @@
+"""Every operation works with what the documentation page fills in by itself."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import yaml
+
+from tests.contract.served import migrate, serving
+from tests.deployed import ROOT
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.once]
+
+SCHEMA: dict[str, Any] = yaml.safe_load((ROOT / "openapi.yaml").read_text())
+OPERATIONS = {
+    operation["operationId"]: (method, path, operation)
+    for path, methods in SCHEMA["paths"].items()
+    for method, operation in methods.items()
+}
+READS = [name for name, (method, *_) in OPERATIONS.items() if method == "get"]
+
+#: Writes in an order in which each finds what it needs.
+MADE = ("vms_create", "projects_create", "api_tokens_create")
+CHANGED = (
+    *("vms_update", "vms_stop", "vms_start", "vms_reboot", "vms_resize"),
+    *("vms_snapshots_create", "snapshots_update", "vms_restore", "vms_rebuild"),
+    *("vms_pause", "vms_unpause", "vms_suspend", "vms_resume"),
+    *("vms_shelve", "vms_unshelve", "vms_rescue", "vms_unrescue"),
+    *("projects_update", "projects_members_set", "projects_quota_update"),
+)
+REMOVED = (
+    *("snapshots_delete", "vms_delete", "api_tokens_delete"),
+    *("projects_members_remove", "projects_delete"),
+)
+#: What no example can know: a password, a refresh token, an operation that can be
+#: cancelled.
+UNKNOWN = {
+    *("auth_tokens_obtain", "auth_tokens_refresh", "auth_tokens_revoke"),
+    "operations_cancel",
+}
+
+
+def prefilled(parameter: Mapping[str, Any]) -> Any:
+    """Return what Swagger UI puts into the field of a parameter (`setDefaultValue`)."""
+    schema = parameter["schema"]
+    examples = [example["value"] for example in parameter.get("examples", {}).values()]
+    candidates = (
+        *examples[:1],
+        *(holder.get("example") for holder in (parameter, schema)),
+        schema.get("default"),
+    )
+    return next((value for value in candidates if value is not None), None)
+
+
+def example_of(operation: Mapping[str, Any]) -> Any:
+    """Return what Swagger UI puts into the field of the body."""
+    if "requestBody" not in operation:
+        return None
+    (content,) = operation["requestBody"]["content"].values()
+    reference = next(iter(content["examples"].values()))["$ref"]
+    return SCHEMA["components"]["examples"][reference.rpartition("/")[2]]["value"]
+
+
+class Page:
+    """Presses Execute, with nothing changed but the ids in the path."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.ids: dict[str, Any] = {"user_id": 1, "username": "admin"}
+
+    def execute(self, name: str) -> requests.Response:
+        method, path, operation = OPERATIONS[name]
+        sent: dict[str, dict[str, Any]] = {"query": {}, "header": {}, "path": {}}
+        for parameter in operation.get("parameters", ()):
+            value = prefilled(parameter)
+            if parameter["in"] == "path":
+                value = self.id_for(path, parameter["name"])
+            if value is not None:
+                sent[parameter["in"]][parameter["name"]] = value
+        return requests.request(
+            method,
+            self.url + path.format(**sent["path"]),
+            params=sent["query"],
+            headers=sent["header"],
+            json=example_of(operation),
+            timeout=60,
+        )
+
+    def id_for(self, path: str, parameter: str) -> Any:
+        return self.ids[path.split("/")[3] if parameter == "id" else parameter]
+
+    def succeed(self, name: str) -> Any:
+        response = self.execute(name)
+        assert response.ok, f"{name}: {response.text}"
+        return response.json() if response.content else None
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """A page over a service in which everything was made by its own examples."""
+    data: Path = tmp_path_factory.mktemp("docs")
+    migrate(data)
+    with serving(data) as served:
+        served.listens()
+        page = Page(served.url)
+        for name in MADE:
+            path = OPERATIONS[name][1]
+            page.ids[path.rpartition("/")[2]] = page.succeed(name)["id"]
+        yield page
+
+
+def test_every_write_succeeds_and_then_every_read_and_removal(page: Page) -> None:
+    for name in CHANGED:
+        answer = page.succeed(name)
+        if name == "vms_snapshots_create":
+            page.ids["snapshots"] = answer["id"]
+    for noun in ("flavors", "images", "operations", "events"):
+        page.ids[noun] = page.succeed(f"{noun}_list")["results"][0]["id"]
+    for name in READS:
+        response = page.execute(name)
+        assert response.status_code == 200, f"{name}: {response.text}"
+        if name.endswith("_list"):
+            assert response.json()["results"], name
+    for name in REMOVED:
+        page.succeed(name)
+
+
+def test_no_operation_is_left_out() -> None:
+    tried = {*READS, *MADE, *CHANGED, *REMOVED}
+    assert tried | UNKNOWN == set(OPERATIONS)
+
+
+@pytest.mark.parametrize("name", ["Idempotency-Key", "If-Match", "If-None-Match"])
+def test_a_header_that_is_right_once_is_not_filled_in(name: str) -> None:
+    found = [
+        parameter
+        for _, _, operation in OPERATIONS.values()
+        for parameter in operation.get("parameters", ())
+        if parameter["name"] == name
+    ]
+    assert found
+    assert {prefilled(parameter) for parameter in found} == {None}
+
+
+def test_summaries_are_plain_text() -> None:
+    # Descriptions are Markdown, summaries are not.
+    for name, (_, _, operation) in OPERATIONS.items():
+        assert operation["summary"], name
+        assert "`" not in operation["summary"], name
+        assert ". " not in operation["summary"], name
