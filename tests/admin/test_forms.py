@@ -15,6 +15,7 @@ from compute.api import fields as api
 from compute.events import Actor
 from compute.models import VM, Event
 from compute.services import vms
+from providers.mock import MockProvider
 from tests.admin.browser import OPERATOR, Operator
 from tests.factories import ProjectFactory, SnapshotFactory, VMFactory
 
@@ -202,7 +203,10 @@ NEW = {
 
 
 def test_a_vm_is_created_by_the_service(
-    operator: Operator, catalogue: None, drain: Callable[[], None]
+    operator: Operator,
+    catalogue: None,
+    cloud: MockProvider,
+    drain: Callable[[], None],
 ) -> None:
     text = operator.get("compute/vm/add/")
     assert '<option value="m1.small">' in text
@@ -211,7 +215,7 @@ def test_a_vm_is_created_by_the_service(
     drain()
     vm = VM.objects.get()
     assert (vm.status, vm.name, vm.labels) == ("ACTIVE", "web-9", {"env": "prod"})
-    assert vm.user_data == "#cloud-config"
+    assert cloud.user_data(vm.server_id) == b"#cloud-config"
     event = Event.objects.get(type="vm.created")
     assert event.actor == OPERATOR
     assert "#cloud-config" not in operator.get(f"compute/vm/{vm.pk}/change/")

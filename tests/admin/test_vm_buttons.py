@@ -109,7 +109,7 @@ def test_a_vm_goes_back_to_its_snapshot(
 
 def test_a_reboot_offers_what_the_status_allows(operator: Operator) -> None:
     running = page(operator, VMFactory.create(status="ACTIVE"))
-    broken = page(operator, VMFactory.create(status="ERROR"))
+    broken = page(operator, VMFactory.create(status="ERROR", server_id="one"))
     assert 'value="SOFT"' in running
     assert 'value="SOFT"' not in broken
     assert 'value="HARD"' in broken
