@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,7 +10,6 @@ from uuid import UUID
 import django_filters
 from django import forms
 from django.db.models import Model, Q, QuerySet
-from django.http import QueryDict
 from django_filters.fields import BaseCSVField
 from django_filters.rest_framework import DjangoFilterBackend, FilterSet
 from django_filters.widgets import BaseCSVWidget
@@ -54,14 +53,14 @@ class StrictFilterBackend(DjangoFilterBackend):
         return filtered
 
 
-def _unreadable(filterset: Any, params: QueryDict) -> list[dict[str, str]]:
+def _unreadable(filterset: Any, params: Mapping[str, str]) -> list[dict[str, str]]:
     """Return the parameters that hold no value, too many, or none that can be read."""
     errors = []
     for name, known in filterset.filters.items():
         if name not in params:
             continue
         several = isinstance(known, django_filters.BaseInFilter)
-        values = values_of(params, name) if several else [params[name]]
+        values = values_of(params[name]) if several else [params[name]]
         if values is None:
             code, detail = "invalid", UNREADABLE
         elif "" in values:
@@ -74,20 +73,20 @@ def _unreadable(filterset: Any, params: QueryDict) -> list[dict[str, str]]:
     return errors
 
 
-def values_of(params: QueryDict, name: str) -> list[str] | None:
+def values_of(text: str) -> list[str] | None:
     """Return the values that a parameter lists; None if they cannot be read.
 
     As in CSV: commas between them, and double quotes around one that holds a comma.
     """
     try:
-        return next(csv.reader([",".join(params.getlist(name))], strict=True)) or [""]
+        return next(csv.reader([text], strict=True)) or [""]
     except csv.Error:
         return None
 
 
 class ValuesWidget(BaseCSVWidget):
     def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
-        return values_of(data, name) if name in data else None
+        return values_of(data[name]) if name in data else None
 
 
 class ValuesField(BaseCSVField):

@@ -2,11 +2,9 @@
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils.html import escape
-from django.utils.safestring import mark_safe
 
 from compute.api.problems import is_browser, registry
-from compute.api.renderers import answer, mark_code
+from compute.api.renderers import answer, with_code
 from compute.errors import Problem
 
 #: Code -> what happened, and what to do about it.
@@ -83,9 +81,8 @@ def page(request: HttpRequest, code: str) -> HttpResponse:
     if problem is None:
         raise Http404
     if is_browser(request):
-        text = mark_code(escape(EXPLANATIONS[problem.code]))
-        context = {"problem": _row(problem), "explanation": mark_safe(text)}  # noqa: S308  # escaped
-        return render(request, "compute/problem.html", context)
+        shown = {**_row(problem), "explanation": with_code(EXPLANATIONS[code])}
+        return render(request, "compute/problem.html", {"problem": shown})
     return _json(_row(problem))
 
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from django.utils.html import escape
-from django.utils.safestring import mark_safe
+from django.utils.html import conditional_escape, escape
+from django.utils.safestring import SafeString, mark_safe
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.renderers import (
     BaseRenderer,
@@ -27,6 +27,12 @@ def dumps(data: Any, *, indent: bool = False) -> bytes:
     return orjson.dumps(
         data, default=str, option=_OPTIONS | (orjson.OPT_INDENT_2 if indent else 0)
     )
+
+
+def with_code(text: str) -> SafeString:
+    """Return text as HTML, with what stands between backticks as code."""
+    html = re.sub("`([^`]+)`", r"<code>\1</code>", conditional_escape(text))
+    return mark_safe(html)  # noqa: S308  # escaped but for the tags
 
 
 def answer(data: Any, *, indent: bool = False) -> bytes:
@@ -93,8 +99,7 @@ class HTMLRenderer(BrowsableAPIRenderer):
         )
 
     def get_description(self, view: Any, status_code: int) -> str:
-        text: str = super().get_description(view, status_code)
-        return mark_safe(mark_code(text))  # noqa: S308  # DRF has escaped it
+        return with_code(super().get_description(view, status_code))
 
     def get_raw_data_form(self, data: Any, view: Any, method: str, request: Any) -> Any:
         """Show a form for changes with what there is, or with what was refused."""
@@ -166,11 +171,6 @@ def _changeable(serializer: Any, data: Any) -> dict[str, Any]:
         for name, field in serializer.fields.items()
         if isinstance(data, Mapping) and name in data
     }
-
-
-def mark_code(text: str) -> str:
-    """Return HTML with what is between backticks as code."""
-    return re.sub(r"`([^`]*)`", r"<code>\1</code>", text)
 
 
 def render_inline(serializer: BaseSerializer[Any]) -> str:

@@ -10,9 +10,8 @@ from compute.models import User
 from tests.admin.browser import Operator
 from tests.browser import Chromium, chromium
 from tests.contract.rows import one_of_each
-from tests.once import once
 
-pytestmark = [pytest.mark.e2e, once]
+pytestmark = [pytest.mark.e2e, pytest.mark.once]
 
 WIDTH = 390
 #: What is left and right of the content.
