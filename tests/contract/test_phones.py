@@ -42,7 +42,7 @@ def paths(user: User) -> Iterator[str]:
     yield from ("/problems", "/problems/operation-in-progress")
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_no_page_is_wider_or_narrower_than_the_screen(
     phone: Chromium, live_server: LiveServer
 ) -> None:
