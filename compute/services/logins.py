@@ -141,13 +141,18 @@ def refresh(text: str, *, actor: Actor) -> Tokens:
     """
     token = _decoded(_RefreshToken, text)
     login = _open(token)
-    used_at, is_first = _use_up(token, login)
-    if is_first:
-        login.refreshed_at = used_at
-        login.expires_at = used_at + api_settings.REFRESH_TOKEN_LIFETIME
-        login.save(update_fields=["refreshed_at", "expires_at"])
-    elif timezone.now() > used_at + REPEATED_WITHIN:
-        revoke(login, actor=actor, reason="a refresh token was used twice")
+    # In one transaction: what is used up without new tokens would end the login when it
+    # is sent again.
+    with transaction.atomic():
+        used_at, is_first = _use_up(token, login)
+        is_stolen = not is_first and timezone.now() > used_at + REPEATED_WITHIN
+        if is_first:
+            login.refreshed_at = used_at
+            login.expires_at = used_at + api_settings.REFRESH_TOKEN_LIFETIME
+            login.save(update_fields=["refreshed_at", "expires_at"])
+        elif is_stolen:
+            revoke(login, actor=actor, reason="a refresh token was used twice")
+    if is_stolen:
         raise Unauthenticated("The token was used before; log in again.")
     return _tokens(login, at=used_at, seed=token[api_settings.JTI_CLAIM])
 

@@ -14,7 +14,6 @@ from compute.api.problems import flatten
 from compute.api.schema_examples import EXAMPLES
 from compute.models import Project, Quota
 from tests.api.client import Api, errors
-from tests.once import once
 
 SCHEMA = yaml.safe_load((Path(__file__).parents[2] / "openapi.yaml").read_text())
 COMPONENTS: dict[str, Any] = SCHEMA["components"]["schemas"]
@@ -78,7 +77,7 @@ def _faults(kind: type[Body], body: dict[str, Any]) -> list[str]:
     return [row["pointer"] for row in flatten(serializer.errors)]
 
 
-@once
+@pytest.mark.once
 @pytest.mark.parametrize("name", sorted(accepted()))
 def test_every_field_refuses_what_its_schema_does_not_allow(name: str) -> None:
     kind, valid = BODIES[name], EXAMPLES[name]
@@ -100,7 +99,7 @@ def test_every_field_refuses_what_its_schema_does_not_allow(name: str) -> None:
     assert untold == []
 
 
-@once
+@pytest.mark.once
 @pytest.mark.parametrize("name", sorted(accepted()))
 def test_a_body_is_an_object(name: str) -> None:
     for value in ([], ["x"], "x", 12, True):

@@ -154,7 +154,7 @@ def test_logins_at_the_same_moment_have_tokens_of_their_own(
 
 @pytest.mark.postgres
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="needs PostgreSQL")
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_tabs_that_refresh_at_the_same_moment_stay_in() -> None:
     user = UserFactory.create(username="carol")
     old = log_in(user)

@@ -30,7 +30,6 @@ from tests.api.calls import undone
 from tests.api.client import Api, errors, operator
 from tests.conftest import ALICE
 from tests.factories import SnapshotFactory, UserFactory, VMFactory
-from tests.once import once
 from tests.providers.boot import REQUEST_ID, boot
 
 #: What today's clients paste, and a cloud refuses.
@@ -77,7 +76,7 @@ def is_taken(check: Callable[[str], object], name: str) -> bool:
     return True
 
 
-@once
+@pytest.mark.once
 @pytest.mark.parametrize("check", [NameValidator(), check_name], ids=["ours", "mock"])
 def test_the_rule_is_novas_for_every_character(check: Callable[[str], object]) -> None:
     wrong = []
@@ -94,7 +93,7 @@ def test_the_rule_is_novas_for_every_character(check: Callable[[str], object]) -
     assert wrong == []
 
 
-@once
+@pytest.mark.once
 def test_the_pattern_of_the_schema_is_the_same_for_what_unicode_has() -> None:
     valid = jsonschema_rs.Draft202012Validator(NAME_SCHEMA).is_valid
     ours = NameValidator()
@@ -222,7 +221,7 @@ def test_a_name_from_before_novas_rule_says_what_is_wrong_with_it(
 _CIRROS = "0d5b0c3e-2f68-4c4b-9a73-7e1d5f8a0061"
 
 
-@once
+@pytest.mark.once
 @pytest.mark.parametrize("name", REFUSED.values(), ids=REFUSED)
 def test_the_mock_cloud_refuses_a_snapshots_name_as_nova_does(
     tmp_path: Any, name: str

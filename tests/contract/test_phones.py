@@ -10,9 +10,8 @@ from compute.models import User
 from tests.admin.browser import Operator
 from tests.browser import Chromium, chromium
 from tests.contract.rows import one_of_each
-from tests.once import once
 
-pytestmark = [pytest.mark.e2e, once]
+pytestmark = [pytest.mark.e2e, pytest.mark.once]
 
 WIDTH = 390
 #: What is left and right of the content.
@@ -43,7 +42,7 @@ def paths(user: User) -> Iterator[str]:
     yield from ("/problems", "/problems/operation-in-progress")
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_no_page_is_wider_or_narrower_than_the_screen(
     phone: Chromium, live_server: LiveServer
 ) -> None:
