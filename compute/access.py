@@ -109,6 +109,11 @@ class Access:
         who = f"{needed} of the project" if needed else "operator"
         raise PermissionDenied(f"{permission} takes the role {who}.")
 
+    def require_somewhere(self, permission: str) -> None:
+        """Raise PermissionDenied for a member of projects who has it in none of them."""
+        if self.grants and not any(self.may(permission, id) for id in self.grants):
+            self.require(permission, None)
+
     def visible(
         self,
         queryset: QuerySet[M, Any],

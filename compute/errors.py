@@ -10,6 +10,10 @@ from typing import Any, ClassVar
 
 from providers import errors as provider_errors
 
+#: Rows of a `ValidationError`, and characters of each text in them.
+MAX_ERRORS = 50
+MAX_ERROR_TEXT = 512
+
 
 class Problem(Exception):
     """A refusal with a code of the registry.
@@ -49,10 +53,22 @@ class ValidationError(Problem):
     status = 400
 
     def __init__(self, errors: Sequence[Mapping[str, str]]) -> None:
-        """Take ``{"pointer" or "parameter" or "header", "code", "detail"}`` rows."""
+        """Take ``{"pointer" or "parameter" or "header", "code", "detail"}`` rows.
+
+        The document stays small whatever was sent: it has the first rows, each cut.
+        """
         count = len(errors)
-        detail = errors[0]["detail"] if count == 1 else f"{count} fields are not valid."
-        super().__init__(detail, errors=[dict(error) for error in errors])
+        rows = [
+            {name: _cut(text) for name, text in row.items()}
+            for row in errors[:MAX_ERRORS]
+        ]
+        detail = rows[0]["detail"] if count == 1 else f"{count} fields are not valid."
+        more = {"more_errors": count - MAX_ERRORS} if count > MAX_ERRORS else {}
+        super().__init__(detail, errors=rows, **more)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_ERROR_TEXT else f"{text[:MAX_ERROR_TEXT]}…"
 
 
 class Unauthenticated(Problem):

@@ -65,6 +65,13 @@ class OperationCancelled(errors.Problem):
     status = 409
 
 
+class RequestTimeout(errors.Problem):
+    code = "request-timeout"
+    title = "The request did not arrive in time"
+    status = 408
+    retryable = True
+
+
 class LengthRequired(errors.Problem):
     code = "length-required"
     title = "Content-Length required"
@@ -77,10 +84,22 @@ class PayloadTooLarge(errors.Problem):
     status = 413
 
 
+class URITooLong(errors.Problem):
+    code = "uri-too-long"
+    title = "URL is too long"
+    status = 414
+
+
 class UnsupportedMediaType(errors.Problem):
     code = "unsupported-media-type"
     title = "Media type not supported"
     status = 415
+
+
+class HeaderTooLarge(errors.Problem):
+    code = "header-too-large"
+    title = "Headers are too large"
+    status = 431
 
 
 class NotReady(errors.Problem):
@@ -246,8 +265,15 @@ _CONVERSIONS: tuple[tuple[Any, Callable[[Any], errors.Problem]], ...] = (
     ),
     (RequestDataTooBig, lambda exc: PayloadTooLarge("The body is too large.")),
     ((SuspiciousOperation, MultiPartParserError), _text(BadRequest)),
-    (UnreadablePostError, lambda exc: BadRequest("The body did not arrive whole.")),
+    (UnreadablePostError, lambda exc: unreadable(exc)),
 )
+
+
+def unreadable(exc: UnreadablePostError) -> errors.Problem:
+    """Return why a body could not be read to its end."""
+    if isinstance(exc.__cause__, TimeoutError):
+        return RequestTimeout("The body did not arrive in time.")
+    return BadRequest("The body did not arrive whole.")
 
 
 def to_problem(exc: Exception) -> errors.Problem:
