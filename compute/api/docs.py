@@ -1,15 +1,67 @@
-"""/docs: the API's documentation as Swagger UI."""
+"""/schema: the OpenAPI description; /docs: the same for people, as Swagger UI."""
 
+import hashlib
+import threading
 from typing import Any
 
-from drf_spectacular.views import SpectacularSwaggerSplitView
+from django.http import HttpResponse
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework.permissions import AllowAny
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from compute.api import preconditions
+from compute.api.guarded import GuardedView
 
-class Docs(SpectacularSwaggerSplitView):
+#: The description by media type. Writing one takes a second of CPU, and it stays the
+#: same for as long as the process runs.
+_written: dict[str, bytes] = {}
+_writing = threading.Lock()
+
+
+@extend_schema(exclude=True)
+class Schema(GuardedView):
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    renderer_classes = SpectacularAPIView.renderer_classes
+    http_method_names = ("get", "head")
+
+    def get(self, request: Request) -> HttpResponse:
+        renderer: BaseRenderer = request.accepted_renderer
+        text = _description(renderer)
+        etag = f'"{hashlib.sha256(text).hexdigest()[:20]}"'
+        headers = {"ETag": etag, "Cache-Control": "no-cache"}
+        if preconditions.is_unchanged(request, etag):
+            return HttpResponse(status=304, headers=headers)
+        charset = f"; charset={renderer.charset}" if renderer.charset else ""
+        return HttpResponse(
+            text,
+            content_type=f"{renderer.media_type}{charset}",
+            headers={
+                **headers,
+                "Content-Disposition": f'inline; filename="openapi.{renderer.format}"',
+            },
+        )
+
+
+def _description(renderer: BaseRenderer) -> bytes:
+    with _writing:
+        if renderer.media_type not in _written:
+            schema = SchemaGenerator().get_schema(public=True)  # type: ignore[no-untyped-call]  # drf-spectacular is typed in part
+            text: Any = renderer.render(schema, renderer.media_type, {})
+            _written[renderer.media_type] = text
+        return _written[renderer.media_type]
+
+
+class Docs(GuardedView, SpectacularSwaggerSplitView):
     """The page, and at ?script= its script: the content policy allows none inside."""
 
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    http_method_names = ("get", "head")
     url_name = "schema"
 
     def finalize_response(

@@ -64,7 +64,8 @@ EXPLANATIONS = {
     "is gone by now, say, or no network to put a server on. `openstack` has its own words.",
     "server-vanished": "The server behind the VM was deleted in the cloud, outside of "
     "this service.",
-    "not-ready": "The database or the broker does not answer. `checks` says which.",
+    "not-ready": "The database, the broker or the disk is not available. `checks` "
+    "says which.",
     "openstack-unavailable": "The cloud does not answer at the moment.",
     "openstack-timeout": "The cloud did not finish in time. What it began may still "
     "come to an end.",

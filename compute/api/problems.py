@@ -19,7 +19,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from compute import errors
-from compute.api.renderers import HTMLRenderer, dumps
+from compute.api.renderers import HTMLRenderer, JSONRenderer, dumps
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -177,8 +177,10 @@ def respond(
 ) -> Response:
     """Return the answer of a view from a finished document."""
     response = Response(stored, status=stored["status"])
-    # content_type would override the renderer, and label HTML as JSON.
+    # A page is a page; what else a view may speak, YAML for one, no problem is told in.
     if not isinstance(getattr(request, "accepted_renderer", None), HTMLRenderer):
+        request.accepted_renderer = JSONRenderer()
+        request.accepted_media_type = JSONRenderer.media_type
         response.content_type = CONTENT_TYPE
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)

@@ -1,13 +1,12 @@
 """Everything the API offers."""
 
 from django.urls import path
-from drf_spectacular.views import SpectacularAPIView
 from rest_framework.routers import SimpleRouter
 
 from compute.api.api_tokens import APITokenViewSet
 from compute.api.auth import Me, Tokens, TokensRefresh, TokensRevoke
 from compute.api.catalog import FlavorViewSet, ImageViewSet
-from compute.api.docs import Docs
+from compute.api.docs import Docs, Schema
 from compute.api.events import EventViewSet
 from compute.api.operations import OperationViewSet
 from compute.api.projects import MemberViewSet, ProjectViewSet, QuotaViewSet
@@ -27,7 +26,7 @@ router.register("events", EventViewSet, basename="event")
 
 urlpatterns = [
     path("", Root.as_view(), name="root"),
-    path("schema", SpectacularAPIView.as_view(), name="schema"),
+    path("schema", Schema.as_view(), name="schema"),
     path("docs", Docs.as_view(), name="docs"),
     path(
         "vms/<uuid:id>/snapshots",
