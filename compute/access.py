@@ -6,12 +6,15 @@ the next request.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, TypeVar
 from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Model, Q, QuerySet
+
+# Not that of functools, which before Python 3.12 holds one lock for all instances: a
+# query that hangs would stop everybody's.
+from django.utils.functional import cached_property
 
 from compute.errors import PermissionDenied
 from compute.models import Membership, Role, User

@@ -91,7 +91,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE: int = env.int(
 )
 FILE_UPLOAD_MAX_MEMORY_SIZE = DATA_UPLOAD_MAX_MEMORY_SIZE  # a body is never on disk
 FILE_UPLOAD_HANDLERS: list[str] = []  # nothing takes files
-#: How long a body may take to arrive.
+# How long a body may take to arrive under ASGI; WSGI cannot tell (compute.api.intake).
 BODY_TIMEOUT_SECONDS: float = env.float("BODY_TIMEOUT_SECONDS", default=10.0)
 
 # --- Applications ------------------------------------------------------------

@@ -129,6 +129,9 @@ class LogoutView(auth_views.LogoutView):
     """Ends the login, not only this browser's memory of it."""
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not request.user.is_authenticated:
+            # The form, which says where to go on, is not read for nobody.
+            return redirect(self.get_default_redirect_url())
         _end(request)
         logout(request)
         return redirect(self.get_success_url())

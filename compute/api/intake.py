@@ -8,10 +8,8 @@ these stand between the server and Django. What they refuse goes on without its 
 
 import asyncio
 import threading
-import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
-from concurrent.futures import Future
-from functools import cached_property
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from typing import Any
 
@@ -19,6 +17,7 @@ from django.conf import settings
 from django.http import FileResponse, HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
+from compute.addresses import network_of
 from compute.api.problems import (
     HeaderTooLarge,
     PayloadTooLarge,
@@ -34,12 +33,11 @@ MAX_HEADER = 8_192
 MAX_HEADERS = 32_768
 #: The standard library parses a Content-Type in quadratic time.
 MAX_CONTENT_TYPE = 256
-#: Seconds in which a body arrives that was sent with its headers or right behind them.
-PROMPT_SECONDS = 0.1
-#: Threads of a WSGI process that may wait for other bodies. A proxy in front sends whole
-#: requests; without one, slow clients must not hold the threads of quick ones.
-SLOW_BODIES = 1
-#: Bytes of bodies that an ASGI process holds at once; no thread waits for them.
+#: Threads of a WSGI process that may read bodies at once, and seconds that others wait
+#: for them. What was sent with its headers, as a proxy does, is read in no time.
+MAX_READERS = 3
+READER_SECONDS = 0.1
+#: Bytes of bodies that an ASGI process holds at once; no thread waits for them there.
 MAX_BUFFERED = 64 * 1_048_576
 
 #: Where a refusal stands in the environ of WSGI and in the scope of ASGI.
@@ -49,8 +47,6 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-
-_slow_bodies = threading.BoundedSemaphore(SLOW_BODIES)
 
 
 def refusal_of(request: HttpRequest) -> Problem | None:
@@ -110,7 +106,7 @@ class WSGI:
         if problem is not None:
             environ = {**_without_excess(environ), REFUSED: problem}
         elif length:
-            environ["wsgi.input"] = _Body(environ["wsgi.input"], length)
+            environ["wsgi.input"] = _Body(environ, length)
         return _whole(self.application(environ, start_response))
 
 
@@ -146,46 +142,77 @@ def _whole(response: Any) -> Any:
 
 
 class _Body:
-    """A ``wsgi.input`` that arrives as a whole and in time, or raises an OSError."""
+    """A ``wsgi.input`` that is read as a whole, on one of few threads, or not at all.
 
-    def __init__(self, stream: Any, length: int) -> None:
-        self._stream = stream
+    A thread that reads cannot be called back, not even by another one (granian holds the
+    body's lock, and waits for it at the end of the request): for as long as the client
+    is silent it is lost. So there may be few such threads, and one for each network.
+    """
+
+    _client = ""
+
+    def __init__(self, environ: dict[str, Any], length: int) -> None:
+        self._stream = environ["wsgi.input"]
         self._length = length
+        with suppress(ValueError):  # of a Unix socket it is no address
+            self._client = network_of(environ.get("REMOTE_ADDR"))
+        self._whole: BytesIO | None = None
+        #: Why there is none. Django tries again, for an error page.
+        self._failure: OSError | None = None
 
     def read(self, size: int = -1) -> bytes:
-        return self._whole.read(size)
+        return self._arrived().read(size)
 
     def readline(self, size: int = -1) -> bytes:
-        return self._whole.readline(size)
+        return self._arrived().readline(size)
 
-    @cached_property
-    def _whole(self) -> BytesIO:
-        deadline = time.monotonic() + settings.BODY_TIMEOUT_SECONDS
-        body = self._receive(deadline)
+    def _arrived(self) -> BytesIO:
+        if self._failure is not None:
+            raise self._failure
+        if self._whole is None:
+            try:
+                self._whole = self._read()
+            except OSError as error:
+                self._failure = error
+                raise
+        return self._whole
+
+    def _read(self) -> BytesIO:
+        with _readers.one(self._client):
+            body = self._stream.read(self._length)
         if len(body) < self._length:
             raise ConnectionError("The body did not arrive whole.")
         return BytesIO(body)
 
-    def _receive(self, deadline: float) -> bytes:
-        # The server's own read cannot be interrupted, so a thread that nobody needs
-        # makes it. It ends when the client has sent the rest, or is gone.
-        arrival: Future[bytes] = Future()
-        threading.Thread(target=self._read, args=(arrival,), daemon=True).start()
-        try:
-            return arrival.result(PROMPT_SECONDS)
-        except TimeoutError:
-            if not _slow_bodies.acquire(blocking=False):
-                raise
-        try:
-            return arrival.result(deadline - time.monotonic())
-        finally:
-            _slow_bodies.release()
 
-    def _read(self, arrival: Future[bytes]) -> None:
+class _Readers:
+    """The threads of a process that read bodies now."""
+
+    def __init__(self) -> None:
+        self._clients: set[str] = set()
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def one(self, client: str) -> Iterator[None]:
+        """Let one more read, or raise a TimeoutError."""
+        with self._changed:
+            if not self._changed.wait_for(
+                lambda: self._has_room(client), timeout=READER_SECONDS
+            ):
+                raise TimeoutError("Other bodies are still on their way.")
+            self._clients.add(client)
         try:
-            arrival.set_result(self._stream.read(self._length))
-        except Exception as error:  # for who waits, whatever it is
-            arrival.set_exception(error)
+            yield
+        finally:
+            with self._changed:
+                self._clients.remove(client)
+                self._changed.notify_all()
+
+    def _has_room(self, client: str) -> bool:
+        return len(self._clients) < MAX_READERS and client not in self._clients
+
+
+_readers = _Readers()
 
 
 class ASGI:

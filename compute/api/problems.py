@@ -273,8 +273,11 @@ _CONVERSIONS: tuple[tuple[Any, Callable[[Any], errors.Problem]], ...] = (
 
 def unreadable(exc: UnreadablePostError) -> errors.Problem:
     """Return why a body could not be read to its end."""
-    if isinstance(exc.__cause__, TimeoutError):
-        return RequestTimeout("The body did not arrive in time.")
+    cause: BaseException | None = exc
+    while cause is not None:  # Django wraps it once or twice
+        if isinstance(cause, TimeoutError):
+            return RequestTimeout("The body did not arrive in time.")
+        cause = cause.__cause__
     return BadRequest("The body did not arrive whole.")
 
 
