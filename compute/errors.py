@@ -52,19 +52,20 @@ class ValidationError(Problem):
     title = "Request is not valid"
     status = 400
 
-    def __init__(self, errors: Sequence[Mapping[str, str]]) -> None:
+    def __init__(self, errors: Sequence[Mapping[str, str]], *, more: int = 0) -> None:
         """Take ``{"pointer" or "parameter" or "header", "code", "detail"}`` rows.
 
-        The document stays small whatever was sent: it has the first rows, each cut.
+        ``more`` is how many others there are. The document stays small whatever was
+        sent: it has the first rows, each cut.
         """
-        count = len(errors)
         rows = [
             {name: _cut(text) for name, text in row.items()}
             for row in errors[:MAX_ERRORS]
         ]
+        count = len(errors) + more
         detail = rows[0]["detail"] if count == 1 else f"{count} fields are not valid."
-        more = {"more_errors": count - MAX_ERRORS} if count > MAX_ERRORS else {}
-        super().__init__(detail, errors=rows, **more)
+        members = {"more_errors": count - len(rows)} if count > len(rows) else {}
+        super().__init__(detail, errors=rows, **members)
 
 
 def _cut(text: str) -> str:

@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from compute.api import preconditions
 from compute.api.guarded import GuardedView
 
-#: The description by media type. Writing one takes a second of CPU, and it stays the
+#: The description by format. Writing it takes up to a second of CPU, and it stays the
 #: same for as long as the process runs.
 _written: dict[str, bytes] = {}
 _writing = threading.Lock()
@@ -48,12 +48,20 @@ class Schema(GuardedView):
 
 
 def _description(renderer: BaseRenderer) -> bytes:
+    if renderer.format not in _written:
+        write()
+    return _written[renderer.format]
+
+
+def write() -> None:
+    """Write the description in all formats; a server does so at its start."""
     with _writing:
-        if renderer.media_type not in _written:
-            schema = SchemaGenerator().get_schema(public=True)  # type: ignore[no-untyped-call]  # drf-spectacular is typed in part
-            text: Any = renderer.render(schema, renderer.media_type, {})
-            _written[renderer.media_type] = text
-        return _written[renderer.media_type]
+        if _written:
+            return
+        schema = SchemaGenerator().get_schema(public=True)  # type: ignore[no-untyped-call]  # drf-spectacular is typed in part
+        for kind in Schema.renderer_classes:
+            renderer: Any = kind()
+            _written[renderer.format] = renderer.render(schema, None, {})
 
 
 class Docs(GuardedView, SpectacularSwaggerSplitView):

@@ -228,9 +228,12 @@ def flatten(detail: Any, pointer: str = "#") -> list[dict[str, str]]:
 
 
 def _below(pointer: str, key: str) -> str:
-    if key == "non_field_errors":
-        return pointer
-    return f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}"
+    return pointer if key == "non_field_errors" else f"{pointer}/{escaped(key)}"
+
+
+def escaped(key: str) -> str:
+    """Return a name as one step of a JSON pointer."""
+    return key.replace("~", "~0").replace("/", "~1")
 
 
 class NotAuthentic(drf.APIException):

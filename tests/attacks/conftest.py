@@ -72,6 +72,6 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
             stack.enter_context(running(command, env=env, log=log))
             eventually(partial(listening, port), what=service, log=log)
             # What is made for the first request is made.
-            for _ in range(8):
+            for _ in range(20):
                 send(port, request("GET", "/api/v1/vms"))
         yield Front(ports["api"], ports["stream"], redis_url, admin, reader)

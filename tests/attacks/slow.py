@@ -27,6 +27,16 @@ def request(method: str, path: str, *headers: str) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode()
 
 
+def post(path: str, body: str, *headers: str, length: int | None = None) -> bytes:
+    """Return a POST, of which the body may be shorter than its head says."""
+    size = len(body) if length is None else length
+    return request("POST", path, f"Content-Length: {size}", *headers) + body.encode()
+
+
+def bearer(token: str) -> str:
+    return f"Authorization: Bearer {token}"
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     status: int

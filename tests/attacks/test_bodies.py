@@ -10,8 +10,10 @@ from tests.attacks.slow import (
     PROMPT,
     answer,
     answers,
+    bearer,
     connected,
     many,
+    post,
     request,
     send,
     watching,
@@ -31,16 +33,6 @@ FORM = "Content-Type: application/x-www-form-urlencoded"
 COOKIE = f"Cookie: csrftoken={'a' * 32}"
 ORIGIN = "Origin: https://vm.example.org"
 MULTIPART = "Content-Type: multipart/form-data; boundary=x"
-
-
-def post(path: str, body: str, *headers: str, length: int | None = None) -> bytes:
-    """Return a POST, of which the body may be shorter than its head says."""
-    size = len(body) if length is None else length
-    return request("POST", path, f"Content-Length: {size}", *headers) + body.encode()
-
-
-def bearer(token: str) -> str:
-    return f"Authorization: Bearer {token}"
 
 
 @pytest.mark.parametrize(
