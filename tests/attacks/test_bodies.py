@@ -4,6 +4,7 @@ import time
 from contextlib import ExitStack
 
 import pytest
+from django.db import connection
 
 from tests.attacks.conftest import BODY_SECONDS, Front
 from tests.attacks.slow import (
@@ -22,7 +23,8 @@ from tests.attacks.slow import (
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.broker,
-    pytest.mark.once,
+    # It brings its own database: once is enough.
+    pytest.mark.skipif(connection.vendor == "postgresql", reason="runs on SQLite"),
     # One service for all of them, so one test process.
     pytest.mark.xdist_group("attacks"),
 ]

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from django.db import connection
 
 from tests.attacks.conftest import Front
 from tests.attacks.slow import (
@@ -21,7 +22,8 @@ from tests.attacks.slow import (
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.broker,
-    pytest.mark.once,
+    # It brings its own database: once is enough.
+    pytest.mark.skipif(connection.vendor == "postgresql", reason="runs on SQLite"),
     # One service for all of them, so one test process.
     pytest.mark.xdist_group("attacks"),
 ]
