@@ -1,5 +1,6 @@
 """The service that is attacked: granian, as compose.yaml starts it."""
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ import pytest
 
 from tests.attacks.slow import request, send
 from tests.deployed import (
+    DOCKERFILE,
     OPERATOR,
     PASSWORD,
     command_of,
@@ -60,6 +62,7 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
                 redis_url=redis_url,
                 clouds="default=mock://?delay=0",
             ),
+            **dict(re.findall(r"(GRANIAN_\w+)=(\w+)", DOCKERFILE)),
             "BODY_TIMEOUT_SECONDS": str(BODY_SECONDS),
         }
         prepared = run(["python", "manage.py", "shell", "--command", PREPARE], env)

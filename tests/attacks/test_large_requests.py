@@ -12,6 +12,7 @@ from tests.attacks.slow import (
     PROMPT,
     answers,
     bearer,
+    connected,
     many,
     post,
     request,
@@ -140,6 +141,13 @@ def test_queries_are_refused_at_once(
     assert (told.status, told.code) == (status, code)
     assert len(told.body) < 16_000
     assert time.monotonic() - begun < PROMPT
+
+
+@pytest.mark.parametrize("server", ["api", "stream"])
+def test_http_2_with_its_own_limits_is_not_spoken(front: Front, server: str) -> None:
+    with connected(getattr(front, server)) as client:
+        client.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0")
+        assert client.recv(9)[3:4] != b"\4", "it answers with its own settings"
 
 
 def test_slow_headers_hold_no_thread(front: Front) -> None:
