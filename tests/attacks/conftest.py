@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -45,6 +46,7 @@ class Front:
     api: int
     stream: int
     redis_url: str
+    logs: Path
     #: API tokens of the default project.
     admin: str
     reader: str
@@ -77,4 +79,4 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
             # What is made for the first request is made.
             for _ in range(20):
                 send(port, request("GET", "/api/v1/vms"))
-        yield Front(ports["api"], ports["stream"], redis_url, admin, reader)
+        yield Front(ports["api"], ports["stream"], redis_url, folder, admin, reader)

@@ -1,5 +1,6 @@
 """No body, slow, large or strange, keeps the service from anybody else."""
 
+import re
 import time
 from contextlib import ExitStack
 
@@ -109,6 +110,23 @@ def test_who_hangs_up_in_a_body_leaves_nothing_behind(front: Front) -> None:
     quick = post("/api/v1/vms", "{}", JSON, bearer(front.admin))
     time.sleep(0.5)
     assert {send(front.api, quick).code for _ in range(8)} == {"validation-error"}
+
+
+@pytest.mark.parametrize("server", ["api", "stream"])
+def test_who_hangs_up_is_no_defect_of_ours(front: Front, server: str) -> None:
+    log = front.logs / f"{server}.log"
+    before = len(log.read_text())
+    port: int = getattr(front, server)
+    for sent in (
+        post("/admin/login/", "u", FORM, COOKIE, ORIGIN, length=1000),
+        post("/api/v1/vms", "{", JSON, bearer(front.admin), length=1000),
+    ):
+        with connected(port) as client:
+            client.sendall(sent)
+            time.sleep(0.2)
+    time.sleep(0.5)
+    said = log.read_text()[before:]
+    assert not re.search("(?i)error|traceback", said), said
 
 
 def test_slow_logins_are_counted_before_they_are_read(front: Front) -> None:
