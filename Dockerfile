@@ -14,6 +14,8 @@ ENV PATH=/venv/bin:$PATH \
     DEBUG=false \
     DATA_DIR=/data \
     STATIC_ROOT=/app/staticfiles
+# HTTP/1 alone, and how much (bytes) and how long (ms) its headers are waited for.
+ENV GRANIAN_HTTP=1 GRANIAN_HTTP1_BUFFER_SIZE=65536 GRANIAN_HTTP1_HEADER_READ_TIMEOUT=10000
 COPY --from=builder /venv /venv
 COPY --from=builder --chown=33:33 /data /data
 WORKDIR /app

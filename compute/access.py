@@ -6,12 +6,15 @@ the next request.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, TypeVar
 from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser, Permission
 from django.db.models import Model, Q, QuerySet
+
+# Not that of functools, which before Python 3.12 holds one lock for all instances: a
+# query that hangs would stop everybody's.
+from django.utils.functional import cached_property
 
 from compute.errors import PermissionDenied
 from compute.models import Membership, Role, User
@@ -143,6 +146,11 @@ class Access:
                     f'Giving the role "{role}" requires every permission of it, '
                     f"{name} among them."
                 )
+
+    def require_somewhere(self, permission: str) -> None:
+        """Raise PermissionDenied for a member of projects who has it in none of them."""
+        if self.grants and not any(self.may(permission, id) for id in self.grants):
+            self.require(permission, None)
 
     def visible(
         self,

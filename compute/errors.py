@@ -11,6 +11,10 @@ from typing import Any, ClassVar
 
 from providers import errors as provider_errors
 
+#: Rows of a `ValidationError`, and characters of each text in them.
+MAX_ERRORS = 50
+MAX_ERROR_TEXT = 512
+
 
 class Problem(Exception):
     """A refusal with a code of the registry.
@@ -49,11 +53,24 @@ class ValidationError(Problem):
     title = "Request is not valid"
     status = 400
 
-    def __init__(self, errors: Sequence[Mapping[str, str]]) -> None:
-        """Take ``{"pointer" or "parameter" or "header", "code", "detail"}`` rows."""
-        count = len(errors)
-        detail = errors[0]["detail"] if count == 1 else f"{count} fields are not valid."
-        super().__init__(detail, errors=[dict(error) for error in errors])
+    def __init__(self, errors: Sequence[Mapping[str, str]], *, more: int = 0) -> None:
+        """Take ``{"pointer" or "parameter" or "header", "code", "detail"}`` rows.
+
+        ``more`` is how many others there are. The document stays small whatever was
+        sent: it has the first rows, each cut.
+        """
+        rows = [
+            {name: _cut(text) for name, text in row.items()}
+            for row in errors[:MAX_ERRORS]
+        ]
+        count = len(errors) + more
+        detail = rows[0]["detail"] if count == 1 else f"{count} fields are not valid."
+        members = {"more_errors": count - len(rows)} if count > len(rows) else {}
+        super().__init__(detail, errors=rows, **members)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_ERROR_TEXT else f"{text[:MAX_ERROR_TEXT]}…"
 
 
 class Unauthenticated(Problem):

@@ -158,14 +158,11 @@ def test_secrets_have_no_default() -> None:
         assert all(use.startswith(":?") for use in uses)
 
 
-def test_ports_are_published_on_loopback_only() -> None:
-    published = [
-        port
-        for service in COMPOSE["services"].values()
-        for port in service.get("ports", [])
-    ]
-    assert published
-    assert all(port.startswith("127.0.0.1:") for port in published)
+def test_the_proxy_alone_is_published() -> None:
+    published = {
+        name for name, service in COMPOSE["services"].items() if service.get("ports")
+    }
+    assert published == {"proxy"}
 
 
 def test_the_image_starts_the_api_by_default() -> None:

@@ -4,5 +4,7 @@ import os
 
 from django.core.asgi import get_asgi_application
 
+from compute.api import intake
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "vmmanager.settings")
-application = get_asgi_application()
+application = intake.ASGI(get_asgi_application())

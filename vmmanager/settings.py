@@ -86,6 +86,10 @@ CONTENT_SECURITY_POLICY: dict[str, Any] = {
 DATA_UPLOAD_MAX_MEMORY_SIZE: int = env.int(
     "DATA_UPLOAD_MAX_MEMORY_SIZE", default=1_048_576
 )
+FILE_UPLOAD_MAX_MEMORY_SIZE = DATA_UPLOAD_MAX_MEMORY_SIZE  # a body is never on disk
+FILE_UPLOAD_HANDLERS: list[str] = []  # nothing takes files
+# How long a body may take to arrive under ASGI; WSGI cannot tell (compute.api.intake).
+BODY_TIMEOUT_SECONDS: float = env.float("BODY_TIMEOUT_SECONDS", default=10.0)
 
 # --- Applications ------------------------------------------------------------
 
@@ -116,6 +120,7 @@ MIDDLEWARE = [
     "vmmanager.static.StaticFilesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "compute.api.middleware.NobodyMiddleware",  # before the check that it leaves out
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "compute.admin.login.BrowserLoginMiddleware",  # right behind it: ends what was revoked

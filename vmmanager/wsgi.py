@@ -6,8 +6,14 @@ import structlog
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
+from compute.api import intake
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "vmmanager.settings")
-application = get_wsgi_application()
+application = intake.WSGI(get_wsgi_application())
+
+from compute.api import docs  # noqa: E402  # needs the applications that are loaded now
+
+docs.write()
 
 if not settings.CELERY_BROKER_URL:
     structlog.get_logger(__name__).warning(

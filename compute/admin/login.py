@@ -12,7 +12,7 @@ from django.contrib.auth import views as auth_views
 from django.contrib.auth.forms import AuthenticationForm
 from django.core.exceptions import ValidationError
 from django.forms import CharField, PasswordInput
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -69,14 +69,22 @@ class LoginView(auth_views.LoginView):
             return HttpResponseRedirect(self.get_success_url())
         return super().get(request, *args, **kwargs)
 
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Count the attempt by its address, as the API does, and check it."""
-        principal = network_of(client_address(request))
-        standing = throttling.count("auth", principal)
-        if standing is None or standing.admitted:
-            return super().post(request, *args, **kwargs)
-        form: Any = self.get_form()
-        form.refused = standing.refusal()
+    def dispatch(
+        self, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        """Count an attempt by its address, as the API does, before reading it."""
+        if request.method == "POST":
+            standing = throttling.count("auth", network_of(client_address(request)))
+            if standing is not None and not standing.admitted:
+                return self.refused(standing.refusal())
+        return super().dispatch(request, *args, **kwargs)
+
+    def refused(self, problem: RateLimited) -> HttpResponse:
+        self.request.POST = QueryDict()  # what was sent is not read
+        form = LoginForm(self.request, data={})
+        for field in form.fields.values():
+            field.required = False
+        form.refused = problem
         return self.form_invalid(form)
 
     def form_invalid(self, form: Any) -> HttpResponse:
@@ -128,6 +136,9 @@ class LogoutView(auth_views.LogoutView):
     """Ends the login, not only this browser's memory of it."""
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not request.user.is_authenticated:
+            # The form, which says where to go on, is not read for nobody.
+            return redirect(self.get_default_redirect_url())
         _end(request)
         logout(request)
         return redirect(self.get_success_url())

@@ -99,6 +99,7 @@ class APITokenViewSet(ResourceViewSet[APIToken]):
             # One that leaked must not outlive its own revocation.
             self.project_id = self.access.token.project_id
             raise PermissionDenied("API tokens cannot create API tokens.")
+        self.access.require_somewhere(self.permission)
         body, actor, user = self.body(), self.actor, request.user
         project, role = self.project(body.get("project")), Role(body["role"])
         expires_at = body.get("expires_at", timezone.now() + tokens.LIFETIME)

@@ -1,8 +1,13 @@
 """/schema: the OpenAPI description; /docs: the same for people, as Swagger UI."""
 
+import hashlib
+import threading
 from collections.abc import Sequence
 from typing import Any
 
+from django.http import HttpResponse
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.permissions import AllowAny
@@ -10,8 +15,14 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from compute.api import preconditions
 from compute.api.guarded import GuardedView
 from compute.api.parameters import refuse
+
+#: The description by format. Writing it takes up to a second of CPU, and it stays the
+#: same for as long as the process runs.
+_written: dict[str, bytes] = {}
+_writing = threading.Lock()
 
 
 class FormatParameter(DefaultContentNegotiation):
@@ -34,14 +45,50 @@ class FormatParameter(DefaultContentNegotiation):
         return usual
 
 
-class Schema(GuardedView, SpectacularAPIView):
+@extend_schema(exclude=True)
+class Schema(GuardedView):
     authentication_classes = ()
     permission_classes = (AllowAny,)
+    renderer_classes = SpectacularAPIView.renderer_classes
     http_method_names = ("get", "head")
     content_negotiation_class = FormatParameter
 
     def known_parameters(self) -> frozenset[str]:
         return frozenset({"format"})
+
+    def get(self, request: Request) -> HttpResponse:
+        renderer: BaseRenderer = request.accepted_renderer
+        text = _description(renderer)
+        etag = f'"{hashlib.sha256(text).hexdigest()[:20]}"'
+        headers = {"ETag": etag, "Cache-Control": "no-cache"}
+        if preconditions.is_unchanged(request, etag):
+            return HttpResponse(status=304, headers=headers)
+        charset = f"; charset={renderer.charset}" if renderer.charset else ""
+        return HttpResponse(
+            text,
+            content_type=f"{renderer.media_type}{charset}",
+            headers={
+                **headers,
+                "Content-Disposition": f'inline; filename="openapi.{renderer.format}"',
+            },
+        )
+
+
+def _description(renderer: BaseRenderer) -> bytes:
+    if renderer.format not in _written:
+        write()
+    return _written[renderer.format]
+
+
+def write() -> None:
+    """Write the description in all formats; a server does so at its start."""
+    with _writing:
+        if _written:
+            return
+        schema = SchemaGenerator().get_schema(public=True)  # type: ignore[no-untyped-call]  # drf-spectacular is typed in part
+        for kind in Schema.renderer_classes:
+            renderer: Any = kind()
+            _written[renderer.format] = renderer.render(schema, None, {})
 
 
 class Docs(GuardedView, SpectacularSwaggerSplitView):

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import UUID
@@ -12,6 +12,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.utils import html
 
+from compute.api.problems import escaped
+from compute.errors import MAX_ERRORS, ValidationError
 from compute.models.limits import (
     LABEL_KEY,
     LABEL_VALUE,
@@ -212,10 +214,14 @@ class Body(serializers.Serializer[Any]):
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, Mapping):
             return super().to_internal_value(data)
+        known = {*self.fields, "csrfmiddlewaretoken"}
+        unknown = [str(name) for name in data if name not in known]
+        if len(unknown) > MAX_ERRORS:
+            # As many as a megabyte holds: DRF would make objects of them all.
+            raise self._all_unknown(unknown)
         problems: dict[str, Any] = {
-            str(name): [serializers.ErrorDetail("Unknown field.", code="unknown")]
-            for name in data
-            if name not in self.fields and name != "csrfmiddlewaretoken"
+            name: [serializers.ErrorDetail("Unknown field.", code="unknown")]
+            for name in unknown
         }
         try:
             value = super().to_internal_value(data)
@@ -225,6 +231,23 @@ class Body(serializers.Serializer[Any]):
         if problems:
             raise serializers.ValidationError(problems)
         return value
+
+    def _all_unknown(self, names: Sequence[str]) -> ValidationError:
+        path = ""
+        node: Any = self
+        while node.parent is not None:
+            path, node = f"/{node.field_name}{path}", node.parent
+        return ValidationError(
+            [
+                {
+                    "pointer": f"#{path}/{escaped(name)}",
+                    "code": "unknown",
+                    "detail": "Unknown field.",
+                }
+                for name in names[:MAX_ERRORS]
+            ],
+            more=len(names) - MAX_ERRORS,
+        )
 
 
 class NoBody(Body):

@@ -1,6 +1,6 @@
 """`label_selector=env=prod,tier!=db,team in (a,b),!legacy`, as Kubernetes has it."""
 
-import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -8,15 +8,7 @@ from django.db.models import F, Func, Q, TextField, Value
 from django.db.models.expressions import Combinable
 from django.db.models.lookups import In, IsNull
 
-from compute.models.limits import LABEL_KEY, LABEL_VALUE, is_label_value
-
-_IN = re.compile(
-    rf"\s*(?P<key>{LABEL_KEY})\s+(?P<op>in|notin)\s*\((?P<values>[^()]*)\)\s*"
-)
-_EQUALS = re.compile(
-    rf"\s*(?P<key>{LABEL_KEY})\s*(?P<op>==|=|!=)\s*(?P<value>{LABEL_VALUE})\s*"
-)
-_EXISTS = re.compile(rf"\s*(?P<not>!?)\s*(?P<key>{LABEL_KEY})\s*")
+from compute.models.limits import is_label_key, is_label_value
 
 MAX_LENGTH = 1024
 
@@ -35,23 +27,52 @@ def parse(text: str) -> list[Requirement]:
     return [_requirement(part) for part in _split(text)]
 
 
-def _split(text: str) -> list[str]:
-    """Split at the commas outside of parentheses."""
-    return re.split(r",(?![^(]*\))", text)
+def _split(text: str) -> Iterator[str]:
+    """Yield what stands between the commas outside of parentheses."""
+    start, inside = 0, False
+    for index, character in enumerate(text):
+        if character in "()":
+            inside = character == "("
+        elif character == "," and not inside:
+            yield text[start:index]
+            start = index + 1
+    yield text[start:]
 
 
 def _requirement(text: str) -> Requirement:
-    if match := _IN.fullmatch(text):
-        values = [value.strip() for value in match["values"].split(",")]
-        if all(is_label_value(value) for value in values):
-            op: Literal["in", "notin"] = "in" if match["op"] == "in" else "notin"
-            return Requirement(match["key"], op, frozenset(values))
-    elif match := _EQUALS.fullmatch(text):
-        op = "notin" if match["op"] == "!=" else "in"
-        return Requirement(match["key"], op, frozenset([match["value"]]))
-    elif match := _EXISTS.fullmatch(text):
-        return Requirement(match["key"], "absent" if match["not"] else "exists")
-    raise ValueError(f"Cannot read {text.strip()!r} as a requirement on a label.")
+    text = text.strip()
+    if text.endswith(")"):
+        found = _in_set(text)
+    elif "=" in text:
+        found = _equality(text)
+    elif text.startswith("!"):
+        found = Requirement(text[1:].strip(), "absent")
+    else:
+        found = Requirement(text, "exists")
+    if is_label_key(found.key) and all(map(is_label_value, found.values)):
+        return found
+    raise ValueError(f"Cannot read {text!r} as a requirement on a label.")
+
+
+def _in_set(text: str) -> Requirement:
+    """Read ``key in (a,b)`` or ``key notin (a,b)``."""
+    left, _, inside = text[:-1].partition("(")
+    values = frozenset(value.strip() for value in inside.split(","))
+    match left.split():
+        case [key, "in"]:
+            return Requirement(key, "in", values)
+        case [key, "notin"]:
+            return Requirement(key, "notin", values)
+    return Requirement("", "in")  # an empty key is none
+
+
+def _equality(text: str) -> Requirement:
+    """Read ``key=value``, ``key==value`` or ``key!=value``."""
+    key, _, value = text.partition("=")
+    if key.endswith("!"):
+        return Requirement(key[:-1].strip(), "notin", frozenset([value.strip()]))
+    value = value.removeprefix("=").strip()
+    return Requirement(key.strip(), "in", frozenset([value]))
 
 
 class LabelValue(Func):

@@ -1,14 +1,18 @@
 """What must be refused, or translated, outside of any view of the API."""
 
+import re
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.core.handlers.wsgi import WSGIRequest
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.http.response import HttpResponseBase
 
 from compute import errors
+from compute.api import intake
 from compute.api.problems import (
     BadRequest,
     LengthRequired,
@@ -16,6 +20,7 @@ from compute.api.problems import (
     PayloadTooLarge,
     is_browser,
     plain_response,
+    unreadable,
 )
 
 #: How Django's own error pages read as problems.
@@ -40,7 +45,8 @@ class ProblemMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if (problem := _unreadable(request)) is not None:
+        request.COOKIES = parse_cookies(request.headers.get("Cookie", ""))
+        if (problem := intake.refusal_of(request) or _unreadable(request)) is not None:
             return plain_response(problem, request)
         response = self.get_response(request)
         if (
@@ -51,6 +57,62 @@ class ProblemMiddleware:
         ):
             return response
         return _translated(response, request)
+
+    def process_exception(
+        self, request: HttpRequest, exception: Exception
+    ) -> HttpResponse | None:
+        """Answer who hung up in the middle of a form; to Django it is a defect."""
+        if isinstance(exception, UnreadablePostError):
+            return plain_response(unreadable(exception), request)
+        return None
+
+
+class NobodyMiddleware:
+    """Keep the CSRF check, which reads the body, from requests that come from nobody.
+
+    It protects people who are logged in. The page where they log in is exempt here, and
+    makes the check itself once it has counted the attempt.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], *_: Any
+    ) -> None:
+        # Without its cookie the check refuses before it reads anything.
+        if settings.CSRF_COOKIE_NAME in request.COOKIES and not (
+            getattr(view, "csrf_exempt", False) or request.user.is_authenticated
+        ):
+            request.csrf_processing_done = True  # type: ignore[attr-defined]  # what Django's check looks at
+
+
+#: A character of a quoted cookie that is escaped, by its octal number or by itself.
+_ESCAPED = re.compile(r"\\(?:([0-3][0-7]{2})|(.))")
+
+
+def parse_cookies(header: str) -> dict[str, str]:
+    """Return the cookies of a request as Django does, but in linear time.
+
+    Unquoting in Python's library is quadratic before 3.11.10 and 3.12.6.
+    """
+    cookies = {}
+    for pair in header.split(";"):
+        name, separator, value = pair.partition("=")
+        if not separator:
+            name, value = "", name
+        name, value = name.strip(), value.strip()
+        if len(value) > 1 and value[0] == value[-1] == '"':
+            value = _ESCAPED.sub(
+                lambda found: chr(int(found[1], 8)) if found[1] else found[2],
+                value[1:-1],
+            )
+        if name or value:
+            cookies[name] = value
+    return cookies
 
 
 def _unreadable(request: HttpRequest) -> errors.Problem | None:

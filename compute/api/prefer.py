@@ -16,14 +16,6 @@ from compute.errors import OperationInProgress
 from compute.models import Operation
 from compute.models.operation import LIVE
 
-_PREFERENCE = re.compile(
-    r"""([!#$%&'*+.^_`|~0-9A-Za-z-]+)      # its name
-        (?:\s*=\s*("(?:[^"\\]|\\.)*"|[^\s",;]*))?  # its value
-        (?:\s*;[^,]*)?                     # its parameters: we know none
-        \s*(?:,|$)""",
-    re.VERBOSE,
-)
-
 _waiters = 0
 _waiters_lock = threading.Lock()
 
@@ -39,15 +31,37 @@ class Preference:
 def preference(request: Request, *, default: float) -> Preference:
     """Return what the client prefers; ``default`` seconds if it does not say."""
     named: dict[str, str] = {}
-    for name, value in _PREFERENCE.findall(request.headers.get("Prefer", "")):
+    for item in _items(request.headers.get("Prefer", "")):
+        # Its parameters, after the semicolon, are for preferences that are not ours.
+        name, _, value = item.partition(";")[0].partition("=")
         # RFC 7240: of a preference given twice, the first counts.
-        named.setdefault(name.lower(), value.strip('"'))
+        named.setdefault(name.strip().lower(), value.strip().strip('"'))
     if re.fullmatch(r"[0-9]{1,9}", named.get("wait", "")):
         seconds = min(int(named["wait"]), settings.API_MAX_WAIT_SECONDS)
         return Preference(seconds, f"wait={seconds}")
     if "respond-async" in named:
         return Preference(0, "respond-async")
     return Preference(min(default, settings.API_MAX_WAIT_SECONDS), None)
+
+
+def _items(header: str) -> Iterator[str]:
+    """Yield what stands between the commas outside of quoted strings.
+
+    One pass, however the header ends: a regular expression that tries again at every
+    quote takes quadratic time.
+    """
+    start, quoted, escaped = 0, False, False
+    for index, character in enumerate(header):
+        if escaped:
+            escaped = False
+        elif quoted and character == "\\":
+            escaped = True
+        elif character == '"':
+            quoted = not quoted
+        elif character == "," and not quoted:
+            yield header[start:index]
+            start = index + 1
+    yield header[start:]
 
 
 @contextmanager

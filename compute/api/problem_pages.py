@@ -45,11 +45,16 @@ EXPLANATIONS = {
     "concurrent-update": "Somebody else changed it at the same moment. Retry.",
     "not-cancellable": "The operation has ended, or the cloud cannot stop it any more. "
     "Only what nobody has begun, and a create, can be cancelled.",
+    "request-timeout": "The body arrived too slowly. Send it at once; behind a proxy that "
+    "buffers requests this does not happen.",
     "length-required": "Send `Content-Length`; chunked bodies are not read.",
     "precondition-failed": "The resource has changed since you read it: its `version` "
     "is none of those in `If-Match`. Read it again, then decide.",
     "payload-too-large": "The body is larger than the service takes.",
+    "uri-too-long": "The path and its query together are longer than the service takes.",
     "unsupported-media-type": "Send the body as `application/json`.",
+    "header-too-large": "One header, which `header` names, or all of them together are "
+    "larger than the service takes.",
     "idempotency-key-reused": "A key stands for one request, method, path and body. Take a "
     "new one for another; send the same one again only to repeat.",
     "internal-error": "A defect of the service. Its log has the reason, under the "
@@ -60,7 +65,8 @@ EXPLANATIONS = {
     "is gone by now, say, or no network to put a server on. `openstack` has its own words.",
     "server-vanished": "The server behind the VM was deleted in the cloud, outside of "
     "this service.",
-    "not-ready": "The database or the broker does not answer. `checks` says which.",
+    "not-ready": "The database, the broker or the disk is not available. `checks` "
+    "says which.",
     "openstack-unavailable": "The cloud does not answer at the moment.",
     "openstack-timeout": "The cloud did not finish in time. What it began may still "
     "come to an end.",

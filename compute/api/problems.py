@@ -65,6 +65,13 @@ class OperationCancelled(errors.Problem):
     status = 409
 
 
+class RequestTimeout(errors.Problem):
+    code = "request-timeout"
+    title = "The request did not arrive in time"
+    status = 408
+    retryable = True
+
+
 class LengthRequired(errors.Problem):
     code = "length-required"
     title = "Content-Length required"
@@ -77,10 +84,22 @@ class PayloadTooLarge(errors.Problem):
     status = 413
 
 
+class URITooLong(errors.Problem):
+    code = "uri-too-long"
+    title = "URL is too long"
+    status = 414
+
+
 class UnsupportedMediaType(errors.Problem):
     code = "unsupported-media-type"
     title = "Media type not supported"
     status = 415
+
+
+class HeaderTooLarge(errors.Problem):
+    code = "header-too-large"
+    title = "Headers are too large"
+    status = 431
 
 
 class NotReady(errors.Problem):
@@ -211,9 +230,12 @@ def flatten(detail: Any, pointer: str = "#") -> list[dict[str, str]]:
 
 
 def _below(pointer: str, key: str) -> str:
-    if key == "non_field_errors":
-        return pointer
-    return f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}"
+    return pointer if key == "non_field_errors" else f"{pointer}/{escaped(key)}"
+
+
+def escaped(key: str) -> str:
+    """Return a name as one step of a JSON pointer."""
+    return key.replace("~", "~0").replace("/", "~1")
 
 
 class NotAuthentic(drf.APIException):
@@ -250,8 +272,18 @@ _CONVERSIONS: tuple[tuple[Any, Callable[[Any], errors.Problem]], ...] = (
     ),
     (RequestDataTooBig, lambda exc: PayloadTooLarge("The body is too large.")),
     ((SuspiciousOperation, MultiPartParserError), _text(BadRequest)),
-    (UnreadablePostError, lambda exc: BadRequest("The body did not arrive whole.")),
+    (UnreadablePostError, lambda exc: unreadable(exc)),
 )
+
+
+def unreadable(exc: UnreadablePostError) -> errors.Problem:
+    """Return why a body could not be read to its end."""
+    cause: BaseException | None = exc
+    while cause is not None:  # Django wraps it once or twice
+        if isinstance(cause, TimeoutError):
+            return RequestTimeout("The body did not arrive in time.")
+        cause = cause.__cause__
+    return BadRequest("The body did not arrive whole.")
 
 
 def to_problem(exc: Exception) -> errors.Problem:

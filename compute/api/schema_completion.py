@@ -87,6 +87,14 @@ PROBLEM = {
                 },
             },
         },
+        "more_errors": {
+            "type": "integer",
+            "description": "How many more there are than `errors` shows.",
+        },
+        "header": {
+            "type": "string",
+            "description": "Of `header-too-large`: the one that is, if it is one.",
+        },
         "allowed_actions": {"type": "array", "items": {"type": "string"}},
         "vm_status": {"type": "string"},
         "operation_id": {"type": "string", "format": "uuid"},
@@ -257,7 +265,7 @@ def _problem_statuses(operation: Operation, path: str, method: str) -> set[int]:
     secured = bool(operation.get("security"))
     asks_cloud = path.endswith("/console-log")
     return {
-        *(400, 405, 406, 500),
+        *(400, 405, 406, 414, 431, 500),
         # Of a request that is sent again: what the first one made is gone.
         *((404,) if "{" in path or _has_header(operation, "Idempotency-Key") else ()),
         *((429,) if guarded else ()),
@@ -265,7 +273,7 @@ def _problem_statuses(operation: Operation, path: str, method: str) -> set[int]:
         *((401,) if secured or "/auth/" in path else ()),
         *((403,) if secured else ()),
         # Any write can carry a body, be it only an empty object.
-        *((403, 409, 411, 413, 415) if writes else ()),
+        *((403, 408, 409, 411, 413, 415) if writes else ()),
         *((422,) if _has_header(operation, "Idempotency-Key") else ()),
         *((412,) if _has_header(operation, "If-Match") else ()),
         # What a call that waits for an operation, or asks the cloud, may hear from it.

@@ -254,7 +254,7 @@ EXAMPLES: dict[str, Any] = {
     "Health": {"status": "ok"},
     "Ready": {
         "status": "ok",
-        "checks": {"database": "ok", "broker": "ok"},
+        "checks": {"database": "ok", "broker": "ok", "disk": "ok"},
         "clouds": {"default": {"observed_at": _LATER, "failures": 0}},
     },
     "validation-error": _problem(

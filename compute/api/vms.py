@@ -125,6 +125,7 @@ class VMViewSet(ResourceViewSet[VM]):
 
     def create(self, request: Request) -> Response:
         """Create a VM."""
+        self.access.require_somewhere(self.permission)
         body, actor = self.body(), self.actor
         project = self.project(body.pop("project", None))
         return self.submit(

@@ -1,12 +1,16 @@
+from io import BytesIO
 from typing import Any
 
+import orjson
 import pytest
 from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.test import Client, RequestFactory
 from django_fsm import ConcurrentTransition, TransitionNotAllowed
 from rest_framework import exceptions
 from rest_framework.request import Request
 
+from compute.api.middleware import ProblemMiddleware
 from compute.api.problem_pages import EXPLANATIONS
 from compute.api.problems import flatten, registry, to_problem, type_url
 from compute.errors import NotFound, ValidationError
@@ -52,6 +56,30 @@ def test_all_codes_are_listed(api: Api) -> None:
 )
 def test_exceptions_become_problems(exception: Exception, code: str) -> None:
     assert to_problem(exception).code == code
+
+
+@pytest.mark.parametrize(
+    ("cause", "code"),
+    [(TimeoutError(), "request-timeout"), (ConnectionError(), "bad-request")],
+)
+def test_a_body_that_does_not_arrive_is_no_defect(
+    rf: RequestFactory, cause: OSError, code: str
+) -> None:
+    def view(request: HttpRequest) -> HttpResponse:
+        return HttpResponse(request.POST["name"])
+
+    class Broken(BytesIO):
+        def read(self, *_: Any) -> bytes:
+            raise cause
+
+    request = rf.post("/", {"name": "x"}, "application/x-www-form-urlencoded")
+    request._stream = Broken()
+    with pytest.raises(UnreadablePostError) as raised:
+        view(request)
+    answer = ProblemMiddleware(view).process_exception(request, raised.value)
+    assert answer is not None
+    assert orjson.loads(answer.content)["code"] == code
+    assert to_problem(raised.value).code == code
 
 
 def test_a_defect_is_an_internal_error_that_tells_nothing_of_itself(

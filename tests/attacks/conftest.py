@@ -1,0 +1,82 @@
+"""The service that is attacked: granian, as compose.yaml starts it."""
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.attacks.slow import request, send
+from tests.deployed import (
+    DOCKERFILE,
+    OPERATOR,
+    PASSWORD,
+    command_of,
+    environment,
+    eventually,
+    free_port,
+    listening,
+    new_database,
+    new_redis,
+    run,
+    running,
+)
+
+#: All that it needs, in one process: each start of Python takes seconds.
+PREPARE = f"""
+from django.core.management import call_command
+call_command("migrate", verbosity=0)
+call_command("collectstatic", interactive=False, verbosity=0)
+from compute.models import User
+User.objects.create_superuser("{OPERATOR}", "olga@example.org", "{PASSWORD}")
+for role in ("admin", "reader"):
+    call_command("createtoken", user="{OPERATOR}", role=role)
+"""
+#: Seconds a body may take here.
+BODY_SECONDS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """What answers requests, without worker and beat."""
+
+    api: int
+    stream: int
+    redis_url: str
+    logs: Path
+    #: API tokens of the default project.
+    admin: str
+    reader: str
+
+
+@pytest.fixture(scope="session")
+def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+    folder = tmp_path_factory.mktemp("front")
+    with ExitStack() as stack:
+        redis_url = stack.enter_context(new_redis(tmp_path_factory.mktemp("redis")))
+        env = {
+            **environment(
+                folder,
+                database_url=stack.enter_context(new_database()),
+                redis_url=redis_url,
+                clouds="default=mock://?delay=0",
+            ),
+            **dict(re.findall(r"(GRANIAN_\w+)=(\w+)", DOCKERFILE)),
+            "BODY_TIMEOUT_SECONDS": str(BODY_SECONDS),
+        }
+        prepared = run(["python", "manage.py", "shell", "--command", PREPARE], env)
+        assert prepared.returncode == 0, prepared.stderr
+        admin, reader = prepared.stdout.split()[-2:]
+        ports = {"api": free_port(), "stream": free_port()}
+        for service, port in ports.items():
+            log = folder / f"{service}.log"
+            command = command_of(service, _8000=str(port))
+            stack.enter_context(running(command, env=env, log=log))
+            eventually(partial(listening, port), what=service, log=log)
+            # What is made for the first request is made.
+            for _ in range(20):
+                send(port, request("GET", "/api/v1/vms"))
+        yield Front(ports["api"], ports["stream"], redis_url, folder, admin, reader)
