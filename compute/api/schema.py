@@ -74,7 +74,6 @@ IF_NONE_MATCH = _header(
 IF_NONE_MATCH_OF_WRITES = _header(
     "If-None-Match",
     "`*`: 412 if the resource exists; ETags: 412 if it is still one of them.",
-    example='"4"',
     pattern=_TAGS,
 )
 

@@ -141,7 +141,7 @@ def test_it_speaks_https_with_the_certificate_it_is_given(proxy: Proxy) -> None:
         client.sendall(request("GET", "/health"))
         told = answer(client)
         version = client.version()
-    assert (told.status, told.body) == (200, b'{"status":"ok"}')
+    assert (told.status, told.body) == (200, b'{"status":"ok"}\n')
     assert version == "TLSv1.3"
 
 

@@ -104,7 +104,7 @@ def test_a_create_that_is_cancelled_forgets_it(
 
 @pytest.fixture
 def migration() -> Any:
-    return import_module("compute.migrations.0009_what_is_gone")
+    return import_module("compute.migrations.0013_what_is_gone")
 
 
 def test_an_upgrade_forgets_what_no_create_needs(
