@@ -58,11 +58,14 @@ schema: .venv/lock  ## Write openapi.yaml from the code and validate it
 
 check: lint types imports test  ## What to run before a commit
 
-lock: .venv/lock  ## Compile the lock files from pyproject.toml
+lock: .venv/lock  ## Compile the lock files: the image's, what make run adds, what tests add
 	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --quiet \
 	  --custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
 	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --quiet \
 	  --custom-compile-command "make lock" --constraint requirements.lock \
+	  --group run --output-file requirements-run.lock pyproject.toml
+	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --quiet \
+	  --custom-compile-command "make lock" --constraint requirements-run.lock \
 	  --group dev --output-file requirements-dev.lock pyproject.toml
 
 clean:  ## Remove what make and the tools made; DATA_DIR stays

@@ -12,7 +12,10 @@ from django.conf import settings
 from django_structlog.celery.steps import DjangoStructLogInitStep
 from kombu import Queue
 
+from vmmanager import redis_transport
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "vmmanager.settings")
+redis_transport.install()
 
 app = Celery("vmmanager")
 

@@ -93,8 +93,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE: int = env.int(
 # --- Applications ------------------------------------------------------------
 
 INSTALLED_APPS = [
-    "compute.apps.ComputeConfig",  # before daphne: its runserver is built on daphne's
-    "daphne",
+    "compute.apps.ComputeConfig",  # before staticfiles, which has a runserver too
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -106,7 +105,6 @@ INSTALLED_APPS = [
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "channels",
     "django_structlog",
 ]
 
