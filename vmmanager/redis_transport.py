@@ -1,19 +1,23 @@
 """Celery's Redis transport, mended: a worker outlives a restart of Redis."""
 
+from typing import Any
+
 from kombu.transport import TRANSPORT_ALIASES, redis
+from redis.exceptions import ConnectionError as LostConnection
 
 
 class Channel(redis.Channel):
-    @property
-    def do_restore(self) -> bool:  # type: ignore[override]  # an attribute there
-        """Put unacknowledged messages back only while there is a connection.
+    def _connparams(self, asynchronous: bool = False) -> Any:
+        """Refuse to connect again over a connection that was lost.
 
-        After a lost connection Celery closes a channel twice. The first close ends at
-        the dead socket and forgets the address; the second, with a message in hand,
-        would ask for it and end the worker. Redis hands such a message out again after
-        the visibility timeout, and the sweep finds its operation before that.
+        Work that was in hand is acknowledged, or put back, over the channel it came by.
+        Without a connection that ended in an AttributeError, which Celery takes for a
+        defect and ends the worker; this it expects. Redis hands the message out again
+        after the visibility timeout, and the sweep finds its operation before that.
         """
-        return self.connection.client is not None
+        if getattr(self.connection, "client", None) is None:
+            raise LostConnection("This message came over a connection that was lost.")
+        return super()._connparams(asynchronous)  # type: ignore[misc]  # no stub
 
 
 class Transport(redis.Transport):
