@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -149,7 +150,12 @@ def running(
     """Run a command as a process for the time of the block; it must end when told."""
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603  # from our own files
-            command, cwd=ROOT, env=env, stdout=output, stderr=subprocess.STDOUT
+            command,
+            cwd=ROOT,
+            env=env,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
     try:
         yield process
@@ -158,7 +164,7 @@ def running(
         try:
             process.wait(timeout=30)
         except subprocess.TimeoutExpired:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)  # its children would stay
             process.wait()
             raise
 
