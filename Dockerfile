@@ -15,12 +15,12 @@ RUN rm requirements.lock && chmod -R u=rwX,go=rX . && /venv/bin/python -m compil
 RUN SECRET_KEY="$(python -c 'import secrets; print(secrets.token_urlsafe(64))')" \
     ALLOWED_HOSTS=build DATA_DIR=/tmp/build STATIC_ROOT=/app/staticfiles \
     /venv/bin/python manage.py collectstatic --no-input
-RUN mkdir /data
 
 FROM python:3.11-slim-trixie
-# Nothing is installed from here on.
+# Nothing is installed from here on; /data is www-data's.
 RUN pip uninstall --yes --root-user-action=ignore pip setuptools wheel \
-    && rm -rf /usr/local/lib/python3.11/ensurepip
+    && rm -rf /usr/local/lib/python3.11/ensurepip \
+    && install --directory --owner=33 --group=33 /data
 ENV PATH=/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
@@ -29,7 +29,6 @@ ENV PATH=/venv/bin:$PATH \
     STATIC_ROOT=/app/staticfiles
 COPY --from=builder /venv /venv
 COPY --from=builder /app /app
-COPY --from=builder --chown=33:33 /data /data
 WORKDIR /app
 # www-data, which the base image has.
 USER 33:33

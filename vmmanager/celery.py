@@ -41,6 +41,9 @@ class Scheduler(beat.Scheduler):
             self.apply_async(entry, producer=producer, advance=False)
         except beat.SchedulingError as error:
             log.warning("%s", error)
+        else:
+            # Its age tells a health check whether beat still sends.
+            (settings.DATA_DIR / "beat").touch()
 
     def _ensure_connected(self) -> Any:
         """Leave connecting to each message: beat would not end while it waits here."""

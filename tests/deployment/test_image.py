@@ -60,7 +60,7 @@ def test_the_last_stage_takes_only_what_was_made_for_it() -> None:
     last = DOCKERFILE[DOCKERFILE.rindex("\nFROM ") :]
     copied = re.findall(r"^COPY .*?(--from=builder)?.* (\S+) \S+$", last, re.MULTILINE)
     assert {PurePosixPath(source) for _, source in copied} == {
-        PurePosixPath(path) for path in ("/venv", "/app", "/data")
+        PurePosixPath(path) for path in ("/venv", "/app")
     }
     assert "pip uninstall" in last
 

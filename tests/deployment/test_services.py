@@ -9,6 +9,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -246,6 +247,20 @@ def test_the_worker_answers_its_health_check(stack: Stack) -> None:
         what="ping",
         log=stack.logs / "worker.log",
     )
+
+
+def test_the_health_check_of_the_beat_tells_whether_it_sends(stack: Stack) -> None:
+    kind, *command = COMPOSE["services"]["beat"]["healthcheck"]["test"]
+    assert kind == "CMD"
+    sent = Path(stack.env["DATA_DIR"]) / "beat"
+    command = [word.replace("/data/beat", str(sent)) for word in command]
+    eventually(
+        lambda: run(command, stack.env).returncode == 0,
+        what="sending",
+        log=stack.logs / "beat.log",
+    )
+    sleeping = [word.replace("time.time()", "time.time() + 40") for word in command]
+    assert run(sleeping, stack.env).returncode != 0
 
 
 def test_the_beat_loads_the_catalogue_through_the_worker(stack: Stack) -> None:
