@@ -10,6 +10,8 @@ import pytest
 
 from tests.deployed import ROOT, free_port
 
+pytestmark = pytest.mark.once
+
 RUN = (ROOT / ".ci" / "run").read_text()
 
 

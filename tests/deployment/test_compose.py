@@ -10,6 +10,8 @@ import pytest
 from tests.deployed import COMPOSE, ROOT, composed
 from tests.readme import README
 
+pytestmark = pytest.mark.once
+
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = ("migrate", "api", "stream", "worker", "beat")
 REQUIRED = (

@@ -8,6 +8,8 @@ import pytest
 
 from tests.deployed import DOCKERFILE, ROOT
 
+pytestmark = pytest.mark.once
+
 RULES = [
     line
     for line in (ROOT / ".dockerignore").read_text().splitlines()

@@ -11,6 +11,8 @@ from tests.deployed import command_of, eventually, free_port, redis_at, run, run
 from tests.deployment.refreshing import CALL_SECONDS, REFRESH, Refreshing
 from tests.readme import BROKER
 
+pytestmark = pytest.mark.once
+
 _, BARE, _ = BROKER.splitlines()
 
 

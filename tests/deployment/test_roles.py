@@ -14,7 +14,12 @@ from tests import readme
 from tests.deployed import ROOT, command_of, environment, run
 from tests.roles import Database, new_roles
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.xdist_group("roles")]
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.e2e,
+    pytest.mark.slow,
+    pytest.mark.xdist_group("roles"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -35,6 +35,7 @@ from tests.deployed import (
 from tests.roles import Database, new_roles
 
 pytestmark = [
+    pytest.mark.once,
     pytest.mark.e2e,
     pytest.mark.broker,
     pytest.mark.slow,

@@ -21,6 +21,8 @@ from tests.deployed import (
 )
 from tests.deployment.refreshing import CALL_SECONDS, REFRESH, Refreshing
 
+pytestmark = pytest.mark.once
+
 OURS = ("api", "stream", "worker", "beat")
 
 
