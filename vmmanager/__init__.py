@@ -1,6 +1,5 @@
 """Wire the service together: settings, URLs, servers, Celery."""
 
-from vmmanager import granian_worker  # noqa: F401  # before what takes a second
 from vmmanager.celery import app as celery_app
 
 __all__ = ["__version__", "celery_app"]
