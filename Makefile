@@ -58,11 +58,14 @@ schema: .venv/lock  ## Write openapi.yaml from the code and validate it
 
 check: lint types imports test  ## What to run before a commit
 
-lock: .venv/lock  ## Compile the lock files from pyproject.toml
+lock: .venv/lock  ## Compile the lock files: the image's, what make run adds, what tests add
 	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --quiet \
 	  --custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
 	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --quiet \
 	  --custom-compile-command "make lock" --constraint requirements.lock \
+	  --group run --output-file requirements-run.lock pyproject.toml
+	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --quiet \
+	  --custom-compile-command "make lock" --constraint requirements-run.lock \
 	  --group dev --output-file requirements-dev.lock pyproject.toml
 
 clean:  ## Remove what make and the tools made; DATA_DIR stays
@@ -76,7 +79,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --require-ha
 # `make run` installs what the service needs, all else the tools too, into the same
 # environment. Each stamp is a copy of the lock that was installed: tools that are missing
 # are added; a changed lock, and nothing else, has all installed again.
-RUN_LOCK := requirements.lock
+RUN_LOCK := requirements-run.lock
 runtime := $(shell cmp -s $(RUN_LOCK) .venv/runtime && echo installed)
 tools := $(shell cmp -s requirements-dev.lock .venv/lock && echo installed)
 tools_missing := $(and $(runtime),$(if $(wildcard .venv/lock),,missing))

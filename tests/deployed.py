@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -70,11 +71,16 @@ def interpolated(value: str, given: Mapping[str, str]) -> str:
     return re.sub(pattern, fill, value)
 
 
-def composed(given: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment that compose.yaml gives our services."""
+def composed(given: Mapping[str, str], service: str = "worker") -> dict[str, str]:
+    """Return the environment that compose.yaml gives a service.
+
+    A name without a value is passed on, or left out where nothing is given.
+    """
+    wanted = COMPOSE["services"][service]["environment"]
     return {
-        name: interpolated(value, given)
-        for name, value in COMPOSE["x-service"]["environment"].items()
+        name: given[name] if value is None else interpolated(value, given)
+        for name, value in wanted.items()
+        if value is not None or name in given
     }
 
 
@@ -96,7 +102,9 @@ def environment(
         "SECRET_KEY": secrets.token_urlsafe(64),
         "ALLOWED_HOSTS": HOST,
         "POSTGRES_PASSWORD": "letters",
-        "TRUST_PROXY_HEADERS": "true",
+        "POSTGRES_OWNER_PASSWORD": "letters",
+        "TLS_CERTIFICATE": "certificate.pem",
+        "TLS_KEY": "key.pem",
         "CLOUDS": clouds,
     }
     for name in ("home", "data", "static"):
@@ -137,20 +145,27 @@ def run(
 
 
 @contextmanager
-def running(command: list[str], *, env: Mapping[str, str], log: Path) -> Iterator[None]:
+def running(
+    command: list[str], *, env: Mapping[str, str], log: Path
+) -> "Iterator[subprocess.Popen[bytes]]":
     """Run a command as a process for the time of the block; it must end when told."""
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603  # from our own files
-            command, cwd=ROOT, env=env, stdout=output, stderr=subprocess.STDOUT
+            command,
+            cwd=ROOT,
+            env=env,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
     try:
-        yield
+        yield process
     finally:
         process.terminate()
         try:
             process.wait(timeout=30)
         except subprocess.TimeoutExpired:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)  # its children would stay
             process.wait()
             raise
 
@@ -207,19 +222,24 @@ def new_redis(folder: Path) -> Iterator[str]:
 
     Where Redis is not installed, the one that answers at REDIS_URL.
     """
-    command = command_of("redis")
-    if shutil.which(command[0]):
+    if shutil.which(command_of("redis")[0]):
         port = free_port()
-        local = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
-        log = folder / "redis.log"
-        with running([*command, *local], env=os.environ, log=log):
-            eventually(lambda: listening(port), what="redis", log=log)
+        with redis_at(port, folder):
             yield f"redis://127.0.0.1:{port}/0"
         assert (folder / "appendonlydir").is_dir()
     elif answers(REDIS_URL):
         yield REDIS_URL
     else:
         pytest.skip("no Redis is installed or answers at REDIS_URL")
+
+
+@contextmanager
+def redis_at(port: int, folder: Path) -> Iterator[None]:
+    local = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
+    log = folder / "redis.log"
+    with running([*command_of("redis"), *local], env=os.environ, log=log):
+        eventually(lambda: listening(port), what="redis", log=log)
+        yield
 
 
 @contextmanager
@@ -249,8 +269,13 @@ def new_virtual_host() -> Iterator[str]:
 def collect_static(env: Mapping[str, str], folder: Path) -> None:
     """Collect static files, by the image's own build step."""
     (step,) = (line for line in instructions("RUN") if "collectstatic" in line)
-    build_env = {name: env[name] for name in ("PATH", "DEBUG", "STATIC_ROOT")}
-    done = run(["sh", "-ec", step.replace("/tmp/build", str(folder))], build_env)  # noqa: S108  # as the Dockerfile says
+    for path, here in (
+        ("/tmp/build", str(folder)),  # noqa: S108  # as the Dockerfile says
+        ("/app/staticfiles", env["STATIC_ROOT"]),
+        ("/venv/bin/", ""),
+    ):
+        step = step.replace(path, here)
+    done = run(["sh", "-ec", step], {"PATH": env["PATH"], "DEBUG": env["DEBUG"]})
     assert done.returncode == 0, done.stderr
 
 
@@ -272,9 +297,12 @@ def first_token(env: Mapping[str, str]) -> str:
 
 
 @contextmanager
-def deployed(env: Mapping[str, str], logs: Path) -> Iterator[Stack]:
-    """Migrate, and run the services for the time of the block."""
-    migrated = run(command_of("migrate"), env)
+def deployed(
+    env: Mapping[str, str], logs: Path, *, owner_url: str = ""
+) -> Iterator[Stack]:
+    """Migrate, as the owner if there is one, and run the services for the block."""
+    owner_env = {**env, "DATABASE_URL": owner_url or env["DATABASE_URL"]}
+    migrated = run(command_of("migrate"), owner_env)
     assert migrated.returncode == 0, migrated.stderr
     token = first_token(env)
     api, stream = free_port(), free_port()

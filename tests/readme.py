@@ -15,7 +15,8 @@ from urllib.request import urlopen
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```bash\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-RUN, TEST, *TRY, KEY, LOGIN, RUN_OPENSTACK, IMPORT, BROKER, TEST_OPENSTACK = BLOCKS
+RUN, TEST, *TRY, KEY, LOGIN, RUN_OPENSTACK, IMPORT = BLOCKS[:-6]
+UP, BACKUP, RESTORE, UPGRADE, BROKER, TEST_OPENSTACK = BLOCKS[-6:]
 
 
 @contextmanager

@@ -83,6 +83,8 @@ def test_a_worker_and_a_beat_of_their_own_start(tmp_path: Path) -> None:
     environment = os.environ | {
         "DATA_DIR": str(tmp_path),
         "DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}",
+        # Into a file they would write when it is full, not as to a terminal.
+        "PYTHONUNBUFFERED": "1",
     }
     for command, ready in zip(
         filter(None, commands), ("celery@", "is starting."), strict=True

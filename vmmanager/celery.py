@@ -1,19 +1,24 @@
 """The Celery app: queues, schedule and transport. What the tasks do is in compute."""
 
+import logging
 import os
 import signal
 import threading
 from typing import Any
 
-from celery import Celery
-from celery.beat import Service
+from celery import Celery, beat
 from celery.signals import beat_embedded_init, beat_init, setup_logging
 from django.conf import settings
 from django_structlog.celery.steps import DjangoStructLogInitStep
 from kombu import Queue
+from kombu.exceptions import OperationalError
+
+from vmmanager import redis_transport
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "vmmanager.settings")
+redis_transport.install()
 
+log = logging.getLogger(__name__)
 app = Celery("vmmanager")
 
 
@@ -27,6 +32,22 @@ _OVER_A_NETWORK = {
     "interval_step": 0.0,
     "interval_max": 0.0,
 }
+
+
+class Scheduler(beat.Scheduler):
+    def apply_entry(self, entry: Any, producer: Any = None) -> None:
+        """Send what is due; a broker that is away is a line, not a page, every second."""
+        try:
+            self.apply_async(entry, producer=producer, advance=False)
+        except beat.SchedulingError as error:
+            log.warning("%s", error)
+        else:
+            # Its age tells a health check whether beat still sends.
+            (settings.DATA_DIR / "beat").touch()
+
+    def _ensure_connected(self) -> Any:
+        """Leave connecting to each message: beat would not end while it waits here."""
+        return self.connection
 
 
 def configuration() -> dict[str, Any]:
@@ -55,7 +76,7 @@ def configuration() -> dict[str, Any]:
         ],
         "timezone": "UTC",
         # All entries are intervals, so there is nothing to remember in a file.
-        "beat_scheduler": "celery.beat:Scheduler",
+        "beat_scheduler": Scheduler,
         "beat_schedule": {
             "observe due clouds": _every(1.0, "compute.tasks.tick"),
             "sweep operations": _every(
@@ -93,11 +114,14 @@ def keep_logging(**_: Any) -> None:
 @beat_embedded_init.connect
 def load_catalogues(**_: Any) -> None:
     """Ask for the catalogues at once; their first turn would come minutes later."""
-    app.send_task("compute.tasks.refresh_catalogs")
+    try:
+        app.send_task("compute.tasks.refresh_catalogs")
+    except OperationalError as error:
+        log.warning("The broker did not take the first task: %s", error)
 
 
 @beat_init.connect
-def end_beat_between_two_messages(sender: Service, **_: Any) -> None:
+def end_beat_between_two_messages(sender: beat.Service, **_: Any) -> None:
     """Have beat end after the message that it is sending; at once if told again.
 
     Celery's own handler closes the broker's connection inside the signal handler. A

@@ -94,8 +94,7 @@ BODY_TIMEOUT_SECONDS: float = env.float("BODY_TIMEOUT_SECONDS", default=10.0)
 # --- Applications ------------------------------------------------------------
 
 INSTALLED_APPS = [
-    "compute.apps.ComputeConfig",  # before daphne: its runserver is built on daphne's
-    "daphne",
+    "compute.apps.ComputeConfig",  # before staticfiles, which has a runserver too
     "compute.apps.ConsoleConfig",  # django.contrib.admin
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -107,7 +106,6 @@ INSTALLED_APPS = [
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "channels",
     "django_structlog",
 ]
 

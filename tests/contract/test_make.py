@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-RUN, DEV = "requirements.lock", "requirements-dev.lock"
+RUN, DEV = "requirements-run.lock", "requirements-dev.lock"
 
 pytestmark = pytest.mark.once
 

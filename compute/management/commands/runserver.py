@@ -12,16 +12,23 @@ from contextlib import contextmanager
 from typing import Any
 
 import structlog
-from daphne.management.commands.runserver import Command as DaphneRunserver
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.migrations.executor import MigrationExecutor
-from twisted.internet import reactor
 
 from compute.management.development import development_admin
 from compute.management.embedded import EmbeddedWorker
 from compute.services import catalog
+
+try:
+    from daphne.management.commands.runserver import Command as DaphneRunserver
+    from twisted.internet import reactor
+except ModuleNotFoundError as error:  # as in the image, which has granian
+    raise ImproperlyConfigured(
+        f"runserver is for development and needs requirements-run.lock: {error}"
+    ) from error
 
 logger = structlog.get_logger(__name__)
 

@@ -26,6 +26,7 @@ app.Beat().run()
 """
 
 
+@pytest.mark.once
 @pytest.mark.broker
 def test_beat_ends_when_the_signal_interrupts_a_message() -> None:
     with new_virtual_host() as url:
