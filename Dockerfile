@@ -39,4 +39,4 @@ EXPOSE 8000
 # By http.client, which obeys no http_proxy.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
     CMD ["python", "-c", "import http.client, sys; at = http.client.HTTPConnection('127.0.0.1', 8000, timeout=3); at.request('GET', '/health'); sys.exit(at.getresponse().status != 200)"]
-CMD ["granian", "--interface", "wsgi", "--host", "0.0.0.0", "--port", "8000", "--workers", "2", "--blocking-threads", "8", "vmmanager.wsgi:application"]
+CMD ["granian", "--interface", "wsgi", "--host", "0.0.0.0", "--port", "8000", "--workers", "2", "--blocking-threads", "16", "--respawn-failed-workers", "--workers-kill-timeout", "8", "vmmanager.wsgi:application"]

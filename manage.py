@@ -13,6 +13,9 @@ from django.db import OperationalError
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "vmmanager.settings")
     os.environ.setdefault("DEBUG", "true")
+    if "runserver" not in sys.argv:
+        # A command is one thread, and says best what its own connection says.
+        os.environ.setdefault("DATABASE_POOL_SIZE", "0")
     try:
         execute_from_command_line(sys.argv)
     except KeyboardInterrupt:

@@ -200,6 +200,22 @@ class OpenStackUnavailable(Problem):
     retry_after = 5
 
 
+class CloudBusy(Problem):
+    code = "cloud-busy"
+    title = "Too many wait for the cloud"
+    status = 503
+    retryable = True
+    retry_after = 5
+
+
+class DatabaseUnavailable(Problem):
+    code = "database-unavailable"
+    title = "The database cannot answer now"
+    status = 503
+    retryable = True
+    retry_after = 5
+
+
 class OpenStackTimeout(Problem):
     code = "openstack-timeout"
     title = "The cloud did not finish in time"

@@ -1,11 +1,15 @@
 """The worker's door: tasks that call a service with an id."""
 
 import logging
+import time
 import uuid
+from functools import cache
+from typing import Any
 
-from celery import shared_task
+from celery import current_app, shared_task
 from django.conf import settings
-from kombu.exceptions import OperationalError
+from kombu import pools
+from kombu.exceptions import LimitExceeded, OperationalError
 
 from compute import clouds
 from compute.services import (
@@ -28,17 +32,44 @@ def connect() -> None:
     outbox.on_work(send)
 
 
+#: Seconds that a broker has for each step of taking a message: a request waits for it.
+#: The names are those of Redis' and of AMQP's client.
+_TIMEOUTS = dict.fromkeys(
+    ("socket_timeout", "socket_connect_timeout", "read_timeout", "write_timeout"), 1.0
+)
+#: Seconds for which a broker that did not is not asked again.
+REST_SECONDS = 5.0
+_rests_until = 0.0
+
+
 def send(operation_id: uuid.UUID, *, cloud: str, after: float) -> None:
     """Send an operation to its cloud's queue.
 
-    A broker that cannot be reached loses nothing: the sweep finds the row.
+    A broker that cannot be reached, or hangs, loses nothing and holds nobody up: the
+    sweep finds the row.
     """
+    global _rests_until  # of this process, whatever thread found it out
+    if time.monotonic() < _rests_until:
+        return
     try:
-        run_operation.apply_async(
-            (str(operation_id),), queue=f"cloud.{cloud}", countdown=after, retry=False
-        )
-    except OperationalError as error:
+        with producers().acquire(block=True, timeout=0.1) as producer:
+            run_operation.apply_async(
+                (str(operation_id),),
+                queue=f"cloud.{cloud}",
+                countdown=after,
+                retry=False,
+                producer=producer,
+            )
+    except (OperationalError, LimitExceeded) as error:
+        _rests_until = time.monotonic() + REST_SECONDS
         log.warning("The broker did not take operation %s: %s", operation_id, error)
+
+
+@cache
+def producers() -> Any:
+    """Return the pool of what sends for requests; workers have more patience."""
+    connection = current_app.connection_for_write(transport_options=_TIMEOUTS)
+    return pools.producers[connection]
 
 
 @shared_task

@@ -6,6 +6,7 @@ be what brings it down.
 
 import logging
 import math
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -109,9 +110,24 @@ class _Store:
         return answer
 
 
-@cache
+_making = threading.Lock()
+
+
 def _store() -> _Store:
+    # Two threads that import the client of Redis at once may each see half of it.
+    with _making:
+        return _made_store()
+
+
+@cache
+def _made_store() -> _Store:
     return _Store(settings.RATE_LIMIT_STORE)
+
+
+def prepare() -> None:
+    """Make what counting needs; asks no store."""
+    policy_header()
+    _store()
 
 
 @cache
@@ -124,7 +140,7 @@ def policies() -> dict[str, Policy]:
 
 def reset() -> None:
     """Read the settings anew: tests change them."""
-    _store.cache_clear()
+    _made_store.cache_clear()
     policies.cache_clear()
     policy_header.cache_clear()
 

@@ -224,9 +224,12 @@ class Provider(CallTally, ABC):
         """
 
     @abstractmethod
-    def get_console_log(self, server_id: str, *, lines: int) -> str:
+    def get_console_log(
+        self, server_id: str, *, lines: int, timeout: float | None = None
+    ) -> str:
         """Return the last ``lines`` lines of the serial console.
 
+        ``timeout`` is shorter than `call_timeout` where somebody waits for the answer.
         Raises `providers.errors.Conflict` for a server without a host (shelved, or
         never scheduled).
         """

@@ -15,6 +15,8 @@ from compute.events import Actor
 from compute.models import VM, Cloud, Operation, Project, VMStatus
 from compute.services import catalog, operations, sync, vms
 from providers.mock import MockProvider
+from tests.deployed import new_database, new_redis
+from tests.serving import Ground, prepared
 
 # Plain modules that assert: their failures should show values too.
 pytest.register_assert_rewrite("tests.services.ledger")
@@ -38,6 +40,14 @@ def nothing_counted() -> Iterator[None]:
     throttling.reset()
     yield
     throttling.reset()
+
+
+@pytest.fixture(scope="session")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    """What real servers need, beside the tests' own database."""
+    folder = tmp_path_factory.mktemp("ground")
+    with new_database() as database_url, new_redis(folder) as redis_url:
+        yield prepared(folder, database_url=database_url, redis_url=redis_url)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,6 +82,13 @@ def composed(given: Mapping[str, str], service: str = "worker") -> dict[str, str
         for name, value in wanted.items()
         if value is not None or name in given
     }
+
+
+def own_environment(service: str) -> dict[str, str]:
+    """Return what compose.yaml gives one of our services beside all of them."""
+    common: Mapping[str, str] = COMPOSE["x-service"]["environment"]
+    given: Mapping[str, str] = COMPOSE["services"][service]["environment"]
+    return {name: value for name, value in given.items() if name not in common}
 
 
 def command_of(service: str, **replaced: str) -> list[str]:
@@ -306,18 +313,16 @@ def deployed(
     assert migrated.returncode == 0, migrated.stderr
     token = first_token(env)
     api, stream = free_port(), free_port()
-    api_env = {
-        **env,
-        "CONN_MAX_AGE": COMPOSE["services"]["api"]["environment"]["CONN_MAX_AGE"],
-    }
-    with (
-        running(command_of("api", _8000=str(api)), env=api_env, log=logs / "api.log"),
-        running(
-            command_of("stream", _8000=str(stream)), env=env, log=logs / "stream.log"
-        ),
-        running(command_of("worker"), env=env, log=logs / "worker.log"),
-        running(command_of("beat"), env=env, log=logs / "beat.log"),
-    ):
+    ports = {"api": {"_8000": str(api)}, "stream": {"_8000": str(stream)}}
+    with ExitStack() as services:
+        for name in ("api", "stream", "worker", "beat"):
+            services.enter_context(
+                running(
+                    command_of(name, **ports.get(name, {})),
+                    env={**env, **own_environment(name)},
+                    log=logs / f"{name}.log",
+                )
+            )
         eventually(lambda: listening(api), what="api", log=logs / "api.log")
         eventually(lambda: listening(stream), what="stream", log=logs / "stream.log")
         yield Stack(env=env, api_port=api, stream_port=stream, logs=logs, token=token)

@@ -13,6 +13,9 @@ os.environ.setdefault("RATE_LIMIT", "100000/60 second")
 os.environ.setdefault("RATE_LIMIT_POLL", "100000/60 second")
 os.environ.setdefault("RATE_LIMIT_AUTH", "100000/60 second")
 
+# Fifty threads at once race each other, each with a connection: no pool has so many.
+os.environ.setdefault("DATABASE_POOL_SIZE", "0")
+
 from vmmanager.settings import *  # noqa: F403  # the same settings, all of them
 from vmmanager.settings import DATA_DIR, DATABASES
 

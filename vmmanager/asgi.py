@@ -1,10 +1,64 @@
 """ASGI entry point, for runserver and for long-lived connections."""
 
+from __future__ import annotations
+
 import os
+import threading
+from typing import TYPE_CHECKING
 
 from django.core.asgi import get_asgi_application
 
-from compute.api import intake
+from compute.hangups import HUNG_UP
+from vmmanager import server
+
+if TYPE_CHECKING:
+    from compute.api.intake import ASGI, Message, Receive, Scope, Send
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "vmmanager.settings")
-application = intake.ASGI(get_asgi_application())
+
+
+class Application:
+    """Django's, which is also told that clients hang up and that the server stops."""
+
+    def __init__(self) -> None:
+        self._django = server.start(_make)
+        #: Only granian's: runserver has its own way.
+        self._is_told = not server.is_granian()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not self._is_told:
+            server.before_stop_of_loop()
+            self._is_told = True
+        if scope["type"] == "lifespan":
+            await _live(receive, send)
+        else:
+            await self._django(*_watched(scope, receive), send)
+
+
+def _make() -> ASGI:
+    from compute.api import intake
+
+    return intake.ASGI(get_asgi_application())
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    """Take part in the lifespan protocol, in which nothing is to be done."""
+    for event in ("startup", "shutdown"):
+        await receive()
+        await send({"type": f"lifespan.{event}.complete"})
+
+
+def _watched(scope: Scope, receive: Receive) -> tuple[Scope, Receive]:
+    """Have Django's threads see that the client has hung up; only its loop is told."""
+    hung_up = threading.Event()
+
+    async def watch() -> Message:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            hung_up.set()
+        return message
+
+    return {**scope, HUNG_UP: hung_up}, watch
+
+
+application = Application()

@@ -1,11 +1,14 @@
 """Logging: structlog in front, the standard library behind, one line per fact."""
 
+import logging
 import sys
 from typing import Any
 
 import orjson
 import structlog
 from structlog.typing import EventDict, Processor
+
+from compute.database import is_away
 
 # What every line gets, whether written through structlog or through logging.
 SHARED: list[Processor] = [
@@ -31,6 +34,14 @@ WIRETAPS = (
     "openstack",
     "urllib3",
 )
+
+
+def shorten(record: logging.LogRecord) -> bool:
+    """Leave the traceback out of a line about a database that is away: one is enough."""
+    error = record.exc_info and record.exc_info[1]
+    if error is not None and is_away(error):
+        record.exc_info = None
+    return True
 
 
 def _dumps(line: EventDict, **_: Any) -> str:
@@ -79,6 +90,7 @@ def configure(*, level: str, log_format: str) -> dict[str, Any]:
                 ],
             },
         },
+        "filters": {"short": {"()": lambda: shorten}},
         "handlers": {
             "console": {"class": "logging.StreamHandler", "formatter": "structlog"},
         },
@@ -89,10 +101,12 @@ def configure(*, level: str, log_format: str) -> dict[str, Any]:
             "django.server": {"handlers": [], "level": "WARNING", "propagate": True},
             # vmmanager.requests writes the one line per request, with its id.
             "django.channels.server": {"level": "CRITICAL"},
-            "django.request": {"level": "ERROR"},
+            "django.request": {"level": "ERROR", "filters": ["short"]},
+            # At INFO it tells of every connection it lends.
+            "psycopg.pool": {"level": "WARNING"},
             # A line for every tick of the beat says nothing.
             "celery.beat": {"level": "WARNING"},
-            "celery.app.trace": {"level": "WARNING"},
+            "celery.app.trace": {"level": "WARNING", "filters": ["short"]},
             "celery.worker.strategy": {"level": "WARNING"},
             "daphne": {"level": "WARNING"},
             # Whatever LOG_LEVEL is.

@@ -38,7 +38,7 @@ class RequestIDMiddleware:
         sent = request.headers.get(HEADER, "")
         request_id = sent if _FORMAT.fullmatch(sent) else new_request_id()
         request.request_id = request_id  # type: ignore[attr-defined]  # set here, read by the API
-        started = time.perf_counter()
+        request.arrived = started = time.monotonic()  # type: ignore[attr-defined]  # read by waits
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             response = self.get_response(request)
             response.headers[HEADER] = request_id
@@ -52,6 +52,6 @@ class RequestIDMiddleware:
                 method=request.method,
                 path=request.path[:MAX_PATH],
                 status=response.status_code,
-                duration_ms=round((time.perf_counter() - started) * 1000, 1),
+                duration_ms=round((time.monotonic() - started) * 1000, 1),
             )
         return response

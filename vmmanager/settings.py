@@ -8,7 +8,7 @@ from typing import Any
 from csp import constants as csp
 from django.core.exceptions import ImproperlyConfigured
 
-from vmmanager import __version__
+from vmmanager import __version__, server
 from vmmanager.clouds_url import parse_clouds
 from vmmanager.data_dir import prepare, private_file
 from vmmanager.environment import Environment
@@ -83,8 +83,10 @@ CONTENT_SECURITY_POLICY: dict[str, Any] = {
         "frame-ancestors": [csp.NONE],
     }
 }
+# Bytes. A body of JSON takes up to 28 times of that in memory while it is read, in every
+# thread at once; the largest user_data there can be needs a quarter of it.
 DATA_UPLOAD_MAX_MEMORY_SIZE: int = env.int(
-    "DATA_UPLOAD_MAX_MEMORY_SIZE", default=1_048_576
+    "DATA_UPLOAD_MAX_MEMORY_SIZE", default=262_144
 )
 FILE_UPLOAD_MAX_MEMORY_SIZE = DATA_UPLOAD_MAX_MEMORY_SIZE  # a body is never on disk
 FILE_UPLOAD_HANDLERS: list[str] = []  # nothing takes files
@@ -185,8 +187,33 @@ if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
 else:
     DATABASE["CONN_HEALTH_CHECKS"] = True
 # Under ASGI each request has a thread of its own, and with it a connection that nobody
-# would use again; servers with a fixed pool of threads set this.
+# would use again; servers with a fixed number of threads set this.
 DATABASE["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=0)
+# Whatever it does at once, a process has no more connections to PostgreSQL: compose.yaml
+# counts them. Who finds none free within seconds is refused as if the database were away,
+# so there are as many as a worker has threads, and a few. 0: one for each thread.
+DATABASE_POOL_SIZE: int = env.int("DATABASE_POOL_SIZE", default=20)
+if DATABASE["ENGINE"] == "django.db.backends.postgresql":
+    DATABASE["OPTIONS"] = {
+        "connect_timeout": 3,
+        "tcp_user_timeout": 10_000,  # ms: a server that is gone without a word
+        **DATABASE.get("OPTIONS", {}),
+    }
+    if DATABASE_POOL_SIZE:
+        DATABASE |= {
+            "ENGINE": "vmmanager.postgresql",
+            # The pool keeps and checks them.
+            "CONN_MAX_AGE": 0,
+            "CONN_HEALTH_CHECKS": False,
+        }
+        DATABASE["OPTIONS"]["pool"] = {
+            "min_size": 1,
+            "max_size": DATABASE_POOL_SIZE,
+            "timeout": 0.25,  # of one look; see vmmanager.postgresql
+            # Pauses between attempts double: given up and begun again they stay short.
+            "reconnect_timeout": 2,
+            "max_idle": 60,
+        }
 DATABASES = {"default": DATABASE}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -250,7 +277,25 @@ if 0 < EVENT_RETENTION_DAYS < 30:
 
 API_DEFAULT_WAIT_SECONDS: int = env.int("API_DEFAULT_WAIT_SECONDS", default=0)
 API_MAX_WAIT_SECONDS: int = env.int("API_MAX_WAIT_SECONDS", default=30)
-API_MAX_WAITERS: int = env.int("API_MAX_WAITERS", default=32)
+
+# What waits holds a thread: a request for the end of its operation, or a console log for
+# its cloud. So that there are always threads for everything else, the places for both are
+# a part of those that the server has; None: each request has a thread of its own, and
+# only memory bounds them.
+SERVER_THREADS = server.threads()
+_threads = SERVER_THREADS or 64
+API_MAX_CLOUD_READS: int = env.int(
+    "API_MAX_CLOUD_READS", default=min(16, max(1, _threads // 4))
+)
+API_MAX_WAITERS: int = env.int(
+    "API_MAX_WAITERS",
+    default=max(0, min(32, _threads // 2, _threads - 1 - API_MAX_CLOUD_READS)),
+)
+if SERVER_THREADS and API_MAX_WAITERS + API_MAX_CLOUD_READS >= SERVER_THREADS:
+    raise ImproperlyConfigured(
+        f"API_MAX_WAITERS ({API_MAX_WAITERS}) and API_MAX_CLOUD_READS "
+        f"({API_MAX_CLOUD_READS}) must leave one of {SERVER_THREADS} threads free"
+    )
 
 # Requests per seconds and principal: for all but these two, for asking how operations
 # stand, and for logging in (by address).

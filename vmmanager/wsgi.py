@@ -1,19 +1,26 @@
 """WSGI entry point of the API: `granian --interface wsgi vmmanager.wsgi:application`."""
 
 import os
+from typing import Any
 
 import structlog
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
-from compute.api import intake
+from vmmanager import server
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "vmmanager.settings")
-application = intake.WSGI(get_wsgi_application())
 
-from compute.api import docs  # noqa: E402  # needs the applications that are loaded now
 
-docs.write()
+def _make() -> Any:
+    from compute.api import intake
+
+    return intake.WSGI(get_wsgi_application())
+
+
+application = server.start(_make)
+if server.is_granian():
+    server.before_stop()
 
 if not settings.CELERY_BROKER_URL:
     structlog.get_logger(__name__).warning(

@@ -3,7 +3,9 @@
 from typing import Any, ClassVar
 from uuid import UUID
 
+import structlog
 from django.conf import settings
+from django.db import DatabaseError
 from django.utils.http import is_same_domain
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.parsers import BaseParser
@@ -20,6 +22,8 @@ from compute.api.problems import is_browser, request_id_of
 from compute.errors import PermissionDenied, Problem
 from compute.events import Actor
 from compute.services import audit
+
+logger = structlog.get_logger("compute.api")
 
 
 class GuardedView(APIView):
@@ -104,15 +108,20 @@ class GuardedView(APIView):
         if problem.status not in audit.AUDITED:
             return
         token = self.access.token
-        audit.refused(
-            problem,
-            actor=self.actor,
-            method=self.request.method or "",
-            path=self.request.path,
-            project_id=self.project_id or (token.project_id if token else None),
-            target=self.target,
-            route=match.route if (match := self.request.resolver_match) else "",
-        )
+        match = self.request.resolver_match
+        try:
+            audit.refused(
+                problem,
+                actor=self.actor,
+                method=self.request.method or "",
+                path=self.request.path,
+                project_id=self.project_id or (token.project_id if token else None),
+                target=self.target,
+                route=match.route if match else "",
+            )
+        except DatabaseError as error:
+            # A refusal stays one when the database is full.
+            logger.error("a refusal is not in the log of events", reason=str(error))
 
     def finalize_response(
         self, request: Request, response: Response, *args: Any, **kwargs: Any

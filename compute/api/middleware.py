@@ -1,6 +1,7 @@
 """What must be refused, or translated, outside of any view of the API."""
 
 import re
+import sys
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -8,11 +9,15 @@ from urllib.parse import unquote_to_bytes
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.core.handlers.wsgi import WSGIRequest
+from django.core.signals import got_request_exception
+from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.http.response import HttpResponseBase
+from django.template.loader import render_to_string
 
-from compute import errors
+from compute import database, errors
 from compute.api import intake
+from compute.api.problem_pages import for_people
 from compute.api.problems import (
     BadRequest,
     LengthRequired,
@@ -20,6 +25,8 @@ from compute.api.problems import (
     PayloadTooLarge,
     is_browser,
     plain_response,
+    retry_headers,
+    to_problem,
     unreadable,
 )
 
@@ -49,6 +56,8 @@ class ProblemMiddleware:
         if (problem := intake.refusal_of(request) or _unreadable(request)) is not None:
             return plain_response(problem, request)
         response = self.get_response(request)
+        if isinstance(failure := getattr(request, "failure", None), Exception):
+            response = self.process_exception(request, failure) or response
         if (
             response.status_code < 400
             or not isinstance(response, HttpResponse)
@@ -61,10 +70,36 @@ class ProblemMiddleware:
     def process_exception(
         self, request: HttpRequest, exception: Exception
     ) -> HttpResponse | None:
-        """Answer who hung up in the middle of a form; to Django it is a defect."""
+        """Answer for every view, outside of the API too, what is no defect of ours.
+
+        The database is away, or a client hung up in the middle of a form.
+        """
         if isinstance(exception, UnreadablePostError):
             return plain_response(unreadable(exception), request)
-        return None
+        if not database.is_away(exception):
+            return None
+        problem = to_problem(exception)
+        return (
+            _page(problem) if is_browser(request) else plain_response(problem, request)
+        )
+
+
+@receiver(got_request_exception)
+def keep_failure(request: HttpRequest | None = None, **kwargs: Any) -> None:
+    """Keep what other middleware raised: the one above sees only an error page."""
+    if request is not None:
+        request.failure = sys.exc_info()[1]  # type: ignore[attr-defined]  # read by ProblemMiddleware
+
+
+def _page(problem: errors.Problem) -> HttpResponse:
+    """Return a problem for a person; the database is not asked who that is."""
+    return HttpResponse(
+        render_to_string(
+            "compute/problem.html", {"problem": for_people(type(problem))}
+        ),
+        status=problem.status,
+        headers={**retry_headers(problem), "Cache-Control": "no-store"},
+    )
 
 
 class NobodyMiddleware:

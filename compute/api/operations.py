@@ -1,11 +1,13 @@
 """Operations: what was asked of a cloud, and what became of it."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from operator import attrgetter
 from typing import Any, ClassVar
 
 from django.conf import settings
+from django.db import DatabaseError
 from django.db.models import Q, QuerySet
 from django_filters.rest_framework import FilterSet
 from drf_spectacular.utils import extend_schema_field
@@ -15,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from compute.api import filters, idempotency, prefer
+from compute.api import filters, idempotency, waiting
 from compute.api.fields import Body, NoBody
 from compute.api.viewset import POLL_AFTER, ResourceViewSet, operation_error
 from compute.models import Operation, OperationStatus, OperationType
@@ -128,7 +130,7 @@ class OperationViewSet(ResourceViewSet[Operation]):
     def retrieve(self, request: Request, id: Any) -> Response:
         """Return one; `Prefer: wait=N` answers when it has ended."""
         operation = self.get_object()
-        applied = prefer.long_poll(request, operation)
+        applied = waiting.long_poll(request, operation)
         if applied is not None:
             operation = self.get_object()
         return self.with_poll_headers(self.item(operation), operation, applied)
@@ -152,10 +154,13 @@ class OperationViewSet(ResourceViewSet[Operation]):
         found = self.get_object()
         self.body()
         operation = self.cancel_once(found)
-        applied = prefer.long_poll(
+        applied = waiting.long_poll(
             request, operation, default=settings.API_DEFAULT_WAIT_SECONDS
         )
-        operation = self.get_object()
+        # It is cancelled: who may no longer see it, or a database that is away, does
+        # not make that an error.
+        with suppress(DatabaseError):
+            operation.refresh_from_db()
         response = self.item(operation, status=202 if operation.is_live else 200)
         response.headers["Operation-Location"] = self.url("operation", operation.pk)
         return self.with_poll_headers(response, operation, applied)

@@ -67,6 +67,11 @@ EXPLANATIONS = {
     "this service.",
     "not-ready": "The database, the broker or the disk is not available. `checks` "
     "says which.",
+    "cloud-busy": "As many requests as may wait for an answer of the cloud at a time do "
+    "so. Ask again in a few seconds.",
+    "database-unavailable": "The database cannot be reached, is locked or is full. "
+    "Nothing of the request was done, unless the connection broke in the very moment it "
+    "was committed: an `Idempotency-Key` makes the retry safe.",
     "openstack-unavailable": "The cloud does not answer at the moment.",
     "openstack-timeout": "The cloud did not finish in time. What it began may still "
     "come to an end.",
@@ -75,7 +80,7 @@ EXPLANATIONS = {
 
 def index(request: HttpRequest) -> HttpResponse:
     """List all codes."""
-    problems = [_row(problem) for problem in registry().values()]
+    problems = [explained(problem) for problem in registry().values()]
     if is_browser(request):
         return render(request, "compute/problems.html", {"problems": problems})
     return _json(problems)
@@ -87,12 +92,16 @@ def page(request: HttpRequest, code: str) -> HttpResponse:
     if problem is None:
         raise Http404
     if is_browser(request):
-        shown = {**_row(problem), "explanation": with_code(EXPLANATIONS[code])}
-        return render(request, "compute/problem.html", {"problem": shown})
-    return _json(_row(problem))
+        return render(request, "compute/problem.html", {"problem": for_people(problem)})
+    return _json(explained(problem))
 
 
-def _row(problem: type[Problem]) -> dict[str, object]:
+def for_people(problem: type[Problem]) -> dict[str, object]:
+    """Return what a page shows of a code."""
+    return {**explained(problem), "explanation": with_code(EXPLANATIONS[problem.code])}
+
+
+def explained(problem: type[Problem]) -> dict[str, object]:
     return {
         "code": problem.code,
         "status": problem.status,

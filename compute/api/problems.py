@@ -18,7 +18,7 @@ from rest_framework import exceptions as drf
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from compute import errors
+from compute import database, errors
 from compute.api.renderers import HTMLRenderer, JSONRenderer, answer
 
 CONTENT_TYPE = "application/problem+json"
@@ -197,7 +197,17 @@ def plain_response(problem: errors.Problem, request: HttpRequest) -> HttpRespons
         instance=escape_uri_path(request.path),
         request_id=request_id_of(request),
     )
-    return HttpResponse(answer(body), status=problem.status, content_type=CONTENT_TYPE)
+    return HttpResponse(
+        answer(body),
+        status=problem.status,
+        content_type=CONTENT_TYPE,
+        headers=retry_headers(problem),
+    )
+
+
+def retry_headers(problem: errors.Problem) -> dict[str, str]:
+    seconds = problem.retry_after
+    return {} if seconds is None else {"Retry-After": str(seconds)}
 
 
 # Exceptions
@@ -288,6 +298,9 @@ def unreadable(exc: UnreadablePostError) -> errors.Problem:
 
 def to_problem(exc: Exception) -> errors.Problem:
     """Return the problem that tells an exception to a client."""
+    if database.is_away(exc):
+        logger.warning("the database is away", reason=" ".join(str(exc).split()))
+        return errors.DatabaseUnavailable("The database does not answer now.")
     for kinds, convert in _CONVERSIONS:
         if isinstance(exc, kinds):
             return convert(exc)

@@ -274,5 +274,7 @@ class QuotaViewSet(OfProjectViewSet):
         limits = {
             Resource(name): row["limit"] for name, row in body.items() if "limit" in row
         }
-        quotas.update(project, actor=self.actor, limits=limits, expect=self.expect)
-        return self.item(Quota.objects.filter(project=project))
+        rows = quotas.update(
+            project, actor=self.actor, limits=limits, expect=self.expect
+        )
+        return self.item(rows)

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
+from django.db import DatabaseError
+from django.template.loader import render_to_string
 from django.utils.html import conditional_escape, escape
 from django.utils.safestring import SafeString, mark_safe
 from rest_framework.authentication import SessionAuthentication
@@ -89,8 +91,17 @@ class HTMLRenderer(BrowsableAPIRenderer):
         accepted_media_type: str | None = None,
         renderer_context: Mapping[str, Any] | None = None,
     ) -> Any:
-        page = super().render(data, accepted_media_type, renderer_context)
         request = (renderer_context or {})["request"]
+        try:
+            page = super().render(data, accepted_media_type, renderer_context)
+        except DatabaseError:
+            # The page around the answer of a write needs more than the answer; without
+            # it the answer still says what was committed.
+            if request.method in ("GET", "HEAD"):
+                raise
+            return render_to_string(
+                "compute/bare.html", {"text": dumps(data, indent=True).decode()}
+            )
         # DRF's forms go to the address of the page, the query included, which no write
         # takes.
         return page.replace(

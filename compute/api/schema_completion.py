@@ -268,7 +268,7 @@ def _problem_statuses(operation: Operation, path: str, method: str) -> set[int]:
         *(400, 405, 406, 414, 431, 500),
         # Of a request that is sent again: what the first one made is gone.
         *((404,) if "{" in path or _has_header(operation, "Idempotency-Key") else ()),
-        *((429,) if guarded else ()),
+        *((429, 503) if guarded else ()),
         # A login is told so when its password is wrong.
         *((401,) if secured or "/auth/" in path else ()),
         *((403,) if secured else ()),
@@ -277,8 +277,8 @@ def _problem_statuses(operation: Operation, path: str, method: str) -> set[int]:
         *((422,) if _has_header(operation, "Idempotency-Key") else ()),
         *((412,) if _has_header(operation, "If-Match") else ()),
         # What a call that waits for an operation, or asks the cloud, may hear from it.
-        *((502, 503, 504) if writes and _has_header(operation, "Prefer") else ()),
-        *((409, 502, 503, 504) if asks_cloud else ()),
+        *((502, 504) if writes and _has_header(operation, "Prefer") else ()),
+        *((409, 502, 504) if asks_cloud else ()),
         *((503,) if path.endswith("/ready") else ()),
     }
 

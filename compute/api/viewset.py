@@ -7,6 +7,7 @@ from operator import attrgetter
 from typing import Any, ClassVar, Generic, TypeVar
 from uuid import UUID
 
+import structlog
 from django.db.models import Model, QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,7 +15,7 @@ from rest_framework.reverse import reverse
 from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import GenericViewSet
 
-from compute.api import idempotency, preconditions, prefer
+from compute.api import idempotency, preconditions, waiting
 from compute.api.fields import Body
 from compute.api.filters import several
 from compute.api.guarded import GuardedView
@@ -26,13 +27,16 @@ from compute.api.problems import (
     registry,
     respond,
 )
+from compute.database import is_away
 from compute.errors import NotFound, ValidationError
 from compute.expected import unexpected
 from compute.models import Operation, OperationStatus, Project
 from compute.services import idempotency as keys
 
+logger = structlog.get_logger("compute.api")
+
 M = TypeVar("M", bound=Model)
-R = TypeVar("R", bound=prefer.HasOperation)
+R = TypeVar("R", bound=waiting.HasOperation)
 
 #: Seconds until it is worth asking for an operation again.
 POLL_AFTER = "2"
@@ -73,6 +77,19 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
     query_parameters: ClassVar[Mapping[str, frozenset[str]]] = {}
 
     # In
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if self.action and request.method not in ("GET", "HEAD"):
+            self.prepare_answer()
+
+    def prepare_answer(self) -> None:
+        """Read what the answer of a write needs from the database beside its resource.
+
+        Once a write is committed nothing more is asked of it: what fails then would be
+        told as if the write had failed.
+        """
+        _ = self.access.grants
 
     def known_parameters(self) -> frozenset[str]:
         known = self.query_parameters.get(self.action, frozenset())
@@ -221,12 +238,12 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
         nothing is called: the answer tells what became of the first request.
         """
         key = idempotency.key_of(self.request, self.actor, project_id=project_id)
-        keyed = partial(keys.once, key, call, prefer.operation_of)
+        keyed = partial(keys.once, key, call, waiting.operation_of)
         try:
-            return self.answer(prefer.submit(self.request, keyed), created=created)
+            return self.answer(waiting.submit(self.request, keyed), created=created)
         except keys.Replayed as first:
             self.note_replay()
-            outcome = prefer.again(self.request, first.operation)
+            outcome = waiting.again(self.request, first.operation)
         response = self.answer(outcome, created=created)
         if response.status_code < 400:
             self.remaining(outcome.resource.pk)
@@ -268,25 +285,36 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
             )
         return found
 
-    def answer(self, outcome: prefer.Outcome[Any], *, created: bool) -> Response:
-        """Return what a write has come to."""
+    def answer(self, outcome: waiting.Outcome[Any], *, created: bool) -> Response:
+        """Return what a write has come to, or else what was committed of it.
+
+        It is done, whatever goes wrong from here on: an error would say it is not.
+        """
+        try:
+            response = self.come_to(outcome, created=created)
+        except Exception as error:
+            if not is_away(error):
+                logger.exception("what became of a write cannot be shown")
+            response = self.item(outcome.resource, status=202)
+        return self.with_operation(
+            response, outcome, location=outcome.resource.pk if created else None
+        )
+
+    def come_to(self, outcome: waiting.Outcome[Any], *, created: bool) -> Response:
         resource: Any = outcome.resource
-        response = None
         if outcome.waited:
             resource = (
                 type(resource).objects.select_related("operation").get(pk=resource.pk)
             )
         if outcome.ended:
-            response = self.failure(outcome.operation_id)
-        if response is None:
-            done = 201 if created else 200
-            response = self.item(resource, status=done if outcome.ended else 202)
-        return self.with_operation(
-            response, outcome, location=resource.pk if created else None
-        )
+            failure = self.failure(outcome.operation_id)
+            if failure is not None:
+                return failure
+        done = 201 if created else 200
+        return self.item(resource, status=done if outcome.ended else 202)
 
     def with_operation(
-        self, response: Response, outcome: prefer.Outcome[Any], *, location: Any
+        self, response: Response, outcome: waiting.Outcome[Any], *, location: Any
     ) -> Response:
         headers = response.headers
         headers["Operation-Location"] = self.url("operation", outcome.operation_id)

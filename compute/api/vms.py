@@ -1,6 +1,7 @@
 """VMs: /vms, and one action per verb of the lifecycle."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
@@ -89,8 +90,16 @@ class VMViewSet(ResourceViewSet[VM]):
             every = every.alive()
         return self.visible(every)
 
+    @cached_property
+    def cloud_times(self) -> CloudTimes:
+        return CloudTimes()
+
     def get_serializer_context(self) -> dict[str, Any]:
-        return {**super().get_serializer_context(), "cloud_times": CloudTimes()}
+        return {**super().get_serializer_context(), "cloud_times": self.cloud_times}
+
+    def prepare_answer(self) -> None:
+        super().prepare_answer()
+        self.cloud_times.read()
 
     def page_extras(self, data: Any) -> dict[str, Any]:
         extras = super().page_extras(data)
@@ -241,8 +250,7 @@ class VMViewSet(ResourceViewSet[VM]):
     def console_log(self, request: Request, id: Any) -> Response:
         """Return the end of its serial console. The one read that asks the cloud."""
         lines = whole_number(request, "lines", default=100, highest=MAX_LOG_LINES)
-        return Response(
-            {"output": vms.console_log(self.get_object(), lines=lines)},
-            # What a VM prints at its first boot may hold passwords.
-            headers={"Cache-Control": "no-store"},
-        )
+        vm = self.get_object()
+        output = vms.console_log(vm, lines=lines, actor=self.actor)
+        # What a VM prints at its first boot may hold passwords.
+        return Response({"output": output}, headers={"Cache-Control": "no-store"})

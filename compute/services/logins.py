@@ -120,14 +120,15 @@ def begin(
 
 def begin_tokens(user: User, *, actor: Actor, user_agent: str) -> Tokens:
     """Open a login for a program or a shell, and return its first tokens."""
-    login = begin(
-        user,
-        kind=LoginKind.TOKENS,
-        actor=actor,
-        user_agent=user_agent,
-        lifetime=api_settings.REFRESH_TOKEN_LIFETIME,
-    )
-    User.objects.filter(pk=user.pk).update(last_login=login.created_at)
+    with transaction.atomic():
+        login = begin(
+            user,
+            kind=LoginKind.TOKENS,
+            actor=actor,
+            user_agent=user_agent,
+            lifetime=api_settings.REFRESH_TOKEN_LIFETIME,
+        )
+        User.objects.filter(pk=user.pk).update(last_login=login.created_at)
     return _tokens(login, at=login.created_at, seed=uuid.uuid4().hex)
 
 
@@ -167,8 +168,9 @@ def end(text: str, *, actor: Actor) -> None:
         login = _open(token)
     except (Unauthenticated, TokenExpired):
         return
-    _use_up(token, login)
-    revoke(login, actor=actor)
+    with transaction.atomic():
+        _use_up(token, login)
+        revoke(login, actor=actor)
 
 
 def revoke(login: Login, *, actor: Actor, reason: str = "") -> None:

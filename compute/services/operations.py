@@ -291,5 +291,5 @@ def cancel(operation: Operation, *, actor: Actor, expect: Expect = None) -> Oper
             operation=operation,
             data=changes,
         )
-    operation.refresh_from_db()
+        operation.refresh_from_db()
     return operation

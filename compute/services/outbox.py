@@ -111,9 +111,13 @@ def on_work(announce: Announce) -> None:
 
 
 def announce(operation: Operation, *, after: float = 0.0) -> None:
-    """Tell the workers of an operation once the transaction is committed."""
+    """Tell the workers of an operation once the transaction is committed.
+
+    If that fails the sweep finds it: what is committed is no error.
+    """
     transaction.on_commit(
-        lambda: _announce(operation.pk, cloud=operation.cloud, after=after)
+        lambda: _announce(operation.pk, cloud=operation.cloud, after=after),
+        robust=True,
     )
 
 

@@ -140,8 +140,8 @@ def update(
     actor: Actor,
     limits: Mapping[Resource, int | None],
     expect: Expect = None,
-) -> None:
-    """Set limits; one below what is used stops new things, and removes none."""
+) -> list[Quota]:
+    """Set limits, and return them all; one below what is used removes nothing."""
     with transaction.atomic():
         # All of them: what is expected is expected of the whole.
         rows = _lock(project.pk, Resource)
@@ -156,3 +156,4 @@ def update(
                 row.save(update_fields=["limit"])
         if changed:
             events.record("quota.updated", actor=actor, project=project, data=changed)
+        return list(Quota.objects.filter(project=project))

@@ -11,8 +11,9 @@ from typing import Any
 from django.db import models, transaction
 from django_fsm import TransitionNotAllowed, can_proceed
 
-from compute import clouds, events
+from compute import clouds, database, events
 from compute.errors import (
+    CloudBusy,
     DeleteProtected,
     InvalidTransition,
     NotFound,
@@ -32,6 +33,7 @@ from compute.models import (
     VMStatus,
 )
 from compute.models.vm import VERBS
+from compute.places import Places
 from compute.services import catalog, fields, outbox, quotas
 from compute.services.user_data import decode
 from providers.errors import Conflict, ProviderError
@@ -44,6 +46,10 @@ class RebootType(models.TextChoices):
 
 #: What `update` may change.
 EDITABLE = frozenset({"name", "description", "labels", "delete_protection"})
+#: The time a cloud has for what somebody waits for, with a thread of the API.
+CONSOLE_SECONDS = 5.0
+
+_readers = Places("API_MAX_CLOUD_READS")
 
 
 def create(
@@ -135,6 +141,7 @@ def update(
         raise ValueError(f"not editable: {', '.join(sorted(unknown))}")
     with transaction.atomic():
         vm = lock(vm)
+        _ = vm.operation  # read while it can fail: the answer shows what it permits
         check_expected(vm, expect)
         before = {name: getattr(vm, name) for name in changes}
         changed = {
@@ -310,19 +317,26 @@ def delete(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
         return _begin(vm, "remove", OperationType.VM_DELETE, actor=actor)
 
 
-def console_log(vm: VM, *, lines: int) -> str:
+def console_log(vm: VM, *, lines: int, actor: Actor) -> str:
     """Return the last lines of the serial console: the one read that asks the cloud.
 
-    Raises InvalidTransition for a VM that has no server to ask.
+    Raises InvalidTransition for a VM that has no server to ask, and CloudBusy when as
+    many as may wait for the cloud at a time do.
     """
     if not vm.server_id or vm.lacks_server:
         raise _refused(vm, "read the console of")
-    try:
-        return clouds.provider(vm.cloud).get_console_log(vm.server_id, lines=lines)
-    except Conflict as error:
-        raise _refused(vm, "read the console of") from error
-    except ProviderError as error:
-        raise from_provider(error) from error
+    with _readers.one(f"cloud:{vm.cloud}", actor.name) as admitted:
+        if not admitted:
+            raise CloudBusy(f"Others wait for the cloud {vm.cloud}; ask again soon.")
+        database.give_back()
+        try:
+            return clouds.provider(vm.cloud).get_console_log(
+                vm.server_id, lines=lines, timeout=CONSOLE_SECONDS
+            )
+        except Conflict as error:
+            raise _refused(vm, "read the console of") from error
+        except ProviderError as error:
+            raise from_provider(error) from error
 
 
 def _request(

@@ -46,7 +46,13 @@ class Cloud(Controls, CallTally):
 
     @contextmanager
     def _call(
-        self, op: str, *, server_id: str = "", image_id: str = "", subject: str = ""
+        self,
+        op: str,
+        *,
+        server_id: str = "",
+        image_id: str = "",
+        subject: str = "",
+        timeout: float | None = None,
     ) -> Iterator[Call]:
         """Count a call, and let the injected faults act before and after its block."""
         self.count_call()
@@ -60,7 +66,7 @@ class Cloud(Controls, CallTally):
                 ).fetchone()
                 subject = f"{row['name'] if row else ''} {key}"
             acting = faults.take(db, op, subject)
-        call = Call(op, self.call_timeout, acting)
+        call = Call(op, timeout or self.call_timeout, acting)
         call.begin()
         try:
             yield call

@@ -91,9 +91,11 @@ class MockProvider(Images, Ports, Provider):
             db = self._store.connection()
             return records.find_action(db, server_id, request_id, now=self._now())
 
-    def get_console_log(self, server_id: str, *, lines: int) -> str:
+    def get_console_log(
+        self, server_id: str, *, lines: int, timeout: float | None = None
+    ) -> str:
         """Return the last ``lines`` lines of the serial console."""
-        with self._call("get_console_log", server_id=server_id):
+        with self._call("get_console_log", server_id=server_id, timeout=timeout):
             now = self._now()
             record = records.find_server(
                 self._store.connection(), server_id, now=now, pace=self._pace

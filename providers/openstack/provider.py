@@ -141,13 +141,16 @@ class OpenStackProvider(Provider):
         with reading("nova"):
             return to_action(self._transport.read("nova", path)["instanceAction"])
 
-    def get_console_log(self, server_id: str, *, lines: int) -> str:
+    def get_console_log(
+        self, server_id: str, *, lines: int, timeout: float | None = None
+    ) -> str:
         """Return the last ``lines`` lines of the serial console."""
         answer = self._transport.request(
             "nova",
             "POST",
             f"/servers/{server_id}/action",
             json={"os-getConsoleOutput": {"length": lines}},
+            timeout=timeout,
         )
         with reading("nova"):
             return str(body_of("nova", answer)["output"])

@@ -129,7 +129,7 @@ class Transport:
     @property
     def project_id(self) -> str:
         """The project our credentials are for."""
-        with self._line("keystone") as line:
+        with self._line("keystone", self._timeout) as line:
             return str(line.connection.current_project_id)
 
     def request(
@@ -141,13 +141,15 @@ class Transport:
         json: Json | None = None,
         params: Params | None = None,
         request_id: str | None = None,
+        timeout: float | None = None,
     ) -> requests.Response:
         """Send one request and return its answer, a success.
 
-        ``request_id`` is ours; Nova logs it as the global request id. Raises the
-        `providers.errors.ProviderError` that the answer, or its absence, means.
+        ``request_id`` is ours; Nova logs it as the global request id. ``timeout`` may
+        be shorter than the cloud's. Raises the `providers.errors.ProviderError` that
+        the answer, or its absence, means.
         """
-        with self._line(service) as line:
+        with self._line(service, timeout or self._timeout) as line:
             proxy = cast(Proxy, getattr(line.connection, _PROXIES[service]))
             options: dict[str, Any] = {}
             if service == "nova":
@@ -188,14 +190,14 @@ class Transport:
         return found
 
     @contextmanager
-    def _line(self, service: str) -> Iterator[_Line]:
+    def _line(self, service: str, timeout: float) -> Iterator[_Line]:
         if os.getpid() != self._pid:  # sockets must not be shared with our parent
             self._idle, self._pid = deque(), os.getpid()
         line: _Line | None = None
         try:
-            line = self._idle.pop() if self._idle else self._connect()
+            line = self._idle_line() or self._connect()
             line.adapter.service = service
-            line.adapter.deadline = time.monotonic() + self._timeout
+            line.adapter.deadline = time.monotonic() + timeout
             yield line
         except ProviderError:
             raise
@@ -220,6 +222,12 @@ class Transport:
         finally:
             if line is not None:
                 self._idle.append(line)
+
+    def _idle_line(self) -> _Line | None:
+        try:
+            return self._idle.pop()
+        except IndexError:  # of two threads that see the last one, one gets it
+            return None
 
     def _connect(self) -> _Line:
         region = self._region()

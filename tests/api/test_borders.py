@@ -45,13 +45,13 @@ def test_a_body_must_be_an_object(api: Api, body: bytes) -> None:
     assert [where for where, _ in errors(send(api, body))] == ["#"]
 
 
-def test_a_megabyte_is_read_and_refused_for_what_it_says(api: Api) -> None:
-    body = b'{"name": "' + b"a" * 1_000_000 + b'"}'
+def test_a_long_body_is_read_and_refused_for_what_it_says(api: Api) -> None:
+    body = b'{"name": "' + b"a" * 262_000 + b'"}'
     assert ("#/name", "max_length") in errors(send(api, body))
 
 
-def test_more_than_a_megabyte_is_not_read(api: Api) -> None:
-    body = b'{"name": "' + b"a" * 1_100_000 + b'"}'
+def test_a_longer_body_is_not_read(api: Api) -> None:
+    body = b'{"name": "' + b"a" * 262_144 + b'"}'
     problem(send(api, body), 413, "payload-too-large")
 
 

@@ -8,7 +8,8 @@ from django.db import connection
 from django.test import RequestFactory
 from pytest_django import Settings
 
-from compute.api import prefer
+from compute import waits
+from compute.api import prefer, waiting
 from compute.models import VM, Operation
 from compute.services import operations
 from providers.mock import MockProvider
@@ -48,7 +49,7 @@ def test_what_a_client_prefers(
 
 
 def test_an_end_is_seen_within_a_small_part_of_the_wait() -> None:
-    assert [prefer.pause_after(waited) for waited in (0.0, 1.0, 2.0, 30.0)] == [
+    assert [waits.pause_after(waited) for waited in (0.0, 1.0, 2.0, 30.0)] == [
         0.02,
         0.05,
         0.1,
@@ -265,7 +266,7 @@ def test_a_get_of_an_operation_waits_for_its_end(api: Api, vm: dict[str, Any]) -
 def test_a_service_that_forgets_its_operation_is_a_defect(rf: RequestFactory) -> None:
     request: Any = rf.post("/")
     with pytest.raises(RuntimeError, match="without its operation"):
-        prefer.submit(request, lambda: VM(name="x"))
+        waiting.submit(request, lambda: VM(name="x"))
 
 
 @pytest.mark.django_db

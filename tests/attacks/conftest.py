@@ -1,4 +1,4 @@
-"""The service that is attacked: granian, as compose.yaml starts it."""
+"""The service that is attacked: granian, as compose.yaml starts it, and by itself."""
 
 import re
 from collections.abc import Iterator
@@ -21,9 +21,11 @@ from tests.deployed import (
     listening,
     new_database,
     new_redis,
+    own_environment,
     run,
     running,
 )
+from tests.serving import Ground, Service, served
 
 #: All that it needs, in one process: each start of Python takes seconds.
 PREPARE = f"""
@@ -74,9 +76,47 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
         for service, port in ports.items():
             log = folder / f"{service}.log"
             command = command_of(service, _8000=str(port))
-            stack.enter_context(running(command, env=env, log=log))
+            stack.enter_context(
+                running(command, env={**env, **own_environment(service)}, log=log)
+            )
             eventually(partial(listening, port), what=service, log=log)
             # What is made for the first request is made.
             for _ in range(20):
                 send(port, request("GET", "/api/v1/vms"))
         yield Front(ports["api"], ports["stream"], redis_url, folder, admin, reader)
+
+
+#: Fewer connections for each process than it may have waits: who waits has none.
+POOL = 2
+
+
+@pytest.fixture(scope="session")
+def attacked(ground: Ground) -> Ground:
+    return ground.with_env(DATABASE_POOL_SIZE=str(POOL))
+
+
+@pytest.fixture(scope="session")
+def wsgi(
+    attacked: Ground, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    """granian with two workers of eight threads."""
+    with served("wsgi", attacked, tmp_path_factory.mktemp("wsgi")) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def asgi(
+    attacked: Ground, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    """granian with one worker, and a thread for each request."""
+    with served("asgi", attacked, tmp_path_factory.mktemp("asgi")) as service:
+        yield service
+
+
+@pytest.fixture(params=["wsgi", "asgi"])
+def service(request: pytest.FixtureRequest) -> Iterator[Service]:
+    """Either of them, in whose log nothing went wrong."""
+    service: Service = request.getfixturevalue(request.param)
+    before = service.complaints()
+    yield service
+    assert service.complaints() == before

@@ -138,9 +138,9 @@ def test_slow_logins_are_counted_before_they_are_read(front: Front) -> None:
         many(12, front.api, tokens) as programs,
     ):
         told = answers([*browsers, *programs], seconds=3)
-    # Ten attempts a minute go on, of which one in each process waits for its form.
+    # At most ten a minute go on, of which one in each process waits for its form.
     statuses = [answer.status for answer in told]
-    assert statuses.count(429) == 14, statuses
+    assert statuses.count(429) >= 14, statuses
     assert len(statuses) >= 22
     assert watch.worst < PROMPT
 

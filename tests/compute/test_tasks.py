@@ -116,6 +116,36 @@ def test_a_broker_that_is_away_fails_no_request(scheme: str, tmp_path: Path) -> 
     assert "The broker did not take operation" in done.stderr
 
 
+@pytest.mark.e2e
+@pytest.mark.parametrize("scheme", ["redis", "amqp"])
+def test_a_broker_that_hangs_holds_no_request_up(scheme: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        port = mute.getsockname()[1]
+        script = (
+            "import time, uuid; from compute import tasks; begun = time.monotonic(); "
+            "[tasks.send(uuid.uuid4(), cloud='default', after=0) for _ in range(9)]; "
+            "print(time.monotonic() - begun)"
+        )
+        done = subprocess.run(  # noqa: S603  # our own command
+            [sys.executable, "manage.py", "shell", "--verbosity", "0", "-c", script],
+            cwd=Path(__file__).resolve().parents[2],
+            env=os.environ
+            | {
+                "DEBUG": "true",
+                "DATA_DIR": str(tmp_path),
+                "CELERY_BROKER_URL": f"{scheme}://127.0.0.1:{port}/",
+            },
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    # One finds it out for all of the next seconds.
+    assert float(done.stdout) < 5
+    assert done.stderr.count("The broker did not take operation") == 1
+
+
 def test_the_beat_has_a_task_for_each_of_its_entries() -> None:
     app.loader.import_default_modules()
     wanted = {entry["task"] for entry in app.conf.beat_schedule.values()}

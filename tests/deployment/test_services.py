@@ -144,7 +144,7 @@ def test_the_image_starts_the_api_by_default() -> None:
 def test_a_server_is_healthy(stack: Stack, server: str) -> None:
     port = stack.api_port if server == "api" else stack.stream_port
     status, headers, body = get(port, "/health")
-    assert (status, body) == (200, '{"status":"ok"}')
+    assert (status, body) == (200, '{"status":"ok"}\n')
     assert headers["x-request-id"].startswith("req-")
 
 

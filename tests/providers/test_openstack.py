@@ -1,6 +1,7 @@
 """The OpenStack driver against a stage: what it sends, and what it makes of answers."""
 
 import socket
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -489,6 +490,19 @@ def test_an_answer_that_does_not_come_in_time_is_a_timeout(
     stage.speak("GET", SERVER, Line(401, {}))
     with pytest.raises(errors.Unreachable):  # the refused call, then Keystone
         provider.get_server("one")
+
+
+def test_a_console_that_somebody_waits_for_has_less_time(
+    stage: Stage, make: MakeProvider
+) -> None:
+    provider = make(timeout="30")
+    stage.speak("GET", SERVER, Line(body={"server": server()}))
+    provider.get_server("one")
+    stage.speak("POST", ACTION, Line(body={"output": "login:"}, delay=5.0))
+    begun = time.monotonic()
+    with pytest.raises(errors.Timeout):
+        provider.get_console_log("one", lines=1, timeout=0.4)
+    assert time.monotonic() - begun < 4
 
 
 def test_a_connection_that_breaks_may_have_carried_the_call(

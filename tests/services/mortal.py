@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from providers.mock import MockProvider
 from providers.mock.faults import Call
@@ -18,15 +19,11 @@ class MortalProvider(MockProvider):
     doom: str = ""
 
     @contextmanager
-    def _call(
-        self, op: str, *, server_id: str = "", image_id: str = "", subject: str = ""
-    ) -> Iterator[Call]:
+    def _call(self, op: str, **about: Any) -> Iterator[Call]:
         doom, self.doom = self.doom, ""
         if doom == "before":
             raise WorkerDied(op)
-        with super()._call(
-            op, server_id=server_id, image_id=image_id, subject=subject
-        ) as call:
+        with super()._call(op, **about) as call:
             yield call
         if doom == "after":
             raise WorkerDied(op)

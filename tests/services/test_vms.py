@@ -440,7 +440,7 @@ def test_the_console_is_read_from_the_cloud(
     make_vm: MakeVM, cloud: MockProvider
 ) -> None:
     vm = make_vm()
-    text = vms.console_log(vm, lines=3)
+    text = vms.console_log(vm, lines=3, actor=ALICE)
     assert len(text.splitlines()) == 3
     assert text == cloud.get_console_log(vm.server_id, lines=3)
 
@@ -449,9 +449,9 @@ def test_a_vm_without_a_server_has_no_console(
     catalogue: None, project: Project, make_vm: MakeVM
 ) -> None:
     with pytest.raises(InvalidTransition):
-        vms.console_log(create(project), lines=10)
+        vms.console_log(create(project), lines=10, actor=ALICE)
     with pytest.raises(InvalidTransition):
-        vms.console_log(make_vm("SHELVED_OFFLOADED"), lines=10)
+        vms.console_log(make_vm("SHELVED_OFFLOADED"), lines=10, actor=ALICE)
 
 
 @pytest.mark.parametrize(
@@ -463,7 +463,7 @@ def test_a_cloud_that_does_not_give_the_console_is_told(
     vm = make_vm()
     cloud.inject("get_console_log", kind="fail", status=status)
     with pytest.raises(problem) as caught:
-        vms.console_log(vm, lines=10)
+        vms.console_log(vm, lines=10, actor=ALICE)
     assert caught.value.members["openstack"]["status"] == status
 
 

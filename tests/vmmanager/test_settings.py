@@ -191,16 +191,34 @@ def test_sqlite_waits_for_its_turn_to_write(tmp_path: Path) -> None:
     assert "journal_mode=WAL" in options["init_command"]
 
 
-def test_postgresql_checks_the_connections_it_keeps(tmp_path: Path) -> None:
+POSTGRES = "postgres://somebody@db.example.org:5433/vms?sslmode=require"
+
+
+def test_postgresql_has_a_pool_of_connections(tmp_path: Path) -> None:
+    settings = read(
+        tmp_path, DEBUG="true", DATABASE_URL=POSTGRES, DATABASE_POOL_SIZE="7"
+    )
+    database = settings["DATABASES"]["default"]
+    assert database["ENGINE"] == "vmmanager.postgresql"
+    assert (database["HOST"], database["PORT"]) == ("db.example.org", 5433)
+    assert database["OPTIONS"]["sslmode"] == "require"
+    assert database["OPTIONS"]["pool"]["max_size"] == 7
+    assert database["CONN_MAX_AGE"] == 0
+
+
+def test_without_a_pool_postgresql_checks_the_connections_it_keeps(
+    tmp_path: Path,
+) -> None:
     settings = read(
         tmp_path,
         DEBUG="true",
-        DATABASE_URL="postgres://somebody@db.example.org:5433/vms",
+        DATABASE_URL=POSTGRES,
+        DATABASE_POOL_SIZE="0",
         CONN_MAX_AGE="60",
     )
     database = settings["DATABASES"]["default"]
     assert database["ENGINE"] == "django.db.backends.postgresql"
-    assert (database["HOST"], database["PORT"]) == ("db.example.org", 5433)
+    assert "pool" not in database["OPTIONS"]
     assert database["CONN_HEALTH_CHECKS"] is True
     assert database["CONN_MAX_AGE"] == 60
 

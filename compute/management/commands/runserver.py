@@ -20,6 +20,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from compute.management.development import development_admin
 from compute.management.embedded import EmbeddedWorker
+from compute.management.patient import PatientServer
 from compute.services import catalog
 
 try:
@@ -40,6 +41,7 @@ QUIET_SECONDS = 0.3
 
 
 class Command(DaphneRunserver):  # type: ignore[misc]  # daphne is not typed
+    server_cls = PatientServer
     help = "Serve the API, the admin and the docs on 127.0.0.1, worker included."
 
     def run(self, **options: Any) -> None:

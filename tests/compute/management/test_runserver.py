@@ -150,7 +150,7 @@ def serving(migrated: Path, tmp_path: Path) -> Iterator[tuple[int, Path]]:
 
 def test_it_serves_everything_from_one_process(serving: tuple[int, Path]) -> None:
     port, log = serving
-    assert get(port, "/health") == (200, '{"status":"ok"}')
+    assert get(port, "/health") == (200, '{"status":"ok"}\n')
     status, flavors = get(port, "/api/v1/flavors")
     assert status == 200
     assert "m1.small" in flavors

@@ -1,0 +1,140 @@
+"""Requests that wait: for whom there is a place, and what ends a wait early.
+
+A wait holds a thread, so there are fewer places than a server has threads, and none
+but its own half for one principal; it holds no database connection. It ends when what
+it waits for ends, at its deadline, when its client hangs up, and when the service stops.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import DatabaseError
+from django.http import HttpRequest
+from rest_framework.request import Request
+
+from compute import database, hangups
+from compute.models import Operation
+from compute.places import Places
+
+#: Seconds between two looks for clients that have hung up, where no server tells.
+LOOK_SECONDS = 0.5
+
+_places = Places("API_MAX_WAITERS")
+
+
+@dataclass(eq=False, slots=True)
+class Wait(hangups.Caller):
+    """A request that waits, in its own thread."""
+
+    #: Set to end it.
+    stopped: threading.Event
+
+    @classmethod
+    def of(cls, request: HttpRequest | Request) -> "Wait":
+        told = request.META
+        # By HTTP/2 there are many requests on a connection: of none could be told that
+        # it had no answer. An ASGI server says itself who has hung up.
+        scope: dict[str, Any] | None = getattr(request, "scope", None)
+        apart = scope is None and told.get("SERVER_PROTOCOL", "").startswith("HTTP/1")
+        return cls(
+            (scope or {}).get(hangups.HUNG_UP) or threading.Event(),
+            arrived=getattr(request, "arrived", time.monotonic()),
+            address=told.get("REMOTE_ADDR", ""),
+            port=int(told["SERVER_PORT"]) if apart else 0,
+        )
+
+    def until_end(self, operation_id: UUID | str, *, deadline: float) -> bool:
+        """Block until an operation ends, or something else ends the wait; say which.
+
+        Each look is its own query outside of any transaction, so that it sees what the
+        worker committed and holds no lock.
+        """
+        begun = time.monotonic()
+        while not _has_ended(operation_id):
+            now = time.monotonic()
+            pause = min(pause_after(now - begun), deadline - now)
+            if pause <= 0 or self.stopped.wait(pause):
+                return False
+            _waits.end_departed()
+        return True
+
+
+def _has_ended(operation_id: UUID | str) -> bool:
+    try:
+        return not Operation.objects.live().filter(pk=operation_id).exists()
+    except DatabaseError:
+        # It may be back before the deadline, and what was asked for is committed.
+        return False
+    finally:
+        database.give_back()
+
+
+def pause_after(waited: float) -> float:
+    """Return the seconds until the next look: a twentieth of the wait so far.
+
+    So an answer is late by a small part of what it took, for few queries.
+    """
+    return min(max(0.02, waited / 20), 0.25)
+
+
+class _Waits:
+    """The waits of this process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: set[Wait] = set()
+        self._closed = False
+        self._looked_at = 0.0
+
+    def add(self, wait: Wait) -> None:
+        with self._lock:
+            self._open.add(wait)
+            if self._closed:
+                wait.stopped.set()
+        self.end_departed(at_once=bool(wait.port))
+
+    def discard(self, wait: Wait) -> None:
+        with self._lock:
+            self._open.discard(wait)
+
+    def end_all(self) -> None:
+        with self._lock:
+            self._closed = True
+            for wait in self._open:
+                wait.stopped.set()
+
+    def end_departed(self, *, at_once: bool = False) -> None:
+        """End those whose clients have hung up, if nobody has just looked."""
+        with self._lock:
+            if not at_once and time.monotonic() < self._looked_at + LOOK_SECONDS:
+                return
+            self._looked_at = time.monotonic()
+            unsure = [w for w in self._open if w.port and not w.stopped.is_set()]
+            if unsure:
+                for wait in hangups.departed(unsure):
+                    wait.stopped.set()
+
+
+_waits = _Waits()
+#: End every wait there is and will be: the service stops.
+end_all = _waits.end_all
+
+
+@contextmanager
+def place(request: HttpRequest | Request) -> Iterator[Wait | None]:
+    """Yield a wait of this request, or nothing where there is no place for one."""
+    with _places.one(f"user:{request.user.pk}") as admitted:
+        if not admitted:
+            yield None
+            return
+        wait = Wait.of(request)
+        _waits.add(wait)
+        try:
+            yield wait
+        finally:
+            _waits.discard(wait)
