@@ -126,7 +126,6 @@ _PROJECT: dict[str, Any] = {
     "updated_at": _AT,
 }
 _MEMBER: dict[str, Any] = {
-    "user": 7,
     "username": "alice",
     "role": "member",
     "created_at": _AT,
