@@ -43,7 +43,7 @@ class Scheduler(beat.Scheduler):
             log.warning("%s", error)
         else:
             # Its age tells a health check whether beat still sends.
-            (settings.DATA_DIR / "beat").touch()
+            (settings.DATA_DIR / "beat").touch(mode=0o600)
 
     def _ensure_connected(self) -> Any:
         """Leave connecting to each message: beat would not end while it waits here."""

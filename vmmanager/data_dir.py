@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 #: By these a folder is known as ours.
 _KEPT_HERE = ("secret_key", "admin_password", "*.sqlite3")
-_FILES = (*_KEPT_HERE, "*.sqlite3-wal", "*.sqlite3-shm")
+_FILES = (*_KEPT_HERE, "*.sqlite3-wal", "*.sqlite3-shm", "beat")
 
 
 def prepare(path: Path) -> Path:

@@ -306,6 +306,7 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
             resource = (
                 type(resource).objects.select_related("operation").get(pk=resource.pk)
             )
+            self.prepare_answer()  # again: what it read is as old as the wait
         if outcome.ended:
             failure = self.failure(outcome.operation_id)
             if failure is not None:

@@ -29,17 +29,17 @@ from compute.services import vms
 
 
 class CloudTimes(dict[str, datetime | None]):
-    """Cloud alias -> when it was last observed; read once, when first asked."""
+    """Cloud alias -> when it was last observed; read when first asked."""
 
     _is_read = False
 
     def read(self) -> None:
-        if not self._is_read:
-            self.update(Cloud.objects.values_list("alias", "observed_at"))
-            self._is_read = True
+        self.update(Cloud.objects.values_list("alias", "observed_at"))
+        self._is_read = True
 
     def __missing__(self, alias: str) -> datetime | None:
-        self.read()
+        if not self._is_read:
+            self.read()
         return self.setdefault(alias, None)
 
 

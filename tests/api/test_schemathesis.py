@@ -172,7 +172,7 @@ def run(service: Service, place: Path, *options: str, bearer: str, config: str) 
         },
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr

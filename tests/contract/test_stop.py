@@ -16,7 +16,7 @@ from tests.contract.served import Served, migrate, serving
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.once]
 
-#: Celery alone takes two to four: see `EmbeddedWorker`.
+#: Celery alone takes two to four: see `embedded_worker`.
 AT_ONCE = 1.8
 
 
@@ -55,24 +55,23 @@ def seconds_to_end(served: Served) -> float:
     return time.monotonic() - begun
 
 
-def create_vm(served: Served, *, cloud: str) -> str:
-    """Return the id of the operation that makes it."""
+def create_vm(served: Served, *, cloud: str, **headers: str) -> str:
+    """Return its id."""
     vm = {"name": "web", "flavor": "m1.small", "image": "cirros", "cloud": cloud}
     with closing(http.client.HTTPConnection("127.0.0.1", served.port)) as connection:
-        headers = {"Content-Type": "application/json"}
+        headers["Content-Type"] = "application/json"
         connection.request("POST", "/api/v1/vms", json.dumps(vm), headers)
         response = connection.getresponse()
         body = json.loads(response.read())
-    assert response.status == 202, body
-    return str(body["operation_id"])
+    assert response.status in (201, 202), body
+    return str(body["id"])
 
 
 @contextmanager
-def waiting_for(served: Served, operation: str) -> Iterator[None]:
-    """Wait for an operation while the block lasts, as a client does."""
-    path, headers = f"/api/v1/operations/{operation}", {"Prefer": "wait=30"}
+def reading_the_console(served: Served, vm: str) -> Iterator[None]:
+    """Have a request wait for its cloud while the block lasts."""
     with closing(http.client.HTTPConnection("127.0.0.1", served.port)) as connection:
-        connection.request("GET", path, headers=headers)
+        connection.request("GET", f"/api/v1/vms/{vm}/console-log")
         time.sleep(1)  # until it has got there, which nothing tells
         yield
 
@@ -103,8 +102,12 @@ def test_a_second_ctrl_c_ends_the_wait_for_a_call(served: Served) -> None:
     assert seconds_to_end(served) < AT_ONCE
 
 
-def test_a_second_ctrl_c_ends_the_wait_for_a_request(served: Served) -> None:
-    with waiting_for(served, create_vm(served, cloud="slow")):
+def test_a_second_ctrl_c_ends_the_wait_for_a_request(
+    served: Served, data: Path
+) -> None:
+    vm = create_vm(served, cloud="default", Prefer="wait=20")
+    hang(data / "default.sqlite3")
+    with reading_the_console(served, vm):
         press_ctrl_c(served)
         served.says("Waiting for requests under way")
         press_ctrl_c(served)

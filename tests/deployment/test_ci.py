@@ -48,9 +48,10 @@ def test_all_missing_tools_are_named_together(tmp_path: Path) -> None:
     script = functions("install", "missing") + "\ninstall $(missing)"
     done = bash(script, tmp_path, PATH=str(tmp_path))
     assert done.returncode == 1
-    assert done.stderr.strip().splitlines()[-1] == (
+    # That of nginx is looked for in /usr/sbin too, where Debian has it.
+    assert done.stderr.strip().splitlines()[-1].removesuffix(" nginx-light") == (
         ".ci/run: missing here: python3-venv diffutils curl git make nodejs npm procps "
-        "postgresql-client chromium nginx-light"
+        "postgresql-client chromium"
     )
 
 

@@ -126,11 +126,19 @@ class Life(RuleBasedStateMachine):
         )
         return found
 
+    def tick(self) -> None:
+        """Give each request its own time: what is listed by it then has one order.
+
+        Else a random id decides, and an order of events that failed cannot be replayed.
+        """
+        self.clock.shift(0.001)
+
     # Users
 
     @precondition(lambda self: VM.objects.alive().count() < 3)
     @rule()
     def create(self) -> None:
+        self.tick()
         vms.create(
             project=self.project,
             actor=ALICE,
@@ -144,6 +152,7 @@ class Life(RuleBasedStateMachine):
         vm = self.vm(number)
         if vm is None:
             return
+        self.tick()
         row, refusal = TABLE[name], None
         allowed = vm.allowed_actions
         possible = (
@@ -202,6 +211,7 @@ class Life(RuleBasedStateMachine):
     def delete_snapshot(self) -> None:
         snapshot = Snapshot.objects.alive().order_by("created_at").first()
         if snapshot is not None:
+            self.tick()
             with suppress(OperationInProgress, InvalidTransition):
                 snapshots.delete(snapshot, actor=ALICE)
 

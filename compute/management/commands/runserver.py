@@ -19,7 +19,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.migrations.executor import MigrationExecutor
 
 from compute.management.development import development_admin
-from compute.management.embedded import EmbeddedWorker
+from compute.management.embedded import embedded_worker
 from compute.management.patient import PatientServer
 from compute.services import catalog
 
@@ -101,7 +101,7 @@ def _worker() -> Iterator[None]:
     if settings.CELERY_BROKER_URL:
         yield
         return
-    with EmbeddedWorker():
+    with embedded_worker():
         _await_catalogues()
         yield
 
