@@ -32,11 +32,6 @@ def connect() -> None:
     outbox.on_work(send)
 
 
-#: Seconds that a broker has for each step of taking a message: a request waits for it.
-#: The names are those of Redis' and of AMQP's client.
-_TIMEOUTS = dict.fromkeys(
-    ("socket_timeout", "socket_connect_timeout", "read_timeout", "write_timeout"), 1.0
-)
 #: Seconds for which a broker that did not is not asked again.
 REST_SECONDS = 5.0
 _rests_until = 0.0
@@ -68,7 +63,9 @@ def send(operation_id: uuid.UUID, *, cloud: str, after: float) -> None:
 @cache
 def producers() -> Any:
     """Return the pool of what sends for requests; workers have more patience."""
-    connection = current_app.connection_for_write(transport_options=_TIMEOUTS)
+    connection = current_app.connection_for_write(
+        transport_options=outbox.BROKER_TIMEOUTS
+    )
     return pools.producers[connection]
 
 

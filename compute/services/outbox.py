@@ -31,6 +31,12 @@ from providers.base import Image, Server
 
 log = logging.getLogger(__name__)
 
+#: Seconds that a broker has for each step of taking a message: a request waits for it.
+#: The names are those of Redis' and of AMQP's client.
+BROKER_TIMEOUTS = dict.fromkeys(
+    ("socket_timeout", "socket_connect_timeout", "read_timeout", "write_timeout"), 1.0
+)
+
 # What became of one look at an operation
 
 

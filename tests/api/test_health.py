@@ -1,4 +1,7 @@
 import resource
+import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -63,6 +66,45 @@ def test_without_its_broker_the_service_is_not_ready(
     assert document["checks"] == {**ALL_OK, "broker": "unavailable"}
     assert document["retryable"] is True
     assert response.headers["Retry-After"] == "5"
+
+
+def test_a_broker_that_hangs_holds_one_caller_for_seconds(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        for name in ("broker_url", "broker_read_url", "broker_write_url"):
+            monkeypatch.setitem(current_app.conf, name, url)
+        begun = time.monotonic()
+        document = problem(api.get("/health/ready"), 503, "not-ready")
+    assert document["checks"] == {**ALL_OK, "broker": "unavailable"}
+    assert time.monotonic() - begun < 5
+
+
+@pytest.mark.usefixtures("db")
+def test_while_a_part_hangs_nobody_waits_for_who_asks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However old what was last known is."""
+    over, asked = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        asked.set()
+        over.wait(30)
+
+    monkeypatch.setattr(readiness, "PARTS", {"broker": hang})
+    first = threading.Thread(target=readiness.checks)
+    first.start()
+    try:
+        assert asked.wait(5)
+        for longest in (2.0, 0.1):
+            begun = time.monotonic()
+            assert set(readiness.checks().values()) == {"unavailable"}
+            assert time.monotonic() - begun < longest
+    finally:
+        over.set()
+        first.join()
+    assert readiness.checks() == {"broker": "ok"}
 
 
 def test_without_its_database_the_service_is_not_ready(api: Api) -> None:
