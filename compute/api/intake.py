@@ -8,6 +8,7 @@ these stand between the server and Django. What they refuse goes on without its 
 
 import asyncio
 import threading
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
 from contextlib import contextmanager, suppress
 from io import BytesIO
@@ -61,10 +62,13 @@ def _excess(
     """Return what is too much of a request, by the lengths of its parts."""
     if target > MAX_TARGET:
         return URITooLong(f"A path with its query has at most {MAX_TARGET} bytes.")
+    # One that is sent again is one header: Django joins them.
+    sizes: Counter[str] = Counter()
     total = 0
     for name, size in headers:
+        sizes[name] += size
         limit = MAX_CONTENT_TYPE if name == "content-type" else MAX_HEADER
-        if size > limit:
+        if sizes[name] > limit:
             return HeaderTooLarge(
                 f"The header {name} has at most {limit} bytes.", header=name
             )
@@ -282,13 +286,16 @@ def _excess_of_scope(scope: Scope) -> Problem | None:
 
 
 def _scope_without_excess(scope: Scope) -> Scope:
+    sizes: Counter[bytes] = Counter()
+    for name, value in scope["headers"]:
+        sizes[name] += len(value)
     return {
         "path": scope["path"][:MAX_CONTENT_TYPE],
         "query_string": b"",
         "headers": [
             (name, value)
             for name, value in scope["headers"]
-            if len(value) <= MAX_CONTENT_TYPE and name != b"content-length"
+            if sizes[name] <= MAX_CONTENT_TYPE and name != b"content-length"
         ],
     }
 

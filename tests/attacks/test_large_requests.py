@@ -89,6 +89,8 @@ HEADERS = [
     "Authorization: Bearer " + "t" * 9_000,
     "User-Agent: " + "u" * 9_000,
     "\r\n".join(f"X-Filler-{n}: {'f' * 8_000}" for n in range(5)),
+    # One header, sent several times.
+    "\r\n".join(["Prefer: " + "p" * 3_000] * 3),
 ]
 
 
