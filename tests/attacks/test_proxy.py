@@ -54,6 +54,8 @@ pytestmark = [
 ]
 
 JSON = "Content-Type: application/json"
+#: In its container it is no root, who could not read what is root's here.
+FOREGROUND = "daemon off; user root;" if os.geteuid() == 0 else "daemon off;"
 #: What nginx.conf gives a client to send all of its headers, or another piece.
 CUT_AFTER = 10
 
@@ -111,21 +113,21 @@ def proxy(front: Front, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pr
             }
         )
     )
-    # In its container it is no root, who could not read what is root's here.
-    more = "daemon off; user root;" if os.geteuid() == 0 else "daemon off;"
-    nginx = [str(NGINX), "-e", "stderr", "-c", str(configuration), "-g", more]
+    nginx = [str(NGINX), "-e", "stderr", "-c", str(configuration), "-g", FOREGROUND]
     checked = run([*nginx, "-t"], os.environ)
     assert checked.returncode == 0, checked.stderr
     assert "warn" not in checked.stderr, checked.stderr
     streams = ["granian", "--interface", "asginl", "--port", str(stream)]
     env = {**os.environ, "PATH": f"{ROOT}/.venv/bin:{os.environ['PATH']}"}
+    # As containers begin.
+    few_files = ["sh", "-c", 'ulimit -S -n 1024; exec "$@"', "sh"]
     with (
         running(
             [*streams, "tests.attacks.streaming:application"],
             env=env,
             log=folder / "stream.log",
         ),
-        running(nginx, env=os.environ, log=folder / "nginx.log"),
+        running([*few_files, *nginx], env=os.environ, log=folder / "nginx.log"),
     ):
         for port, name in ((stream, "stream"), (https, "nginx")):
             eventually(
@@ -204,6 +206,61 @@ def test_what_is_too_large_is_refused_as_the_api_would(
         if code:
             assert told.code == code
             assert told.document["status"] == status
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "code"),
+    [
+        (b"NONSENSE\r\n\r\n", 400, "bad-request"),
+        (request("GET", "/health", "Content-Length: -1"), 400, "bad-request"),
+        (request("TRACE", "/health"), 405, "method-not-allowed"),
+        (
+            request("POST", "/api/v1/vms", "Transfer-Encoding: gzip, chunked"),
+            400,
+            "bad-request",
+        ),
+    ],
+    ids=["no request", "length", "method", "coding"],
+)
+def test_what_it_refuses_by_itself_is_a_problem(
+    proxy: Proxy, sent: bytes, status: int, code: str
+) -> None:
+    told = send(proxy.http, sent)
+    assert (told.status, told.code) == (status, code)
+    assert told.document["status"] == status
+
+
+def test_a_service_that_is_away_is_a_problem_too(
+    proxy: Proxy, front: Front, tmp_path: Path
+) -> None:
+    http, text = free_port(), proxy.configuration.read_text()
+    for there, here in (
+        (f":{front.api};", f":{free_port()};"),
+        (f"{proxy.http};", f"{http};"),
+        (f"{proxy.https} ssl;", f"{free_port()} ssl;"),
+        ("nginx.pid", "second.pid"),
+    ):
+        assert there in text
+        text = text.replace(there, here)
+    configuration, log = tmp_path / "nginx.conf", tmp_path / "nginx.log"
+    configuration.write_text(text)
+    second = [str(NGINX), "-e", "stderr", "-c", str(configuration)]
+    with running([*second, "-g", FOREGROUND], env=os.environ, log=log):
+        eventually(lambda: listening(http), what="nginx", log=log)
+        told = send(http, request("GET", "/api/v1/vms"))
+    assert (told.status, told.code) == (503, "not-ready")
+    assert told.document["retryable"] is True
+    assert told.headers["retry-after"] == "5"
+
+
+def test_a_few_files_are_enough_to_begin_with(proxy: Proxy) -> None:
+    assert (
+        "resource limit" not in (proxy.configuration.parent / "nginx.log").read_text()
+    )
+
+
+def test_plain_http_is_told_where_tls_is_spoken(proxy: Proxy) -> None:
+    assert send(proxy.https, request("GET", "/health")).code == "bad-request"
 
 
 def test_a_body_without_a_length_is_given_one(proxy: Proxy, front: Front) -> None:
