@@ -88,7 +88,8 @@ def write() -> None:
         schema = SchemaGenerator().get_schema(public=True)  # type: ignore[no-untyped-call]  # drf-spectacular is typed in part
         for kind in Schema.renderer_classes:
             renderer: Any = kind()
-            _written[renderer.format] = renderer.render(schema, None, {})
+            text: bytes = renderer.render(schema, None, {})
+            _written[renderer.format] = text.rstrip(b"\n") + b"\n"
 
 
 class Docs(GuardedView, SpectacularSwaggerSplitView):

@@ -56,6 +56,14 @@ def test_problems_do_too(
     assert (strange.status_code, ends_well(strange)) == (400, True)
 
 
+@pytest.mark.parametrize("format", ["json", "yaml"])
+def test_the_description_of_the_api_does_too(db: None, format: str) -> None:
+    answer = Client().get("/api/v1/schema", {"format": format})
+    assert answer.status_code == 200
+    assert answer.content.endswith(b"\n")
+    assert not answer.content.endswith(b"\n\n")
+
+
 def test_what_has_no_body_has_no_newline(api: Api, place: Place) -> None:
     path = f"/vms/{place.vm.pk}"
     tag = api.get(path).headers["ETag"]
