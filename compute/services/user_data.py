@@ -2,9 +2,11 @@
 
 from base64 import b64decode
 
+from django.core.exceptions import ValidationError as FieldError
+
 from compute.errors import ValidationError
 from compute.models import UserDataEncoding
-from compute.models.limits import MAX_USER_DATA
+from compute.models.limits import MAX_USER_DATA, LinesValidator
 
 
 def decode(text: str, encoding: str) -> bytes:
@@ -12,6 +14,10 @@ def decode(text: str, encoding: str) -> bytes:
 
     Base64 may have line breaks, as ``base64`` prints them.
     """
+    try:
+        LinesValidator()(text)
+    except FieldError as error:
+        raise _refusal("invalid", " ".join(error.messages)) from None
     try:
         data = (
             b64decode("".join(text.split()), validate=True)

@@ -89,7 +89,6 @@ def create(
     catalog.check_fits(
         source, disk_gb=size.disk_gb, ram_mb=size.ram_mb, pointer="#/flavor"
     )
-    decode(user_data, user_data_encoding)  # now, not when a worker comes to it
     with transaction.atomic():
         vm: VM = VM(
             project=project,
@@ -108,7 +107,12 @@ def create(
             ram_mb=size.ram_mb,
             disk_gb=size.disk_gb,
         )
-        fields.check(vm, "name", "description", "labels", "delete_protection")
+        fields.check(
+            vm,
+            *("name", "description", "labels", "delete_protection"),
+            *("user_data", "user_data_encoding"),
+        )
+        decode(user_data, user_data_encoding)  # now, not when a worker comes to it
         quotas.reserve(project.pk, quotas.held_by(vm))
         vm.save(force_insert=True)
         operation = outbox.submit(

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from compute.errors import ValidationError
 from compute.models import VM, Project
 from compute.models.limits import MAX_USER_DATA
+from compute.services import vms
 from providers.mock import MockProvider
 from tests.admin.browser import Operator
 from tests.api.client import Api, errors
-from tests.conftest import Drain
+from tests.conftest import ALICE, Drain
 
 NEW = {"name": "web", "flavor": "m1.small", "image": "cirros"}
 SCRIPT = "#!/bin/sh\necho ünïcödé\n"
@@ -123,6 +125,30 @@ def test_what_is_not_base64_is_refused_at_once(
 ) -> None:
     body = NEW | {"user_data_encoding": "base64"} | sent
     assert errors(api.post("/vms", body)) == [expected]
+    assert not VM.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("sent", "field"),
+    [
+        ({"user_data": "a\0b"}, "user_data"),
+        ({"user_data": "a\ud800"}, "user_data"),
+        ({"user_data": "Zg==\0", "user_data_encoding": "base64"}, "user_data"),
+        ({"user_data": 7}, "user_data"),
+        ({"user_data": None}, "user_data"),
+        ({"user_data_encoding": "gzip"}, "user_data_encoding"),
+        ({"user_data_encoding": 64}, "user_data_encoding"),
+    ],
+    ids=repr,
+)
+def test_the_service_refuses_what_its_doors_do(
+    catalogue: None, project: Project, sent: dict[str, Any], field: str
+) -> None:
+    asked: dict[str, Any] = NEW | sent
+    with pytest.raises(ValidationError) as refused:
+        vms.create(project=project, actor=ALICE, **asked)
+    (row,) = refused.value.members["errors"]
+    assert row["pointer"] == f"#/{field}"
     assert not VM.objects.exists()
 
 
