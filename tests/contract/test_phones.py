@@ -7,9 +7,13 @@ import pytest
 from pytest_django.live_server_helper import LiveServer
 
 from compute.models import User
+from compute.models.limits import MAX_NAME
+from compute.services import vms
 from tests.admin.browser import Operator
 from tests.browser import Chromium, chromium
+from tests.conftest import ALICE
 from tests.contract.rows import one_of_each
+from tests.factories import APITokenFactory, ProjectFactory, SnapshotFactory, VMFactory
 
 pytestmark = [pytest.mark.e2e, pytest.mark.once]
 
@@ -65,3 +69,28 @@ def test_no_page_is_wider_or_narrower_than_the_screen(
         if page != WIDTH or content < WIDTH - MARGINS:
             wrong.append(f"{path} ({title}): page {page}, content {content}")
     assert wrong == []
+
+
+@pytest.mark.parametrize(("width", "widest"), [(WIDTH, 300), (1280, 450)])
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_long_name_leaves_room_for_the_rest_of_a_list(
+    phone: Chromium, live_server: LiveServer, width: int, widest: int
+) -> None:
+    name = "x" * MAX_NAME
+    vm = VMFactory.create(name=name, project=ProjectFactory.create(name=name))
+    SnapshotFactory.create(name=name, vm=vm)
+    APITokenFactory.create(name=name, project=vm.project)
+    vms.stop(vm, actor=ALICE)
+    operator = Operator(User.objects.create_superuser("olga", password="x"))
+    session = operator.client.cookies["sessionid"].value
+    phone.call(
+        "Network.setCookie", name="sessionid", value=session, url=live_server.url
+    )
+    phone.resize(width, 844)
+    for kind in ("vm", "snapshot", "operation", "event", "project", "apitoken"):
+        phone.open(f"{live_server.url}/admin/compute/{kind}/")
+        found = phone.value(
+            "Math.max(...[...document.querySelectorAll('#result_list tbody tr > *')]"
+            ".map(cell => cell.offsetWidth))"
+        )
+        assert 0 < found <= widest, (kind, found)
