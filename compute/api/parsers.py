@@ -1,6 +1,7 @@
 """How bodies arrive: JSON by orjson; forms only from the browsable API."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
 import orjson
@@ -9,6 +10,7 @@ from rest_framework.parsers import BaseParser, FormParser, MultiPartParser
 
 from compute.api.problems import MalformedJSON, PayloadTooLarge
 from compute.api.renderers import JSONRenderer
+from compute.models.limits import MAX_NAME
 
 #: No body of ours nests deeper than three.
 MAX_DEPTH = 16
@@ -36,7 +38,27 @@ class JSONParser(BaseParser):
             raise MalformedJSON(f"The body is not valid JSON: {exc}") from exc
         if _is_deeper(data, MAX_DEPTH):
             raise MalformedJSON(f"The body nests deeper than {MAX_DEPTH} levels.")
+        _refuse_repeated(body)
         return data
+
+
+def _refuse_repeated(body: bytes) -> None:
+    """Raise MalformedJSON for an object that gives a member twice.
+
+    orjson would take the last, silently; another reader on the way may take the first.
+    """
+    try:
+        json.loads(body, object_pairs_hook=_members, parse_int=len)
+    except RecursionError as exc:  # in a value that was dropped
+        raise MalformedJSON(f"The body nests deeper than {MAX_DEPTH} levels.") from exc
+
+
+def _members(pairs: Sequence[tuple[str, Any]]) -> None:
+    known: set[str] = set()
+    for name, _ in pairs:
+        if name in known:
+            raise MalformedJSON(f"The body gives {name[:MAX_NAME]!r} twice.")
+        known.add(name)
 
 
 def _is_deeper(data: Any, limit: int) -> bool:

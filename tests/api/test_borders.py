@@ -40,6 +40,23 @@ def test_what_is_not_json_is_malformed(api: Api, body: bytes) -> None:
     problem(send(api, body), 400, "malformed-json")
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"name": "a", "name": "b", "flavor": "m1.small", "image": "cirros"}',
+        b'{"name": "a", "n\\u0061me": "a", "flavor": "m1.small", "image": "cirros"}',
+        b'{"name": "a", "flavor": "m1.small", "image": "cirros", '
+        b'"labels": {"env": "prod", "env": "test"}}',
+        b'{"x":' + b'{"a":' * 1000 + b"1" + b"}" * 1000 + b',"x":1}',
+        b'{"x": ' + b"1" * 5000 + b', "x": 1}',
+    ],
+)
+def test_no_value_is_dropped_for_another_of_the_same_name(
+    api: Api, catalogue: None, body: bytes
+) -> None:
+    problem(send(api, body), 400, "malformed-json")
+
+
 @pytest.mark.parametrize("body", [b"[]", b"null", b"1", b'"x"', b"true"])
 def test_a_body_must_be_an_object(api: Api, body: bytes) -> None:
     assert [where for where, _ in errors(send(api, body))] == ["#"]
