@@ -67,6 +67,10 @@ def configuration() -> dict[str, Any]:
         "task_acks_late": True,
         "worker_prefetch_multiplier": 1,
         "worker_hijack_root_logger": False,
+        # Calls to a cloud are waiting. And after each task a child process would give up
+        # its connections to the database, and open new ones for the next.
+        "worker_pool": "threads",
+        "worker_concurrency": 16,
         # One queue per cloud, so that a slow cloud starves no other. A plain worker
         # consumes them all; `--queues cloud.lab` dedicates one.
         "task_default_queue": "celery",

@@ -1,5 +1,6 @@
 """The server that runs this process: its threads, and being told to stop."""
 
+import os
 import signal
 import socket
 import sys
@@ -27,15 +28,21 @@ def threads() -> int | None:
     """
     if not is_granian():
         return None
-    from granian.cli import cli
     from granian.constants import Interfaces
 
-    context = cli.make_context("granian", sys.argv[1:], auto_envvar_prefix="GRANIAN")
-    given: dict[str, Any] = context.params
+    given = _given()
     if given["interface"] != Interfaces.WSGI:
         return None
     backpressure: int = given["backpressure"] or given["backlog"] // given["workers"]
     return int(given["blocking_threads"] or max(1, backpressure // 2))
+
+
+def _given() -> dict[str, Any]:
+    """Return granian's options: given to it, from its environment, or its defaults."""
+    from granian.cli import cli
+
+    context = cli.make_context("granian", sys.argv[1:], auto_envvar_prefix="GRANIAN")
+    return context.params
 
 
 App = TypeVar("App")
@@ -55,6 +62,10 @@ def start(make: Callable[[], App]) -> App:
     except ImproperlyConfigured as error:
         if not is_granian():
             raise
+        if _given()["respawn_failed_workers"]:
+            # What is impossible stays so, and granian sees no end of two workers that
+            # fail in turns: it would start them again, and again.
+            os.kill(os.getppid(), signal.SIGTERM)
         sys.exit(f"vmmanager: {error}")
     return application
 

@@ -278,24 +278,29 @@ if 0 < EVENT_RETENTION_DAYS < 30:
 API_DEFAULT_WAIT_SECONDS: int = env.int("API_DEFAULT_WAIT_SECONDS", default=0)
 API_MAX_WAIT_SECONDS: int = env.int("API_MAX_WAIT_SECONDS", default=30)
 
-# What waits holds a thread: a request for the end of its operation, or a console log for
-# its cloud. So that there are always threads for everything else, the places for both are
-# a part of those that the server has; None: each request has a thread of its own, and
-# only memory bounds them.
+# What waits holds a thread: a request for the end of its operation, a console log for its
+# cloud, or (under WSGI) for a body that is sent slowly. So that there are always threads
+# for everything else, the places for all three are a part of those that the server has;
+# None: each request has a thread of its own, and only memory bounds them.
 SERVER_THREADS = server.threads()
 _threads = SERVER_THREADS or 64
+MAX_BODY_READERS = max(1, min(3, _threads // 5))
+_kept = MAX_BODY_READERS + 1
 API_MAX_CLOUD_READS: int = env.int(
     "API_MAX_CLOUD_READS", default=min(16, max(1, _threads // 4))
 )
 API_MAX_WAITERS: int = env.int(
     "API_MAX_WAITERS",
-    default=max(0, min(32, _threads // 2, _threads - 1 - API_MAX_CLOUD_READS)),
+    default=max(0, min(32, _threads // 2, _threads - _kept - API_MAX_CLOUD_READS)),
 )
-if SERVER_THREADS and API_MAX_WAITERS + API_MAX_CLOUD_READS >= SERVER_THREADS:
+if SERVER_THREADS and API_MAX_WAITERS + API_MAX_CLOUD_READS + _kept > SERVER_THREADS:
     raise ImproperlyConfigured(
         f"API_MAX_WAITERS ({API_MAX_WAITERS}) and API_MAX_CLOUD_READS "
-        f"({API_MAX_CLOUD_READS}) must leave one of {SERVER_THREADS} threads free"
+        f"({API_MAX_CLOUD_READS}) must leave {_kept} of {SERVER_THREADS} threads free"
     )
+
+#: Passwords that a process compares at once: each takes a core, and a connection.
+MAX_PASSWORD_CHECKS = 4
 
 # Requests per seconds and principal: for all but these two, for asking how operations
 # stand, and for logging in (by address).

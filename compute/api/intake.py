@@ -34,9 +34,9 @@ MAX_HEADER = 8_192
 MAX_HEADERS = 32_768
 #: The standard library parses a Content-Type in quadratic time.
 MAX_CONTENT_TYPE = 256
-#: Threads of a WSGI process that may read bodies at once, and seconds that others wait
-#: for them. What was sent with its headers, as a proxy does, is read in no time.
-MAX_READERS = 3
+#: Seconds that others wait when as many threads of a WSGI process as may read bodies
+#: (MAX_BODY_READERS) do. What was sent with its headers, as a proxy does, is read in no
+#: time.
 READER_SECONDS = 0.1
 #: Bytes of bodies that an ASGI process holds at once; no thread waits for them there.
 MAX_BUFFERED = 64 * 1_048_576
@@ -213,7 +213,10 @@ class _Readers:
                 self._changed.notify_all()
 
     def _has_room(self, client: str) -> bool:
-        return len(self._clients) < MAX_READERS and client not in self._clients
+        return (
+            len(self._clients) < settings.MAX_BODY_READERS
+            and client not in self._clients
+        )
 
 
 _readers = _Readers()

@@ -21,9 +21,10 @@ from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
 from compute import events
 from compute.access import Access
 from compute.addresses import network_of
-from compute.errors import TokenExpired, Unauthenticated
+from compute.errors import RateLimited, TokenExpired, Unauthenticated
 from compute.events import Actor
 from compute.models import Login, LoginKind, Outcome, User
+from compute.places import Places
 from compute.services import guesses, principals, repeats
 
 #: The claim that names the login.
@@ -35,6 +36,9 @@ REPEATED_WITHIN = timedelta(seconds=10)
 KEPT = timedelta(days=30)
 #: The newest logins whose networks an account is known to use.
 FAMILIAR = 200
+
+#: A password is compared with its hash in a third of a second of a whole core.
+_hashing = Places("MAX_PASSWORD_CHECKS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +58,32 @@ def check_password(username: str, password: str, *, actor: Actor) -> User:
     """Return the active user of a name and password, or raise Unauthenticated.
 
     Raises RateLimited, without a look at the password, when too many guesses at this
-    account failed. The answer and the time it takes do not tell whether there is such
-    a user.
+    account failed, or when many log in at this moment. The answer and the time it takes
+    do not tell whether there is such a user.
     """
     network = network_of(actor.address)
     guess = guesses.Guess(
         username, network, is_familiar=lambda: _knows(username, network)
     )
-    guess.require_patience()
-    user = authenticate(username=username, password=password)
+    with _hashing.one() as admitted:
+        if not admitted:
+            raise _try_again()
+        guess.require_patience()
+        user = authenticate(username=username, password=password)
     if isinstance(user, User):
         guess.was_right()
         return user
     guess.was_wrong()
     _note_failure(username, actor)
     raise Unauthenticated("No active user with this name and password.")
+
+
+def _try_again() -> RateLimited:
+    problem = RateLimited(
+        "Many log in at this moment. Try again in a second.", violated_policies=["auth"]
+    )
+    problem.retry_after = 1
+    return problem
 
 
 def _note_failure(username: str, actor: Actor) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.attacks.conftest import POOL
-from tests.deployed import free_port, run
+from tests.deployed import command_of, free_port, run
 from tests.serving import (
     MARKS,
     SERVERS,
@@ -95,10 +95,10 @@ def test_who_stays_on_the_line_is_waited_for(service: Service, ground: Ground) -
         (
             "wsgi",
             {"API_MAX_WAITERS": "6"},
-            "vmmanager: API_MAX_WAITERS (6) and API_MAX_CLOUD_READS (2) must leave one "
+            "vmmanager: API_MAX_WAITERS (6) and API_MAX_CLOUD_READS (2) must leave 2 "
             "of 8 threads free",
         ),
-        ("wsgi", {"API_MAX_CLOUD_READS": "8"}, "must leave one of 8 threads free"),
+        ("wsgi", {"API_MAX_CLOUD_READS": "8"}, "must leave 2 of 8 threads free"),
         (
             "asgi",
             {"RATE_LIMIT": "often"},
@@ -109,9 +109,20 @@ def test_who_stays_on_the_line_is_waited_for(service: Service, ground: Ground) -
 def test_impossible_settings_are_refused_in_one_line(
     ground: Ground, tmp_path: Path, kind: str, env: dict[str, str], line: str
 ) -> None:
-    port = free_port()
-    done = run([*SERVERS[kind], "--port", str(port)], {**ground.env, **env})
+    command = [*SERVERS[kind], "--port", str(free_port())]
+    done = run(command, {**ground.env, **env})
     assert done.returncode != 0
-    said = [text for text in done.stderr.splitlines() if not text.startswith("[")]
+    assert_says_nothing_but(line, done.stderr)
+
+
+def test_nothing_impossible_is_started_again(ground: Ground) -> None:
+    command = command_of("api", _8000=str(free_port()))
+    done = run(command, {**ground.env, "API_MAX_WAITERS": "16"})
+    assert_says_nothing_but("must leave 4 of 16 threads free", done.stderr)
+    assert done.stdout.count("Respawning") <= 2
+
+
+def assert_says_nothing_but(line: str, stderr: str) -> None:
+    said = [text for text in stderr.splitlines() if not text.startswith("[")]
     assert said
-    assert all(line in text for text in said), done.stderr
+    assert all(line in text for text in said), stderr
