@@ -32,8 +32,9 @@ def test_all_pools_together_fit_into_postgresql() -> None:
     assert pools.keys() == {name for name in served if name != "proxy"}
 
 
-def test_each_thread_of_a_worker_can_have_a_connection() -> None:
+def test_each_thread_can_have_a_connection() -> None:
     assert pool("worker") >= option("worker", "--concurrency")
+    assert pool("api") >= option("api", "--blocking-threads")
 
 
 def compose_text() -> str:
