@@ -86,6 +86,9 @@ class Server:
     tags: frozenset[str] = frozenset()
     fault: Fault | None = None
     locked: bool = False
+    #: When its guest was last launched; ``None``: never, and then Nova deletes it and
+    #: refuses all else. `created_at` where a cloud does not tell.
+    launched_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

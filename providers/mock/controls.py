@@ -32,6 +32,8 @@ class SeedServer:
     created_at: datetime | None = None
     #: Shown while the status is ERROR.
     fault: str | None = None
+    #: Whether it ever ran; a server whose build failed did not.
+    launched: bool = True
     #: ``None``: a new one.
     id: str | None = None
     #: Servers of another project are refused to us as Forbidden.
@@ -276,11 +278,14 @@ def _to_new(server: SeedServer, now: int) -> records.NewServer:
         image_id=server.image_id,
         fault=server.fault,
     )
+    phase = _in_status(phase, server.status)
+    if not server.launched:
+        phase = replace(phase, launched=False, on_host=False)
     return records.NewServer(
         id=server.id or str(uuid.uuid4()),
         name=server.name,
         created_at=created,
-        plan=(_in_status(phase, server.status),),
+        plan=(phase,),
         project=server.project,
         tags=server.tags,
     )

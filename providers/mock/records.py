@@ -45,12 +45,13 @@ class Record:
         fault = None
         if phase.fault is not None and phase.vm_state in ("error", "deleted"):
             fault = Fault(code=500, message=phase.fault)
+        created_at = whole_second(self.created_at * SECOND)
         return Server(
             id=self.id,
             name=self.name,
             status=api_status(phase),
             task_state=phase.task_state,
-            created_at=whole_second(self.created_at * SECOND),
+            created_at=created_at,
             updated_at=whole_second(phase.at),
             flavor_name=flavor.name,
             vcpus=flavor.vcpus,
@@ -61,6 +62,8 @@ class Record:
             tags=self.tags,
             fault=fault,
             locked=self.locked,
+            # Whether it was is kept, not when.
+            launched_at=created_at if phase.launched else None,
         )
 
 

@@ -52,10 +52,15 @@ def to_image(body: Json) -> Image:
 
 
 def to_server(body: Json) -> Server:
-    """Return a server; one in a cell that is down has little but id and UNKNOWN."""
+    """Return a server; one in a cell that is down has little but id and UNKNOWN.
+
+    What is silent about its launch, such a server or an old policy, is no proof that
+    there was none.
+    """
     flavor = body.get("flavor") or {}
     fault = body.get("fault")
     created_at = _time(body["created"])
+    launched = body.get("OS-SRV-USG:launched_at", body["created"])
     return Server(
         id=body["id"],
         name=body.get("name", ""),
@@ -73,6 +78,7 @@ def to_server(body: Json) -> Server:
         tags=frozenset(body.get("tags") or ()),
         fault=Fault(fault["code"], fault["message"]) if fault else None,
         locked=bool(body.get("locked")),
+        launched_at=_time(launched) if launched else None,
     )
 
 
@@ -107,6 +113,6 @@ def _reason(action: Json, events: list[Json]) -> str | None:
 
 
 def _time(text: str) -> datetime:
-    """Return an aware time; action records have no zone and mean UTC."""
+    """Return an aware time; those of actions and launches have no zone and mean UTC."""
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,7 +1,8 @@
 """What every driver's run of the contract shares.
 
 A driver's test module gives the fixture ``provider``, with module scope, and where its
-cloud needs or has it ``wait_until``, ``break_server`` and ``foreign_server``.
+cloud needs or has it ``wait_until``, ``break_server``, ``fail_build`` and
+``foreign_server``.
 """
 
 import time
@@ -13,7 +14,7 @@ import pytest
 from providers.base import Provider
 from providers.mock import MockProvider
 from tests.providers.clock import Clock
-from tests.providers.lab import BreakServer, Lab, WaitUntil
+from tests.providers.lab import BreakServer, FailBuild, Lab, WaitUntil
 
 pytest.register_assert_rewrite("tests.providers.contract")
 
@@ -39,6 +40,12 @@ def break_server() -> BreakServer | None:
 
 
 @pytest.fixture(scope="module")
+def fail_build() -> FailBuild | None:
+    """Return what requests a server whose build will fail, if anything can."""
+    return None
+
+
+@pytest.fixture(scope="module")
 def foreign_server() -> str | None:
     """Return a server of another project, if there is one."""
     return None
@@ -46,9 +53,12 @@ def foreign_server() -> str | None:
 
 @pytest.fixture(scope="module")
 def lab(
-    provider: Provider, wait_until: WaitUntil, break_server: BreakServer | None
+    provider: Provider,
+    wait_until: WaitUntil,
+    break_server: BreakServer | None,
+    fail_build: FailBuild | None,
 ) -> Iterator[Lab]:
-    lab = Lab(provider, wait_until, break_server)
+    lab = Lab(provider, wait_until, break_server, fail_build)
     yield lab
     lab.clean_up()
 

@@ -73,7 +73,36 @@ class CreateContract:
         assert not server.locked
         assert server.created_at.tzinfo is UTC
         assert server.updated_at >= server.created_at
+        assert server.launched_at is not None
+        assert server.launched_at.tzinfo is UTC
+        assert server.launched_at >= server.created_at
         lab.finish(server_id, receipt)
+
+    def test_a_server_is_launched_when_it_is_built(self, lab: Lab) -> None:
+        server_id, _ = lab.request(lab.spec())
+        server = lab.provider.get_server(server_id)
+        assert (server.launched_at is None) == (server.status == "BUILD")
+        assert lab.settle(server_id, "ACTIVE").launched_at is not None
+
+    def test_a_server_that_breaks_stays_launched(self, lab: Lab) -> None:
+        server = lab.server_in("ERROR")
+        assert server.launched_at is not None
+        lab.put_back(server.id)
+
+    def test_a_server_that_was_never_launched_can_only_be_deleted(
+        self, lab: Lab
+    ) -> None:
+        server = lab.never_launched()
+        assert server.fault is not None
+        assert server.launched_at is None
+        listed = {server.id: server for server in lab.provider.list_servers()}
+        assert listed[server.id].launched_at is None
+        for verb in VERBS:
+            if verb.permitted("ERROR"):
+                with pytest.raises(Conflict):
+                    verb.call(lab, server)
+        lab.provider.delete_server(server.id, request_id=new_request_id())
+        lab.wait_gone(server.id)
 
     def test_a_server_has_an_address_of_its_own(self, lab: Lab) -> None:
         one, two = lab.create(), lab.create()

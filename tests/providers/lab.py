@@ -20,6 +20,7 @@ from providers.errors import Conflict, NotFound
 
 WaitUntil = Callable[[Callable[[], bool]], None]
 BreakServer = Callable[[str], None]
+FailBuild = Callable[["Lab"], str]
 
 SMALL = "m1.tiny"
 IMAGE = "cirros"
@@ -58,10 +59,12 @@ class Lab:
         provider: Provider,
         wait_until: WaitUntil,
         break_server: BreakServer | None,
+        fail_build: FailBuild | None = None,
     ) -> None:
         self.provider = provider
         self.wait_until = wait_until
         self._break_server = break_server
+        self._fail_build = fail_build
         self._shelf: dict[str, list[str]] = defaultdict(list)
         self._servers: list[str] = []
         self._images: list[str] = []
@@ -113,6 +116,12 @@ class Lab:
         server = self.create()
         self._bring(server, status)
         return self.settle(server.id, status)
+
+    def never_launched(self) -> Server:
+        """Return a new server whose build has failed."""
+        if self._fail_build is None:
+            pytest.skip("nobody here can make a build fail")
+        return self.settle(self._fail_build(self), "ERROR")
 
     def put_back(self, server_id: str) -> None:
         """Lend this server again, in whatever state it has settled."""

@@ -8,7 +8,7 @@ from providers.mock import MockProvider, SeedServer
 from tests.providers.boot import FLAVOR_ID, IMAGE_ID
 from tests.providers.clock import Clock
 from tests.providers.contract import ProviderContract
-from tests.providers.lab import BreakServer, WaitUntil
+from tests.providers.lab import BreakServer, FailBuild, Lab, WaitUntil
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +39,16 @@ def break_server(provider: MockProvider) -> BreakServer:
         provider.poke(server_id, status="ERROR", fault="The host lost its disk.")
 
     return put_into_error
+
+
+@pytest.fixture(scope="module")
+def fail_build(provider: MockProvider) -> FailBuild:
+    def request(lab: Lab) -> str:
+        provider.inject("create_server", kind="build_error")
+        server_id, _ = lab.request(lab.spec())
+        return server_id
+
+    return request
 
 
 @pytest.fixture(scope="module")

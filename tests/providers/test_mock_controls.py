@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from providers.base import Flavor, Image
-from providers.errors import InvalidRequest, NotFound
+from providers.errors import Conflict, InvalidRequest, NotFound
 from providers.mock import MockProvider, SeedServer
 from tests.providers.boot import AGES, FLAVOR_ID, IMAGE_ID, REQUEST_ID, boot, spec
 from tests.providers.clock import Clock
@@ -69,6 +69,18 @@ def test_a_seeded_server_keeps_its_id_and_age(mock: MockProvider) -> None:
     server = mock.get_server(server_id)
     assert server.created_at == server.updated_at == born
     assert server.fault is not None
+
+
+@pytest.mark.parametrize("status", ["ERROR", "ACTIVE"])
+def test_a_seeded_server_may_have_failed_to_build(
+    mock: MockProvider, status: str
+) -> None:
+    flavor_id, image_id = FLAVOR_ID["m1.tiny"], IMAGE_ID["cirros"]
+    new = SeedServer("new", flavor_id, image_id, status=status, launched=False)
+    server = mock.get_server(mock.seed([new])[0])
+    assert (server.launched_at, server.addresses) == (None, ())
+    with pytest.raises(Conflict):
+        mock.reboot_server(server.id, hard=True, request_id=REQUEST_ID)
 
 
 def test_an_unknown_status_is_refused(mock: MockProvider) -> None:

@@ -61,6 +61,7 @@ def server(**changes: Any) -> dict[str, Any]:
         "created": "2026-11-23T10:59:37Z",
         "updated": "2026-11-23T11:00:00Z",
         "OS-EXT-STS:task_state": None,
+        "OS-SRV-USG:launched_at": "2026-11-23T10:59:45.000000",
         "flavor": {"original_name": "m1.tiny", "vcpus": 1, "ram": 512, "disk": 5},
         "image": {"id": "cirros"},
         "addresses": {
@@ -305,7 +306,8 @@ def test_a_server_is_read_as_nova_shows_it(
     stage: Stage, provider: OpenStackProvider
 ) -> None:
     fault = {"code": 500, "message": "No valid host was found. ", "created": "x"}
-    broken = server(status="ERROR", fault=fault, image="", addresses={})
+    never = {"OS-SRV-USG:launched_at": None}
+    broken = server(status="ERROR", fault=fault, image="", addresses={}, **never)
     stage.speak(
         "GET", SERVER, Line(body={"server": server()}), Line(body={"server": broken})
     )
@@ -314,9 +316,21 @@ def test_a_server_is_read_as_nova_shows_it(
     assert found.image_id == "cirros"
     assert [a.ip for a in found.addresses] == ["10.0.0.4"]
     assert found.updated_at == datetime(2026, 11, 23, 11, 0, tzinfo=UTC)
+    assert found.launched_at == datetime(2026, 11, 23, 10, 59, 45, tzinfo=UTC)
     found = provider.get_server("one")
     assert found.fault == Fault(500, "No valid host was found. ")
     assert found.image_id is None
+    assert found.launched_at is None
+
+
+def test_a_server_whose_launch_the_cloud_does_not_tell_counts_as_launched(
+    stage: Stage, provider: OpenStackProvider
+) -> None:
+    silent = server(status="ERROR")
+    del silent["OS-SRV-USG:launched_at"]
+    stage.speak("GET", SERVER, Line(body={"server": silent}))
+    found = provider.get_server("one")
+    assert found.launched_at == found.created_at
 
 
 def test_a_server_in_a_cell_that_is_down_is_there_but_unknown(

@@ -1,6 +1,7 @@
 """A real OpenStack keeps the contract that the mock keeps."""
 
 from collections.abc import Iterator
+from uuid import uuid4
 
 import openstack
 import pytest
@@ -8,7 +9,7 @@ from openstack.connection import Connection
 
 from providers.openstack import OpenStackProvider
 from tests.providers.contract import ProviderContract
-from tests.providers.lab import BreakServer
+from tests.providers.lab import BreakServer, FailBuild, Lab
 from tests.providers.openstack.conftest import ADMIN_CLOUD, CLOUD
 
 
@@ -32,6 +33,25 @@ def break_server(admin: Connection | None) -> BreakServer | None:
         admin.compute.post(f"/servers/{server_id}/action", json=action)
 
     return put_into_error
+
+
+@pytest.fixture(scope="module")
+def fail_build(admin: Connection | None) -> FailBuild | None:
+    """Ask for a server with a disk that no host can carry."""
+    if admin is None:
+        return None
+
+    def request(lab: Lab) -> str:
+        flavor = {"vcpus": 1, "ram": 512, "disk": 2_000_000_000}
+        body = {"flavor": {**flavor, "name": f"boundless-{uuid4().hex[:8]}"}}
+        made = admin.compute.post("/flavors", json=body).json()["flavor"]
+        try:
+            server_id, _ = lab.request(lab.spec(flavor_id=made["id"]))
+        finally:
+            admin.compute.delete(f"/flavors/{made['id']}")
+        return server_id
+
+    return request
 
 
 @pytest.fixture(scope="module")
