@@ -20,7 +20,7 @@ from compute.api.fields import (
 from compute.api.problems import stored_document
 from compute.models import VM, Cloud, VMStatus
 from compute.models.cloud import confirmed_at
-from compute.models.lifecycle import lacks_server
+from compute.models.lifecycle import takes_only_delete
 from compute.models.limits import MAX_DESCRIPTION, MAX_USER_DATA, MAX_USER_DATA_TEXT
 from compute.models.vm import UserDataEncoding, allowed_actions
 from compute.services import vms
@@ -117,10 +117,11 @@ class VMSerializer(serializers.Serializer[VM]):
             "allowed_actions": allowed_actions(
                 row["status"],
                 protected=row["delete_protection"],
-                without_server=lacks_server(
+                only_delete=takes_only_delete(
                     row["status"],
                     server_id=row["server_id"],
                     observed_status=row["observed_status"],
+                    never_launched=row["never_launched"],
                 ),
                 operation_status=row["operation__status"],
             ),
@@ -147,7 +148,7 @@ COLUMNS = (
     *("flavor_name", "flavor_id", "image_name", "image_id"),
     *("vcpus", "ram_mb", "disk_gb", "addresses", "delete_protection"),
     *("operation_id", "error", "version"),
-    *("server_id", "observed_status", "observed_at"),
+    *("server_id", "observed_status", "observed_at", "never_launched"),
     *("created_at", "updated_at", "deleted_at", "operation__status"),
 )
 

@@ -66,8 +66,21 @@ def lacks_server(status: str, *, server_id: str, observed_status: str) -> bool:
     return status == S.ERROR and (not server_id or observed_status == GONE)
 
 
-def _has_server(vm: Any) -> bool:
-    return not vm.lacks_server
+def takes_only_delete(
+    status: str, *, server_id: str, observed_status: str, never_launched: bool
+) -> bool:
+    """Whether nothing but a delete can be done with a VM at rest.
+
+    It lacks a server, or has one that was never launched, of which Nova refuses all
+    else whatever its status.
+    """
+    return (never_launched and status in RESTING) or lacks_server(
+        status, server_id=server_id, observed_status=observed_status
+    )
+
+
+def _takes_all(vm: Any) -> bool:
+    return not vm.takes_only_delete
 
 
 def verb(
@@ -81,13 +94,14 @@ def verb(
     """Declare a transition a user can ask for.
 
     ``ends`` says for each status it may start from where it settles when it
-    succeeds; ``via`` is the status meanwhile, ``None`` for "unchanged".
+    succeeds; ``via`` is the status meanwhile, ``None`` for "unchanged". All but a
+    delete needs a server, and one that was launched.
     """
     decorated: Callable[[Callable[..., None]], Any] = transition(
         field,
         source=list(ends),
         target=via,
-        conditions=[_has_server] if needs_server else [],
+        conditions=[_takes_all] if needs_server else [],
         custom={"action": action, "ends": ends, "needs_server": needs_server},
     )
     return decorated

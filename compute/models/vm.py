@@ -18,7 +18,14 @@ from django_fsm import (
     transition,
 )
 
-from compute.models.lifecycle import MOVING, RESTING, VMStatus, lacks_server, verb
+from compute.models.lifecycle import (
+    MOVING,
+    RESTING,
+    VMStatus,
+    lacks_server,
+    takes_only_delete,
+    verb,
+)
 from compute.models.limits import (
     DESCRIPTION_RULES,
     LABELS_RULES,
@@ -106,6 +113,9 @@ class VM(ConcurrentTransitionMixin, models.Model):
     missing_since = models.DateTimeField(null=True, blank=True)
     #: Nova's id of the server.
     server_id = models.CharField(max_length=64, blank=True, default="")
+    #: Whether the cloud said that its server was never launched. What it has not said
+    #: forbids nothing.
+    never_launched = models.BooleanField(default=False)
     #: ``[{"ip", "version", "network", "type", "mac"}]``
     addresses = models.JSONField(default=list, blank=True)
 
@@ -310,12 +320,22 @@ class VM(ConcurrentTransitionMixin, models.Model):
         )
 
     @property
+    def takes_only_delete(self) -> bool:
+        """Whether the cloud has nothing for it that could do more than go."""
+        return takes_only_delete(
+            self.status,
+            server_id=self.server_id,
+            observed_status=self.observed_status,
+            never_launched=self.never_launched,
+        )
+
+    @property
     def allowed_actions(self) -> tuple[str, ...]:
         """What would not be refused now."""
         return allowed_actions(
             self.status,
             protected=self.delete_protection,
-            without_server=self.lacks_server,
+            only_delete=self.takes_only_delete,
             operation_status=self.operation.status if self.operation else None,
         )
 
@@ -358,12 +378,12 @@ VERBS = _declared_verbs()
 
 
 def _actions(
-    status: VMStatus, *, protected: bool, without_server: bool = False
+    status: VMStatus, *, protected: bool, only_delete: bool = False
 ) -> tuple[str, ...]:
     names = (
         verb.action
         for verb in VERBS.values()
-        if status in verb.ends and not (without_server and verb.needs_server)
+        if status in verb.ends and not (only_delete and verb.needs_server)
     )
     distinct = dict.fromkeys(names)
     if protected:
@@ -378,19 +398,19 @@ ACTIONS = {
     for status in VMStatus
     for protected in (False, True)
 }
-#: delete_protection -> action names of a VM that lacks a server.
-ACTIONS_WITHOUT_SERVER = {
-    protected: _actions(S.ERROR, protected=protected, without_server=True)
+#: delete_protection -> action names of a VM that takes a delete and nothing else.
+ONLY_DELETE = {
+    protected: _actions(S.ERROR, protected=protected, only_delete=True)
     for protected in (False, True)
 }
 
 
 def allowed_actions(
-    status: str, *, protected: bool, without_server: bool, operation_status: str | None
+    status: str, *, protected: bool, only_delete: bool, operation_status: str | None
 ) -> tuple[str, ...]:
     """Return what would not be refused of a VM, from what a row of a list holds."""
     if operation_status in LIVE:
         return ()
-    if without_server:
-        return ACTIONS_WITHOUT_SERVER[protected]
+    if only_delete:
+        return ONLY_DELETE[protected]
     return ACTIONS[VMStatus(status), protected]

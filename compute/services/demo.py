@@ -69,6 +69,7 @@ def seed(count: int, *, cloud: str | None = None) -> int:
             tags=frozenset({vm_id}),
             created_at=choice["created_at"],
             fault=FAULT if choice["status"] == VMStatus.ERROR else None,
+            launched=choice["status"] != VMStatus.ERROR,
         )
         for vm_id, choice in wanted.items()
     )

@@ -148,8 +148,12 @@ def note(vm: VM, server: Server) -> list[str]:
     vm.observed_status = server.status
     vm.observed_at = server.updated_at
     vm.addresses = observed.addresses_of(server)
+    vm.never_launched = server.launched_at is None
     vm.missing_since = None
-    return ["observed_status", "observed_at", "addresses", "missing_since"]
+    return [
+        *("observed_status", "observed_at"),
+        *("addresses", "never_launched", "missing_since"),
+    ]
 
 
 def differs(vm: VM, server: Server, status: VMStatus) -> bool:
@@ -158,6 +162,7 @@ def differs(vm: VM, server: Server, status: VMStatus) -> bool:
         vm.status != status
         or vm.observed_status != server.status
         or vm.addresses != observed.addresses_of(server)
+        or vm.never_launched != (server.launched_at is None)
         or _has_other_size(vm, server)
     )
 
@@ -204,6 +209,7 @@ def follow(vm: VM, server: Server, status: VMStatus, *, seen_at: datetime) -> bo
         if not _may_correct(vm, seen_at):
             return False
         before, held = {name: getattr(vm, name) for name in _TOLD}, quotas.held_by(vm)
+        offered = vm.allowed_actions
         drifted = vm.lacks_server or status != vm.status
         fields = [*note(vm, server), *_note_size(vm, server), "counted"]
         # It is there, whatever the limit says.
@@ -215,6 +221,8 @@ def follow(vm: VM, server: Server, status: VMStatus, *, seen_at: datetime) -> bo
             if getattr(vm, name) != value
         }
         if not drifted:
+            if vm.allowed_actions != offered:
+                changes["allowed_actions"] = [offered, vm.allowed_actions]
             if not changes:
                 vm.save(update_fields=[*fields, "status"])
                 return False

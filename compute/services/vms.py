@@ -388,6 +388,8 @@ def check(vm: VM, method: str, *, expect: Expect) -> None:
 def _refused(vm: VM, action: str, addition: str = "") -> InvalidTransition:
     if vm.lacks_server:
         addition = " and has no server in the cloud"
+    elif vm.takes_only_delete:
+        addition = " and whose server was never launched"
     return InvalidTransition(
         f"Cannot {action} a VM that is {vm.status}{addition}.",
         vm_status=vm.status,

@@ -1,6 +1,9 @@
 """The state table, written out once more, against the decorators that are the table."""
 
+from typing import Any
+
 import pytest
+from django_fsm import can_proceed
 
 from compute.models import VM, Operation, OperationStatus, VMStatus
 from compute.models.lifecycle import MOVING, RESTING, STABLE
@@ -109,15 +112,37 @@ def test_every_moving_status_belongs_to_one_action() -> None:
 
 @pytest.mark.parametrize(
     "lost",
-    [{"server_id": ""}, {**SERVER, "observed_status": "DELETED"}],
-    ids=["never-made", "gone"],
+    [
+        {"server_id": ""},
+        {**SERVER, "observed_status": "DELETED"},
+        {**SERVER, "observed_status": "ERROR", "never_launched": True},
+    ],
+    ids=["never-made", "gone", "never-launched"],
 )
 @pytest.mark.parametrize("protected", [False, True])
-def test_without_a_server_a_vm_can_only_be_deleted(
-    lost: dict[str, str], protected: bool
+def test_without_a_launched_server_a_vm_can_only_be_deleted(
+    lost: dict[str, Any], protected: bool
 ) -> None:
     vm = VM(status="ERROR", delete_protection=protected, **lost)
     assert vm.allowed_actions == (() if protected else ("delete",))
     assert [t.name for t in vm.get_available_status_transitions() if t.custom] == [
         "remove"
     ]
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_nova_deletes_a_server_that_was_never_launched_and_nothing_else(
+    status: str,
+) -> None:
+    launched = VM(status=status, **SERVER)
+    vm = VM(status=status, never_launched=True, **SERVER)
+    assert vm.allowed_actions == tuple(
+        name for name in launched.allowed_actions if name == "delete"
+    )
+    assert not any(can_proceed(getattr(vm, name)) for name in TABLE if name != "remove")
+
+
+def test_nova_wants_a_launched_server_for_all_we_refuse_without_one() -> None:
+    for method in TABLE:
+        permit = NOVA_GUARDS[GUARD_OF.get(method, method)]["permit"]
+        assert permit["must_have_launched"] == (method != "remove")

@@ -265,6 +265,7 @@ def test_a_build_that_fails_in_the_cloud_says_why(
     vm = service.get(f"/vms/{document['vm']}")
     server = cloud.server_of(vm)
     assert (vm["status"], server.status) == ("ERROR", "ERROR")
+    assert vm["allowed_actions"] == ["delete"]
     said = cloud.connection.compute.get_server(server.id).fault["message"].strip()
     assert "No valid host" in said
     assert said in document["detail"]

@@ -92,6 +92,7 @@ def test_a_flavor_that_no_host_can_carry(
     vm = create(project, boundless)
     error = ended(vm, "ERROR", "openstack-error")
     assert "No valid host was found" in error["detail"]
+    assert vm.allowed_actions == ("delete",)
     audit(cloud)
 
 

@@ -50,6 +50,7 @@ def check_servers(cloud: Provider) -> None:
         elif server.task_state is None and server.status in observed.RESTING_STATUSES:
             assert vm.status == observed.RESTING_STATUSES[server.status]
             assert (vm.vcpus, vm.ram_mb) == (server.vcpus, server.ram_mb)
+            assert vm.never_launched == (server.launched_at is None)
 
 
 def check_images(cloud: Provider) -> None:

@@ -25,6 +25,9 @@ def test_cloud_and_database_hold_the_same(
         assert (vm.name, vm.status) == (server.name, server.status)
         assert str(vm.pk) in server.tags
         assert (vm.error is not None) == (vm.status == "ERROR")
+        # The demo's failures are builds that found no host.
+        assert vm.never_launched == (vm.status == "ERROR")
+        assert vm.never_launched == (server.launched_at is None)
     assert len({vm.status for vm in vms}) > 2
 
 

@@ -158,7 +158,7 @@ class Life(RuleBasedStateMachine):
         possible = (
             vm.live_operation is None
             and vm.status in row.ends
-            and (name == "remove" or not vm.lacks_server)
+            and (name == "remove" or not vm.takes_only_delete)
         )
         try:
             VERBS[name](vm)
