@@ -20,12 +20,13 @@ from django.db.migrations.executor import MigrationExecutor
 
 from compute.management.development import development_admin
 from compute.management.embedded import embedded_worker
-from compute.management.patient import PatientServer
 from compute.services import catalog
 
 try:
     from daphne.management.commands.runserver import Command as DaphneRunserver
     from twisted.internet import reactor
+
+    from compute.management.patient import PatientServer
 except ModuleNotFoundError as error:  # as in the image, which has granian
     raise ImproperlyConfigured(
         f"runserver is for development and needs requirements-run.lock: {error}"
