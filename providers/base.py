@@ -284,10 +284,6 @@ class Provider(CallTally, ABC):
         """
 
     @abstractmethod
-    def revert_resize(self, server_id: str, *, request_id: str) -> Receipt:
-        """Return a VERIFY_RESIZE server to its old size."""
-
-    @abstractmethod
     def rebuild_server(
         self, server_id: str, *, image_id: str, request_id: str
     ) -> Receipt:

@@ -108,7 +108,6 @@ INSTALLED_APPS = [
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "django_structlog",
 ]
 
 MIDDLEWARE = [
@@ -237,7 +236,6 @@ OPERATION_RETRY_SECONDS: float = env.float("OPERATION_RETRY_SECONDS", default=1.
 PROVIDERS = parse_clouds(
     env.str("CLOUDS", default="default=mock://"), data_dir=DATA_DIR
 )
-DEFAULT_CLOUD = next(iter(PROVIDERS))
 
 OBSERVE_INTERVAL_LIVE_SECONDS: float = env.float(
     "OBSERVE_INTERVAL_LIVE_SECONDS", default=0.25

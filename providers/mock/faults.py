@@ -52,7 +52,7 @@ _CHANGES = frozenset(
         *("pause", "unpause", "suspend", "resume", "shelve", "unshelve"),
         *("rescue", "unrescue", "snapshot"),
     )
-) | {"confirm_resize", "revert_resize"}
+) | {"confirm_resize"}
 #: Calls that a kind can act on; kinds not listed act on every call.
 _ONLY_ON = {
     "truncate": frozenset({"list_servers"}),

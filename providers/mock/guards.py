@@ -49,7 +49,6 @@ GUARDS = {
     "rebuild": _from("active", "stopped", "error"),
     "resize": _from("active", "stopped", on_host=True),
     "confirm_resize": _from("resized"),
-    "revert_resize": _from("resized"),
     "pause": _from("active"),
     "unpause": _from("paused"),
     "suspend": _from("active"),

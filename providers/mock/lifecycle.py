@@ -145,14 +145,6 @@ def _confirm(phase: Phase) -> Steps:
     ]
 
 
-def _revert(phase: Phase) -> Steps:
-    _check_resized(phase)
-    return [
-        (0.0, phase.doing("resize_reverting")),
-        (1.3, _after_resize(phase, flavor_id=phase.old_flavor_id or phase.flavor_id)),
-    ]
-
-
 def _check_resized(phase: Phase) -> None:
     if phase.confirming:
         raise InvalidRequest("Instance has not been resized.", status=400)
@@ -203,5 +195,4 @@ SHELVE = Verb("shelve", "shelve", _shelve)
 UNSHELVE = Verb("unshelve", "unshelve", _unshelve)
 SNAPSHOT = Verb("snapshot", "createImage", _snapshot)
 CONFIRM_RESIZE = Verb("confirm_resize", "confirmResize", _confirm, breaks=True)
-REVERT_RESIZE = Verb("revert_resize", "revertResize", _revert, breaks=True)
 DELETE = Verb("delete", "delete", _through(0.8, "deleting", end="deleted"), breaks=True)

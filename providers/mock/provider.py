@@ -225,12 +225,6 @@ class MockProvider(Images, Ports, Provider):
             "confirm_resize", server_id, lifecycle.CONFIRM_RESIZE, request_id
         )
 
-    def revert_resize(self, server_id: str, *, request_id: str) -> Receipt:
-        """Return a VERIFY_RESIZE server to its old size."""
-        return self._act(
-            "revert_resize", server_id, lifecycle.REVERT_RESIZE, request_id
-        )
-
     def rebuild_server(
         self, server_id: str, *, image_id: str, request_id: str
     ) -> Receipt:

@@ -106,7 +106,6 @@ _STATUS_OF_TASK = {
         **dict.fromkeys(_REBUILDING, "REBUILD"),
     },
     "error": dict.fromkeys(_REBUILDING, "REBUILD"),
-    "resized": {"resize_reverting": "REVERT_RESIZE"},
 }
 
 

@@ -212,10 +212,6 @@ class OpenStackProvider(Provider):
         """Keep the new size of a VERIFY_RESIZE server."""
         return self._act(server_id, "confirmResize", request_id)
 
-    def revert_resize(self, server_id: str, *, request_id: str) -> Receipt:
-        """Return a VERIFY_RESIZE server to its old size."""
-        return self._act(server_id, "revertResize", request_id)
-
     def rebuild_server(
         self, server_id: str, *, image_id: str, request_id: str
     ) -> Receipt:

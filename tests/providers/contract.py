@@ -351,21 +351,6 @@ class ResizeContract:
         done = lab.settle(server.id, state)
         assert (done.flavor_name, done.disk_gb) == (flavor.name, flavor.disk_gb)
 
-    @pytest.mark.parametrize("state", ["ACTIVE", "SHUTOFF"])
-    def test_a_reverted_resize_restores_the_old_size(
-        self, lab: Lab, state: str
-    ) -> None:
-        server = lab.server_in(state)
-        lab.provider.resize_server(
-            server.id,
-            flavor_id=lab.larger_flavor(server).id,
-            request_id=new_request_id(),
-        )
-        lab.settle(server.id, "VERIFY_RESIZE")
-        lab.provider.revert_resize(server.id, request_id=new_request_id())
-        assert lab.settle(server.id, state).flavor_name == server.flavor_name
-        lab.put_back(server.id)
-
     def test_a_resize_needs_another_flavor_with_room_for_the_disk(
         self, lab: Lab
     ) -> None:

@@ -122,22 +122,10 @@ def test_a_confirmation_sets_no_task(slow_mock: MockProvider, clock: Clock) -> N
     clock.advance(0.6)
     server = slow_mock.get_server(server_id)
     assert (server.status, server.task_state) == ("VERIFY_RESIZE", None)
-    for verb in (slow_mock.confirm_resize, slow_mock.revert_resize):
-        with pytest.raises(InvalidRequest, match="has not been resized"):
-            verb(server_id, request_id=REQUEST_ID)
+    with pytest.raises(InvalidRequest, match="has not been resized"):
+        slow_mock.confirm_resize(server_id, request_id=REQUEST_ID)
     clock.advance(0.2)
     assert slow_mock.get_server(server_id).status == "ACTIVE"
-
-
-def test_a_revert_shows_its_own_status(slow_mock: MockProvider, clock: Clock) -> None:
-    server_id = boot(slow_mock, clock=clock)
-    resize(slow_mock, server_id)
-    clock.advance(AGES)
-    slow_mock.revert_resize(server_id, request_id=REQUEST_ID)
-    assert watch(slow_mock, clock, server_id) == [
-        ("REVERT_RESIZE", "resize_reverting"),
-        ("ACTIVE", None),
-    ]
 
 
 def test_the_clock_alone_brings_a_server_into_changes_since(

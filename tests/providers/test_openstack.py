@@ -236,7 +236,6 @@ def test_snapshots_are_those_of_our_project(
         ("reboot_server", {"hard": True}, {"reboot": {"type": "HARD"}}),
         ("resize_server", {"flavor_id": "2"}, {"resize": {"flavorRef": "2"}}),
         ("confirm_resize", {}, {"confirmResize": None}),
-        ("revert_resize", {}, {"revertResize": None}),
         ("rebuild_server", {"image_id": "i"}, {"rebuild": {"imageRef": "i"}}),
         ("pause_server", {}, {"pause": None}),
         ("unpause_server", {}, {"unpause": None}),

@@ -99,13 +99,6 @@ VERBS = (
         "ACTIVE",
         "confirmResize",
     ),
-    Verb(
-        "revert-resize",
-        "revert_resize",
-        _simple("revert_resize"),
-        "ACTIVE",
-        "revertResize",
-    ),
     Verb("rebuild", "rebuild", _rebuild, None, "rebuild"),
     Verb("pause", "pause", _simple("pause_server"), "PAUSED", "pause"),
     Verb("unpause", "unpause", _simple("unpause_server"), "ACTIVE", "unpause"),
