@@ -9,7 +9,6 @@ from typing import Any
 from celery import Celery, beat
 from celery.signals import beat_embedded_init, beat_init, setup_logging
 from django.conf import settings
-from django_structlog.celery.steps import DjangoStructLogInitStep
 from kombu import Queue
 from kombu.exceptions import OperationalError
 
@@ -106,7 +105,6 @@ def _every(seconds: float, task: str) -> dict[str, Any]:
 
 app.add_defaults(configuration)
 app.autodiscover_tasks()
-app.steps["worker"].add(DjangoStructLogInitStep)
 
 
 @setup_logging.connect
