@@ -9,15 +9,18 @@ class ComputeConfig(AppConfig):
     default = True
 
     def ready(self) -> None:
-        # Celery finds its tasks here, and services get the way to announce work; with
-        # the tasks comes compute.clouds and its check of the settings.
-        from compute import tasks
+        # Celery finds its tasks here, and the engine gets the list of what is done and
+        # the way to announce it; with the tasks comes compute.clouds and its check of
+        # the settings.
+        from compute import tasks, works
+        from compute.engine import queue, work
         from compute.models import search
         from compute.services import quotas
 
         connection_created.connect(search.add_functions)
 
-        tasks.connect()
+        work.install(works.WORKS)
+        queue.on_work(tasks.send)
         # Here, and not as a check: no server runs those.
         quotas.require_known_resources()
 

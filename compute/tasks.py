@@ -12,24 +12,10 @@ from kombu import pools
 from kombu.exceptions import LimitExceeded, OperationalError
 
 from compute import clouds
-from compute.services import (
-    audit,
-    catalog,
-    idempotency,
-    logins,
-    operations,
-    outbox,
-    repeats,
-    sync,
-    tokens,
-)
+from compute.engine import once, passes, queue, runner
+from compute.services import audit, catalog, logins, repeats, sync, tokens
 
 log = logging.getLogger(__name__)
-
-
-def connect() -> None:
-    """Have the services announce their work to Celery."""
-    outbox.on_work(send)
 
 
 #: Seconds for which a broker that did not is not asked again.
@@ -64,29 +50,29 @@ def send(operation_id: uuid.UUID, *, cloud: str, after: float) -> None:
 def producers() -> Any:
     """Return the pool of what sends for requests; workers have more patience."""
     connection = current_app.connection_for_write(
-        transport_options=outbox.BROKER_TIMEOUTS
+        transport_options=queue.BROKER_TIMEOUTS
     )
     return pools.producers[connection]
 
 
 @shared_task
 def run_operation(operation_id: str) -> None:
-    operation = operations.run(uuid.UUID(operation_id))
+    operation = runner.run(uuid.UUID(operation_id))
     if operation is not None:
-        sync.ask_for_pass(operation.cloud)
+        passes.ask_for_pass(operation.cloud)
         _observe_when_due(operation.cloud)
 
 
 @shared_task
 def observe(alias: str) -> None:
     """Observe a cloud, and go on for as long as it has work of ours."""
-    if sync.observe(alias) and outbox.has_live(alias):
+    if sync.observe(alias) and queue.has_live(alias):
         _observe_when_due(alias)
 
 
 def _observe_when_due(alias: str) -> None:
     observe.apply_async(
-        (alias,), queue=f"cloud.{alias}", countdown=sync.due_in(alias), retry=False
+        (alias,), queue=f"cloud.{alias}", countdown=passes.due_in(alias), retry=False
     )
 
 
@@ -94,18 +80,18 @@ def _observe_when_due(alias: str) -> None:
 def tick() -> None:
     """Have every cloud observed whose pass is due."""
     for alias in clouds.aliases():
-        if sync.due_in(alias) < settings.OBSERVE_INTERVAL_LIVE_SECONDS:
+        if passes.due_in(alias) < settings.OBSERVE_INTERVAL_LIVE_SECONDS:
             observe.apply_async((alias,), queue=f"cloud.{alias}")
 
 
 @shared_task
 def sweep() -> None:
-    operations.sweep()
+    runner.sweep()
 
 
 @shared_task
 def forget_idempotency_keys() -> None:
-    idempotency.forget_old()
+    once.forget_old()
 
 
 @shared_task

@@ -11,9 +11,10 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from compute import clouds, throttling
+from compute.engine import runner
 from compute.events import Actor
 from compute.models import VM, Cloud, Operation, Project, VMStatus
-from compute.services import catalog, operations, sync, vms
+from compute.services import catalog, sync, vms
 from providers.mock import MockProvider
 from tests.deployed import new_database, new_redis
 from tests.serving import Ground, prepared
@@ -101,7 +102,7 @@ def drain_all(rounds: int = 60) -> None:
         # What waits for a retry or a lease is due at once: tests do not sleep.
         Operation.objects.claimable(now).update(lease_until=timezone.now())
         for operation in Operation.objects.claimable(timezone.now()):
-            operations.run(operation.pk)
+            runner.run(operation.pk)
         if not Operation.objects.live().exists():
             return
         observe()

@@ -105,8 +105,9 @@ def work(job: Job) -> None:
     """Do what a worker and the beat do, until every operation has ended."""
     # Models can be imported only after setup.
     from compute import clouds
+    from compute.engine import runner
     from compute.models import Cloud, Operation
-    from compute.services import operations, sync
+    from compute.services import sync
 
     settings.PROVIDERS = {"default": job["provider"]}
     if job["call_timeout"]:
@@ -115,9 +116,9 @@ def work(job: Job) -> None:
     while Operation.objects.live().exists():
         if time.monotonic() > give_up:
             os._exit(1)
-        operations.sweep()
+        runner.sweep()
         for operation in Operation.objects.claimable(timezone.now()):
-            operations.run(operation.pk)
+            runner.run(operation.pk)
         Cloud.objects.update(next_pass_at=None)
         sync.observe("default")
         time.sleep(0.01)

@@ -109,9 +109,9 @@ def _ending_waits(then: Any) -> Callable[[int, FrameType | None], None]:
 
 def end_waits() -> None:
     """End what waits, with the answer that there is by now."""
-    from compute import waits
+    from compute.engine import waiting
 
-    waits.end_all()
+    waiting.end_all()
 
 
 if is_granian():

@@ -21,10 +21,10 @@ from compute.admin.base import (
     require,
 )
 from compute.admin.display import page_url
+from compute.engine import runner
 from compute.errors import Problem
 from compute.models import Operation, OperationType
 from compute.models.search import id_prefix
-from compute.services import operations
 
 
 class TypeFilter(admin.SimpleListFilter):
@@ -132,7 +132,8 @@ class OperationAdmin(HistoryAdmin[Operation]):
         return {
             "live": operation.is_live and display.OperationLine(operation),
             # Not has_change_permission: the row itself is nobody's to edit.
-            "can_cancel": operation.cancellable and may(request, "operation.cancel"),
+            "can_cancel": runner.is_cancellable(operation)
+            and may(request, "operation.cancel"),
             "api_url": reverse("operation-detail", kwargs={"id": operation.pk}),
             **history(request, target=operation),
         }
@@ -149,7 +150,7 @@ class OperationAdmin(HistoryAdmin[Operation]):
             return HttpResponseNotAllowed(["POST"])
         operation = get_object_or_404(Operation, pk=pk)
         try:
-            operation = operations.cancel(operation, actor=actor_of(request))
+            operation = runner.cancel(operation, actor=actor_of(request))
         except Problem as problem:
             reason = refused(
                 request,

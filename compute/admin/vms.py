@@ -32,6 +32,7 @@ from compute.admin.base import (
 )
 from compute.admin.display import page_url
 from compute.admin.forms import VMCreateForm, VMForm
+from compute.engine import runner
 from compute.errors import Problem
 from compute.models import VM, Cloud, Flavor, Image, OperationStatus, Project
 from compute.models.cloud import confirmed_at
@@ -229,7 +230,7 @@ class VMAdmin(OwnedAdmin[VM]):
             "protected": can_delete and vm.delete_protection,
             "delete_url": reverse("admin:compute_vm_delete", args=[vm.pk]),
             "live": live and display.OperationLine(live),
-            "can_cancel": bool(live and live.cancellable)
+            "can_cancel": bool(live and runner.is_cancellable(live))
             and may(request, "operation.cancel"),
             "error": vm.error or (operation.error if operation and failed else None),
             # What is under way may well mend it.

@@ -8,10 +8,10 @@ from uuid import UUID
 from rest_framework.request import Request
 
 from compute.api.renderers import dumps
+from compute.engine.once import Key
 from compute.errors import ValidationError
 from compute.events import Actor
 from compute.models.idempotency import MAX_KEY
-from compute.services.idempotency import Key
 
 HEADER = "Idempotency-Key"
 #: 1 to 255 visible characters, in quotes (a structured header's string) or bare.

@@ -20,9 +20,8 @@ from rest_framework.reverse import reverse
 from compute.api import filters, idempotency, waiting
 from compute.api.fields import Body, NoBody
 from compute.api.viewset import POLL_AFTER, ResourceViewSet, operation_error
+from compute.engine import once, runner
 from compute.models import Operation, OperationStatus, OperationType
-from compute.services import idempotency as keys
-from compute.services import operations
 
 
 class TargetSerializer(serializers.Serializer[Any]):
@@ -77,7 +76,7 @@ class OperationSerializer(serializers.Serializer[Operation]):
             "cloud": operation.cloud,
             "requested_by": operation.requested_by,
             "request_id": operation.request_id,
-            "cancellable": operation.cancellable,
+            "cancellable": runner.is_cancellable(operation),
             "cancel_requested": operation.cancel_requested,
             "created_at": operation.created_at,
             "started_at": operation.started_at,
@@ -169,10 +168,10 @@ class OperationViewSet(ResourceViewSet[Operation]):
         """Cancel, unless a request with the same key did."""
         actor = self.actor
         key = idempotency.key_of(self.request, actor, project_id=found.project_id)
-        cancel = partial(operations.cancel, found, actor=actor, expect=self.expect)
+        cancel = partial(runner.cancel, found, actor=actor, expect=self.expect)
         try:
-            operation: Operation = keys.once(key, cancel, attrgetter("pk"))
-        except keys.Replayed as first:
+            operation: Operation = once.start(key, cancel, attrgetter("pk"))
+        except once.Replayed as first:
             self.note_replay()
             operation = first.operation
         return operation

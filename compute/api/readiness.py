@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import Error, connection, transaction
 from kombu.exceptions import OperationalError
 
-from compute.services import outbox
+from compute.engine import queue
 
 #: Seconds for which an answer holds, and for which it is given while one asks again.
 FRESH_SECONDS = 1.0
@@ -99,7 +99,7 @@ def _database() -> None:
 
 def _broker() -> None:
     with current_app.connection_for_write(
-        transport_options=outbox.BROKER_TIMEOUTS
+        transport_options=queue.BROKER_TIMEOUTS
     ) as broker:
         broker.ensure_connection(max_retries=1, timeout=BROKER_TIMEOUT)
 

@@ -28,10 +28,10 @@ from compute.api.problems import (
     respond,
 )
 from compute.database import is_away
+from compute.engine import once
 from compute.errors import NotFound, ValidationError
 from compute.expected import unexpected
 from compute.models import Operation, OperationStatus, Project
-from compute.services import idempotency as keys
 
 logger = structlog.get_logger("compute.api")
 
@@ -238,10 +238,10 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
         nothing is called: the answer tells what became of the first request.
         """
         key = idempotency.key_of(self.request, self.actor, project_id=project_id)
-        keyed = partial(keys.once, key, call, waiting.operation_of)
+        keyed = partial(once.start, key, call, waiting.operation_of)
         try:
             return self.answer(waiting.submit(self.request, keyed), created=created)
-        except keys.Replayed as first:
+        except once.Replayed as first:
             self.note_replay()
             outcome = waiting.again(self.request, first.operation)
         response = self.answer(outcome, created=created)
@@ -260,8 +260,8 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
         """
         key = idempotency.key_of(self.request, self.actor, project_id=project_id)
         try:
-            row = keys.once_made(key, call, attrgetter("pk"))
-        except keys.AlreadyMade as first:
+            row = once.make(key, call, attrgetter("pk"))
+        except once.AlreadyMade as first:
             self.note_replay()
             row = self.remaining(first.resource_id)
         response = self.item(row, status=201)

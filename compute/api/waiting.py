@@ -9,9 +9,8 @@ from uuid import UUID
 from django.conf import settings
 from rest_framework.request import Request
 
-from compute import waits
 from compute.api.prefer import preference
-from compute.errors import OperationInProgress
+from compute.engine import waiting
 from compute.models import Operation
 
 
@@ -41,11 +40,11 @@ def submit(request: Request, call: Callable[[], R]) -> Outcome[R]:
     wanted = preference(request, default=settings.API_DEFAULT_WAIT_SECONDS)
     if wanted.wait == 0:
         return _at_once(call(), wanted.applied)
-    with waits.place(request) as wait:
+    with waiting.place(request) as wait:
         if wait is None:
             return _at_once(call(), None)
         deadline = time.monotonic() + wanted.wait
-        resource = _queue(call, wait, deadline=deadline)
+        resource = wait.queue(call, deadline=deadline)
         operation_id = operation_of(resource)
         ended = wait.until_end(operation_id, deadline=deadline)
         return Outcome(resource, operation_id, True, ended, wanted.applied)
@@ -53,19 +52,6 @@ def submit(request: Request, call: Callable[[], R]) -> Outcome[R]:
 
 def _at_once(resource: R, applied: str | None) -> Outcome[R]:
     return Outcome(resource, operation_of(resource), False, False, applied)
-
-
-def _queue(call: Callable[[], R], wait: waits.Wait, *, deadline: float) -> R:
-    while True:
-        try:
-            return call()
-        except OperationInProgress as busy:
-            blocking = busy.members.get("operation_id")
-            if blocking is None or not wait.until_end(blocking, deadline=deadline):
-                raise
-            # Others may take the VM first, again and again.
-            if time.monotonic() >= deadline:
-                raise
 
 
 def again(request: Request, operation: Operation) -> Outcome[Any]:
@@ -94,7 +80,7 @@ def long_poll(
     wanted = preference(request, default=default)
     if wanted.wait == 0 or not operation.is_live:
         return wanted.applied
-    with waits.place(request) as wait:
+    with waiting.place(request) as wait:
         if wait is None:
             return None
         wait.until_end(operation.pk, deadline=time.monotonic() + wanted.wait)

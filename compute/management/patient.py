@@ -7,7 +7,7 @@ from types import FrameType
 from daphne.server import Server
 from twisted.internet import reactor
 
-from compute import waits
+from compute.engine import waiting
 
 #: What requests have for their answers once the server is told to stop.
 STOP_SECONDS = 1.0
@@ -31,7 +31,7 @@ class PatientServer(Server):  # type: ignore[misc]  # daphne is not typed
     def _stop_soon(self, number: int, frame: FrameType | None) -> None:
         # Told a second time it stops as it is.
         signal.signal(number, signal.SIG_DFL)
-        waits.end_all()
+        waiting.end_all()
         reactor.callFromThread(self._stop_when_idle, time.monotonic() + STOP_SECONDS)
 
     def _stop_when_idle(self, give_up: float) -> None:

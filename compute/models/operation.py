@@ -186,21 +186,6 @@ class Operation(models.Model):
         return self.status in LIVE
 
     @property
-    def cancellable(self) -> bool:
-        """Whether a cancel would be accepted now.
-
-        What no worker took can be forgotten; a create can be undone at any time by
-        removing what was built. Nova cannot stop any other action under way.
-        """
-        if self.status == OperationStatus.PENDING:
-            return not self.cancel_requested
-        return (
-            self.type == OperationType.VM_CREATE
-            and self.is_live
-            and not self.cancel_requested
-        )
-
-    @property
     def target_type(self) -> str:
         return self.type.partition(".")[0]
 

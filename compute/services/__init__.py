@@ -1,1 +1,1 @@
-"""What can be done: the only code that writes."""
+"""What can be asked, how it is done, and how it ends."""

@@ -1,16 +1,10 @@
 """Create and delete: a server comes into being once, and goes for good."""
 
+from compute.engine import calls
+from compute.engine.work import Again, Answer, Cancelled, Done, Failed, Waiting
 from compute.errors import ServerVanished
 from compute.models import VM, Operation, VMStatus
-from compute.services import calls, observed
-from compute.services.outbox import (
-    Again,
-    Cancelled,
-    Done,
-    Failed,
-    Outcome,
-    Waiting,
-)
+from compute.services import observed, records
 from compute.services.user_data import decode
 from providers import errors
 from providers.base import Provider, Receipt, Server, ServerSpec
@@ -19,7 +13,7 @@ from providers.base import Provider, Receipt, Server, ServerSpec
 VISIBLE_AFTER_SECONDS = 60.0
 
 
-def perform_create(operation: Operation, provider: Provider) -> Outcome:
+def perform_create(operation: Operation, provider: Provider) -> Answer:
     """Create the server, or find the one that was created before.
 
     The VM's id goes into a tag of the create call itself, and is looked for before
@@ -45,7 +39,7 @@ def _vm(operation: Operation) -> VM:
     return operation.vm
 
 
-def _create(operation: Operation, provider: Provider, vm: VM) -> Outcome:
+def _create(operation: Operation, provider: Provider, vm: VM) -> Answer:
     spec = ServerSpec(
         name=vm.name,
         flavor_id=operation.params["flavor_provider_id"],
@@ -88,15 +82,15 @@ def _adopt(operation: Operation, provider: Provider, vm: VM) -> bool:
     return bool(vm.server_id)
 
 
-def _unseen(operation: Operation) -> Outcome:
+def _unseen(operation: Operation) -> Answer:
     if not calls.older_than(operation, VISIBLE_AFTER_SECONDS):
-        return Again(calls.RECORD_POLL_SECONDS)
+        return Again(records.RECORD_POLL_SECONDS)
     return Failed(
         ServerVanished("The server vanished while it was built."), VMStatus.ERROR
     )
 
 
-def look_create(operation: Operation, server: Server) -> Outcome:
+def look_create(operation: Operation, server: Server) -> Answer:
     """Read from a listing how far the build, or its removal, has come."""
     if operation.cancel_requested:
         if operation.call == "delete_server":
@@ -117,7 +111,7 @@ def look_create(operation: Operation, server: Server) -> Outcome:
     return Done(status, server)
 
 
-def _undo(operation: Operation, provider: Provider, vm: VM) -> Outcome:
+def _undo(operation: Operation, provider: Provider, vm: VM) -> Answer:
     """Remove what a cancelled create has built so far."""
     if operation.call != "delete_server" and not _adopt(operation, provider, vm):
         remaining = calls.may_still_arrive(operation, provider)
@@ -128,11 +122,11 @@ def _undo(operation: Operation, provider: Provider, vm: VM) -> Outcome:
         except errors.NotFound:
             # A delete of what does not show yet would take it for gone.
             if not calls.older_than(operation, VISIBLE_AFTER_SECONDS):
-                return Again(calls.RECORD_POLL_SECONDS)
+                return Again(records.RECORD_POLL_SECONDS)
     return _remove(operation, provider, vm, done=Cancelled())
 
 
-def perform_delete(operation: Operation, provider: Provider) -> Outcome:
+def perform_delete(operation: Operation, provider: Provider) -> Answer:
     """Delete the server; one that is gone already counts as deleted."""
     vm = _vm(operation)
     # A second server of the VM, should there be one, is for the passes to remove.
@@ -142,8 +136,8 @@ def perform_delete(operation: Operation, provider: Provider) -> Outcome:
 
 
 def _remove(
-    operation: Operation, provider: Provider, vm: VM, *, done: Outcome
-) -> Outcome:
+    operation: Operation, provider: Provider, vm: VM, *, done: Answer
+) -> Answer:
     if operation.call == "delete_server":
         try:
             server = provider.get_server(vm.server_id)
@@ -155,8 +149,8 @@ def _remove(
             return _insist(operation, provider, server)
         if server.task_state is not None:
             return Waiting(step=server.task_state)
-        outcome = calls.verify(operation, provider, action="delete", server=server)
-        return outcome or Again(calls.RECORD_POLL_SECONDS)
+        answer = records.verify(operation, provider, action="delete", server=server)
+        return answer or Again(records.RECORD_POLL_SECONDS)
 
     def request(request_id: str) -> Receipt:
         return provider.delete_server(vm.server_id, request_id=request_id)
@@ -168,21 +162,18 @@ def _remove(
     return Waiting(step="deleting")
 
 
-def _insist(operation: Operation, provider: Provider, server: Server) -> Outcome:
+def _insist(operation: Operation, provider: Provider, server: Server) -> Answer:
     """Repeat a delete that was begun and never accepted, which Nova permits.
 
     It answers 500 where Neutron is away, and leaves the server in that task for ever.
     """
-    if calls.record_of(operation, provider, action="delete", server_id=server.id):
+    if records.record_of(operation, provider, action="delete", server_id=server.id):
         return Waiting(step="deleting")
-    remaining = calls.may_still_arrive(operation, provider)
-    if remaining > 0:
-        return Again(remaining)
     calls.forget(operation)
     return Again()
 
 
-def look_delete(operation: Operation, server: Server) -> Outcome:
+def look_delete(operation: Operation, server: Server) -> Answer:
     """Read from a listing whether the server is gone."""
     if observed.is_gone(server):
         return Done(VMStatus.DELETED)

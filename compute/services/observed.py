@@ -1,10 +1,14 @@
 """What a server's own words mean in ours."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
+from compute.engine.work import Again, Answer, Look
 from compute.errors import OpenStackError
-from compute.models import VMStatus
-from providers.base import Provider, Server
+from compute.models import Operation, VMStatus
+from providers.base import Image, Provider, Server
 from providers.errors import NotFound
 
 #: Nova's status of a server at rest -> ours. Whatever is missing here
@@ -29,6 +33,40 @@ BUILD_PROGRESS = {
     "block_device_mapping": 50,
     "spawning": 70,
 }
+#: How long a server that is being deleted may go unmentioned until it is asked for.
+SILENCE = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What one pass has listed of a cloud, of which every page arrived."""
+
+    started: datetime
+    #: Whether that is all servers, and not only those that have changed.
+    full: bool
+    #: By id.
+    servers: Mapping[str, Server]
+    #: By the tag of their snapshot; ``None``: they were not asked for.
+    images: Mapping[str, Image] | None = None
+
+    def server_of(self, operation: Operation) -> Server | None:
+        return self.servers.get(operation.vm.server_id) if operation.vm else None
+
+
+def in_listing(read: Callable[[Operation, Server], Answer]) -> Look:
+    """Return the look of an operation that is read from its server alone."""
+
+    def look(operation: Operation, listing: Listing) -> Answer | None:
+        server = listing.server_of(operation)
+        if server is not None:
+            return read(operation, server)
+        # Not mentioned means unchanged, unless everything was listed. Or gone without a
+        # trace: so Nova deletes a server that was in no cell yet.
+        deleting = operation.call == "delete_server"
+        silent = deleting and operation.updated_at < listing.started - SILENCE
+        return Again() if listing.full or silent else None
+
+    return look
 
 
 def resting_status(server: Server) -> VMStatus | None:

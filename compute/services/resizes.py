@@ -5,15 +5,16 @@ comes back off and is started. Which call is next is read from the server, so th
 worker may take over anywhere.
 """
 
+from compute.engine import calls
+from compute.engine.work import Again, Answer, Done, Failed, Waiting
 from compute.models import Operation, VMStatus
-from compute.services import calls, observed, verbs
-from compute.services.outbox import Again, Done, Failed, Outcome, Waiting
+from compute.services import observed, records, verbs
 from providers.base import Provider, Receipt, Server
 
 VERIFY_RESIZE = "VERIFY_RESIZE"
 
 
-def perform_resize(operation: Operation, provider: Provider) -> Outcome:
+def perform_resize(operation: Operation, provider: Provider) -> Answer:
     server_id = operation.vm.server_id if operation.vm else ""
     if not operation.call and operation.attempts == 1:
         return _resize(operation, provider, server_id)
@@ -25,31 +26,31 @@ def perform_resize(operation: Operation, provider: Provider) -> Outcome:
     return _next(operation, provider, server)
 
 
-def _next(operation: Operation, provider: Provider, server: Server) -> Outcome:
+def _next(operation: Operation, provider: Provider, server: Server) -> Answer:
     resized = server.flavor_name == operation.params["flavor_provider_name"]
     if server.status == VERIFY_RESIZE:
         if operation.call == "confirm_resize":
             # No task state tells that the confirmation runs: ask for its record.
-            return calls.verify(
+            return records.verify(
                 operation, provider, action="confirmResize", server=server
-            ) or Again(calls.RECORD_POLL_SECONDS)
+            ) or Again(records.RECORD_POLL_SECONDS)
         return _confirm(operation, provider, server.id)
     if resized and server.status == "ACTIVE":
         return Done(VMStatus.ACTIVE, server)
     if resized and server.status == "SHUTOFF":
         if operation.call == "start_server":
-            failed = calls.verify(operation, provider, action="start", server=server)
-            return failed or Again(calls.RECORD_POLL_SECONDS)
+            failed = records.verify(operation, provider, action="start", server=server)
+            return failed or Again(records.RECORD_POLL_SECONDS)
         return _start(operation, provider, server.id)
     if server.status == "ERROR":
         return Failed(observed.fault_problem(server), VMStatus.ERROR, server)
     if operation.call == "resize_server":
-        failed = calls.verify(operation, provider, action="resize", server=server)
-        return failed or Again(calls.RECORD_POLL_SECONDS)
+        failed = records.verify(operation, provider, action="resize", server=server)
+        return failed or Again(records.RECORD_POLL_SECONDS)
     return _resize(operation, provider, server.id)
 
 
-def _resize(operation: Operation, provider: Provider, server_id: str) -> Outcome:
+def _resize(operation: Operation, provider: Provider, server_id: str) -> Answer:
     def request(request_id: str) -> Receipt:
         return provider.resize_server(
             server_id,
@@ -61,7 +62,7 @@ def _resize(operation: Operation, provider: Provider, server_id: str) -> Outcome
     return Waiting(step="resize", progress=20)
 
 
-def _confirm(operation: Operation, provider: Provider, server_id: str) -> Outcome:
+def _confirm(operation: Operation, provider: Provider, server_id: str) -> Answer:
     def request(request_id: str) -> Receipt:
         return provider.confirm_resize(server_id, request_id=request_id)
 
@@ -69,7 +70,7 @@ def _confirm(operation: Operation, provider: Provider, server_id: str) -> Outcom
     return Waiting(step="confirm_resize", progress=70)
 
 
-def _start(operation: Operation, provider: Provider, server_id: str) -> Outcome:
+def _start(operation: Operation, provider: Provider, server_id: str) -> Answer:
     def request(request_id: str) -> Receipt:
         return provider.start_server(server_id, request_id=request_id)
 
@@ -77,7 +78,7 @@ def _start(operation: Operation, provider: Provider, server_id: str) -> Outcome:
     return Waiting(step="start", progress=90)
 
 
-def look(operation: Operation, server: Server) -> Outcome:
+def look(operation: Operation, server: Server) -> Answer:
     """Read from a listing whether the next call is due, or the end is there."""
     if observed.is_gone(server):
         return verbs.vanished()

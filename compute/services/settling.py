@@ -10,7 +10,9 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import F
 
-from compute import events
+from compute import clouds, events
+from compute.engine import queue
+from compute.engine.work import Cancelled, Done, End, Failed
 from compute.errors import Problem, ServerVanished
 from compute.events import SYSTEM, Actor
 from compute.models import (
@@ -22,43 +24,84 @@ from compute.models import (
     VMStatus,
 )
 from compute.models.lifecycle import GONE
-from compute.services import observed, outbox, quotas
-from compute.services.outbox import OUTCOME_STATUSES, Cancelled, Done, Failed
+from compute.services import observed, quotas
 from providers.base import Server
+from providers.errors import NotFound, ProviderError
 
 
-def finish(operation: Operation, outcome: Done | Failed | Cancelled) -> None:
+def lock(operation: Operation) -> VM | None:
+    """Lock the VM that an operation occupies, if it is one's."""
+    locked: VM | None = (
+        VM.objects.select_for_update(no_key=True).filter(pk=operation.vm_id).first()
+    )
+    return locked
+
+
+def settle(operation: Operation, end: End) -> None:
     """End an operation on a VM: settle the VM on what the cloud says, and say so.
 
-    ``outcome.status`` must be known. Does nothing if somebody else ended it first.
+    Does nothing if somebody else ended it first.
     """
+    if isinstance(end, Failed) and end.status is None:
+        end = _where_it_rests(operation, end)
     with transaction.atomic():
         vm = VM.objects.select_for_update(no_key=True).get(pk=operation.vm_id)
-        problem = outcome.problem if isinstance(outcome, Failed) else None
-        if not outbox.close(
-            operation, OUTCOME_STATUSES[type(outcome)], problem=problem
-        ):
+        if not queue.close(operation, end):
             return
+        problem = end.problem if isinstance(end, Failed) else None
         before, held = vm.status, quotas.held_by(vm)
-        server = None if isinstance(outcome, Cancelled) else outcome.server
+        server = _server(end)
         fields = ["error", "deleted_at", "observed_status"]
         if server is not None:
             fields += note(vm, server)
-        if isinstance(outcome, Cancelled):  # which leaves all as it was
-            _settle(vm, operation.from_status or VMStatus.DELETED)
+        if isinstance(end, Cancelled):  # which leaves all as it was
+            _rest(vm, operation.from_status or VMStatus.DELETED)
         else:
-            _settle(vm, outcome.status or operation.end_status)
+            _rest(vm, end.status or operation.end_status)
             _note_end(vm, operation, problem)
         if operation.type == OperationType.VM_CREATE:
             # Passwords are often in it, and the server has it, or never will.
             vm.user_data = ""
             fields.append("user_data")
-        if isinstance(outcome, Done) or _is_resized(operation, server):
+        if isinstance(end, Done) or _is_resized(operation, server):
             fields += _take_over(vm, operation)
         fields += _release(vm)
         vm.save_changes(*fields)
         quotas.settle(vm.project_id, before=held, after=quotas.held_by(vm))
         _record_end(vm, operation, before=before, actor=_actor(operation))
+
+
+def _server(end: End) -> Server | None:
+    """Return the server as the cloud showed it at the end."""
+    seen = None if isinstance(end, Cancelled) else end.seen
+    return seen if isinstance(seen, Server) else None
+
+
+def _where_it_rests(operation: Operation, failed: Failed) -> Failed:
+    """Ask the cloud where a failed operation has left its VM."""
+    before = operation.from_status or VMStatus.ERROR  # nothing was before a create
+    server = _server(failed)
+    try:
+        if server is None:
+            server = _read(operation)
+    except NotFound:
+        gone = ServerVanished("The server no longer exists in the cloud.")
+        return Failed(gone, VMStatus.ERROR)
+    except ProviderError:
+        return Failed(failed.problem, before)
+    if server is None or operation.type == OperationType.VM_CREATE:
+        return Failed(failed.problem, before, server)
+    # It still moves: ERROR is for the cloud to say, a pass sees where it ends.
+    status = observed.RESTING_STATUSES.get(server.status) or before
+    return Failed(failed.problem, status, server)
+
+
+def _read(operation: Operation) -> Server | None:
+    """Return the server of an operation; ``None``: there is none, or no such cloud."""
+    server_id = operation.vm.server_id if operation.vm else ""
+    if not server_id or operation.cloud not in clouds.aliases():
+        return None
+    return clouds.provider(operation.cloud).get_server(server_id)
 
 
 def _note_end(vm: VM, operation: Operation, problem: Problem | None) -> None:
@@ -85,7 +128,7 @@ def _release(vm: VM) -> list[str]:
     return ["reserved_vcpus", "reserved_ram_mb", "reserved_disk_gb", "counted"]
 
 
-def _settle(vm: VM, status: str) -> None:
+def _rest(vm: VM, status: str) -> None:
     if status == VMStatus.DELETED:
         vm.mark_deleted()
     else:

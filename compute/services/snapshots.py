@@ -13,6 +13,16 @@ from django.utils import timezone
 from django_fsm import can_proceed
 
 from compute import events
+from compute.engine import calls, queue
+from compute.engine.work import (
+    Again,
+    Answer,
+    Cancelled,
+    Done,
+    End,
+    Failed,
+    Waiting,
+)
 from compute.errors import InvalidTransition, NotFound, OpenStackError
 from compute.events import SYSTEM, Actor
 from compute.expected import Expect, check_expected
@@ -25,16 +35,7 @@ from compute.models import (
     Snapshot,
     SnapshotStatus,
 )
-from compute.services import calls, fields, observed, outbox, quotas, vms
-from compute.services.outbox import (
-    OUTCOME_STATUSES,
-    Again,
-    Cancelled,
-    Done,
-    Failed,
-    Outcome,
-    Waiting,
-)
+from compute.services import fields, observed, quotas, settling, vms
 from providers import errors
 from providers.base import Image as CloudImage
 from providers.base import Provider, Receipt
@@ -76,12 +77,12 @@ def create(
         fields.check(snapshot, "name", "description", "labels")
         quotas.reserve(vm.project_id, {Resource.SNAPSHOTS: 1})
         snapshot.save(force_insert=True)
-        operation = outbox.submit(
+        operation = queue.submit(
             OperationType.SNAPSHOT_CREATE,
             actor=actor,
             target=snapshot,
-            vm=vm,
-            snapshot=snapshot,
+            vm_id=vm.pk,
+            snapshot_id=snapshot.pk,
             end_status=SnapshotStatus.AVAILABLE,
         )
         snapshot.operation = vm.operation = operation
@@ -137,7 +138,7 @@ def delete(snapshot: Snapshot, *, actor: Actor, expect: Expect = None) -> Snapsh
     with transaction.atomic():
         snapshot = _lock(snapshot)
         check_expected(snapshot, expect)
-        outbox.check_free(snapshot)
+        queue.check_free(snapshot)
         if not can_proceed(snapshot.remove):
             raise InvalidTransition(
                 f"Cannot delete a snapshot that is {snapshot.status}.",
@@ -146,11 +147,11 @@ def delete(snapshot: Snapshot, *, actor: Actor, expect: Expect = None) -> Snapsh
             )
         before = snapshot.status
         snapshot.remove()
-        snapshot.operation = outbox.submit(
+        snapshot.operation = queue.submit(
             OperationType.SNAPSHOT_DELETE,
             actor=actor,
             target=snapshot,
-            snapshot=snapshot,
+            snapshot_id=snapshot.pk,
             from_status=before,
             end_status=SnapshotStatus.DELETED,
         )
@@ -180,7 +181,7 @@ def _lock(snapshot: Snapshot) -> Snapshot:
 # The perform half
 
 
-def perform_create(operation: Operation, provider: Provider) -> Outcome:
+def perform_create(operation: Operation, provider: Provider) -> Answer:
     """Take the snapshot, or find the image of one that was taken before."""
     snapshot = _of(operation)
     if not operation.call:
@@ -197,10 +198,10 @@ def perform_create(operation: Operation, provider: Provider) -> Outcome:
     _remember(snapshot, found[0].id)
     if found[0].status != Image.ACTIVE:
         return _await(provider, snapshot, found[0])
-    return look_create(operation, found[0])
+    return _read_image(found[0])
 
 
-def _await(provider: Provider, snapshot: Snapshot, image: CloudImage) -> Outcome:
+def _await(provider: Provider, snapshot: Snapshot, image: CloudImage) -> Answer:
     """Wait for an image, unless nobody works on it any more: its server rests.
 
     Nova's record of a snapshot ends when it has begun, and where its host died or
@@ -215,7 +216,7 @@ def _await(provider: Provider, snapshot: Snapshot, image: CloudImage) -> Outcome
     return _failed(f"The cloud stopped working on an image that is {image.status}.")
 
 
-def _take(operation: Operation, provider: Provider, snapshot: Snapshot) -> Outcome:
+def _take(operation: Operation, provider: Provider, snapshot: Snapshot) -> Answer:
     def request(request_id: str) -> Receipt:
         return provider.snapshot_server(
             snapshot.vm.server_id,
@@ -238,21 +239,26 @@ def _failed(detail: str) -> Failed:
     return Failed(OpenStackError(detail), SnapshotStatus.ERROR)
 
 
-def look_create(
-    operation: Operation, image: CloudImage | None, *, resting: bool = False
-) -> Outcome:
-    """Read from a listing of images how far the snapshot has come.
+def look_create(operation: Operation, listing: observed.Listing) -> Answer | None:
+    """Read from a listing of images how far the snapshot has come."""
+    server = listing.server_of(operation)
+    if listing.images is None or (server is not None and server.task_state is not None):
+        return None
+    image = listing.images.get(str(operation.snapshot_id))
+    resting = server is not None and observed.resting_status(server) is not None
+    return _read_image(image, resting=resting)
 
-    ``resting``: its server was seen at rest before.
-    """
+
+def _read_image(image: CloudImage | None, *, resting: bool = False) -> Answer:
+    """Say how far an image is; ``resting``: its server was seen at rest before."""
     if image is None or image.status in DEAD_IMAGE_STATUSES:
         return Again()
     if image.status == Image.ACTIVE:
-        return Done(SnapshotStatus.AVAILABLE, image=image)
+        return Done(SnapshotStatus.AVAILABLE, seen=image)
     return Again() if resting else Waiting(step=image.status)
 
 
-def perform_delete(operation: Operation, provider: Provider) -> Outcome:
+def perform_delete(operation: Operation, provider: Provider) -> Answer:
     """Delete the image; one that is gone already counts as deleted.
 
     By its tag only where its id never reached us: images of servers that were booted
@@ -284,33 +290,33 @@ def _of(operation: Operation) -> Snapshot:
 # The ends
 
 
-def finish(operation: Operation, outcome: Done | Failed | Cancelled) -> None:
+def lock(operation: Operation) -> tuple[VM | None, Snapshot]:
+    """Lock the VM that an operation occupies, if it does, and then its snapshot.
+
+    The VM first, as every request does: one lock order.
+    """
+    vm = settling.lock(operation)
+    return vm, Snapshot.objects.select_for_update(no_key=True).get(
+        pk=operation.snapshot_id
+    )
+
+
+def settle(operation: Operation, end: End) -> None:
     """End an operation on a snapshot; does nothing if somebody else ended it first."""
-    problem = outcome.problem if isinstance(outcome, Failed) else None
     with transaction.atomic():
-        # The VM first, as every request does, then the snapshot: one lock order.
-        vm = (
-            VM.objects.select_for_update(no_key=True).filter(pk=operation.vm_id).first()
-        )
-        snapshot = Snapshot.objects.select_for_update(no_key=True).get(
-            pk=operation.snapshot_id
-        )
-        status = OUTCOME_STATUSES[type(outcome)]
-        if not outbox.close(operation, status, problem=problem):
+        vm, snapshot = lock(operation)
+        if not queue.close(operation, end):
             return
         before = snapshot.status
-        if isinstance(outcome, Cancelled):
-            _settle(snapshot, operation.from_status or SnapshotStatus.DELETED)
-        else:
-            _settle(snapshot, outcome.status or operation.end_status)
-        if isinstance(outcome, Done):
+        _rest(snapshot, _status_after(operation, end))
+        if isinstance(end, Done):
             snapshot.error = None
-        elif problem and operation.from_status != SnapshotStatus.ERROR:
+        elif isinstance(end, Failed) and operation.from_status != SnapshotStatus.ERROR:
             # What is tried in vain on one in ERROR does not hide what brought it there.
-            snapshot.error = problem.document()
-        if isinstance(outcome, Done) and outcome.image is not None:
-            snapshot.size_bytes = outcome.image.size_bytes
-            snapshot.image = _catalogue(snapshot, outcome.image)
+            snapshot.error = end.problem.document()
+        if isinstance(end, Done) and isinstance(end.seen, CloudImage):
+            snapshot.size_bytes = end.seen.size_bytes
+            snapshot.image = _catalogue(snapshot, end.seen)
         if snapshot.counted and not _is_there(snapshot):
             snapshot.counted = False
             quotas.count(snapshot.project_id, {Resource.SNAPSHOTS: -1})
@@ -321,12 +327,22 @@ def finish(operation: Operation, outcome: Done | Failed | Cancelled) -> None:
         _record_end(snapshot, operation, before=before)
 
 
+def _status_after(operation: Operation, end: End) -> str:
+    match end:
+        case Cancelled():  # which leaves all as it was
+            return operation.from_status or SnapshotStatus.DELETED
+        case Failed():  # nothing was before a create
+            return end.status or operation.from_status or SnapshotStatus.ERROR
+        case Done():
+            return end.status or operation.end_status
+
+
 def _is_there(snapshot: Snapshot) -> bool:
     """Whether its image is: one that failed leaves none, at the latest after a pass."""
     return SnapshotStatus(snapshot.status) == SnapshotStatus.AVAILABLE
 
 
-def _settle(snapshot: Snapshot, status: str) -> None:
+def _rest(snapshot: Snapshot, status: str) -> None:
     if status != SnapshotStatus.DELETED:
         snapshot.settle(SnapshotStatus(status))
         return

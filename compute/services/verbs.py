@@ -7,11 +7,13 @@ Each has a perform function: send the call, or find out what became of it. They 
 from functools import partial
 from typing import Protocol
 
-from compute.errors import OpenStackError, ServerVanished
+from compute.engine import calls, runner
+from compute.engine.work import Again, Answer, Done, Failed, Waiting
+from compute.errors import OpenStackError, ServerVanished, from_provider
 from compute.models import Operation, OperationType
-from compute.services import calls, observed
-from compute.services.outbox import Again, Done, Failed, Outcome, Waiting
+from compute.services import observed, records
 from providers.base import Provider, Receipt, Server
+from providers.errors import Conflict, NotFound, ProviderError
 
 #: Want nothing but the status they end in, whoever brought the server there.
 _FOR_THE_STATUS = frozenset(
@@ -36,62 +38,62 @@ class Verb(Protocol):
     def __call__(self, server_id: str, *, request_id: str) -> Receipt: ...
 
 
-def perform_start(operation: Operation, provider: Provider) -> Outcome:
+def perform_start(operation: Operation, provider: Provider) -> Answer:
     return _perform(operation, provider, "start", provider.start_server)
 
 
-def perform_stop(operation: Operation, provider: Provider) -> Outcome:
+def perform_stop(operation: Operation, provider: Provider) -> Answer:
     return _perform(operation, provider, "stop", provider.stop_server)
 
 
-def perform_reboot(operation: Operation, provider: Provider) -> Outcome:
+def perform_reboot(operation: Operation, provider: Provider) -> Answer:
     hard = operation.params["type"] == "HARD"
     reboot = partial(provider.reboot_server, hard=hard)
     return _perform(operation, provider, "reboot", reboot)
 
 
-def perform_rebuild(operation: Operation, provider: Provider) -> Outcome:
+def perform_rebuild(operation: Operation, provider: Provider) -> Answer:
     """Rebuild from an image; a restore is one from the VM's own snapshot."""
     image_id = operation.params["image_provider_id"]
     rebuild = partial(provider.rebuild_server, image_id=image_id)
     return _perform(operation, provider, "rebuild", rebuild)
 
 
-def perform_pause(operation: Operation, provider: Provider) -> Outcome:
+def perform_pause(operation: Operation, provider: Provider) -> Answer:
     return _perform(operation, provider, "pause", provider.pause_server)
 
 
-def perform_unpause(operation: Operation, provider: Provider) -> Outcome:
+def perform_unpause(operation: Operation, provider: Provider) -> Answer:
     return _perform(operation, provider, "unpause", provider.unpause_server)
 
 
-def perform_suspend(operation: Operation, provider: Provider) -> Outcome:
+def perform_suspend(operation: Operation, provider: Provider) -> Answer:
     return _perform(operation, provider, "suspend", provider.suspend_server)
 
 
-def perform_resume(operation: Operation, provider: Provider) -> Outcome:
+def perform_resume(operation: Operation, provider: Provider) -> Answer:
     return _perform(operation, provider, "resume", provider.resume_server)
 
 
-def perform_shelve(operation: Operation, provider: Provider) -> Outcome:
+def perform_shelve(operation: Operation, provider: Provider) -> Answer:
     return _perform(operation, provider, "shelve", provider.shelve_server)
 
 
-def perform_unshelve(operation: Operation, provider: Provider) -> Outcome:
+def perform_unshelve(operation: Operation, provider: Provider) -> Answer:
     return _perform(operation, provider, "unshelve", provider.unshelve_server)
 
 
-def perform_rescue(operation: Operation, provider: Provider) -> Outcome:
+def perform_rescue(operation: Operation, provider: Provider) -> Answer:
     return _perform(operation, provider, "rescue", provider.rescue_server)
 
 
-def perform_unrescue(operation: Operation, provider: Provider) -> Outcome:
+def perform_unrescue(operation: Operation, provider: Provider) -> Answer:
     return _perform(operation, provider, "unrescue", provider.unrescue_server)
 
 
 def _perform(
     operation: Operation, provider: Provider, action: str, verb: Verb
-) -> Outcome:
+) -> Answer:
     """Send the verb, or find out what became of it.
 
     ``action`` is Nova's name of it in the server's records.
@@ -107,11 +109,11 @@ def _perform(
     server = observed.read(provider, server_id)
     if server is None:
         return vanished()
-    if is_done(operation, server):
+    if _is_done(operation, server):
         return Done(operation.end_status, server)
-    outcome = calls.verify(operation, provider, action=action, server=server)
-    if outcome is not None:
-        return outcome
+    answer = records.verify(operation, provider, action=action, server=server)
+    if answer is not None:
+        return answer
     # Succeeded by the record: the status the server rests in must agree.
     server = provider.get_server(server.id)
     status = observed.resting_status(server)
@@ -128,7 +130,7 @@ def _perform(
     )
 
 
-def look(operation: Operation, server: Server) -> Outcome:
+def look(operation: Operation, server: Server) -> Answer:
     """Read from a listing how far the cloud has come.
 
     Where the status alone cannot tell success from silent failure (a reboot ends as
@@ -144,7 +146,34 @@ def look(operation: Operation, server: Server) -> Outcome:
     return Again()
 
 
-def is_done(operation: Operation, server: Server) -> bool:
+def refused(
+    operation: Operation, provider: Provider, error: Conflict | NotFound
+) -> Answer:
+    """Read a server that refused again: it may be gone, or busy for a moment.
+
+    Nova's tasks end a little after their result shows, and a server it has just made
+    may not be known everywhere.
+    """
+    server_id = operation.vm.server_id if operation.vm else ""
+    if not server_id:
+        return Failed(from_provider(error))
+    try:
+        server = observed.read(provider, server_id)
+    except ProviderError as silence:
+        again = runner.retry(operation, silence.retry_after)
+        return again or Failed(from_provider(error))
+    if server is None:
+        return vanished()
+    if server.task_state is not None or isinstance(error, NotFound):
+        again = runner.retry(operation)
+        if again is not None:
+            return again
+    if _is_done(operation, server):
+        return Done(operation.end_status, server)
+    return Failed(from_provider(error), seen=server)
+
+
+def _is_done(operation: Operation, server: Server) -> bool:
     """Say whether a server rests where a verb was to bring it.
 
     If so a refusal is no failure: somebody was faster, or a call of ours that was taken

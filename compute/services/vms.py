@@ -12,6 +12,7 @@ from django.db import models, transaction
 from django_fsm import TransitionNotAllowed, can_proceed
 
 from compute import clouds, database, events
+from compute.engine import queue
 from compute.errors import (
     CloudBusy,
     DeleteProtected,
@@ -34,7 +35,7 @@ from compute.models import (
 )
 from compute.models.vm import VERBS
 from compute.places import Places
-from compute.services import catalog, fields, outbox, quotas
+from compute.services import catalog, fields, quotas
 from compute.services.user_data import decode
 from providers.errors import Conflict, ProviderError
 
@@ -115,11 +116,11 @@ def create(
         decode(user_data, user_data_encoding)  # now, not when a worker comes to it
         quotas.reserve(project.pk, quotas.held_by(vm))
         vm.save(force_insert=True)
-        operation = outbox.submit(
+        operation = queue.submit(
             OperationType.VM_CREATE,
             actor=actor,
             target=vm,
-            vm=vm,
+            vm_id=vm.pk,
             params={
                 "flavor_provider_id": size.provider_id,
                 "image_provider_id": source.provider_id,
@@ -253,7 +254,7 @@ def restore(vm: VM, *, snapshot: str, actor: Actor, expect: Expect = None) -> VM
         vm = lock(vm)
         check(vm, "restore", expect=expect)
         source = _own_snapshot(vm, snapshot)
-        outbox.check_free(source)
+        queue.check_free(source)
         return _begin(
             vm,
             "restore",
@@ -378,7 +379,7 @@ def lock(vm: VM) -> VM:
 def check(vm: VM, method: str, *, expect: Expect) -> None:
     """Raise unless a locked VM permits the transition and has the expected version."""
     check_expected(vm, expect)
-    outbox.check_free(vm)
+    queue.check_free(vm)
     if not can_proceed(getattr(vm, method)):
         action = VERBS[method].action
         other = " softly; use type HARD" if method == "reboot" else ""
@@ -413,12 +414,12 @@ def _begin(
         getattr(vm, method)()
     except TransitionNotAllowed as error:
         raise _refused(vm, VERBS[method].action) from error
-    operation = outbox.submit(
+    operation = queue.submit(
         type,
         actor=actor,
         target=vm,
-        vm=vm,
-        snapshot=snapshot,
+        vm_id=vm.pk,
+        snapshot_id=snapshot.pk if snapshot else None,
         params=params,
         from_status=before,
         end_status=VERBS[method].ends[before],

@@ -8,8 +8,8 @@ import pytest
 import time_machine
 from django.utils import timezone
 
+from compute.engine import once
 from compute.models import VM, IdempotencyKey, Operation, Snapshot
-from compute.services import idempotency
 from providers.mock import MockProvider
 from tests.api.client import Api, errors, problem
 from tests.conftest import Drain
@@ -146,14 +146,14 @@ def test_a_key_is_forgotten_after_a_day(
     time_machine.move_to(start, tick=False)
     api.post("/vms", NEW, Idempotency_Key=KEY)
     time_machine.move_to(start + timedelta(hours=23), tick=False)
-    assert idempotency.forget_old() == 0
+    assert once.forget_old() == 0
     assert REPLAYED in Api().post("/vms", NEW, Idempotency_Key=KEY).headers
     time_machine.move_to(start + timedelta(hours=24), tick=False)
     # Nobody has swept it up yet, and it counts no more all the same.
     assert REPLAYED not in Api().post("/vms", NEW, Idempotency_Key=KEY).headers
     assert VM.objects.count() == 2
     time_machine.move_to(start + timedelta(hours=49), tick=False)
-    assert idempotency.forget_old() == 1
+    assert once.forget_old() == 1
     assert not IdempotencyKey.objects.exists()
 
 

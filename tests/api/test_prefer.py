@@ -8,10 +8,10 @@ from django.db import connection
 from django.test import RequestFactory
 from pytest_django import Settings
 
-from compute import waits
 from compute.api import prefer, waiting
+from compute.engine import runner
+from compute.engine.waiting import pause_after
 from compute.models import VM, Operation
-from compute.services import operations
 from providers.mock import MockProvider
 from tests.api.client import Api, problem
 from tests.conftest import observe
@@ -49,7 +49,7 @@ def test_what_a_client_prefers(
 
 
 def test_an_end_is_seen_within_a_small_part_of_the_wait() -> None:
-    assert [waits.pause_after(waited) for waited in (0.0, 1.0, 2.0, 30.0)] == [
+    assert [pause_after(waited) for waited in (0.0, 1.0, 2.0, 30.0)] == [
         0.02,
         0.05,
         0.1,
@@ -73,7 +73,7 @@ def engine(
                 if not pause.is_set():
                     live = Operation.objects.live().values_list("pk", flat=True)
                     for pk in list(live):
-                        operations.run(pk)
+                        runner.run(pk)
                     observe()
                 stop.wait(0.01)
         finally:

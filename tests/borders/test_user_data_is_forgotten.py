@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from django.apps import apps
 
+from compute.engine import runner
 from compute.models import VM, Operation, Project, Quota
 from compute.models.quota import in_use
-from compute.services import operations, vms
+from compute.services import vms
 from providers.mock import MockProvider
 from tests.conftest import ALICE, Drain
 from tests.factories import VMFactory
@@ -91,9 +92,9 @@ def test_a_create_that_is_cancelled_forgets_it(
     ask(project)
     operation = Operation.objects.get()
     if begun:
-        operations.run(operation.pk)
+        runner.run(operation.pk)
         operation.refresh_from_db()
-    operations.cancel(operation, actor=ALICE)
+    runner.cancel(operation, actor=ALICE)
     drain()
     assert VM.objects.get().status == "DELETED"
     assert kept() == [""]

@@ -10,8 +10,9 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
+from compute.engine import passes, runner
 from compute.models import VM, Cloud, Operation, Project, Snapshot
-from compute.services import operations, snapshots, sync, vms
+from compute.services import snapshots, vms
 from providers.mock import MockProvider
 from tests.conftest import ALICE, Drain, move_vm, observe
 from tests.lifecycle import TABLE
@@ -219,7 +220,7 @@ def test_a_verb_that_somebody_else_has_brought_about_is_not_sent_again(
 ) -> None:
     """No record of ours, and none is needed: the server is where it was to be."""
     operation = asked("stop", {"kind": "drop"})
-    operations.run(operation.pk)
+    runner.run(operation.pk)
     assert operation.vm is not None
     cloud.poke(operation.vm.server_id, status="SHUTOFF")
     play()
@@ -251,8 +252,8 @@ def test_a_pass_keeps_the_pause_too_whatever_is_asked_meanwhile(
     cloud.inject("list_servers", kind="fail", status=429, retry_after=45)
     observe()
     vms.stop(vm, actor=ALICE)
-    operations.run(live().pk)
-    sync.ask_for_pass("default")
+    runner.run(live().pk)
+    passes.ask_for_pass("default")
     row = Cloud.objects.get()
     assert row.next_pass_at is not None
     assert 40 < (row.next_pass_at - timezone.now()).total_seconds() <= 45

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from compute.engine import runner
 from compute.errors import InvalidTransition
 from compute.models import VM, Event, Operation, Project
-from compute.services import imports, operations, vms
+from compute.services import imports, vms
 from providers.mock import MockProvider, SeedServer
 from tests.admin.browser import Operator
 from tests.api.client import Api, problem
@@ -171,9 +172,9 @@ def test_one_whose_build_took_too_long_offers_the_rest_once_it_runs(
 ) -> None:
     cloud.inject("create_server", kind="stuck")
     vm = ask_for_vm(project)
-    operations.run(Operation.objects.get().pk)
+    runner.run(Operation.objects.get().pk)
     Operation.objects.update(deadline=timezone.now())
-    operations.sweep()
+    runner.sweep()
     drain()
     vm.refresh_from_db()
     assert (vm.status, vm.allowed_actions) == ("ERROR", ("delete",))

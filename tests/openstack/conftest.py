@@ -23,8 +23,9 @@ from openstack.connection import Connection
 from pytest_django import Settings
 
 from compute import clouds
+from compute.engine import runner
 from compute.models import VM, Cloud, Operation, Project
-from compute.services import catalog, operations, sync, vms
+from compute.services import catalog, sync, vms
 from providers.errors import NotFound
 from providers.openstack import OpenStackProvider
 from tests.conftest import ALICE
@@ -187,9 +188,9 @@ def work(seconds: float = PATIENCE) -> None:
     """Do what workers and the beat do, in real time, until every operation has ended."""
 
     def ended() -> bool:
-        operations.sweep()
+        runner.sweep()
         for operation in Operation.objects.claimable(timezone.now()):
-            operations.run(operation.pk)
+            runner.run(operation.pk)
         if not Operation.objects.live().exists():
             return True
         Cloud.objects.update(next_pass_at=None)

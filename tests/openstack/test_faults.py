@@ -10,8 +10,9 @@ import openstack
 import pytest
 from openstack.connection import Connection
 
+from compute.engine import passes, runner
 from compute.models import VM, Cloud, Event, Operation, Project, Snapshot
-from compute.services import operations, snapshots, sync, vms
+from compute.services import snapshots, vms
 from providers.openstack import OpenStackProvider
 from tests.conftest import ALICE, observe
 from tests.openstack.conftest import (
@@ -235,7 +236,7 @@ def test_a_slow_listing_ends_operations_and_is_asked_for_less_often(
     seconds = Cloud.objects.get().pass_seconds
     assert seconds is not None
     assert seconds > 2
-    assert sync.live_interval(seconds) > seconds
+    assert passes.live_interval(seconds) > seconds
 
 
 def test_when_neutron_is_away_nothing_is_lost(
@@ -248,7 +249,7 @@ def test_when_neutron_is_away_nothing_is_lost(
     bench.fault("http.neutron", status=503)
     late = ask_for_vm(project)
     operation = Operation.objects.live().get()
-    operations.run(operation.pk)
+    runner.run(operation.pk)
     failures = Cloud.objects.get().failures
     for _ in range(2):
         observe(full=True)

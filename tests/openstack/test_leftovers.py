@@ -3,8 +3,9 @@
 import openstack
 import pytest
 
+from compute.engine import runner
 from compute.models import Event, Operation, Project, Snapshot
-from compute.services import operations, snapshots, vms
+from compute.services import snapshots, vms
 from providers.openstack import OpenStackProvider
 from tests.conftest import ALICE, observe
 from tests.openstack.conftest import (
@@ -44,7 +45,7 @@ def test_the_port_of_a_build_that_failed_while_neutron_was_away(
     ended(vm, "ERROR", "openstack-error")
     assert [port.server_id for port in cloud.list_ports()] == [vm.server_id]
     vms.delete(vm, actor=ALICE)
-    operations.run(Operation.objects.live().get().pk)
+    runner.run(Operation.objects.live().get().pk)
     assert cloud.get_server(vm.server_id).task_state == "deleting"
     bench.clear()
     work()
@@ -97,7 +98,7 @@ def test_the_image_of_a_snapshot_whose_host_died(
     vm = make_vm()
     bench.fault("nova.snapshot", delay=60)
     snapshots.create(vm, actor=ALICE, name="before")
-    operations.run(Operation.objects.live().get().pk)
+    runner.run(Operation.objects.live().get().pk)
     wait_until(lambda: cloud.get_server(vm.server_id).task_state == "image_snapshot")
     bench("kill", "nova-compute")
     bench("start", "nova-compute")

@@ -3,8 +3,9 @@
 import pytest
 from pytest_django import Settings
 
+from compute.engine import runner
 from compute.models import Operation, Project
-from compute.services import operations, vms
+from compute.services import vms
 from providers.openstack import OpenStackProvider
 from tests.conftest import ALICE, observe
 from tests.openstack.conftest import (
@@ -76,7 +77,7 @@ def test_neutron_is_dead_for_a_moment(
             project=project, actor=ALICE, name="built", flavor="m1.tiny", image="cirros"
         )
         for operation in Operation.objects.live():
-            operations.run(operation.pk)
+            runner.run(operation.pk)
         for _ in range(2):
             observe(full=True)
         vm.refresh_from_db()

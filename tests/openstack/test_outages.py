@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from compute.engine import runner
 from compute.models import VM, Event, Operation, Project
-from compute.services import observed, operations, vms
+from compute.services import observed, vms
 from providers.openstack import OpenStackProvider
 from tests.conftest import ALICE, observe
 from tests.openstack.conftest import (
@@ -30,7 +31,7 @@ LOST_SECONDS = 75.0
 
 def run_all() -> None:
     for operation in Operation.objects.live():
-        operations.run(operation.pk)
+        runner.run(operation.pk)
 
 
 def test_nova_compute_is_dead_for_a_while(

@@ -8,8 +8,9 @@ import pytest
 from django.test import Client
 from openstack.connection import Connection
 
+from compute.engine import runner
 from compute.models import VM, Event, Operation, Project, Snapshot, User
-from compute.services import catalog, operations, snapshots, vms
+from compute.services import catalog, snapshots, vms
 from providers.openstack import OpenStackProvider
 from tests.conftest import ALICE, observe
 from tests.openstack.conftest import (
@@ -108,11 +109,11 @@ def test_a_create_is_cancelled_while_it_is_built(
         project=project, actor=ALICE, name="web", flavor="m1.tiny", image="cirros"
     )
     operation = Operation.objects.live().get()
-    operations.run(operation.pk)
+    runner.run(operation.pk)
     wait_until(
         lambda: [s.task_state for s in cloud.list_servers()] == ["spawning"], every=0.1
     )
-    operations.cancel(Operation.objects.live().get(), actor=ALICE)
+    runner.cancel(Operation.objects.live().get(), actor=ALICE)
     work()
     operation.refresh_from_db()
     vm.refresh_from_db()

@@ -7,8 +7,9 @@ import pytest
 import time_machine
 from django.utils import timezone
 
+from compute.engine import runner
 from compute.models import VM, Cloud, Operation, Project
-from compute.services import operations, vms
+from compute.services import vms
 from providers.mock import MockProvider
 from tests.conftest import ALICE, observe
 
@@ -49,9 +50,9 @@ def play(cloud: MockProvider, clock: time_machine.Traveller) -> Play:
     def run() -> None:
         wait = 0.5
         for _ in range(200):
-            operations.sweep()
+            runner.sweep()
             for operation in Operation.objects.claimable(timezone.now()):
-                operations.run(operation.pk)
+                runner.run(operation.pk)
             if not Operation.objects.live().exists():
                 return
             if Cloud.objects.exists():

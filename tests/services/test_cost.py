@@ -12,9 +12,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from compute.engine import passes, runner
 from compute.models import VM, Cloud, Operation, Project
 from compute.models.vm import VERBS as RULES
-from compute.services import operations, quotas, snapshots, sync, vms
+from compute.services import quotas, snapshots, sync, vms
 from providers.mock import MockProvider, SeedServer
 from tests.conftest import ALICE, Drain, observe
 from tests.factories import VMFactory
@@ -74,7 +75,7 @@ def test_fifty_vms_in_flight_cost_no_more_listings_than_one(
         vms.stop(vm, actor=ALICE)
     cloud.reset_counts()
     for operation in Operation.objects.live():
-        operations.run(operation.pk)
+        runner.run(operation.pk)
     observe()
     assert not Operation.objects.live().exists()
     assert set(VM.objects.values_list("status", flat=True)) == {"SHUTOFF"}
@@ -88,7 +89,7 @@ def test_images_are_listed_only_while_a_snapshot_is_taken(
     vm = make_vm()
     snapshots.create(vm, actor=ALICE, name="before")
     cloud.reset_counts()
-    operations.run(live().pk)
+    runner.run(live().pk)
     observe()
     assert cloud.call_counts() == {
         "snapshot_server": 1,
@@ -167,10 +168,10 @@ def listings_in_ten_seconds(
     cloud.reset_counts()
     for _ in range(100):
         still.shift(0.1)
-        operations.sweep()
+        runner.sweep()
         for operation in Operation.objects.claimable(timezone.now()):
-            operations.run(operation.pk)
-            sync.ask_for_pass("default")
+            runner.run(operation.pk)
+            passes.ask_for_pass("default")
         sync.observe("default")
     assert cloud.call_counts()["stop_server"] == count
     return cloud.call_counts()["list_servers"]

@@ -6,8 +6,10 @@ import pytest
 import time_machine
 from django.utils import timezone
 
+from compute.engine import runner
 from compute.models import VM, Cloud, Event, Project
-from compute.services import operations, sync, vms
+from compute.services import sync, vms
+from compute.services.observed import Listing
 from providers.base import Flavor
 from providers.mock import MockProvider, SeedServer
 from tests.conftest import ALICE, Drain, observe
@@ -248,15 +250,15 @@ def test_a_listing_older_than_the_end_of_an_operation_does_not_undo_it(
     make_vm: MakeVM, cloud: MockProvider
 ) -> None:
     vm = make_vm()
-    servers = cloud.list_servers()
+    servers = {server.id: server for server in cloud.list_servers()}
     before = timezone.now()
     vms.stop(vm, actor=ALICE)
     operation = live()
-    operations.run(operation.pk)
+    runner.run(operation.pk)
     observe()
     vm.refresh_from_db()
     assert vm.status == "SHUTOFF"
-    sync._read("default", servers, None, started=before, full=True)
+    sync._read("default", Listing(before, full=True, servers=servers))
     vm.refresh_from_db()
     assert (vm.status, drifts(vm)) == ("SHUTOFF", [])
 

@@ -11,8 +11,9 @@ import pytest
 import time_machine
 from django.utils import timezone
 
+from compute.engine import runner
 from compute.models import VM, Event, Operation, Project, Snapshot
-from compute.services import operations, snapshots, vms
+from compute.services import snapshots, vms
 from providers.mock import MockProvider
 from tests.conftest import ALICE, observe
 from tests.services import ledger
@@ -57,7 +58,7 @@ def forever() -> pytest.MarkDecorator:
 
 def run_all() -> None:
     for operation in Operation.objects.claimable(timezone.now()):
-        operations.run(operation.pk)
+        runner.run(operation.pk)
 
 
 def ended(operation: Operation | None, code: str | None) -> None:
@@ -488,7 +489,7 @@ def test_a_server_that_goes_without_a_trace_is_missed_soon(
         )
         run_all()
         assert vm.operation is not None
-        operations.cancel(vm.operation, actor=ALICE)
+        runner.cancel(vm.operation, actor=ALICE)
     run_all()
     vm.refresh_from_db()
     cloud.vanish(vm.server_id)

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from compute.engine import runner
 from compute.models import VM, Operation, Project
-from compute.services import operations, vms
+from compute.services import vms
 from providers.mock import MockProvider
 from tests.conftest import ALICE, observe
 from tests.services import ledger
@@ -25,7 +26,7 @@ def end_of(vm: VM) -> tuple[str, str, str | None]:
 
 
 def send_the_call() -> None:
-    operations.run(live().pk)
+    runner.run(live().pk)
 
 
 @pytest.mark.parametrize("way", ["vanish", "delete"])
@@ -170,6 +171,6 @@ def test_a_pass_shows_how_a_resize_goes_on(
     for _ in range(2):
         observe()
         for operation in Operation.objects.live().exclude(lease_until=None):
-            operations.run(operation.pk)
+            runner.run(operation.pk)
     operation = live()
     assert (operation.step, operation.progress) == ("confirm_resize", 70)

@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from compute.engine import runner
 from compute.errors import ResourceLimitExceeded
 from compute.models import VM, Project, Quota, Resource, Snapshot
 from compute.models.quota import in_use
-from compute.services import imports, operations, quotas, snapshots, vms
+from compute.services import imports, quotas, snapshots, vms
 from providers.mock import MockProvider, SeedServer
 from tests.conftest import ALICE, Drain, drain_all, observe
 from tests.services.ledger import check_quotas
@@ -108,7 +109,7 @@ def test_a_cancelled_create_counts_no_more(
 ) -> None:
     vm = create(project)
     assert vm.operation is not None
-    operations.cancel(vm.operation, actor=ALICE)
+    runner.cancel(vm.operation, actor=ALICE)
     drain()
     assert used(project) == {}
 

@@ -8,6 +8,8 @@ from functools import partial
 import pytest
 from django.db import connection
 
+from compute.engine import queue, runner
+from compute.engine.work import Done, Failed
 from compute.errors import (
     InvalidTransition,
     OpenStackTimeout,
@@ -16,8 +18,7 @@ from compute.errors import (
 )
 from compute.errors import ValidationError as Invalid
 from compute.models import VM, Cloud, Event, Operation, Project, Snapshot
-from compute.services import catalog, operations, outbox, settling, snapshots, sync, vms
-from compute.services.outbox import Done, Failed
+from compute.services import catalog, settling, snapshots, sync, vms
 from providers.mock import MockProvider
 from tests.api.client import Api
 from tests.conftest import ALICE, Drain, observe
@@ -130,7 +131,7 @@ def test_the_delete_of_a_snapshot_against_the_end_of_another(
     for number in range(ROUNDS):
         new = snapshots.create(vm, actor=ALICE, name=f"number-{number}")
         assert new.operation is not None
-        operations.run(new.operation.pk)
+        runner.run(new.operation.pk)
         at_once(observe, partial(snapshots.delete, old, actor=ALICE), partial(edit, vm))
         drain()
         old = new
@@ -146,8 +147,8 @@ def test_a_cancel_against_a_worker(make_vm: MakeVM, drain: Drain) -> None:
         operation = vms.stop(vm, actor=ALICE).operation
         assert operation is not None
         cancelled, ran = at_once(
-            partial(operations.cancel, operation, actor=ALICE),
-            partial(operations.run, operation.pk),
+            partial(runner.cancel, operation, actor=ALICE),
+            partial(runner.run, operation.pk),
         )
         assert isinstance(cancelled, Problem) == (ran is not None)
         drain()
@@ -173,8 +174,8 @@ def test_a_cancel_against_the_worker_of_a_create(
         operation = vm.operation
         assert operation is not None
         at_once(
-            partial(operations.cancel, operation, actor=ALICE),
-            partial(operations.run, operation.pk),
+            partial(runner.cancel, operation, actor=ALICE),
+            partial(runner.run, operation.pk),
         )
         drain()
         operation.refresh_from_db()
@@ -189,9 +190,9 @@ def test_two_ends_of_one_operation_are_one(make_vm: MakeVM) -> None:
         ask = vms.stop if before == "ACTIVE" else vms.start
         operation = ask(vm, actor=ALICE).operation
         assert operation is not None
-        operations.run(operation.pk)
+        runner.run(operation.pk)
         mine = Operation.objects.select_related("vm").get(pk=operation.pk)
-        at_once(*[partial(settling.finish, mine, Done(after))] * 8)
+        at_once(*[partial(settling.settle, mine, Done(after))] * 8)
         vm.refresh_from_db()
         assert vm.status == after
         ends = Event.objects.filter(operation=operation, type="operation.finished")
@@ -202,11 +203,11 @@ def test_success_against_failure(make_vm: MakeVM, cloud: MockProvider) -> None:
     vm = make_vm()
     operation = vms.reboot(vm, actor=ALICE).operation
     assert operation is not None
-    operations.run(operation.pk)
+    runner.run(operation.pk)
     failed = Failed(OpenStackTimeout("Too late."), "ACTIVE")
     at_once(
-        lambda: settling.finish(Operation.objects.get(pk=operation.pk), failed),
-        lambda: settling.finish(Operation.objects.get(pk=operation.pk), Done("ACTIVE")),
+        lambda: settling.settle(Operation.objects.get(pk=operation.pk), failed),
+        lambda: settling.settle(Operation.objects.get(pk=operation.pk), Done("ACTIVE")),
     )
     operation.refresh_from_db()
     vm.refresh_from_db()
@@ -219,10 +220,10 @@ def test_one_of_many_workers_takes_an_operation(
     vm = make_vm()
     operation = vms.stop(vm, actor=ALICE).operation
     assert operation is not None
-    results = at_once(*[lambda: outbox.claim(operation.pk)] * 20)
+    results = at_once(*[lambda: queue.claim(operation.pk)] * 20)
     assert kinds(results) == {"Operation": 1, "NoneType": 19}
     Operation.objects.filter(pk=operation.pk).update(status="PENDING")
-    at_once(*[lambda: operations.run(operation.pk)] * 20)
+    at_once(*[lambda: runner.run(operation.pk)] * 20)
     assert cloud.call_counts()["stop_server"] == 1
 
 
@@ -276,7 +277,7 @@ def use(vm: VM) -> None:
 def work() -> None:
     for _ in range(4):
         for operation in Operation.objects.live():
-            operations.run(operation.pk)
+            runner.run(operation.pk)
 
 
 def watch() -> None:

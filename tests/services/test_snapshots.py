@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import time_machine
 
+from compute.engine import runner
 from compute.errors import (
     InvalidTransition,
     NotFound,
@@ -15,7 +16,7 @@ from compute.errors import (
 )
 from compute.expected import VersionIs
 from compute.models import VM, Event, Image, Operation, Snapshot
-from compute.services import catalog, operations, snapshots, vms
+from compute.services import catalog, snapshots, vms
 from providers.mock import MockProvider
 from tests.conftest import ALICE, Drain, observe
 from tests.services import ledger
@@ -121,7 +122,7 @@ def test_a_snapshot_that_takes_its_time_shows_how_far_it_is(
     cloud.inject("snapshot_server", kind="stuck")
     snapshots.create(vm, actor=ALICE, name="before")
     operation = live()
-    operations.run(operation.pk)
+    runner.run(operation.pk)
     observe()
     operation.refresh_from_db()
     assert (operation.status, operation.step) == ("RUNNING", "queued")
@@ -148,7 +149,7 @@ def test_a_snapshot_that_nobody_works_on_any_more_has_failed(
     vm = make_vm()
     cloud.inject("snapshot_server", kind="stuck")
     snapshot = snapshots.create(vm, actor=ALICE, name="before")
-    operations.run(live().pk)
+    runner.run(live().pk)
     cloud.poke(vm.server_id, status="ACTIVE")
     play()
     snapshot.refresh_from_db()
@@ -169,10 +170,10 @@ def test_an_image_may_become_active_a_little_after_its_server_rests(
     vm = make_vm()
     cloud.inject("snapshot_server", kind="stuck")
     snapshot = snapshots.create(vm, actor=ALICE, name="before")
-    operations.run(live().pk)
+    runner.run(live().pk)
     cloud.poke(vm.server_id, status="ACTIVE")
     observe()
-    operations.run(live().pk)
+    runner.run(live().pk)
     clock.shift(10)
     (image,) = cloud.list_snapshot_images()
     cloud.put_image(image)  # which makes it active
@@ -188,7 +189,7 @@ def test_a_vm_deleted_outside_ends_its_snapshot(
     vm = make_vm()
     cloud.inject("snapshot_server", kind="stuck")
     snapshot = snapshots.create(vm, actor=ALICE, name="before")
-    operations.run(live().pk)
+    runner.run(live().pk)
     cloud.delete_server(vm.server_id, request_id="req-operator")
     play()
     observe()

@@ -30,6 +30,7 @@ from hypothesis.stateful import (
 )
 
 from compute import clouds
+from compute.engine import queue, runner
 from compute.errors import (
     DeleteProtected,
     InvalidTransition,
@@ -40,7 +41,7 @@ from compute.errors import (
 )
 from compute.models import VM, Cloud, Event, Operation, Project, Snapshot
 from compute.models.lifecycle import MOVING
-from compute.services import catalog, operations, outbox, snapshots, sync, vms
+from compute.services import catalog, snapshots, sync, vms
 from providers.errors import ProviderError
 from providers.mock import MockProvider
 from tests.conftest import ALICE
@@ -220,9 +221,9 @@ class Life(RuleBasedStateMachine):
     def cancel(self, number: int) -> None:
         vm = self.vm(number)
         if vm is not None and vm.operation is not None:
-            cancellable = vm.operation.cancellable
+            cancellable = runner.is_cancellable(vm.operation)
             try:
-                operations.cancel(vm.operation, actor=ALICE)
+                runner.cancel(vm.operation, actor=ALICE)
                 assert cancellable
             except NotCancellable:
                 assert not cancellable
@@ -236,9 +237,9 @@ class Life(RuleBasedStateMachine):
         self.watch(full=False)
 
     def work(self) -> None:
-        operations.sweep()
+        runner.sweep()
         for operation in Operation.objects.claimable(timezone.now()):
-            self.mortal(partial(operations.run, operation.pk))
+            self.mortal(partial(runner.run, operation.pk))
 
     @rule(full=st.booleans())
     def watch(self, full: bool) -> None:
@@ -256,7 +257,7 @@ class Life(RuleBasedStateMachine):
     def die_with_a_claim(self) -> None:
         operation = Operation.objects.claimable(timezone.now()).first()
         if operation is not None:
-            outbox.claim(operation.pk)
+            queue.claim(operation.pk)
 
     def mortal(self, work: Callable[[], object]) -> None:
         with suppress(WorkerDied):

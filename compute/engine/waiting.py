@@ -1,4 +1,4 @@
-"""Requests that wait: for whom there is a place, and what ends a wait early.
+"""Wait for an end, and queue for what is busy: who has a place, what ends it early.
 
 A wait holds a thread, so there are fewer places than a server has threads, and none
 but its own half for one principal; it holds no database connection. It ends when what
@@ -7,10 +7,10 @@ it waits for ends, at its deadline, when its client hangs up, and when the servi
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import DatabaseError
@@ -18,13 +18,16 @@ from django.http import HttpRequest
 from rest_framework.request import Request
 
 from compute import database, hangups
-from compute.models import Operation
+from compute.errors import OperationInProgress
+from compute.models.operation import Operation
 from compute.places import Places
 
 #: Seconds between two looks for clients that have hung up, where no server tells.
 LOOK_SECONDS = 0.5
 
 _places = Places("API_MAX_WAITERS")
+
+R = TypeVar("R")
 
 
 @dataclass(eq=False, slots=True)
@@ -62,6 +65,22 @@ class Wait(hangups.Caller):
                 return False
             _waits.end_departed()
         return True
+
+    def queue(self, call: Callable[[], R], *, deadline: float) -> R:
+        """Call a service; if its target is busy, when that operation has ended.
+
+        Raises OperationInProgress when it is still busy at the deadline.
+        """
+        while True:
+            try:
+                return call()
+            except OperationInProgress as busy:
+                blocking = busy.members.get("operation_id")
+                if blocking is None or not self.until_end(blocking, deadline=deadline):
+                    raise
+                # Others may take the target first, again and again.
+                if time.monotonic() >= deadline:
+                    raise
 
 
 def _has_ended(operation_id: UUID | str) -> bool:

@@ -10,8 +10,9 @@ from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from compute import clouds
+from compute.engine import calls, queue, runner, work
 from compute.models import VM, Image, Operation, Project
-from compute.services import calls, operations, outbox, snapshots, vms
+from compute.services import snapshots, vms
 from providers.mock import MockProvider
 from tests.conftest import ALICE, Drain
 from tests.factories import VMFactory
@@ -32,10 +33,10 @@ def announced() -> Iterator[list[tuple[uuid.UUID, float]]]:
         assert cloud == "default"
         told.append((operation_id, after))
 
-    before = outbox._announce
-    outbox.on_work(tell)
+    before = queue._announce
+    queue.on_work(tell)
     yield told
-    outbox.on_work(before)
+    queue.on_work(before)
 
 
 @pytest.fixture
@@ -70,31 +71,31 @@ def test_a_claimed_operation_is_nobody_elses(
     make_vm: MakeVM, clock: time_machine.Traveller, settings: Settings
 ) -> None:
     vms.stop(make_vm(), actor=ALICE)
-    first = outbox.claim(live().pk)
+    first = queue.claim(live().pk)
     assert first is not None
     assert first.attempts == 1
-    assert outbox.claim(first.pk) is None
-    assert operations.run(first.pk) is None
+    assert queue.claim(first.pk) is None
+    assert runner.run(first.pk) is None
     clock.shift(settings.OPERATION_LEASE_SECONDS + 1)
-    second = outbox.claim(first.pk)
+    second = queue.claim(first.pk)
     assert second is not None
     assert (second.attempts, second.started_at) == (2, first.started_at)
-    assert outbox.holds(second)
-    assert not outbox.holds(first)
+    assert queue.hold(second)
+    assert not queue.hold(first)
 
 
 def test_a_worker_that_lost_its_claim_sends_nothing(
     make_vm: MakeVM, cloud: MockProvider, clock: time_machine.Traveller
 ) -> None:
     vms.stop(make_vm(), actor=ALICE)
-    stale = outbox.claim(live().pk)
+    stale = queue.claim(live().pk)
     assert stale is not None
     clock.shift(120)
-    outbox.claim(stale.pk)
-    operations.settle(stale, outbox.Waiting(step="stop"))
+    queue.claim(stale.pk)
+    runner.take(stale, work.Waiting(step="stop"))
     assert live().lease_until is not None
     with pytest.raises(calls.ClaimLostError):
-        operations.PERFORM[stale.type](stale, cloud)
+        work.of(stale).perform(stale, cloud)
     assert "stop_server" not in cloud.call_counts()
 
 
@@ -103,8 +104,8 @@ def test_an_unknown_or_ended_operation_is_not_run(
 ) -> None:
     vm = make_vm()
     assert vm.operation is not None
-    assert operations.run(vm.operation.pk) is None
-    assert operations.run(uuid.uuid4()) is None
+    assert runner.run(vm.operation.pk) is None
+    assert runner.run(uuid.uuid4()) is None
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
@@ -116,7 +117,7 @@ def test_a_dead_workers_operation_is_taken_over_when_its_lease_ran_out(
     VERBS[name](vm)
     mortal.doom = moment
     with pytest.raises(WorkerDied):
-        operations.run(live().pk)
+        runner.run(live().pk)
     assert live().lease_until is not None
     play()
     operation = Operation.objects.latest("created_at")
@@ -151,7 +152,7 @@ def test_a_cloud_that_is_no_longer_configured_fails_what_was_asked_of_it(
     vms.delete(vm, actor=ALICE)
     settings.PROVIDERS = {"other": settings.PROVIDERS["default"]}
     clouds.reset()
-    operations.run(live().pk)
+    runner.run(live().pk)
     vm.refresh_from_db()
     assert vm.status == status
     assert vm.operation is not None
@@ -171,13 +172,13 @@ def test_retries_come_ever_later_and_are_counted(
     cloud.inject("get_server", kind="fail", status=503, times=0)
     waits = []
     for _ in range(5):
-        operations.run(live().pk)
+        runner.run(live().pk)
         due = live().lease_until
         assert due is not None
         waits.append(round((due - timezone.now()).total_seconds()))
         clock.move_to(due + timedelta(seconds=0.1))
     assert waits == [10, 20, 40, 80, 160]
-    operations.run(live().pk)
+    runner.run(live().pk)
     operation = Operation.objects.latest("created_at")
     assert (operation.status, operation.attempts) == ("FAILED", 6)
 
@@ -192,11 +193,11 @@ def test_a_lost_announcement_is_repeated(
     django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
     vms.stop(make_vm(), actor=ALICE)
-    assert operations.sweep() == 0
+    assert runner.sweep() == 0
     clock.shift(6)
     for count in (1, 0):  # at once again would be too soon
         with django_capture_on_commit_callbacks(execute=True):
-            assert operations.sweep() == count
+            assert runner.sweep() == count
     assert announced == [(live().pk, 0.0)]
 
 
@@ -215,15 +216,15 @@ def test_lost_announcements_take_turns(
         for vm in VMFactory.create_batch(1001)
     )
     clock.shift(6)
-    assert operations.sweep() == 1000
+    assert runner.sweep() == 1000
     clock.shift(3)
-    assert operations.sweep() == 1
+    assert runner.sweep() == 1
     clock.shift(6)
     newest = Operation.objects.latest("updated_at")
-    assert operations.sweep() == 1000
+    assert runner.sweep() == 1000
     newest.refresh_from_db()
     clock.shift(6)
-    assert operations.sweep() == 1000
+    assert runner.sweep() == 1000
     assert Operation.objects.get(pk=newest.pk).updated_at > newest.updated_at
 
 
@@ -231,20 +232,20 @@ def test_an_operation_that_a_worker_has_is_left_to_it(
     make_vm: MakeVM, clock: time_machine.Traveller, settings: Settings
 ) -> None:
     vms.stop(make_vm(), actor=ALICE)
-    outbox.claim(live().pk)
+    queue.claim(live().pk)
     clock.shift(settings.OPERATION_LEASE_SECONDS - 1)
-    assert operations.sweep() == 0
+    assert runner.sweep() == 0
     clock.shift(2)
-    assert operations.sweep() == 1
+    assert runner.sweep() == 1
 
 
 def test_an_operation_that_the_cloud_has_is_left_to_the_passes(
     make_vm: MakeVM, clock: time_machine.Traveller
 ) -> None:
     vms.stop(make_vm(), actor=ALICE)
-    operations.run(live().pk)
+    runner.run(live().pk)
     clock.shift(60)
-    assert operations.sweep() == 0
+    assert runner.sweep() == 0
     assert live().lease_until is None
 
 
@@ -258,10 +259,10 @@ def test_an_operation_past_its_deadline_fails_where_the_cloud_says(
     vm = make_vm()
     vms.stop(vm, actor=ALICE)
     if started:
-        operations.run(live().pk)
+        runner.run(live().pk)
     clock.shift(1801)
-    assert operations.sweep() == 1
-    operations.run(live().pk)
+    assert runner.sweep() == 1
+    runner.run(live().pk)
     vm.refresh_from_db()
     # A stop that was sent has worked, though nobody looked in time.
     assert vm.status == ("SHUTOFF" if started else "ACTIVE")
@@ -279,7 +280,7 @@ def test_a_deadline_is_kept_when_the_cloud_does_not_answer(
     vms.resume(vm, actor=ALICE)
     cloud.inject("*", kind="fail", status=503, times=0)
     clock.shift(1801)
-    operations.run(live().pk)
+    runner.run(live().pk)
     vm.refresh_from_db()
     assert vm.status == "SUSPENDED"
 
@@ -291,7 +292,7 @@ def test_a_deadline_finds_a_server_gone(
     vms.stop(vm, actor=ALICE)
     cloud.vanish(vm.server_id)
     clock.shift(1801)
-    operations.run(live().pk)
+    runner.run(live().pk)
     vm.refresh_from_db()
     assert vm.status == "ERROR"
     assert vm.error is not None

@@ -5,10 +5,11 @@ from collections.abc import Callable
 import pytest
 import time_machine
 
+from compute.engine import queue, runner, work
 from compute.errors import NotCancellable
 from compute.events import Actor
 from compute.models import VM, Event, OperationStatus, Project
-from compute.services import operations, outbox, snapshots, vms
+from compute.services import snapshots, vms
 from providers.mock import MockProvider
 from tests.conftest import ALICE, Drain, observe
 from tests.services import ledger
@@ -35,7 +36,7 @@ def test_what_no_worker_took_is_forgotten(
     vm = make_vm(status)
     VERBS[name](vm)
     cloud.reset_counts()
-    operation = operations.cancel(live(), actor=BOB)
+    operation = runner.cancel(live(), actor=BOB)
     assert operation.status == OperationStatus.CANCELLED
     assert operation.finished_at is not None
     vm.refresh_from_db()
@@ -52,7 +53,7 @@ def test_a_cancelled_way_out_of_error_keeps_the_error(make_vm: MakeVM) -> None:
     error = vm.error
     assert error is not None
     vms.reboot(vm, type=vms.RebootType.HARD, actor=ALICE)
-    operations.cancel(live(), actor=ALICE)
+    runner.cancel(live(), actor=ALICE)
     vm.refresh_from_db()
     assert (vm.status, vm.error) == ("ERROR", error)
 
@@ -60,7 +61,7 @@ def test_a_cancelled_way_out_of_error_keeps_the_error(make_vm: MakeVM) -> None:
 def test_a_cancel_tells_who_asked_and_what_it_did(make_vm: MakeVM) -> None:
     vm = make_vm()
     vms.stop(vm, actor=ALICE)
-    operations.cancel(live(), actor=ALICE)
+    runner.cancel(live(), actor=ALICE)
     told = Event.objects.get(type="operation.updated")
     assert told.actor == ALICE.name
     assert told.data == {"status": ["PENDING", "CANCELLED"]}
@@ -71,13 +72,13 @@ def test_a_snapshot_that_no_worker_took_is_deleted(
 ) -> None:
     vm = make_vm()
     snapshot = snapshots.create(vm, actor=ALICE, name="before")
-    operations.cancel(live(), actor=ALICE)
+    runner.cancel(live(), actor=ALICE)
     snapshot.refresh_from_db()
     assert snapshot.status == "DELETED"
     snapshot = snapshots.create(vm, actor=ALICE, name="before")
     drain()
     snapshots.delete(snapshot, actor=ALICE)
-    operations.cancel(live(), actor=ALICE)
+    runner.cancel(live(), actor=ALICE)
     snapshot.refresh_from_db()
     assert snapshot.status == "AVAILABLE"
     ledger.check(cloud)
@@ -87,10 +88,10 @@ def test_a_snapshot_that_no_worker_took_is_deleted(
 def test_what_the_cloud_has_cannot_be_cancelled(make_vm: MakeVM, name: str) -> None:
     vm = make_vm()
     VERBS[name](vm)
-    operations.run(live().pk)
+    runner.run(live().pk)
     before = Event.objects.count()
     with pytest.raises(NotCancellable):
-        operations.cancel(live(), actor=ALICE)
+        runner.cancel(live(), actor=ALICE)
     assert not live().cancel_requested
     assert Event.objects.count() == before
 
@@ -99,14 +100,14 @@ def test_what_has_ended_cannot_be_cancelled(make_vm: MakeVM) -> None:
     vm = make_vm()
     assert vm.operation is not None
     with pytest.raises(NotCancellable):
-        operations.cancel(vm.operation, actor=ALICE)
+        runner.cancel(vm.operation, actor=ALICE)
 
 
 def test_a_create_that_no_worker_took_leaves_nothing(
     catalogue: None, project: Project, cloud: MockProvider, drain: Drain
 ) -> None:
     vm = ask_for_vm(project)
-    operations.cancel(live(), actor=ALICE)
+    runner.cancel(live(), actor=ALICE)
     vm.refresh_from_db()
     assert vm.status == "DELETED"
     assert vm.deleted_at is not None
@@ -124,12 +125,12 @@ def test_a_create_under_way_is_cancelled_by_removing_what_was_built(
 ) -> None:
     cloud._pace = float(delay)
     vm = ask_for_vm(project)
-    operations.run(live().pk)
+    runner.run(live().pk)
     assert len(cloud.list_servers()) == 1
-    operation = operations.cancel(live(), actor=BOB)
+    operation = runner.cancel(live(), actor=BOB)
     assert operation.cancel_requested
     with pytest.raises(NotCancellable):
-        operations.cancel(live(), actor=BOB)
+        runner.cancel(live(), actor=BOB)
     play()
     vm.refresh_from_db()
     operation.refresh_from_db()
@@ -153,8 +154,8 @@ def test_a_create_that_goes_wrong_is_cancelled_all_the_same(
 ) -> None:
     cloud.inject("create_server", kind=kind, delay=3.0 if kind == "hidden" else 0.0)  # type: ignore[arg-type]  # one of the kinds
     vm = ask_for_vm(project)
-    operations.run(live().pk)
-    operations.cancel(live(), actor=ALICE)
+    runner.run(live().pk)
+    runner.cancel(live(), actor=ALICE)
     play()
     vm.refresh_from_db()
     assert vm.status == "DELETED"
@@ -166,10 +167,10 @@ def test_a_cancel_while_the_worker_is_in_the_call_is_not_missed(
     catalogue: None, project: Project, cloud: MockProvider, play: Play
 ) -> None:
     vm = ask_for_vm(project)
-    held = outbox.claim(live().pk)
+    held = queue.claim(live().pk)
     assert held is not None
-    operations.cancel(live(), actor=ALICE)
-    operations.settle(held, operations.PERFORM[held.type](held, cloud))
+    runner.cancel(live(), actor=ALICE)
+    runner.take(held, work.of(held).perform(held, cloud))
     play()
     vm.refresh_from_db()
     assert vm.status == "DELETED"
@@ -187,9 +188,9 @@ def test_the_removal_of_a_cancelled_create_is_repeated_until_it_works(
     fault: dict[str, str],
 ) -> None:
     vm = ask_for_vm(project)
-    operations.run(live().pk)
+    runner.run(live().pk)
     cloud.inject("delete_server", **fault)  # type: ignore[arg-type]  # keywords of inject
-    operations.cancel(live(), actor=ALICE)
+    runner.cancel(live(), actor=ALICE)
     play()
     vm.refresh_from_db()
     assert vm.status == "DELETED"
@@ -200,9 +201,9 @@ def test_a_cancelled_create_that_cannot_be_removed_is_an_error_that_can_be_delet
     catalogue: None, project: Project, cloud: MockProvider, play: Play
 ) -> None:
     vm = ask_for_vm(project)
-    operations.run(live().pk)
+    runner.run(live().pk)
     cloud.inject("delete_server", kind="fail", status=403)
-    operations.cancel(live(), actor=ALICE)
+    runner.cancel(live(), actor=ALICE)
     play()
     observe()
     vm.refresh_from_db()

@@ -8,8 +8,10 @@ import time_machine
 from django.utils import timezone
 from pytest_django import Settings
 
+from compute.engine import passes, runner
 from compute.models import VM, Cloud, Operation
-from compute.services import operations, sync, vms
+from compute.services import sync, vms
+from compute.services.observed import Listing
 from providers.mock import MockProvider
 from tests.conftest import ALICE, observe
 from tests.services.conftest import live
@@ -24,13 +26,13 @@ def test_passes_follow_each_other_fast_only_while_operations_live(
     settings.OBSERVE_INTERVAL_IDLE_SECONDS = 20.0
     vm = make_vm()
     observe()
-    assert 19 < sync.due_in("default") <= 20
+    assert 19 < passes.due_in("default") <= 20
     vms.stop(vm, actor=ALICE)
     observe()
-    assert 1 < sync.due_in("default") <= 2
+    assert 1 < passes.due_in("default") <= 2
     assert sync.observe("default") is False
     clock.shift(2)
-    assert sync.due_in("default") == 0
+    assert passes.due_in("default") == 0
     assert sync.observe("default") is True
 
 
@@ -41,22 +43,22 @@ def test_a_pass_asked_for_is_made_soon_but_not_too_soon(
     settings.OBSERVE_INTERVAL_IDLE_SECONDS = 20.0
     make_vm()
     observe()
-    sync.ask_for_pass("default")
-    assert 1 < sync.due_in("default") <= 2
-    sync.ask_for_pass("default")
-    assert 1 < sync.due_in("default") <= 2
+    passes.ask_for_pass("default")
+    assert 1 < passes.due_in("default") <= 2
+    passes.ask_for_pass("default")
+    assert 1 < passes.due_in("default") <= 2
     clock.shift(1.5)
-    assert sync.due_in("default") <= 0.5
+    assert passes.due_in("default") <= 0.5
     clock.shift(10)
     observe()
     clock.shift(10)
-    sync.ask_for_pass("default")
-    assert sync.due_in("default") < 1
+    passes.ask_for_pass("default")
+    assert passes.due_in("default") < 1
 
 
 def test_a_cloud_that_nobody_observed_is_due(cloud: MockProvider, db: None) -> None:
-    assert sync.due_in("default") == 0
-    sync.ask_for_pass("default")
+    assert passes.due_in("default") == 0
+    passes.ask_for_pass("default")
     assert not Cloud.objects.exists()
     assert sync.observe("default") is True
 
@@ -64,9 +66,9 @@ def test_a_cloud_that_nobody_observed_is_due(cloud: MockProvider, db: None) -> N
 def test_a_slow_cloud_is_asked_less_often(settings: Settings) -> None:
     settings.OBSERVE_INTERVAL_LIVE_SECONDS = 0.5
     settings.OBSERVE_INTERVAL_IDLE_SECONDS = 30.0
-    assert sync.live_interval(0.01) == 0.5
-    assert sync.live_interval(2.0) == 4.0
-    assert sync.live_interval(60.0) == 30.0
+    assert passes.live_interval(0.01) == 0.5
+    assert passes.live_interval(2.0) == 4.0
+    assert passes.live_interval(60.0) == 30.0
 
 
 def test_a_cloud_that_fails_is_asked_ever_less_often(
@@ -78,7 +80,7 @@ def test_a_cloud_that_fails_is_asked_ever_less_often(
     waits = []
     for _ in range(6):
         observe()
-        waits.append(round(sync.due_in("default")))
+        waits.append(round(passes.due_in("default")))
     assert waits == [1, 2, 4, 8, 10, 10]
     cloud.clear_faults()
     observe()
@@ -129,15 +131,15 @@ def test_a_listing_of_everything_delays_no_other_pass(
     observe()
     cloud.inject("stop_server", kind="stuck")
     vms.stop(vm, actor=ALICE)
-    operations.run(live().pk)
+    runner.run(live().pk)
     cloud.inject("list_servers", kind="slow", delay=0.5)
     observe(full=True)
     row = Cloud.objects.get()
     assert row.full_pass_seconds is not None
     assert row.full_pass_seconds >= 0.5
-    assert sync.due_in("default") == 0
-    sync.ask_for_pass("default")
-    assert sync.due_in("default") == 0
+    assert passes.due_in("default") == 0
+    passes.ask_for_pass("default")
+    assert passes.due_in("default") == 0
 
 
 def test_a_cloud_is_given_time_to_do_what_it_was_asked(
@@ -147,8 +149,8 @@ def test_a_cloud_is_given_time_to_do_what_it_was_asked(
     observe()
     long_ago = timezone.now() - timedelta(seconds=20)
     Cloud.objects.update(observed_at=long_ago, pass_seconds=4.0)
-    sync.ask_for_pass("default")
-    assert 3 < sync.due_in("default") <= 4
+    passes.ask_for_pass("default")
+    assert 3 < passes.due_in("default") <= 4
 
 
 @pytest.mark.parametrize("slow", ["pass_seconds", "full_pass_seconds"])
@@ -159,7 +161,7 @@ def test_a_slow_cloud_keeps_its_pass_for_longer(
     observe()
     asleep = timezone.now() + timedelta(seconds=100)
     Cloud.objects.update(**{slow: 60.0}, next_pass_at=None)
-    assert sync._claim("default", timezone.now()) is not None
+    assert passes.claim("default", timezone.now()) is not None
     lease = Cloud.objects.get().pass_lease_until
     assert lease is not None
     assert lease > asleep
@@ -173,7 +175,7 @@ def test_requests_to_a_cloud_are_counted(make_vm: MakeVM, cloud: MockProvider) -
     cloud.reset_counts()
     before = Cloud.objects.get().calls
     vms.stop(vm, actor=ALICE)
-    operations.run(live().pk)
+    runner.run(live().pk)
     cloud.inject("list_servers", kind="fail", status=503)
     observe()
     observe()
@@ -186,11 +188,11 @@ def test_what_was_answered_after_a_pass_began_is_left_to_the_next(
     make_vm: MakeVM, cloud: MockProvider
 ) -> None:
     vm = make_vm()
-    servers = cloud.list_servers()
+    servers = {server.id: server for server in cloud.list_servers()}
     before = timezone.now()
     vms.stop(vm, actor=ALICE)
-    operations.run(live().pk)
-    sync._read("default", servers, None, started=before, full=True)
+    runner.run(live().pk)
+    sync._read("default", Listing(before, full=True, servers=servers))
     operation = live()
     assert operation.lease_until is None
     observe()
@@ -204,7 +206,7 @@ def test_progress_is_shown_while_the_cloud_works(
     cloud.inject("stop_server", kind="stuck")
     vms.stop(vm, actor=ALICE)
     operation = live()
-    operations.run(operation.pk)
+    runner.run(operation.pk)
     observe()
     operation.refresh_from_db()
     assert (operation.status, operation.step) == ("RUNNING", "powering-off")

@@ -11,7 +11,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from compute.errors import ConcurrentUpdate, IdempotencyKeyReused
-from compute.models import IdempotencyKey, Operation
+from compute.models.idempotency import IdempotencyKey
+from compute.models.operation import Operation
 
 #: How long a key is remembered.
 KEPT = timedelta(hours=24)
@@ -49,7 +50,7 @@ class AlreadyMade(Exception):
         self.resource_id = resource_id
 
 
-def once(
+def start(
     key: Key | None, call: Callable[[], R], operation_of: Callable[[R], uuid.UUID]
 ) -> R:
     """Call a service and remember, in its transaction, the operation it started.
@@ -61,10 +62,8 @@ def once(
     return _once(key, call, lambda result: {"operation_id": operation_of(result)})
 
 
-def once_made(
-    key: Key | None, call: Callable[[], R], id_of: Callable[[R], uuid.UUID]
-) -> R:
-    """Do as `once` for a service that makes a row at once; raises `AlreadyMade`."""
+def make(key: Key | None, call: Callable[[], R], id_of: Callable[[R], uuid.UUID]) -> R:
+    """Do as `start` for a service that makes a row at once; raises `AlreadyMade`."""
     return _once(key, call, lambda result: {"resource_id": id_of(result)})
 
 

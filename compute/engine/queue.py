@@ -1,15 +1,12 @@
-"""The durable work list: submit, claim, park, close, cancel.
+"""The durable work list: submit, claim, hold, park, wake, close.
 
 An Operation row is written in the transaction that changes its target, so a rollback
-leaves no work and a lost message loses none. What the work is stands in
-`compute.services.vms` and `compute.services.snapshots`; `compute.services.operations`
-runs it.
+leaves no work and a lost message loses none. `compute.engine.runner` runs it.
 """
 
 import logging
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -18,16 +15,10 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from compute.errors import OperationInProgress, Problem
+from compute.engine.work import Cancelled, Done, End, Failed, Waiting
+from compute.errors import OperationInProgress
 from compute.events import Actor
-from compute.models import (
-    VM,
-    Operation,
-    OperationStatus,
-    OperationType,
-    Snapshot,
-)
-from providers.base import Image, Server
+from compute.models.operation import Operation, OperationStatus, OperationType
 
 log = logging.getLogger(__name__)
 
@@ -37,57 +28,21 @@ BROKER_TIMEOUTS = dict.fromkeys(
     ("socket_timeout", "socket_connect_timeout", "read_timeout", "write_timeout"), 1.0
 )
 
-# What became of one look at an operation
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """The cloud works on it."""
-
-    step: str
-    progress: int = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Again:
-    """A worker shall look at it once more, in ``after`` seconds."""
-
-    after: float = 0.0
-    #: Because a call failed: counts towards giving up.
-    failed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """It succeeded. ``status`` is where its target rests, if that is known."""
-
-    status: str | None = None
-    server: Server | None = None
-    #: What a snapshot has become.
-    image: Image | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """It failed. ``status`` is where its target rests now, if that is known."""
-
-    problem: Problem
-    status: str | None = None
-    server: Server | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Cancelled:
-    """It was undone as asked."""
-
-
-Outcome = Waiting | Again | Done | Failed | Cancelled
-
-OUTCOME_STATUSES = {
+_STATUSES = {
     Done: OperationStatus.SUCCEEDED,
     Failed: OperationStatus.FAILED,
     Cancelled: OperationStatus.CANCELLED,
 }
+
+
+class Target(Protocol):
+    """What an operation can be about."""
+
+    cloud: str
+    project_id: uuid.UUID
+
+    @property
+    def live_operation(self) -> Operation | None: ...
 
 
 # Announcing work
@@ -109,8 +64,8 @@ _announce: Announce = _nobody
 def on_work(announce: Announce) -> None:
     """Set who is told, after commit, that an operation wants a worker.
 
-    The one upward call of the services: `compute.tasks` fills it. Losing it loses no
-    work, only time: `compute.services.operations.sweep` finds the row.
+    The one upward call of the engine: `compute.apps` fills it. Losing it loses no work,
+    only time: `compute.engine.runner.sweep` finds the row.
     """
     global _announce  # the hook is process-wide by nature
     _announce = announce
@@ -130,7 +85,7 @@ def announce(operation: Operation, *, after: float = 0.0) -> None:
 # The request half
 
 
-def check_free(target: VM | Snapshot) -> None:
+def check_free(target: Target) -> None:
     """Raise OperationInProgress, naming it, if an operation occupies the target.
 
     Call it under the target's row lock; the unique constraint is the backstop.
@@ -147,9 +102,9 @@ def submit(
     type: OperationType,
     *,
     actor: Actor,
-    target: VM | Snapshot,
-    vm: VM | None = None,
-    snapshot: Snapshot | None = None,
+    target: Target,
+    vm_id: uuid.UUID | None = None,
+    snapshot_id: uuid.UUID | None = None,
     params: Mapping[str, Any] | None = None,
     from_status: str = "",
     end_status: str = "",
@@ -160,8 +115,8 @@ def submit(
         type=type,
         project_id=target.project_id,
         cloud=target.cloud,
-        vm=vm,
-        snapshot=snapshot,
+        vm_id=vm_id,
+        snapshot_id=snapshot_id,
         params=dict(params or {}),
         from_status=from_status,
         end_status=end_status,
@@ -206,8 +161,8 @@ def claim(operation_id: uuid.UUID) -> Operation | None:
     return operation
 
 
-def holds(operation: Operation) -> bool:
-    """Whether this worker's claim still stands, and renew its lease if so.
+def hold(operation: Operation) -> bool:
+    """Renew the lease of this worker's claim; return False if it stands no more.
 
     A worker that was stopped for longer than its lease must not act on the cloud:
     another has the operation by now.
@@ -268,20 +223,19 @@ def show_progress(operation: Operation, waiting: Waiting) -> None:
     )
 
 
-def close(
-    operation: Operation, status: OperationStatus, *, problem: Problem | None = None
-) -> bool:
+def close(operation: Operation, end: End) -> bool:
     """End an operation; return False if somebody else ended it first.
 
     Call it under the target's row lock, in the transaction that settles the target.
     """
     now = timezone.now()
+    status = _STATUSES[type(end)]
     closed = (
         Operation.objects.filter(pk=operation.pk)
         .live()
         .update(
             status=status,
-            error=problem.document() if problem else None,
+            error=end.problem.document() if isinstance(end, Failed) else None,
             progress=100 if status == OperationStatus.SUCCEEDED else F("progress"),
             step="",
             lease_until=None,
@@ -289,9 +243,14 @@ def close(
             updated_at=now,
         )
     )
-    if closed:
-        operation.refresh_from_db(fields=["status", "error", "finished_at"])
-    return bool(closed)
+    if not closed:
+        return False
+    operation.refresh_from_db(fields=["status", "error", "finished_at"])
+    if isinstance(end, Failed):
+        log.warning("%s failed: %s", operation, end.problem)
+    else:
+        log.info("%s ended: %s", operation, type(end).__name__)
+    return True
 
 
 def request_cancel(operation: Operation) -> None:

@@ -1,0 +1,226 @@
+"""Run operations in a worker, sweep up after dead ones, cancel.
+
+What is done for a type of operation is its `Work`.
+"""
+
+import logging
+import uuid
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, transaction
+from django.utils import timezone
+from django_fsm import ConcurrentTransition
+
+from compute import clouds, events
+from compute.engine import calls, queue, work
+from compute.engine.work import Again, Answer, Cancelled, Failed, Waiting
+from compute.errors import (
+    InternalError,
+    NotCancellable,
+    OpenStackTimeout,
+    from_provider,
+)
+from compute.events import Actor
+from compute.expected import Expect, check_expected
+from compute.models.operation import Operation, OperationStatus
+from providers.base import Provider
+from providers.errors import Conflict, NotFound, ProviderError
+
+log = logging.getLogger(__name__)
+
+#: Retryable failures in a row after which an operation is given up.
+MAX_FAILURES = 6
+#: An announcement that nobody answered for so long is taken as lost, in seconds.
+LOST_AFTER_SECONDS = 5.0
+
+
+def run(operation_id: uuid.UUID) -> Operation | None:
+    """Take one operation and bring it one step further; return it if it was ours.
+
+    Never raises for what a cloud does: that ends in the operation.
+    """
+    operation = queue.claim(operation_id)
+    if operation is None:
+        return None
+    with _logged_as(operation):
+        log.info("Running %s, attempt %s", operation.type, operation.attempts)
+        try:
+            take(operation, _perform(operation))
+        except (calls.ClaimLostError, ConcurrentTransition):
+            log.warning("Another worker has taken %s over", operation)
+    return operation
+
+
+def _perform(operation: Operation) -> Answer:
+    try:
+        provider = clouds.provider(operation.cloud)
+    except KeyError:
+        detail = f"The cloud {operation.cloud} is not configured any more."
+        return Failed(InternalError(detail))
+    try:
+        if timezone.now() >= operation.deadline:
+            return _expire(operation)
+        return work.of(operation).perform(operation, provider)
+    except ProviderError as error:
+        return _after_error(operation, provider, error)
+    except (calls.ClaimLostError, ConcurrentTransition):
+        raise
+    except Exception:
+        # A defect of ours must neither kill the worker nor strand the target.
+        log.exception("%s failed unexpectedly", operation)
+        problem = InternalError("The service failed; its log has the reason.")
+        return retry(operation) or Failed(problem)
+
+
+def _expire(operation: Operation) -> Failed:
+    seconds = round((operation.deadline - operation.created_at).total_seconds())
+    return Failed(OpenStackTimeout(f"Not finished within {seconds} seconds."))
+
+
+def _after_error(
+    operation: Operation, provider: Provider, error: ProviderError
+) -> Answer:
+    """Decide what a failed call to the cloud means for the operation."""
+    log.warning("%s: %s", type(error).__name__, error)
+    refused = work.of(operation).refused
+    if isinstance(error, Conflict | NotFound) and refused is not None:
+        return refused(operation, provider, error)
+    # A call that may have been carried out is looked for before it is sent again.
+    may_retry = error.retryable or error.ambiguous
+    again = retry(operation, error.retry_after) if may_retry else None
+    return again or Failed(from_provider(error))
+
+
+def retry(operation: Operation, retry_after: float | None = None) -> Again | None:
+    """Return when to try again, or ``None`` when it was tried often enough.
+
+    Never sooner than the cloud asked for.
+    """
+    if operation.failures + 1 >= MAX_FAILURES:
+        return None
+    pause = settings.OPERATION_RETRY_SECONDS * 2**operation.failures
+    return Again(max(pause, retry_after or 0.0), failed=True)
+
+
+def look(cloud: str, listing: Any, *, started: datetime) -> None:
+    """Read from what a pass over a cloud has listed how far its operations are.
+
+    ``started`` is when the pass began.
+    """
+    # A call that was answered after the pass began may not show in it yet.
+    waiting = list(
+        Operation.objects.waiting()
+        .filter(cloud=cloud, updated_at__lte=started)
+        .select_related("vm", "snapshot")
+    )
+    for operation in waiting:
+        how = work.of(operation)
+        answer = how.look(operation, listing) if how.look else None
+        if answer is not None:
+            _note(operation, answer)
+
+
+def _note(operation: Operation, answer: Answer) -> None:
+    try:
+        if isinstance(answer, Waiting):
+            queue.show_progress(operation, answer)
+        else:
+            take(operation, answer)
+    except (ConcurrentTransition, DatabaseError):
+        # One target that cannot be settled now must not stop the others' pass.
+        log.exception("Could not settle %s", operation)
+
+
+def take(operation: Operation, answer: Answer) -> None:
+    """Store what one look at an operation brought."""
+    with _logged_as(operation):
+        match answer:
+            case Waiting():
+                queue.park(operation, answer)
+            case Again():
+                queue.wake(operation, after=answer.after, failed=answer.failed)
+            case _:
+                work.of(operation).settle(operation, answer)
+
+
+def _logged_as(operation: Operation) -> AbstractContextManager[None]:
+    """Have every line of the work carry what it was asked for by, and is about."""
+    return structlog.contextvars.bound_contextvars(
+        request_id=operation.request_id,
+        operation_id=str(operation.pk),
+        vm_id=str(operation.vm_id or ""),
+    )
+
+
+def sweep() -> int:
+    """Announce again what no worker has; return how much that was.
+
+    Finds operations whose announcement was lost, whose worker died, and whose
+    deadline has passed while they waited for the cloud.
+    """
+    now = timezone.now()
+    overdue = Operation.objects.waiting().filter(deadline__lte=now)
+    overdue.update(lease_until=now, updated_at=now)
+    stale = now - timedelta(seconds=LOST_AFTER_SECONDS)
+    lost = Operation.objects.claimable(now).filter(updated_at__lte=stale)
+    late = Operation.objects.claimable(now).filter(deadline__lte=now)
+    # Longest untouched first: those of a cloud that hangs keep no others from a turn.
+    found = {op.pk: op for op in (*lost.order_by("updated_at")[:1000], *late)}
+    for operation in found.values():
+        queue.announce(operation)
+    # So that the next sweep leaves them time to be taken.
+    Operation.objects.live().filter(pk__in=found).update(updated_at=now)
+    return len(found)
+
+
+def is_cancellable(operation: Operation) -> bool:
+    """Whether a cancel would be accepted now.
+
+    What no worker took can be forgotten. OpenStack cannot stop an action under way; a
+    few can be undone.
+    """
+    if not operation.is_live or operation.cancel_requested:
+        return False
+    pending = operation.status == OperationStatus.PENDING
+    return pending or work.of(operation).undoable
+
+
+def cancel(operation: Operation, *, actor: Actor, expect: Expect = None) -> Operation:
+    """Undo an operation: what no worker has taken is forgotten, what was begun undone.
+
+    Raises NotCancellable if it cannot be undone. Best effort: it may end first.
+    """
+    with transaction.atomic():
+        how = work.of(operation)
+        how.lock(operation)
+        operation = Operation.objects.select_related("vm", "snapshot").get(
+            pk=operation.pk
+        )
+        check_expected(operation, expect)
+        # Taking it ourselves is what keeps a worker from taking it meanwhile.
+        pending = operation.status == OperationStatus.PENDING
+        taken = queue.claim(operation.pk) if pending else None
+        changes: dict[str, Any] = {"cancel_requested": [False, True]}
+        if taken is not None:
+            how.settle(taken, Cancelled())
+            changes = {"status": ["PENDING", "CANCELLED"]}
+        elif how.undoable and is_cancellable(operation):
+            queue.request_cancel(operation)
+        else:
+            raise NotCancellable(
+                f"{operation.type} is {operation.status} and cannot be cancelled."
+            )
+        events.record(
+            "operation.updated",
+            actor=actor,
+            vm=operation.vm,
+            snapshot=operation.snapshot,
+            operation=operation,
+            data=changes,
+        )
+        operation.refresh_from_db()
+    return operation
