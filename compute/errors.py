@@ -1,6 +1,6 @@
 """Why a request is refused or an operation failed, in the words of the API.
 
-Each class is one code of the problem registry. `compute.api.problems` turns one
+Each class is one code of the problem registry. `compute.api.http.problems` turns one
 into an HTTP answer; a failed operation stores the same as its ``error``, so that who
 waited and who polled read the same.
 """

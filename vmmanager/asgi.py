@@ -12,7 +12,7 @@ from compute.hangups import HUNG_UP
 from vmmanager import server
 
 if TYPE_CHECKING:
-    from compute.api.intake import ASGI, Message, Receive, Scope, Send
+    from compute.api.http.intake import ASGI, Message, Receive, Scope, Send
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "vmmanager.settings")
 
@@ -36,7 +36,7 @@ class Application:
 
 
 def _make() -> ASGI:
-    from compute.api import intake
+    from compute.api.http import intake
 
     return intake.ASGI(get_asgi_application())
 

@@ -90,7 +90,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE: int = env.int(
 )
 FILE_UPLOAD_MAX_MEMORY_SIZE = DATA_UPLOAD_MAX_MEMORY_SIZE  # a body is never on disk
 FILE_UPLOAD_HANDLERS: list[str] = []  # nothing takes files
-# How long a body may take to arrive under ASGI; WSGI cannot tell (compute.api.intake).
+# How long a body may take to arrive under ASGI; WSGI cannot tell (compute.api.http.intake).
 BODY_TIMEOUT_SECONDS: float = env.float("BODY_TIMEOUT_SECONDS", default=10.0)
 
 # --- Applications ------------------------------------------------------------
@@ -114,12 +114,12 @@ MIDDLEWARE = [
     "vmmanager.request_id.RequestIDMiddleware",  # first, so that every answer has an id
     "vmmanager.caching.CachingMiddleware",  # early, so that every answer says who keeps it
     "csp.middleware.CSPMiddleware",  # early, so that every page has its policy
-    "compute.api.middleware.ProblemMiddleware",  # sees every error page of the others
+    "compute.api.http.middleware.ProblemMiddleware",  # sees every error page of the others
     "django.middleware.security.SecurityMiddleware",
     "vmmanager.static.StaticFilesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "compute.api.middleware.NobodyMiddleware",  # before the check that it leaves out
+    "compute.api.http.middleware.NobodyMiddleware",  # before the check that it leaves out
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "compute.admin.login.BrowserLoginMiddleware",  # right behind it: ends what was revoked
@@ -314,27 +314,27 @@ RATE_LIMIT_STORE: str = (
 
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_RENDERER_CLASSES": [
-        "compute.api.renderers.JSONRenderer",
-        "compute.api.renderers.HTMLRenderer",
+        "compute.api.http.renderers.JSONRenderer",
+        "compute.api.http.renderers.HTMLRenderer",
     ],
     "DEFAULT_PARSER_CLASSES": [
-        "compute.api.parsers.JSONParser",
+        "compute.api.http.parsers.JSONParser",
         # For the forms of the browsable API alone: see ResourceViewSet.get_parsers.
         "rest_framework.parsers.FormParser",
         "rest_framework.parsers.MultiPartParser",
     ],
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "compute.api.authentication.BearerAuthentication",
-        "compute.api.authentication.BrowserAuthentication",
+        "compute.api.http.authentication.BearerAuthentication",
+        "compute.api.http.authentication.BrowserAuthentication",
         # Lets nobody in unless DEBUG is on.
-        "compute.api.authentication.DevelopmentAuthentication",
+        "compute.api.http.authentication.DevelopmentAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "NUM_PROXIES": env.int("NUM_PROXIES", default=0),
-    "DEFAULT_FILTER_BACKENDS": ["compute.api.filters.StrictFilterBackend"],
-    "DEFAULT_PAGINATION_CLASS": "compute.api.pagination.Pagination",
-    "DEFAULT_SCHEMA_CLASS": "compute.api.schema.AutoSchema",
-    "EXCEPTION_HANDLER": "compute.api.problems.exception_handler",
+    "DEFAULT_FILTER_BACKENDS": ["compute.api.http.filters.StrictFilterBackend"],
+    "DEFAULT_PAGINATION_CLASS": "compute.api.http.pagination.Pagination",
+    "DEFAULT_SCHEMA_CLASS": "compute.api.schema.autoschema.AutoSchema",
+    "EXCEPTION_HANDLER": "compute.api.http.problems.exception_handler",
     "URL_FORMAT_OVERRIDE": None,
     "DEFAULT_METADATA_CLASS": None,  # no OPTIONS: what there is stands in the schema
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
@@ -382,8 +382,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     ],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "compute.api.schema_enums.open_in_answers",
-        "compute.api.schema_completion.complete",
+        "compute.api.schema.enums.open_in_answers",
+        "compute.api.schema.completion.complete",
     ],
     # Generators make a type of each, so each has a name that stays.
     "ENUM_NAME_OVERRIDES": {

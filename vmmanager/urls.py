@@ -6,8 +6,8 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import RedirectView
 
 from compute.admin.login import LoginView, LogoutView
-from compute.api import problem_pages
 from compute.api.health import Health, Ready
+from compute.api.http import problem_pages
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="root")),

@@ -13,7 +13,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "vmmanager.settings")
 
 
 def _make() -> Any:
-    from compute.api import intake
+    from compute.api.http import intake
 
     return intake.WSGI(get_wsgi_application())
 

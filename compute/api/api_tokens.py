@@ -9,9 +9,9 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from compute.api import filters
-from compute.api.fields import Body, Id, Name, Time, Word
-from compute.api.viewset import ResourceViewSet
+from compute.api.http import filters
+from compute.api.http.fields import Body, Id, Name, Time, Word
+from compute.api.http.viewset import ResourceViewSet
 from compute.errors import PermissionDenied
 from compute.models import APIToken, Role
 from compute.models.api_token import APITokenQuerySet

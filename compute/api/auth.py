@@ -9,8 +9,8 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from compute.api.fields import Body, Text
-from compute.api.guarded import GuardedView
+from compute.api.http.fields import Body, Text
+from compute.api.http.guarded import GuardedView
 from compute.models import APIToken, Project, Role
 from compute.services import logins
 

@@ -6,8 +6,8 @@ from django.db.models import Q, QuerySet
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from compute.api import filters
-from compute.api.viewset import ResourceViewSet
+from compute.api.http import filters
+from compute.api.http.viewset import ResourceViewSet
 from compute.models import Flavor, Image
 from compute.models.catalog import CatalogEntry, ImageQuerySet
 

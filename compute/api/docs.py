@@ -15,9 +15,9 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from compute.api import preconditions
-from compute.api.guarded import GuardedView
-from compute.api.parameters import refuse
+from compute.api.http import preconditions
+from compute.api.http.guarded import GuardedView
+from compute.api.http.parameters import refuse
 
 #: The description by format. Writing it takes up to a second of CPU, and it stays the
 #: same for as long as the process runs.

@@ -8,8 +8,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
-from compute.api import filters
-from compute.api.viewset import ResourceViewSet
+from compute.api.http import filters
+from compute.api.http.viewset import ResourceViewSet
 from compute.errors import PermissionDenied
 from compute.models import Event, Outcome
 

@@ -10,8 +10,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from compute.api import readiness
-from compute.api.guarded import GuardedView
-from compute.api.problems import NotAuthentic, NotReady
+from compute.api.http.guarded import GuardedView
+from compute.api.http.problems import NotAuthentic, NotReady
 from compute.models import Cloud
 
 

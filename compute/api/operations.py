@@ -17,9 +17,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from compute.api import filters, idempotency, waiting
-from compute.api.fields import Body, NoBody
-from compute.api.viewset import POLL_AFTER, ResourceViewSet, operation_error
+from compute.api.http import filters, idempotency, waiting
+from compute.api.http.fields import Body, NoBody
+from compute.api.http.viewset import POLL_AFTER, ResourceViewSet, operation_error
 from compute.engine import once, runner
 from compute.models import Operation, OperationStatus, OperationType
 

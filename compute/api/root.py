@@ -8,8 +8,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from compute.api.guarded import GuardedView
-from compute.api.renderers import NOWHERE
+from compute.api.http.guarded import GuardedView
+from compute.api.http.renderers import NOWHERE
 from compute.errors import NotFound
 
 

@@ -9,11 +9,11 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from compute.api import filters
-from compute.api.fields import Body, Labels, Lines, Name, NoBody
-from compute.api.parameters import is_asked
-from compute.api.problems import stored_document
-from compute.api.viewset import ResourceViewSet
+from compute.api.http import filters
+from compute.api.http.fields import Body, Labels, Lines, Name, NoBody
+from compute.api.http.parameters import is_asked
+from compute.api.http.problems import stored_document
+from compute.api.http.viewset import ResourceViewSet
 from compute.errors import NotFound
 from compute.models import VM, Snapshot, SnapshotStatus
 from compute.models.limits import MAX_DESCRIPTION

@@ -7,7 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from compute.api.fields import (
+from compute.api.http.fields import (
     Body,
     Flag,
     Id,
@@ -17,7 +17,7 @@ from compute.api.fields import (
     Name,
     Word,
 )
-from compute.api.problems import stored_document
+from compute.api.http.problems import stored_document
 from compute.models import VM, Cloud, VMStatus
 from compute.models.cloud import confirmed_at
 from compute.models.lifecycle import takes_only_delete

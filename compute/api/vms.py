@@ -11,11 +11,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from compute.api import filters
-from compute.api.fields import Body, NoBody
-from compute.api.parameters import is_asked, whole_number
-from compute.api.renderers import render_inline
-from compute.api.viewset import ResourceViewSet
+from compute.api.http import filters
+from compute.api.http.fields import Body, NoBody
+from compute.api.http.parameters import is_asked, whole_number
+from compute.api.http.renderers import render_inline
+from compute.api.http.viewset import ResourceViewSet
 from compute.api.vm_bodies import (
     COLUMNS,
     CloudTimes,

@@ -11,7 +11,7 @@ from django.test import RequestFactory
 
 from compute.admin.forms import LabelsField, LineField
 from compute.admin.vms import VMAdmin
-from compute.api import fields as api
+from compute.api.http import fields as api
 from compute.events import Actor
 from compute.models import VM, Event
 from compute.services import vms

@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from compute.api.label_selector import Requirement, condition, parse
+from compute.api.http.label_selector import Requirement, condition, parse
 from compute.models import VM
 from tests.api.client import Api, errors
 from tests.factories import VMFactory

@@ -8,7 +8,7 @@ from django.db import connection
 from django.test import RequestFactory
 from pytest_django import Settings
 
-from compute.api import prefer, waiting
+from compute.api.http import prefer, waiting
 from compute.engine import runner
 from compute.engine.waiting import pause_after
 from compute.models import VM, Operation

@@ -10,9 +10,9 @@ from django_fsm import ConcurrentTransition, TransitionNotAllowed
 from rest_framework import exceptions
 from rest_framework.request import Request
 
-from compute.api.middleware import ProblemMiddleware
-from compute.api.problem_pages import EXPLANATIONS
-from compute.api.problems import flatten, registry, to_problem, type_url
+from compute.api.http.middleware import ProblemMiddleware
+from compute.api.http.problem_pages import EXPLANATIONS
+from compute.api.http.problems import flatten, registry, to_problem, type_url
 from compute.errors import NotFound, ValidationError
 from tests.api.client import Api, problem
 

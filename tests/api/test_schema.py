@@ -7,8 +7,8 @@ import yaml
 from django.urls import URLPattern, get_resolver
 
 from compute.api import urls
-from compute.api.problems import CONTENT_TYPE, registry
-from compute.api.schema_examples import EXAMPLES
+from compute.api.http.problems import CONTENT_TYPE, registry
+from compute.api.schema.examples import EXAMPLES
 from compute.api.vms import VMViewSet
 from compute.models import VMStatus
 from compute.models.vm import VERBS

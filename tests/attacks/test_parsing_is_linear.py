@@ -25,7 +25,7 @@ from rest_framework.exceptions import APIException
 from rest_framework.negotiation import DefaultContentNegotiation
 
 from compute.addresses import client_address
-from compute.api import (
+from compute.api.http import (
     idempotency,
     intake,
     label_selector,
@@ -33,10 +33,10 @@ from compute.api import (
     preconditions,
     prefer,
 )
-from compute.api.filters import TimeField
-from compute.api.middleware import parse_cookies
-from compute.api.parsers import JSONParser
-from compute.api.renderers import JSONRenderer
+from compute.api.http.filters import TimeField
+from compute.api.http.middleware import parse_cookies
+from compute.api.http.parsers import JSONParser
+from compute.api.http.renderers import JSONRenderer
 from compute.errors import Problem
 from compute.models import VM
 from compute.models.search import from_address, has_address, id_prefix

@@ -7,8 +7,8 @@ import pytest
 from django.contrib import admin
 from django.test import Client
 
-from compute.api.problems import registry
-from compute.api.renderers import with_code
+from compute.api.http.problems import registry
+from compute.api.http.renderers import with_code
 from tests.api.client import operator
 
 pytestmark = pytest.mark.once

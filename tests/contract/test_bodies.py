@@ -8,10 +8,11 @@ import jsonschema_rs
 import pytest
 import yaml
 
-from compute.api import auth, fields, projects, urls, vm_bodies
-from compute.api.fields import Body
-from compute.api.problems import flatten
-from compute.api.schema_examples import EXAMPLES
+from compute.api import auth, projects, urls, vm_bodies
+from compute.api.http import fields
+from compute.api.http.fields import Body
+from compute.api.http.problems import flatten
+from compute.api.schema.examples import EXAMPLES
 from compute.models import Project, Quota
 from tests.api.client import Api, errors
 

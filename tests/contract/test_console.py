@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from compute.api.problem_pages import EXPLANATIONS
+from compute.api.http.problem_pages import EXPLANATIONS
 from compute.models import VM, Project, User
 from compute.services import vms
 from tests.admin.browser import Operator, staff

@@ -9,7 +9,7 @@ import pytest
 from django.core.exceptions import ValidationError as FieldError
 from django.core.management import CommandError, call_command
 
-from compute.api.schema_completion import NAME_SCHEMA
+from compute.api.schema.completion import NAME_SCHEMA
 from compute.errors import ValidationError
 from compute.models import (
     VM,

@@ -11,7 +11,7 @@ import yaml
 from drf_spectacular.renderers import OpenApiYamlRenderer
 from ruamel.yaml import YAML
 
-import compute.api.schema  # noqa: F401  # teaches the dumper
+import compute.api.schema.autoschema  # noqa: F401  # teaches the dumper
 from tests.deployed import ROOT
 
 pytestmark = pytest.mark.once

@@ -19,7 +19,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from compute import database, errors
-from compute.api.renderers import HTMLRenderer, JSONRenderer, answer
+from compute.api.http.renderers import HTMLRenderer, JSONRenderer, answer
 
 CONTENT_TYPE = "application/problem+json"
 

@@ -15,9 +15,9 @@ from django_filters.rest_framework import DjangoFilterBackend, FilterSet
 from django_filters.widgets import BaseCSVWidget
 from drf_spectacular.utils import extend_schema_field
 
-from compute.api import label_selector
-from compute.api.fields import NO_ID, NO_TIME, UUID_TEXT, read_time
-from compute.api.parameters import joined
+from compute.api.http import label_selector
+from compute.api.http.fields import NO_ID, NO_TIME, UUID_TEXT, read_time
+from compute.api.http.parameters import joined
 from compute.errors import ValidationError
 from compute.models.search import has_address, id_prefix
 

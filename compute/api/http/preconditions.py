@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.http import parse_etags
 from rest_framework.request import Request
 
-from compute.api.renderers import dumps
+from compute.api.http.renderers import dumps
 from compute.errors import ValidationError
 
 #: What proxies append to a tag when they compress what it names: Apache and Jetty.

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.conf import settings
 from rest_framework.request import Request
 
-from compute.api.prefer import preference
+from compute.api.http.prefer import preference
 from compute.engine import waiting
 from compute.models import Operation
 

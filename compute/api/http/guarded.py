@@ -16,9 +16,9 @@ from rest_framework.views import APIView
 from compute import throttling
 from compute.access import Access
 from compute.addresses import client_address, network_of
-from compute.api.parameters import refuse_unknown
-from compute.api.parsers import BROWSER_PARSERS
-from compute.api.problems import is_browser, request_id_of
+from compute.api.http.parameters import refuse_unknown
+from compute.api.http.parsers import BROWSER_PARSERS
+from compute.api.http.problems import is_browser, request_id_of
 from compute.errors import PermissionDenied, Problem
 from compute.events import Actor
 from compute.services import audit

@@ -19,7 +19,7 @@ from django.http import FileResponse, HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from compute.addresses import network_of
-from compute.api.problems import (
+from compute.api.http.problems import (
     HeaderTooLarge,
     PayloadTooLarge,
     RequestTimeout,

@@ -8,8 +8,8 @@ import orjson
 from django.conf import settings
 from rest_framework.parsers import BaseParser, FormParser, MultiPartParser
 
-from compute.api.problems import MalformedJSON, PayloadTooLarge
-from compute.api.renderers import JSONRenderer
+from compute.api.http.problems import MalformedJSON, PayloadTooLarge
+from compute.api.http.renderers import JSONRenderer
 from compute.models.limits import MAX_NAME
 
 #: No body of ours nests deeper than three.

@@ -7,9 +7,9 @@ from drf_spectacular.openapi import AutoSchema as SpectacularAutoSchema
 from drf_spectacular.renderers import SafeDumper  # type: ignore[attr-defined]  # PyYAML's, the faster one if it is there
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 
-from compute.api import idempotency
-from compute.api.fields import Body, Lines, NoBody
-from compute.api.viewset import ACTION_NAMES, ResourceViewSet
+from compute.api.http import idempotency
+from compute.api.http.fields import Body, Lines, NoBody
+from compute.api.http.viewset import ACTION_NAMES, ResourceViewSet
 
 #: Writes that change rows and nothing else, so there is no operation to wait for.
 _SYNCHRONOUS = ("partial_update",)

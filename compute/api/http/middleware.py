@@ -16,9 +16,9 @@ from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 
 from compute import database, errors
-from compute.api import intake
-from compute.api.problem_pages import for_people
-from compute.api.problems import (
+from compute.api.http import intake
+from compute.api.http.problem_pages import for_people
+from compute.api.http.problems import (
     BadRequest,
     LengthRequired,
     MethodNotAllowed,

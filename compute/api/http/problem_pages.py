@@ -3,8 +3,8 @@
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from compute.api.problems import is_browser, registry
-from compute.api.renderers import answer, with_code
+from compute.api.http.problems import is_browser, registry
+from compute.api.http.renderers import answer, with_code
 from compute.errors import Problem
 
 #: Code -> what happened, and what to do about it.

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from rest_framework.request import Request
 
-from compute.api.renderers import dumps
+from compute.api.http.renderers import dumps
 from compute.engine.once import Key
 from compute.errors import ValidationError
 from compute.events import Actor

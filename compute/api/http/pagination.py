@@ -16,8 +16,8 @@ from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from compute.api.parameters import joined, refuse, whole_number
-from compute.api.problems import CursorInvalid
+from compute.api.http.parameters import joined, refuse, whole_number
+from compute.api.http.problems import CursorInvalid
 
 DEFAULT_PER_PAGE = 20
 MAX_PER_PAGE = 100
@@ -322,7 +322,7 @@ def _link(url: str | None, label: str) -> str:
     return format_html('<a href="{}">{}</a>', url, label)
 
 
-_signer = Signer(salt="compute.api.pagination")
+_signer = Signer(salt="compute.api.http.pagination")
 
 
 def _value(row: Any, name: str) -> Any:

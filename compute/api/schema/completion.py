@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-from compute.api.filters import MAX_VALUES
-from compute.api.problems import CONTENT_TYPE, registry
-from compute.api.schema_examples import EXAMPLES
+from compute.api.http.filters import MAX_VALUES
+from compute.api.http.problems import CONTENT_TYPE, registry
+from compute.api.schema.examples import EXAMPLES
 from compute.models.limits import MAX_NAME, NAME
 
 Operation = dict[str, Any]

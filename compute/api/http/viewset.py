@@ -15,13 +15,13 @@ from rest_framework.reverse import reverse
 from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import GenericViewSet
 
-from compute.api import idempotency, preconditions, waiting
-from compute.api.fields import Body
-from compute.api.filters import several
-from compute.api.guarded import GuardedView
-from compute.api.pagination import PARAMETERS as PAGE_PARAMETERS
-from compute.api.parameters import joined
-from compute.api.problems import (
+from compute.api.http import idempotency, preconditions, waiting
+from compute.api.http.fields import Body
+from compute.api.http.filters import several
+from compute.api.http.guarded import GuardedView
+from compute.api.http.pagination import PARAMETERS as PAGE_PARAMETERS
+from compute.api.http.parameters import joined
+from compute.api.http.problems import (
     OperationCancelled,
     document,
     registry,

@@ -12,7 +12,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.utils import html
 
-from compute.api.problems import escaped
+from compute.api.http.problems import escaped
 from compute.errors import MAX_ERRORS, ValidationError
 from compute.models.limits import (
     LABEL_KEY,

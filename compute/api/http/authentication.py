@@ -9,7 +9,7 @@ from rest_framework.authentication import BaseAuthentication, SessionAuthenticat
 from rest_framework.request import Request
 
 from compute.access import Access
-from compute.api.problems import NotAuthentic
+from compute.api.http.problems import NotAuthentic
 from compute.errors import Problem, Unauthenticated
 from compute.models import User
 from compute.models.api_token import SCHEME

@@ -1,0 +1,1 @@
+"""What all of the HTTP API is made of; knows no noun."""

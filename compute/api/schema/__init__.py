@@ -1,0 +1,1 @@
+"""What completes the OpenAPI file."""
