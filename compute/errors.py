@@ -202,7 +202,7 @@ class OpenStackUnavailable(Problem):
 
 class CloudBusy(Problem):
     code = "cloud-busy"
-    title = "Too many wait for the cloud"
+    title = "Too many requests are waiting for the cloud"
     status = 503
     retryable = True
     retry_after = 5

@@ -40,7 +40,7 @@ class LineField(forms.CharField):
         super().__init__(**kwargs)
         # Django trims what a form sends, so only the inside is left to refuse.
         self.validators.append(
-            RegexValidator(LINE, "Must not hold control characters.")
+            RegexValidator(LINE, "Must not contain control characters.")
         )
 
 
@@ -57,7 +57,7 @@ class LinesField(forms.CharField):
             **kwargs,
         )
         self.validators.append(
-            RegexValidator(LINES, "Must not hold control characters.")
+            RegexValidator(LINES, "Must not contain control characters.")
         )
 
     def to_python(self, value: Any) -> str:

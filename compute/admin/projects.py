@@ -225,7 +225,7 @@ class ProjectAdmin(EditedAdmin[Project]):
                 messages.error(request, f"{form.fields[name].label}: {reasons}")
         elif form.limits:
             quotas.update(project, actor=actor_of(request), limits=form.limits)
-            messages.success(request, "The limits are changed.")
+            messages.success(request, "The limits were changed.")
         return redirect(page_url(project))
 
     def add_view(

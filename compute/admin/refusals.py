@@ -18,7 +18,7 @@ from compute.models import Operation, Project
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer every PermissionDenied outside of the API: the project's handler403."""
-    _note(request, str(exception) or "The account's permissions do not reach so far.")
+    _note(request, str(exception) or "This account is not permitted to do that.")
     return pages.forbidden(request, str(exception))
 
 
@@ -26,7 +26,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Answer a form that came from elsewhere."""
     # Of others there may be any number, and they change nothing.
     if request.user.is_authenticated:
-        _note(request, "The form did not come from a page of ours.")
+        _note(request, "The form was not sent from a page of this site.")
     return django_csrf_failure(request, reason=reason)
 
 

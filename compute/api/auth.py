@@ -62,7 +62,7 @@ class Credential(Text):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(min_length=1, **kwargs)
         self.validators.append(
-            RegexValidator(r"\A[^\x00]*\Z", "Must not hold NUL characters.")
+            RegexValidator(r"\A[^\x00]*\Z", "Must not contain NUL characters.")
         )
 
 
@@ -160,7 +160,7 @@ class Me(GuardedView):
 
     @extend_schema(operation_id="auth_me", tags=["auth"], responses=MeSerializer)
     def get(self, request: Request) -> Response:
-        """Say who you are, and your role in each of your projects."""
+        """Return who you are, and your role in each of your projects."""
         user, access = request.user, self.access
         projects = Project.objects.alive().filter(pk__in=access.grants).order_by("name")
         used = access.token

@@ -59,7 +59,7 @@ def _perform(operation: Operation) -> Answer:
     try:
         provider = clouds.provider(operation.cloud)
     except KeyError:
-        detail = f"The cloud {operation.cloud} is not configured any more."
+        detail = f"The cloud {operation.cloud} is no longer configured."
         return Failed(InternalError(detail))
     try:
         if timezone.now() >= operation.deadline:

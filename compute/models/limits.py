@@ -58,7 +58,7 @@ class NameValidator(RegexValidator):
         for position, char in enumerate(value[:MAX_NAME], start=1):
             if not _is_printed(char):
                 raise ValidationError(
-                    f"Must not hold U+{ord(char):04X} (character {position}).",
+                    f"Must not contain U+{ord(char):04X} (character {position}).",
                     code="invalid",
                 )
         if value != value.strip():
@@ -83,7 +83,7 @@ class LinesValidator(RegexValidator):
     """Text that JSON, a database and a terminal can hold."""
 
     regex = LINES
-    message = "Must not hold control characters."
+    message = "Must not contain control characters."
 
     def __call__(self, value: Any) -> None:
         super().__call__(value)

@@ -29,7 +29,7 @@ from compute.services import guesses, principals, repeats
 
 #: The claim that names the login.
 CLAIM = "login"
-EXPIRED = "The token has expired: refresh it or log in again."
+EXPIRED = "The token has expired. Refresh it or log in again."
 #: How soon the same refresh token may come again.
 REPEATED_WITHIN = timedelta(seconds=10)
 #: What is over is kept so long for operators to look at.
@@ -80,7 +80,8 @@ def check_password(username: str, password: str, *, actor: Actor) -> User:
 
 def _try_again() -> RateLimited:
     problem = RateLimited(
-        "Many log in at this moment. Try again in a second.", violated_policies=["auth"]
+        "Too many logins at the moment. Try again in a second.",
+        violated_policies=["auth"],
     )
     problem.retry_after = 1
     return problem
@@ -209,7 +210,7 @@ def access(text: str) -> Access:
         raise TokenExpired(EXPIRED)
     found = principals.by_login(login_id)
     if found is None:
-        raise Unauthenticated("The token is not valid any more.")
+        raise Unauthenticated("The token is no longer valid.")
     _require_valid(found.user, found.auth_hash)
     return Access(found.user, grants=found.grants)
 
@@ -266,14 +267,14 @@ def _login_of(token: Token) -> uuid.UUID:
 def _require_valid(user: User, auth_hash: str) -> None:
     same = constant_time_compare(auth_hash, user.get_session_auth_hash())
     if not user.is_active or not same:
-        raise Unauthenticated("The token is not valid any more.")
+        raise Unauthenticated("The token is no longer valid.")
 
 
 def _open(token: Token) -> Login:
     found = Login.objects.open(timezone.now()).filter(pk=_login_of(token))
     login = found.select_related("user").first()
     if login is None:
-        raise Unauthenticated("The token is not valid any more.")
+        raise Unauthenticated("The token is no longer valid.")
     _require_valid(login.user, login.auth_hash)
     return login
 

@@ -81,7 +81,9 @@ def _require_role(user: User, project: Project, role: Role) -> None:
     member = Role(membership.role) if membership else None
     own = _own_role(user, member, wanted=role)
     if own is None or role.rank > own.rank:
-        raise PermissionDenied(f"A token cannot have the role {role}: you do not.")
+        raise PermissionDenied(
+            f"A token cannot have the role {role}: you do not have it yourself."
+        )
 
 
 def _require_future(expires_at: datetime | None) -> None:
@@ -131,7 +133,7 @@ def authenticate(secret: str) -> Access:
             continue
         role = _effective(found)
         if found.is_expired:
-            raise TokenExpired("The API token has expired: make a new one.")
+            raise TokenExpired("The API token has expired. Create a new one.")
         if found.is_stale:
             APIToken.objects.filter(pk=found.id).update(last_used_at=now)
         return Access(

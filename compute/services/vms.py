@@ -332,7 +332,10 @@ def console_log(vm: VM, *, lines: int, actor: Actor) -> str:
         raise _refused(vm, "read the console of")
     with _readers.one(f"cloud:{vm.cloud}", actor.name) as admitted:
         if not admitted:
-            raise CloudBusy(f"Others wait for the cloud {vm.cloud}; ask again soon.")
+            raise CloudBusy(
+                f"Too many requests are waiting for the cloud {vm.cloud}. "
+                "Try again in a few seconds."
+            )
         database.give_back()
         try:
             return clouds.provider(vm.cloud).get_console_log(

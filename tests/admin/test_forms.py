@@ -102,7 +102,7 @@ def test_who_loses_a_race_is_told(operator: Operator, rf: RequestFactory) -> Non
         ({"name": "x" * 256}, "at most 255 characters"),
         ({"name": "a\x07b"}, "control characters"),
         ({"name": "a\x00b"}, "Null characters"),
-        ({"name": "web 🦊"}, "Must not hold U+1F98A (character 5)."),
+        ({"name": "web 🦊"}, "Must not contain U+1F98A (character 5)."),
         ({"labels": "env"}, "is not key=value"),
         ({"labels": "-env=a"}, "is not a key"),
         ({"labels": "env=a b"}, "is not a value"),

@@ -186,13 +186,13 @@ def test_the_api_names_the_field_and_the_character(api: Api, catalogue: None) ->
         answer = api.post("/vms", {**body, "name": name})
         assert {where for where, _ in errors(answer)} == {"#/name"}, kind
     answer = api.post("/vms", {**body, "name": "we\u200bb"})
-    assert answer.json()["detail"] == "Must not hold U+200B (character 3)."
+    assert answer.json()["detail"] == "Must not contain U+200B (character 3)."
     assert not VM.objects.exists()
 
 
 def test_a_command_says_it_in_one_line(project: Project) -> None:
     user = operator().username
-    told = r"^name: Must not hold U\+1F600 \(character 5\)\.$"
+    told = r"^name: Must not contain U\+1F600 \(character 5\)\.$"
     with pytest.raises(CommandError, match=told):
         call_command("createproject", "web \U0001f600")
     with pytest.raises(CommandError, match=told):
@@ -214,7 +214,7 @@ def test_a_name_from_before_novas_rule_says_what_is_wrong_with_it(
 ) -> None:
     cloud.seed([SeedServer("we\u200bb", "2", _CIRROS)])
     (found,) = imports.import_servers("default", project)
-    told = "its name cannot be a VM's: Must not hold U+200B (character 3)."
+    told = "its name cannot be a VM's: Must not contain U+200B (character 3)."
     assert found.skipped == told
 
 

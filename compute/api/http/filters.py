@@ -80,7 +80,10 @@ def _unreadable(filterset: Any, params: Mapping[str, str]) -> list[dict[str, str
         if values is None:
             code, detail = "invalid", UNREADABLE
         elif "" in values:
-            code, detail = "blank", "An empty value selects nothing: leave it out."
+            code, detail = (
+                "blank",
+                "Must not be empty; leave the parameter out instead.",
+            )
         elif len(values) > MAX_VALUES:
             code, detail = "max_length", f"At most {MAX_VALUES} values."
         else:

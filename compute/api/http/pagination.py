@@ -163,7 +163,7 @@ class Pagination(BasePagination):
                 text
             )
         except (BadSignature, ValueError) as exc:
-            raise CursorInvalid("The cursor is not one of ours.") from exc
+            raise CursorInvalid("The cursor is not valid.") from exc
         if ordering != _order(keys) or question != self._question():
             raise CursorInvalid(
                 "The cursor belongs to other filters or another ordering. "

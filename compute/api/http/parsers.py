@@ -57,7 +57,7 @@ def _members(pairs: Sequence[tuple[str, Any]]) -> None:
     known: set[str] = set()
     for name, _ in pairs:
         if name in known:
-            raise MalformedJSON(f"The body gives {name[:MAX_NAME]!r} twice.")
+            raise MalformedJSON(f"The body contains {name[:MAX_NAME]!r} twice.")
         known.add(name)
 
 

@@ -22,7 +22,7 @@ EXPLANATIONS = {
     "the access token of a login. The one that was sent is wrong, or was revoked, or "
     "its user is active no more.",
     "token-expired": "Refresh the access token, log in again, or make a new API token.",
-    "permission-denied": "Your role in the project does not reach so far.",
+    "permission-denied": "Your role in the project does not permit this.",
     "last-admin": "The project would be left without an admin. Make somebody else one "
     "first.",
     "name-conflict": "Something of this name exists already.",
