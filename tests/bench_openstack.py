@@ -24,7 +24,7 @@ import openstack
 from openstack.connection import Connection
 
 from tests.bench import say
-from tests.openstack.service import Service, serving
+from tests.support.openstack_service import Service, serving
 
 FLAVOR, IMAGE = "m1.tiny", "cirros"
 ROUNDS = 15

@@ -16,11 +16,11 @@ from compute.events import Actor
 from compute.models import VM, Cloud, Operation, Project, VMStatus
 from compute.services import catalog, sync, vms
 from providers.mock import MockProvider
-from tests.deployed import new_database, new_redis
-from tests.serving import Ground, prepared
+from tests.support.deployed import new_database, new_redis
+from tests.support.serving import Ground, prepared
 
 # Plain modules that assert: their failures should show values too.
-pytest.register_assert_rewrite("tests.services.ledger")
+pytest.register_assert_rewrite("tests.support.invariants")
 
 ALICE = Actor("user:alice", request_id="req-8f2d6c1e-6f0c-4c1e-9d0a-3a3f1d1b2c11")
 

@@ -21,9 +21,9 @@ from compute.models import (
     User,
 )
 from providers.mock import MockProvider
-from tests.api.client import Api, as_user
 from tests.conftest import Drain
-from tests.factories import MembershipFactory, UserFactory
+from tests.support.api import Api, as_user
+from tests.support.factories import MembershipFactory, UserFactory
 from vmmanager.logs import configure
 
 CANARY = "Kanarienvogel-4711"

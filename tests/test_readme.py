@@ -11,8 +11,8 @@ import pytest
 
 from compute.management.commands.lifecycle import lifecycle
 from compute.management.commands.permissions import permissions
-from tests import readme
-from tests.readme import BROKER, README, ROOT
+from tests.support import readme
+from tests.support.readme import BROKER, README, ROOT
 
 REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
 

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from providers.mock import MockProvider
-from tests import readme
+from tests.support import readme
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 

@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import Permission
 
 from compute.models import User
-from tests.admin.browser import Operator, staff
+from tests.support.console import Operator, staff
 
 
 @pytest.fixture

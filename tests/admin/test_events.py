@@ -6,8 +6,8 @@ from compute import events
 from compute.events import Actor
 from compute.models import Event, Outcome, Project
 from compute.models.permission import PERMISSIONS
-from tests.admin.browser import Operator, permission, staff
-from tests.factories import ProjectFactory
+from tests.support.console import Operator, permission, staff
+from tests.support.factories import ProjectFactory
 
 ALICE = Actor(
     "user:alice",

@@ -16,8 +16,8 @@ from compute.events import Actor
 from compute.models import VM, Event
 from compute.services import vms
 from providers.mock import MockProvider
-from tests.admin.browser import OPERATOR, Operator
-from tests.factories import ProjectFactory, SnapshotFactory, VMFactory
+from tests.support.console import OPERATOR, Operator
+from tests.support.factories import ProjectFactory, SnapshotFactory, VMFactory
 
 
 def change(operator: Operator, vm: VM, **fields: Any) -> Any:

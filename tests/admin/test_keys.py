@@ -17,8 +17,13 @@ from compute.events import Actor
 from compute.models import APIToken, Event, Login, Project, Role
 from compute.models.permission import PERMISSIONS
 from compute.services import tokens
-from tests.admin.browser import OPERATOR, Operator, permission, staff
-from tests.factories import APITokenFactory, LoginFactory, ProjectFactory, UserFactory
+from tests.support.console import OPERATOR, Operator, permission, staff
+from tests.support.factories import (
+    APITokenFactory,
+    LoginFactory,
+    ProjectFactory,
+    UserFactory,
+)
 
 #: noun -> how to make one, and the permission to revoke it.
 KEYS: dict[str, tuple[Any, str]] = {

@@ -13,7 +13,7 @@ from pytest_django import Settings
 from compute import throttling
 from compute.models import Event, Login, User
 from compute.services import logins
-from tests.api.client import Api
+from tests.support.api import Api
 
 LOGIN = "/admin/login/"
 WRONG = "No active user with this name and password."

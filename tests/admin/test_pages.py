@@ -23,8 +23,8 @@ from compute.models import (
     Snapshot,
     User,
 )
-from tests.admin.browser import Operator
-from tests.factories import (
+from tests.support.console import Operator
+from tests.support.factories import (
     APITokenFactory,
     FlavorFactory,
     ImageFactory,

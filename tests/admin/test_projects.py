@@ -7,8 +7,13 @@ import pytest
 from compute.events import Actor
 from compute.models import APIToken, Event, Membership, Project, Quota, Resource, Role
 from compute.services import projects, tokens
-from tests.admin.browser import OPERATOR, Operator, permission, staff
-from tests.factories import MembershipFactory, ProjectFactory, UserFactory, VMFactory
+from tests.support.console import OPERATOR, Operator, permission, staff
+from tests.support.factories import (
+    MembershipFactory,
+    ProjectFactory,
+    UserFactory,
+    VMFactory,
+)
 
 
 def url(project: Project, verb: str = "change") -> str:

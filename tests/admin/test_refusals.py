@@ -12,8 +12,8 @@ from compute.events import Actor
 from compute.models import VM, Event, Operation, Project, Quota
 from compute.models.permission import PERMISSIONS
 from compute.services import vms
-from tests.admin.browser import OPERATOR, Operator, permission, staff
-from tests.factories import ProjectFactory, SnapshotFactory, VMFactory
+from tests.support.console import OPERATOR, Operator, permission, staff
+from tests.support.factories import ProjectFactory, SnapshotFactory, VMFactory
 
 MakeVM = Callable[..., VM]
 

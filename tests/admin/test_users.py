@@ -3,8 +3,8 @@
 from django.contrib.auth.models import Group
 
 from compute.models import Event, User
-from tests.admin.browser import OPERATOR, Operator, permission, staff
-from tests.factories import UserFactory
+from tests.support.console import OPERATOR, Operator, permission, staff
+from tests.support.factories import UserFactory
 
 
 def only_event(type: str) -> Event:

@@ -10,8 +10,8 @@ from compute.events import Actor
 from compute.models import VM, Event, Operation, Snapshot, VMStatus
 from compute.models.vm import ACTIONS
 from compute.services import snapshots, vms
-from tests.admin.browser import OPERATOR, Operator, permission, staff
-from tests.factories import VMFactory
+from tests.support.console import OPERATOR, Operator, permission, staff
+from tests.support.factories import VMFactory
 
 MakeVM = Callable[..., VM]
 Drain = Callable[[], None]

@@ -6,8 +6,8 @@ import pytest
 
 from compute.admin import vms as vms_admin
 from compute.models import VM, Event, Operation
-from tests.admin.browser import OPERATOR, Operator
-from tests.factories import VMFactory
+from tests.support.console import OPERATOR, Operator
+from tests.support.factories import VMFactory
 
 MakeVM = Callable[..., VM]
 

@@ -1,7 +1,7 @@
 import pytest
 
 from compute.models import Project
-from tests.api.client import Api
+from tests.support.api import Api
 
 
 @pytest.fixture

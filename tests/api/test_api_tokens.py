@@ -8,8 +8,8 @@ from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from compute.models import APIToken, Event, Project, User
-from tests.api.client import Api, as_user, errors, operator, problem
-from tests.factories import (
+from tests.support.api import Api, as_user, errors, operator, problem
+from tests.support.factories import (
     MembershipFactory,
     ProjectFactory,
     UserFactory,

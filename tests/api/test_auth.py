@@ -15,8 +15,8 @@ from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 from compute.events import Actor
 from compute.models import Event, Login, Project, User
 from compute.services import logins
-from tests.api.client import Api, as_user, errors, operator, problem
-from tests.factories import MembershipFactory, ProjectFactory, UserFactory
+from tests.support.api import Api, as_user, errors, operator, problem
+from tests.support.factories import MembershipFactory, ProjectFactory, UserFactory
 
 PASSWORD = "correct horse battery staple"  # pragma: allowlist secret
 

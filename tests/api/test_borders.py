@@ -6,8 +6,8 @@ import pytest
 from django.test import Client
 
 from compute.models import VM
-from tests.api.client import Api, errors, operator, problem
-from tests.factories import VMFactory
+from tests.support.api import Api, errors, operator, problem
+from tests.support.factories import VMFactory
 
 JSON = "application/json"
 

@@ -8,8 +8,13 @@ import pytest
 from django.test import Client
 
 from compute.models import VM
-from tests.api.client import Api, operator
-from tests.factories import FlavorFactory, MembershipFactory, SnapshotFactory, VMFactory
+from tests.support.api import Api, operator
+from tests.support.factories import (
+    FlavorFactory,
+    MembershipFactory,
+    SnapshotFactory,
+    VMFactory,
+)
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 NEW = {"name": "by-hand", "flavor": "m1.small", "image": "ubuntu-22.04"}

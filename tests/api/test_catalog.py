@@ -1,8 +1,8 @@
 import pytest
 from django.utils import timezone
 
-from tests.api.client import Api, problem
-from tests.factories import FlavorFactory, ImageFactory
+from tests.support.api import Api, problem
+from tests.support.factories import FlavorFactory, ImageFactory
 
 
 @pytest.mark.usefixtures("catalogue")

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from compute.models import VM, Project, User
-from tests.api.client import Api, as_user, errors, problem
-from tests.factories import MembershipFactory, ProjectFactory
+from tests.support.api import Api, as_user, errors, problem
+from tests.support.factories import MembershipFactory, ProjectFactory
 
 MakeVM = Callable[..., VM]
 

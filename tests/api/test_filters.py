@@ -5,8 +5,8 @@ from urllib.parse import quote
 import pytest
 
 from compute.models import VM
-from tests.api.client import Api, errors
-from tests.factories import FlavorFactory, SnapshotFactory, VMFactory
+from tests.support.api import Api, errors
+from tests.support.factories import FlavorFactory, SnapshotFactory, VMFactory
 
 AT = datetime(2026, 11, 23, 10, tzinfo=UTC)
 

@@ -13,8 +13,8 @@ from django.test import Client
 
 from compute.api import readiness
 from compute.models import VM, User
-from tests.api.client import Api, as_user, problem
-from tests.factories import MembershipFactory
+from tests.support.api import Api, as_user, problem
+from tests.support.factories import MembershipFactory
 
 ALL_OK = {"database": "ok", "broker": "ok", "disk": "ok"}
 

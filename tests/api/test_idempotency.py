@@ -11,8 +11,8 @@ from django.utils import timezone
 from compute.engine import once
 from compute.models import VM, IdempotencyKey, Operation, Snapshot
 from providers.mock import MockProvider
-from tests.api.client import Api, errors, problem
 from tests.conftest import Drain
+from tests.support.api import Api, errors, problem
 
 MakeVM = Callable[..., VM]
 NEW = {"name": "web-server-01", "flavor": "m1.small", "image": "ubuntu-22.04"}

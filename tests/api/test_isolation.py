@@ -10,9 +10,9 @@ import pytest
 from django.urls import resolve
 
 from compute.models import VM, Event, Project, Role, Snapshot, User
-from tests.api.calls import CALLS, KNOWN, Call, send, undone
-from tests.api.client import access_token
-from tests.api.places import Place, api_token, member, settle, staff
+from tests.support.api import access_token
+from tests.support.api_calls import CALLS, KNOWN, Call, send, undone
+from tests.support.populated_projects import Place, api_token, member, settle, staff
 
 READS = ("GET", "HEAD")
 SECURED = [call for call in CALLS if call.is_secured and call.takes != KNOWN]

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from compute.api.http.label_selector import Requirement, condition, parse
 from compute.models import VM
-from tests.api.client import Api, errors
-from tests.factories import VMFactory
+from tests.support.api import Api, errors
+from tests.support.factories import VMFactory
 
 KEYS = ("env", "tier", "1", "example.com/team", "a__b", "x-y.z")
 VALUES = ("prod", "db", "1", "", "true", "null", "A.b_c-d")

@@ -6,8 +6,8 @@ import pytest
 
 from compute.errors import MAX_ERROR_TEXT, MAX_ERRORS
 from compute.models import Project
-from tests.api.client import Api, as_user, problem
-from tests.factories import MembershipFactory
+from tests.support.api import Api, as_user, problem
+from tests.support.factories import MembershipFactory
 
 
 def test_the_first_fifty_are_told(api: Api) -> None:

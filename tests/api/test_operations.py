@@ -3,7 +3,7 @@ from collections.abc import Callable
 from compute.api.operations import OperationSerializer
 from compute.models import VM
 from providers.mock import MockProvider
-from tests.api.client import Api, problem
+from tests.support.api import Api, problem
 
 Drain = Callable[[], None]
 

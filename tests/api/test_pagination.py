@@ -9,8 +9,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from compute.models import VM, Project
-from tests.api.client import Api, errors, problem
-from tests.factories import SnapshotFactory, VMFactory
+from tests.support.api import Api, errors, problem
+from tests.support.factories import SnapshotFactory, VMFactory
 
 Row = dict[str, Any]
 

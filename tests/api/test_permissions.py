@@ -7,7 +7,8 @@ import pytest
 
 from compute.models import APIToken, Role, User
 from compute.models.permission import PERMISSIONS
-from tests.api.calls import (
+from tests.support.api import access_token, problem
+from tests.support.api_calls import (
     CALLS,
     KNOWN,
     METHODS,
@@ -19,9 +20,8 @@ from tests.api.calls import (
     send,
     undone,
 )
-from tests.api.client import access_token, problem
-from tests.api.places import Place, api_token, member, settle, staff
-from tests.api.principals import Principal, kept_out, let_in
+from tests.support.populated_projects import Place, api_token, member, settle, staff
+from tests.support.principals import Principal, kept_out, let_in
 
 #: What gives a role away -> the role that the table of calls gives by it.
 GIVES = {"api-token.create": Role.READER, "member.set": Role.MEMBER}
@@ -99,12 +99,14 @@ CODES = {403: "permission-denied", 404: "not-found", 400: "validation-error"}
 
 def test_every_route_and_method_is_in_the_table() -> None:
     missing = sorted(routed() - {call.route for call in CALLS})
-    assert not missing, f"add to tests/api/calls.py, with what they take: {missing}"
+    assert not missing, (
+        f"add to tests/support/api_calls.py, with what they take: {missing}"
+    )
 
 
 def test_the_table_has_no_route_that_is_no_more() -> None:
     gone = sorted({call.route for call in CALLS} - routed())
-    assert not gone, f"take out of tests/api/calls.py: {gone}"
+    assert not gone, f"take out of tests/support/api_calls.py: {gone}"
 
 
 def test_the_table_has_each_once() -> None:

@@ -3,8 +3,8 @@ from collections.abc import Callable
 import pytest
 
 from compute.models import VM
-from tests.api.client import Api, errors, problem
-from tests.factories import SnapshotFactory, VMFactory
+from tests.support.api import Api, errors, problem
+from tests.support.factories import SnapshotFactory, VMFactory
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from compute.engine import runner
 from compute.engine.waiting import pause_after
 from compute.models import VM, Operation
 from providers.mock import MockProvider
-from tests.api.client import Api, problem
 from tests.conftest import observe
+from tests.support.api import Api, problem
 
 NEW = {"name": "web-server-01", "flavor": "m1.small", "image": "ubuntu-22.04"}
 

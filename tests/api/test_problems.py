@@ -14,7 +14,7 @@ from compute.api.http.middleware import ProblemMiddleware
 from compute.api.http.problem_pages import EXPLANATIONS
 from compute.api.http.problems import flatten, registry, to_problem, type_url
 from compute.errors import NotFound, ValidationError
-from tests.api.client import Api, problem
+from tests.support.api import Api, problem
 
 
 def test_every_code_has_a_page_for_people_and_one_for_programs(api: Api) -> None:

@@ -4,9 +4,9 @@ import pytest
 
 from compute.models import APIToken, Event, Membership, Project, Quota, Role, User
 from compute.services import tokens
-from tests.api.client import Api, as_user, errors, problem
 from tests.conftest import ALICE
-from tests.factories import (
+from tests.support.api import Api, as_user, errors, problem
+from tests.support.factories import (
     MembershipFactory,
     ProjectFactory,
     SnapshotFactory,

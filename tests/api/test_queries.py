@@ -7,8 +7,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from compute.models import VM, Cloud, Operation, Project, Snapshot
-from tests.api.client import Api, as_user
-from tests.factories import (
+from tests.support.api import Api, as_user
+from tests.support.factories import (
     FlavorFactory,
     ImageFactory,
     MembershipFactory,

@@ -12,7 +12,7 @@ from compute.api.schema.examples import EXAMPLES
 from compute.api.vms import VMViewSet
 from compute.models import VMStatus
 from compute.models.vm import VERBS
-from tests.api.client import Api
+from tests.support.api import Api
 
 ROOT = Path(__file__).parents[2]
 

@@ -4,8 +4,8 @@ import pytest
 
 from compute.api.snapshots import SnapshotSerializer
 from compute.models import VM
-from tests.api.client import Api, errors, problem
-from tests.factories import SnapshotFactory, VMFactory
+from tests.support.api import Api, errors, problem
+from tests.support.factories import SnapshotFactory, VMFactory
 
 Drain = Callable[[], None]
 

@@ -15,8 +15,8 @@ from pytest_django import Settings
 
 from compute import throttling
 from compute.models import Project
-from tests.api.client import Api, as_user, operator, problem
-from tests.factories import MembershipFactory
+from tests.support.api import Api, as_user, operator, problem
+from tests.support.factories import MembershipFactory
 
 ROOT = Path(__file__).parents[2]
 REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")

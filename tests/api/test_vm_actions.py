@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from compute.models import VM, Operation, VMStatus
-from tests.api.client import Api, errors, problem
-from tests.factories import VMFactory
+from tests.support.api import Api, errors, problem
+from tests.support.factories import VMFactory
 
 #: Action, its body, a status it starts from, the status meanwhile, and the end.
 ACTIONS = [

@@ -5,8 +5,8 @@ import pytest
 
 from compute.api.vm_bodies import VMSerializer
 from compute.models import VM, Event
-from tests.api.client import Api, errors, problem
-from tests.factories import VMFactory
+from tests.support.api import Api, errors, problem
+from tests.support.factories import VMFactory
 
 NEW = {"name": "web-server-01", "flavor": "m1.small", "image": "ubuntu-22.04"}
 

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.attacks.slow import request, send
-from tests.deployed import (
+from tests.support.deployed import (
     DOCKERFILE,
     OPERATOR,
     PASSWORD,
@@ -25,7 +24,8 @@ from tests.deployed import (
     run,
     running,
 )
-from tests.serving import Ground, Service, served
+from tests.support.serving import Ground, Service, served
+from tests.support.slow_clients import request, send
 
 #: All that it needs, in one process: each start of Python takes seconds.
 PREPARE = f"""

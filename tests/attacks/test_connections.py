@@ -3,7 +3,7 @@
 import threading
 
 from tests.attacks.conftest import POOL
-from tests.serving import MARKS, Crowd, Ground, Service, connections
+from tests.support.serving import MARKS, Crowd, Ground, Service, connections
 
 pytestmark = MARKS
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from providers.mock import MockProvider
-from tests.serving import MARKS, Crowd, Ground, Service, shell
+from tests.support.serving import MARKS, Crowd, Ground, Service, shell
 
 pytestmark = MARKS
 

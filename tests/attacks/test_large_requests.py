@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 
 from tests.attacks.conftest import Front
-from tests.attacks.slow import (
+from tests.support.slow_clients import (
     PROMPT,
     answers,
     bearer,

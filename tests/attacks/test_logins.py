@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 
 from tests.attacks.conftest import Front
-from tests.attacks.slow import PROMPT, Answer, post, send, watching
+from tests.support.slow_clients import PROMPT, Answer, post, send, watching
 
 pytestmark = [
     pytest.mark.e2e,

@@ -41,7 +41,7 @@ from compute.errors import Problem
 from compute.models import VM
 from compute.models.search import from_address, has_address, id_prefix
 from compute.services import logins
-from tests.api.client import access_token, operator
+from tests.support.api import access_token, operator
 
 #: The database makes no difference here: once is enough.
 pytestmark = pytest.mark.skipif(

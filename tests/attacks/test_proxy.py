@@ -14,7 +14,17 @@ import pytest
 from django.db import connection
 
 from tests.attacks.conftest import Front
-from tests.attacks.slow import (
+from tests.support.deployed import (
+    COMPOSE,
+    HOST,
+    ROOT,
+    eventually,
+    free_port,
+    listening,
+    run,
+    running,
+)
+from tests.support.slow_clients import (
     PROMPT,
     answer,
     answers,
@@ -26,17 +36,7 @@ from tests.attacks.slow import (
     send,
     watching,
 )
-from tests.attacks.streaming import PAUSE
-from tests.deployed import (
-    COMPOSE,
-    HOST,
-    ROOT,
-    eventually,
-    free_port,
-    listening,
-    run,
-    running,
-)
+from tests.support.streaming import PAUSE
 
 NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
 
@@ -123,7 +123,7 @@ def proxy(front: Front, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pr
     few_files = ["sh", "-c", 'ulimit -S -n 1024; exec "$@"', "sh"]
     with (
         running(
-            [*streams, "tests.attacks.streaming:application"],
+            [*streams, "tests.support.streaming:application"],
             env=env,
             log=folder / "stream.log",
         ),

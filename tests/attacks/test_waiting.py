@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.attacks.conftest import POOL
-from tests.deployed import command_of, free_port, run
-from tests.serving import (
+from tests.support.deployed import command_of, free_port, run
+from tests.support.serving import (
     MARKS,
     SERVERS,
     Answer,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.serving import MARKS, Ground, Service, served
+from tests.support.serving import MARKS, Ground, Service, served
 
 pytestmark = MARKS
 

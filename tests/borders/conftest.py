@@ -3,8 +3,8 @@
 import pytest
 
 from compute.models import Project, User
-from tests.admin.browser import Operator
-from tests.factories import MembershipFactory, ProjectFactory
+from tests.support.console import Operator
+from tests.support.factories import MembershipFactory, ProjectFactory
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver
 
 from compute.models import VM
-from tests.admin.browser import Operator, permission, staff
-from tests.api.places import Place, settle
-from tests.factories import LoginFactory, VMFactory
+from tests.support.console import Operator, permission, staff
+from tests.support.factories import LoginFactory, VMFactory
+from tests.support.populated_projects import Place, settle
 
 LISTS = [
     f"{model._meta.app_label}/{model._meta.model_name}/"

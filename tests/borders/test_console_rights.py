@@ -23,15 +23,15 @@ from compute.models import (
     User,
 )
 from compute.services import snapshots, vms
-from tests.admin.browser import Operator, permission, staff
-from tests.api.client import Api, access_token, problem
-from tests.api.places import api_token, member
-from tests.factories import (
+from tests.support.api import Api, access_token, problem
+from tests.support.console import Operator, permission, staff
+from tests.support.factories import (
     ProjectFactory,
     SnapshotFactory,
     UserFactory,
     VMFactory,
 )
+from tests.support.populated_projects import api_token, member
 
 SECRET = "correct-horse-9"  # pragma: allowlist secret
 # pragma: allowlist nextline secret

@@ -14,7 +14,7 @@ from pytest_django import Settings
 from compute import throttling
 from compute.models import Event, Login, User
 from compute.services import guesses
-from tests.factories import LoginFactory
+from tests.support.factories import LoginFactory
 
 RIGHT = "correct-horse-9"  # pragma: allowlist secret
 HOME, ATTIC = "198.51.100.7", "203.0.113.9"

@@ -7,10 +7,10 @@ from django.db import connection
 from django.test import Client
 
 from compute.models import VM
-from tests.admin.browser import Operator, permission, staff
-from tests.api.client import Api
-from tests.api.client import operator as alice
-from tests.factories import VMFactory
+from tests.support.api import Api
+from tests.support.api import operator as alice
+from tests.support.console import Operator, permission, staff
+from tests.support.factories import VMFactory
 
 PAGES = (
     "/api/v1/",

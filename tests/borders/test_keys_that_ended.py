@@ -14,11 +14,11 @@ from compute import tasks
 from compute.errors import NotFound
 from compute.models import APIToken, Membership, Project, Role, User
 from compute.services import projects, tokens
-from tests.api.client import Api, as_user, problem
-from tests.api.places import api_token, member
 from tests.conftest import ALICE
-from tests.factories import MembershipFactory, ProjectFactory, UserFactory
-from tests.services.racing import at_once
+from tests.support.api import Api, as_user, problem
+from tests.support.factories import MembershipFactory, ProjectFactory, UserFactory
+from tests.support.populated_projects import api_token, member
+from tests.support.racing import at_once
 
 
 def test_a_token_of_a_removed_member_stays_revoked(admin: User, shop: Project) -> None:

@@ -7,10 +7,10 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 
 from compute.models import VM, Image, Project, Role, User
-from tests.admin.browser import Operator
-from tests.api.client import Api, as_user, errors, problem
-from tests.api.places import member, staff
-from tests.factories import ImageFactory, MembershipFactory, ProjectFactory
+from tests.support.api import Api, as_user, errors, problem
+from tests.support.console import Operator
+from tests.support.factories import ImageFactory, MembershipFactory, ProjectFactory
+from tests.support.populated_projects import member, staff
 
 IDS = (
     "8f2d6c1e-6f0c-4c1e-9d0a-3a3f1d1b2c11",

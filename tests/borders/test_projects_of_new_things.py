@@ -7,9 +7,9 @@ from pytest_django import Settings
 
 from compute import throttling
 from compute.models import VM, APIToken, Membership, Project, Role, User
-from tests.api.client import Api, as_user, errors
-from tests.api.places import api_token, member
-from tests.factories import MembershipFactory, UserFactory
+from tests.support.api import Api, as_user, errors
+from tests.support.factories import MembershipFactory, UserFactory
+from tests.support.populated_projects import api_token, member
 
 NEW = {"name": "x", "flavor": "m1.small", "image": "cirros"}
 

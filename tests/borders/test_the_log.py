@@ -18,12 +18,12 @@ from compute.errors import PermissionDenied
 from compute.models import Event, Project, Repeat, User
 from compute.models.event import RETENTION
 from compute.services import audit
-from tests.admin.browser import Operator
-from tests.api.client import Api, as_user, problem
-from tests.api.places import member
 from tests.conftest import ALICE
-from tests.factories import ProjectFactory, UserFactory
-from tests.services.racing import at_once
+from tests.support.api import Api, as_user, problem
+from tests.support.console import Operator
+from tests.support.factories import ProjectFactory, UserFactory
+from tests.support.populated_projects import member
+from tests.support.racing import at_once
 from vmmanager.celery import app
 
 ELSEWHERE = {"Sec-Fetch-Site": "cross-site"}

@@ -15,9 +15,9 @@ from pytest_django import Settings
 
 from compute.models import Project
 from compute.peers import is_own_process
-from tests import readme
-from tests.api.client import operator, problem
-from tests.readme import ROOT
+from tests.support import readme
+from tests.support.api import operator, problem
+from tests.support.readme import ROOT
 
 LOCAL: dict[str, Any] = {
     "REMOTE_ADDR": "127.0.0.1",

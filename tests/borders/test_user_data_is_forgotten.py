@@ -13,7 +13,7 @@ from compute.models.quota import in_use
 from compute.services import vms
 from providers.mock import MockProvider
 from tests.conftest import ALICE, Drain
-from tests.factories import VMFactory
+from tests.support.factories import VMFactory
 
 MakeVM = Callable[..., VM]
 SECRET = "#cloud-config\npassword: Kanarienvogel-4711\n"

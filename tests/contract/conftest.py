@@ -1,8 +1,8 @@
 import pytest
 
 from compute.models import Project
-from tests.api.client import Api
-from tests.api.places import Place, settle
+from tests.support.api import Api
+from tests.support.populated_projects import Place, settle
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from compute.admin.verbs import ACTIONS
 from compute.errors import ValidationError
 from compute.models import VM, Image, Operation, Project, Snapshot
 from compute.services import vms
-from tests.api.client import Api, errors, problem
 from tests.conftest import ALICE
-from tests.factories import FlavorFactory, ImageFactory, SnapshotFactory
+from tests.support.api import Api, errors, problem
+from tests.support.factories import FlavorFactory, ImageFactory, SnapshotFactory
 
 MakeVM = Callable[..., VM]
 

@@ -9,7 +9,7 @@ from django.test import Client
 
 from compute.api.http.problems import registry
 from compute.api.http.renderers import with_code
-from tests.api.client import operator
+from tests.support.api import operator
 
 pytestmark = pytest.mark.once
 

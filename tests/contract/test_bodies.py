@@ -14,7 +14,7 @@ from compute.api.http.fields import Body
 from compute.api.http.problems import flatten
 from compute.api.schema.examples import EXAMPLES
 from compute.models import Project, Quota
-from tests.api.client import Api, errors
+from tests.support.api import Api, errors
 
 SCHEMA = yaml.safe_load((Path(__file__).parents[2] / "openapi.yaml").read_text())
 COMPONENTS: dict[str, Any] = SCHEMA["components"]["schemas"]

@@ -10,8 +10,8 @@ from django.test import Client
 
 from compute.models import VM, Project
 from compute.models.quota import Quota
-from tests.api.client import operator
-from tests.factories import SnapshotFactory, VMFactory
+from tests.support.api import operator
+from tests.support.factories import SnapshotFactory, VMFactory
 
 BROWSER = {"Accept": "text/html", "Sec-Fetch-Site": "same-origin"}
 NEW = {"name": "by-hand", "flavor": "m1.small", "image": "ubuntu-22.04"}

@@ -8,11 +8,11 @@ import pytest
 from compute.api.http.problem_pages import EXPLANATIONS
 from compute.models import VM, Project, User
 from compute.services import vms
-from tests.admin.browser import Operator, staff
-from tests.api.client import Api
 from tests.conftest import ALICE
-from tests.contract.rows import one_of_each
-from tests.factories import SnapshotFactory, VMFactory
+from tests.support.api import Api
+from tests.support.console import Operator, staff
+from tests.support.factories import SnapshotFactory, VMFactory
+from tests.support.rows import one_of_each
 
 MakeVM = Callable[..., VM]
 

@@ -6,9 +6,14 @@ import pytest
 from django.db import connection
 
 from compute.models import VM, OperationType, Project, User, VMStatus
-from tests.admin.browser import Operator
-from tests.api.client import Api, errors
-from tests.factories import ProjectFactory, SnapshotFactory, UserFactory, VMFactory
+from tests.support.api import Api, errors
+from tests.support.console import Operator
+from tests.support.factories import (
+    ProjectFactory,
+    SnapshotFactory,
+    UserFactory,
+    VMFactory,
+)
 
 ID = "8f2d6c1e-6f0c-4c1e-9d0a-3a3f1d1b2c11"
 NAMES = ("a,b", "a", "b", '"quoted"', '5" disk', '",', "plain", "a,b,c")

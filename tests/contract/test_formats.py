@@ -3,7 +3,7 @@
 import pytest
 
 from compute.models import Project
-from tests.api.client import Api, errors, problem
+from tests.support.api import Api, errors, problem
 
 pytestmark = pytest.mark.once
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.served import Served, migrate, serving
-from tests.deployed import ROOT
+from tests.support.deployed import ROOT
+from tests.support.runserver import Served, migrate, serving
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.once]
 

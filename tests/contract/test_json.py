@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from tests.api.calls import CALLS, Call, of, send
-from tests.api.client import Api, access_token, operator
-from tests.api.places import Place
+from tests.support.api import Api, access_token, operator
+from tests.support.api_calls import CALLS, Call, of, send
+from tests.support.populated_projects import Place
 
 
 def is_json(answer: Any) -> bool:

@@ -17,8 +17,8 @@ from rest_framework_simplejwt.token_blacklist.models import (
 from compute.events import Actor
 from compute.models import Event, Login, Project, User
 from compute.services import logins
-from tests.api.client import Api, problem
-from tests.factories import UserFactory
+from tests.support.api import Api, problem
+from tests.support.factories import UserFactory
 
 REFRESH = "/auth/tokens/refresh"
 TABS = 6

@@ -26,11 +26,11 @@ from compute.services import imports, projects, quotas, snapshots, tokens, vms
 from providers.errors import InvalidRequest
 from providers.mock import MockProvider, SeedServer
 from providers.mock.requests import check_name
-from tests.api.calls import undone
-from tests.api.client import Api, errors, operator
 from tests.conftest import ALICE
-from tests.factories import SnapshotFactory, UserFactory, VMFactory
-from tests.providers.boot import REQUEST_ID, boot
+from tests.support.api import Api, errors, operator
+from tests.support.api_calls import undone
+from tests.support.factories import SnapshotFactory, UserFactory, VMFactory
+from tests.support.mock_servers import REQUEST_ID, boot
 
 #: What today's clients paste, and a cloud refuses.
 REFUSED = {

@@ -12,7 +12,7 @@ from drf_spectacular.renderers import OpenApiYamlRenderer
 from ruamel.yaml import YAML
 
 import compute.api.schema.autoschema  # noqa: F401  # teaches the dumper
-from tests.deployed import ROOT
+from tests.support.deployed import ROOT
 
 pytestmark = pytest.mark.once
 

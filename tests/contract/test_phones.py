@@ -9,11 +9,16 @@ from pytest_django.live_server_helper import LiveServer
 from compute.models import User
 from compute.models.limits import MAX_NAME
 from compute.services import vms
-from tests.admin.browser import Operator
-from tests.browser import Chromium, chromium
 from tests.conftest import ALICE
-from tests.contract.rows import one_of_each
-from tests.factories import APITokenFactory, ProjectFactory, SnapshotFactory, VMFactory
+from tests.support.chromium import Chromium, chromium
+from tests.support.console import Operator
+from tests.support.factories import (
+    APITokenFactory,
+    ProjectFactory,
+    SnapshotFactory,
+    VMFactory,
+)
+from tests.support.rows import one_of_each
 
 pytestmark = [pytest.mark.e2e, pytest.mark.once]
 

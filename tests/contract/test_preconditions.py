@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.api.calls import CALLS, NOWHERE, Call, send, undone
-from tests.api.client import Api, access_token, operator, problem
-from tests.api.places import Place
-from tests.factories import VMFactory
+from tests.support.api import Api, access_token, operator, problem
+from tests.support.api_calls import CALLS, NOWHERE, Call, send, undone
+from tests.support.factories import VMFactory
+from tests.support.populated_projects import Place
 
 #: What a proxy that compresses or weakens makes of a tag on its way.
 ON_THE_WAY = ("W/{tag}", '{tag[:-1]}-gzip"', '{tag[:-1]};gzip"', '{tag[:-1]}--gzip"')

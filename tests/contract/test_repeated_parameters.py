@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from compute.models import Project
-from tests.api.client import Api, errors
-from tests.deployed import ROOT
-from tests.factories import ProjectFactory, VMFactory
+from tests.support.api import Api, errors
+from tests.support.deployed import ROOT
+from tests.support.factories import ProjectFactory, VMFactory
 
 SCHEMA: dict[str, Any] = yaml.safe_load((ROOT / "openapi.yaml").read_text())
 

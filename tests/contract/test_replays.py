@@ -9,10 +9,10 @@ import yaml
 from django.utils import timezone
 
 from compute.models import VM, APIToken, Project, Snapshot
-from tests.api.calls import API, CALLS, NOWHERE, Call, send, undone
-from tests.api.client import Api, access_token, operator, problem
-from tests.api.places import Place
 from tests.conftest import Drain
+from tests.support.api import Api, access_token, operator, problem
+from tests.support.api_calls import API, CALLS, NOWHERE, Call, send, undone
+from tests.support.populated_projects import Place
 
 KEY = "6f1c0f0e-0b7e-4b6e-9d0a-3a3f1d1b2c11"
 REPLAYED = "Idempotent-Replayed"

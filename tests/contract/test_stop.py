@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from providers.mock import MockProvider
-from tests.contract.served import Served, migrate, serving
+from tests.support.runserver import Served, migrate, serving
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.once]
 

@@ -8,8 +8,8 @@ import pytest
 import requests
 import yaml
 
-from tests.contract.served import migrate, serving
-from tests.deployed import ROOT
+from tests.support.deployed import ROOT
+from tests.support.runserver import migrate, serving
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.once]
 

@@ -13,9 +13,9 @@ from compute.models import VM, Project
 from compute.models.limits import MAX_USER_DATA
 from compute.services import vms
 from providers.mock import MockProvider
-from tests.admin.browser import Operator
-from tests.api.client import Api, errors
 from tests.conftest import ALICE, Drain
+from tests.support.api import Api, errors
+from tests.support.console import Operator
 
 NEW = {"name": "web", "flavor": "m1.small", "image": "cirros"}
 SCRIPT = "#!/bin/sh\necho ünïcödé\n"

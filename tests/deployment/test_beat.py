@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.deployed import ROOT, new_virtual_host
+from tests.support.deployed import ROOT, new_virtual_host
 
 #: Beat, told to end in the middle of sending a message.
 INTERRUPTED = """

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deployed import ROOT, free_port
+from tests.support.deployed import ROOT, free_port
 
 pytestmark = pytest.mark.once
 

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.deployed import COMPOSE, ROOT, composed
-from tests.readme import README
+from tests.support.deployed import COMPOSE, ROOT, composed
+from tests.support.readme import README
 
 pytestmark = pytest.mark.once
 

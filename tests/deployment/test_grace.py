@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.deployed import (
+from tests.support.deployed import (
     COMPOSE,
     command_of,
     environment,
@@ -19,7 +19,7 @@ from tests.deployed import (
     run,
     running,
 )
-from tests.deployment.refreshing import CALL_SECONDS, REFRESH, Refreshing
+from tests.support.refreshing import CALL_SECONDS, REFRESH, Refreshing
 
 pytestmark = pytest.mark.once
 

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from tests.deployed import DOCKERFILE, ROOT
+from tests.support.deployed import DOCKERFILE, ROOT
 
 pytestmark = pytest.mark.once
 

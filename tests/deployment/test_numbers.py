@@ -2,7 +2,7 @@
 
 import re
 
-from tests.deployed import COMPOSE, ROOT, command_of, own_environment
+from tests.support.deployed import COMPOSE, ROOT, command_of, own_environment
 
 #: What PostgreSQL takes unless it is told otherwise, without those for its superuser.
 ROOM = 100 - 3

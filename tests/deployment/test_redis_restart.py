@@ -7,9 +7,16 @@ from pathlib import Path
 import pytest
 
 from providers.base import Flavor
-from tests.deployed import command_of, eventually, free_port, redis_at, run, running
-from tests.deployment.refreshing import CALL_SECONDS, REFRESH, Refreshing
-from tests.readme import BROKER
+from tests.support.deployed import (
+    command_of,
+    eventually,
+    free_port,
+    redis_at,
+    run,
+    running,
+)
+from tests.support.readme import BROKER
+from tests.support.refreshing import CALL_SECONDS, REFRESH, Refreshing
 
 pytestmark = pytest.mark.once
 

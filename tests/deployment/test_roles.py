@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from tests import readme
-from tests.deployed import ROOT, command_of, environment, run
-from tests.roles import Database, new_roles
+from tests.support import readme
+from tests.support.deployed import ROOT, command_of, environment, run
+from tests.support.roles import Database, new_roles
 
 pytestmark = [
     pytest.mark.once,

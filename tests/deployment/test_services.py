@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from tests.deployed import (
+from tests.support.deployed import (
     COMPOSE,
     HOST,
     POSTGRES_URL,
@@ -32,7 +32,7 @@ from tests.deployed import (
     new_virtual_host,
     run,
 )
-from tests.roles import Database, new_roles
+from tests.support.roles import Database, new_roles
 
 pytestmark = [
     pytest.mark.once,

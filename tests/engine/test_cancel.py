@@ -12,9 +12,9 @@ from compute.models import VM, Event, OperationStatus, Project
 from compute.services import snapshots, vms
 from providers.mock import MockProvider
 from tests.conftest import ALICE, Drain, observe
-from tests.services import ledger
 from tests.services.conftest import Play, ask_for_vm, live
-from tests.services.verbs import VERBS
+from tests.support import invariants as ledger
+from tests.support.service_verbs import VERBS
 
 MakeVM = Callable[..., VM]
 BOB = Actor("user:bob", request_id="req-bob")

@@ -15,11 +15,11 @@ from compute.models import VM, Image, Operation, Project
 from compute.services import snapshots, vms
 from providers.mock import MockProvider
 from tests.conftest import ALICE, Drain
-from tests.factories import VMFactory
-from tests.services import ledger
 from tests.services.conftest import Play, live
-from tests.services.mortal import MortalProvider, WorkerDied
-from tests.services.verbs import VERBS
+from tests.support import invariants as ledger
+from tests.support.dying_callers import MortalProvider, WorkerDied
+from tests.support.factories import VMFactory
+from tests.support.service_verbs import VERBS
 
 MakeVM = Callable[..., VM]
 
@@ -43,7 +43,7 @@ def announced() -> Iterator[list[tuple[uuid.UUID, float]]]:
 def mortal(cloud: MockProvider, settings: Settings) -> MortalProvider:
     """The same cloud, through a provider that kills its callers when told to."""
     options = settings.PROVIDERS["default"]["OPTIONS"]
-    backend = "tests.services.mortal.MortalProvider"
+    backend = "tests.support.dying_callers.MortalProvider"
     settings.PROVIDERS = {"default": {"BACKEND": backend, "OPTIONS": options}}
     clouds.reset()
     provider = clouds.provider("default")

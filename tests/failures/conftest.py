@@ -3,8 +3,8 @@
 import pytest
 
 from compute.models import Project
-from tests.api.client import Api
 from tests.services.conftest import clock, play
+from tests.support.api import Api
 
 __all__ = ["clock", "play"]
 

@@ -7,9 +7,9 @@ from typing import Any
 from django.db import OperationalError, connection
 
 from compute.models import VM
-from tests.api.calls import CALLS, Call, send, undone
-from tests.api.client import Api, access_token, operator
-from tests.api.places import Place, settle
+from tests.support.api import Api, access_token, operator
+from tests.support.api_calls import CALLS, Call, send, undone
+from tests.support.populated_projects import Place, settle
 
 MakeVM = Callable[..., VM]
 

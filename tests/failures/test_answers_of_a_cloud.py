@@ -10,7 +10,7 @@ import yaml
 
 from providers import errors
 from providers.openstack import OpenStackProvider
-from tests.providers.stage import Line, Stage
+from tests.support.fake_openstack import Line, Stage
 
 SERVER = "/compute/v2.1/servers/one"
 ACTION = f"{SERVER}/action"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.serving import MARKS, NEW, Crowd, Ground, served
+from tests.support.serving import MARKS, NEW, Crowd, Ground, served
 
 pytestmark = MARKS
 

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from tests.failures.proxy import Proxy
-from tests.serving import MARKS, NEW, Answer, Crowd, Ground, Service, served
+from tests.support.serving import MARKS, NEW, Answer, Crowd, Ground, Service, served
+from tests.support.tcp_proxy import Proxy
 from vmmanager.postgresql.base import REST
 
 pytestmark = MARKS

@@ -15,10 +15,10 @@ from compute.models import VM, Cloud, Operation, Project, Snapshot
 from compute.services import snapshots, vms
 from providers.mock import MockProvider
 from tests.conftest import ALICE, Drain, move_vm, observe
-from tests.lifecycle import TABLE
-from tests.services import ledger
 from tests.services.conftest import Play, ask_for_vm, live
-from tests.services.verbs import SNAPSHOT_NAME, VERBS
+from tests.support import invariants as ledger
+from tests.support.lifecycle import TABLE
+from tests.support.service_verbs import SNAPSHOT_NAME, VERBS
 
 MakeVM = Callable[..., VM]
 Asked = Callable[..., Operation]

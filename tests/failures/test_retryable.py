@@ -7,8 +7,8 @@ import pytest
 
 from compute.models import VM, Operation, Project
 from providers.mock import MockProvider
-from tests.api.client import Api
 from tests.conftest import Drain
+from tests.support.api import Api
 
 MakeVM = Callable[..., VM]
 NEW = {"name": "web", "flavor": "m1.small", "image": "ubuntu-22.04"}

@@ -11,13 +11,13 @@ from compute.errors import InvalidTransition
 from compute.models import VM, Event, Operation, Project
 from compute.services import imports, vms
 from providers.mock import MockProvider, SeedServer
-from tests.admin.browser import Operator
-from tests.api.client import Api, problem
 from tests.conftest import ALICE, Drain, observe
 from tests.failures.test_vms_without_a_server import NEED_A_SERVER, NOTHING, used
-from tests.services import ledger
 from tests.services.conftest import ask_for_vm
-from tests.services.verbs import VERBS
+from tests.support import invariants as ledger
+from tests.support.api import Api, problem
+from tests.support.console import Operator
+from tests.support.service_verbs import VERBS
 
 MakeVM = Callable[..., VM]
 

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 
 from compute.models import VM
-from tests.api.client import Api, operator, problem
+from tests.support.api import Api, operator, problem
 
 MakeVM = Callable[..., VM]
 NEW = {"name": "web-1", "flavor": "m1.small", "image": "ubuntu-22.04"}

@@ -9,13 +9,13 @@ from compute.errors import InvalidTransition
 from compute.models import VM, Event, Operation, Project, Quota, Snapshot
 from compute.services import snapshots, vms
 from providers.mock import MockProvider
-from tests.admin.browser import Operator
-from tests.api.client import Api, problem
 from tests.conftest import ALICE, Drain, observe
-from tests.lifecycle import TABLE
-from tests.services import ledger
 from tests.services.conftest import ask_for_vm
-from tests.services.verbs import SNAPSHOT_NAME, VERBS
+from tests.support import invariants as ledger
+from tests.support.api import Api, problem
+from tests.support.console import Operator
+from tests.support.lifecycle import TABLE
+from tests.support.service_verbs import SNAPSHOT_NAME, VERBS
 
 MakeVM = Callable[..., VM]
 

@@ -7,8 +7,8 @@ import pytest
 from compute.models import VM, Event, Flavor, Image, Project
 from compute.services import vms
 from providers.mock import MockProvider
-from tests.api.client import Api
 from tests.conftest import ALICE, Drain, observe
+from tests.support.api import Api
 
 MakeVM = Callable[..., VM]
 

@@ -19,7 +19,7 @@ from compute.models import (
     Project,
     Snapshot,
 )
-from tests.factories import (
+from tests.support.factories import (
     FlavorFactory,
     ImageFactory,
     ProjectFactory,

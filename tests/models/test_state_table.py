@@ -8,8 +8,8 @@ from django_fsm import can_proceed
 from compute.models import VM, Operation, OperationStatus, VMStatus
 from compute.models.lifecycle import MOVING, RESTING, STABLE
 from compute.models.vm import ACTIONS, VERBS
-from tests.lifecycle import ACTIONS_FROM, STATUSES, TABLE
-from tests.providers.verbs import NOVA_GUARDS, VM_STATE_OF_STATUS
+from tests.support.lifecycle import ACTIONS_FROM, STATUSES, TABLE
+from tests.support.provider_verbs import NOVA_GUARDS, VM_STATE_OF_STATUS
 
 #: Without a server nearly nothing is offered: see the last test.
 SERVER = {"server_id": "6a1f6b0e-5a55-4a5e-8d7e-2f6d3c1b0a99"}

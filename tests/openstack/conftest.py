@@ -29,8 +29,8 @@ from compute.services import catalog, sync, vms
 from providers.errors import NotFound
 from providers.openstack import OpenStackProvider
 from tests.conftest import ALICE
-from tests.openstack.proxy import Proxy
-from tests.services import ledger
+from tests.support import invariants as ledger
+from tests.support.lossy_proxy import Proxy
 
 HERE = Path(__file__).parent
 CLOUD = os.environ.get("OS_CLOUD", "")

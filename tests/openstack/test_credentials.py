@@ -9,7 +9,7 @@ from compute.services import snapshots, vms
 from providers.openstack import OpenStackProvider
 from tests.conftest import ALICE
 from tests.openstack.conftest import Bench, MakeVM, audit, ended, work
-from tests.openstack.proxy import Proxy
+from tests.support.lossy_proxy import Proxy
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 

@@ -25,7 +25,7 @@ from tests.openstack.conftest import (
     wait_until,
     work,
 )
-from tests.openstack.proxy import Proxy
+from tests.support.lossy_proxy import Proxy
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 

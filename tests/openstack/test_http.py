@@ -14,9 +14,9 @@ import openstack
 import pytest
 from openstack.connection import Connection
 
-from tests.api.client import errors, problem
 from tests.openstack.conftest import BENCH, CLOUD, Bench, wait_until
-from tests.openstack.service import Broker, Json, Service, serving
+from tests.support.api import errors, problem
+from tests.support.openstack_service import Broker, Json, Service, serving
 
 ADMIN_CLOUD = os.environ.get("OS_ADMIN_CLOUD", "")
 FLAVOR, LARGER, LARGEST = "m1.tiny", "m1.small", "m1.medium"

@@ -14,7 +14,6 @@ from compute.models import VM, Operation, Project, Snapshot
 from compute.services import snapshots, vms
 from providers.openstack import OpenStackProvider
 from tests.conftest import ALICE, observe
-from tests.nursery import Nursery, nursery
 from tests.openstack.conftest import (
     CALL_TIMEOUT,
     CLOUD,
@@ -24,6 +23,7 @@ from tests.openstack.conftest import (
     audit,
     work,
 )
+from tests.support.killable_workers import Nursery, nursery
 
 pytestmark = [
     pytest.mark.e2e,
@@ -116,7 +116,7 @@ def worker(workers: Nursery, cloud: OpenStackProvider, tmp_path: Path) -> Worker
         trace.write_text("")
         options = {"cloud": CLOUD, "timeout": str(CALL_TIMEOUT)}
         mortal = {
-            "BACKEND": "tests.openstack.mortal.MortalProvider",
+            "BACKEND": "tests.support.dying_driver.MortalProvider",
             "OPTIONS": {**options, "die": die, "trace": str(trace)},
         }
         code = workers.work(

@@ -9,9 +9,9 @@ import pytest
 
 from providers.base import ServerSpec
 from providers.openstack import OpenStackProvider
-from tests import readme
 from tests.conftest import ALICE
 from tests.openstack.conftest import CLOUD, wait_until
+from tests.support import readme
 
 pytestmark = pytest.mark.e2e
 

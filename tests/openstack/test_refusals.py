@@ -14,7 +14,7 @@ from tests.openstack.conftest import (
     patience,
     work,
 )
-from tests.services.verbs import SNAPSHOT_NAME, VERBS
+from tests.support.service_verbs import SNAPSHOT_NAME, VERBS
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 

@@ -13,8 +13,8 @@ import pytest
 
 from providers.base import Provider
 from providers.mock import MockProvider
-from tests.providers.clock import Clock
-from tests.providers.lab import BreakServer, FailBuild, Lab, WaitUntil
+from tests.support.clock import Clock
+from tests.support.contract_cloud import BreakServer, FailBuild, Lab, WaitUntil
 
 pytest.register_assert_rewrite("tests.providers.contract")
 

@@ -15,7 +15,7 @@ import pytest
 
 from providers.base import Provider, Server
 from providers.errors import Conflict, Forbidden, InvalidRequest, NotFound
-from tests.providers.lab import (
+from tests.support.contract_cloud import (
     IMAGE,
     OTHER_IMAGE,
     SMALL,
@@ -24,7 +24,7 @@ from tests.providers.lab import (
     new_request_id,
     new_tag,
 )
-from tests.providers.verbs import VERBS, Verb
+from tests.support.provider_verbs import VERBS, Verb
 
 
 def _ids(servers: list[Server]) -> list[str]:

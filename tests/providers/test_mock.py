@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from providers.mock import MockProvider, SeedServer
-from tests.providers.boot import FLAVOR_ID, IMAGE_ID
-from tests.providers.clock import Clock
 from tests.providers.contract import ProviderContract
-from tests.providers.lab import BreakServer, FailBuild, Lab, WaitUntil
+from tests.support.clock import Clock
+from tests.support.contract_cloud import BreakServer, FailBuild, Lab, WaitUntil
+from tests.support.mock_servers import FLAVOR_ID, IMAGE_ID
 
 
 @pytest.fixture(scope="module")

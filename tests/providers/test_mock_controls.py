@@ -8,8 +8,8 @@ import pytest
 from providers.base import Flavor, Image
 from providers.errors import Conflict, InvalidRequest, NotFound
 from providers.mock import MockProvider, SeedServer
-from tests.providers.boot import AGES, FLAVOR_ID, IMAGE_ID, REQUEST_ID, boot, spec
-from tests.providers.clock import Clock
+from tests.support.clock import Clock
+from tests.support.mock_servers import AGES, FLAVOR_ID, IMAGE_ID, REQUEST_ID, boot, spec
 
 STATUSES = (
     "ACTIVE",

@@ -19,7 +19,8 @@ from providers.errors import (
 )
 from providers.mock import MockProvider
 from providers.mock.faults import Kind
-from tests.providers.boot import (
+from tests.support.clock import Clock
+from tests.support.mock_servers import (
     AGES,
     FLAVOR_ID,
     IMAGE_ID,
@@ -28,7 +29,6 @@ from tests.providers.boot import (
     newest_action,
     spec,
 )
-from tests.providers.clock import Clock
 
 
 @pytest.mark.parametrize(

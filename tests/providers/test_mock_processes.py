@@ -18,16 +18,16 @@ from providers.mock import MockProvider
 from providers.mock.records import servers_page
 from providers.mock.state import microseconds
 from providers.mock.store import Store
-from tests.providers.boot import AGES, REQUEST_ID, boot, spec
-from tests.providers.clock import Clock
 from tests.providers.test_mock_controls import seeds
+from tests.support.clock import Clock
+from tests.support.mock_servers import AGES, REQUEST_ID, boot, spec
 
 ROOT = Path(__file__).resolve().parents[2]
 
 SCRIPT = """
 import sys
 from providers.mock import MockProvider
-from tests.providers.boot import AGES, REQUEST_ID, boot, spec
+from tests.support.mock_servers import AGES, REQUEST_ID, boot, spec
 mock = MockProvider(path=sys.argv[1], delay="0")
 """
 

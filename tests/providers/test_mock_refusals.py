@@ -17,7 +17,9 @@ from providers.errors import (
 )
 from providers.mock import MockProvider, SeedServer
 from providers.mock.guards import GUARDS
-from tests.providers.boot import (
+from tests.support.clock import Clock
+from tests.support.contract_cloud import Lab
+from tests.support.mock_servers import (
     AGES,
     FLAVOR_ID,
     IMAGE_ID,
@@ -29,9 +31,7 @@ from tests.providers.boot import (
     spec,
     stop,
 )
-from tests.providers.clock import Clock
-from tests.providers.lab import Lab
-from tests.providers.verbs import NOVA_GUARDS, VERBS, Verb
+from tests.support.provider_verbs import NOVA_GUARDS, VERBS, Verb
 
 
 @pytest.mark.parametrize("name", GUARDS)

@@ -10,7 +10,8 @@ from providers.errors import (
     NotFound,
 )
 from providers.mock import MockProvider
-from tests.providers.boot import (
+from tests.support.clock import Clock
+from tests.support.mock_servers import (
     AGES,
     REQUEST_ID,
     boot,
@@ -24,7 +25,6 @@ from tests.providers.boot import (
     spec,
     stop,
 )
-from tests.providers.clock import Clock
 
 
 def watch(

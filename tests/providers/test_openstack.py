@@ -14,7 +14,7 @@ import yaml
 from providers import errors
 from providers.base import Fault, ServerSpec
 from providers.openstack import OpenStackProvider
-from tests.providers.stage import Line, Stage
+from tests.support.fake_openstack import Line, Stage
 
 REQUEST_ID = "req-0f9d1c52-6a3e-4a53-8a3c-5b1f0e6d7c21"
 NOVA_ID = "req-5e1f2ad0-9b8a-4d39-b6cf-1a2b3c4d5e6f"

@@ -12,7 +12,7 @@ from providers.base import Flavor as CloudFlavor
 from providers.base import Image as CloudImage
 from providers.errors import ProviderError
 from providers.mock import MockProvider
-from tests.factories import VMFactory
+from tests.support.factories import VMFactory
 
 pytestmark = pytest.mark.django_db
 

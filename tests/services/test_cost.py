@@ -18,10 +18,10 @@ from compute.models.vm import VERBS as RULES
 from compute.services import quotas, snapshots, sync, vms
 from providers.mock import MockProvider, SeedServer
 from tests.conftest import ALICE, Drain, observe
-from tests.factories import VMFactory
-from tests.services import ledger
 from tests.services.conftest import live
-from tests.services.verbs import SNAPSHOT_NAME, VERBS
+from tests.support import invariants as ledger
+from tests.support.factories import VMFactory
+from tests.support.service_verbs import SNAPSHOT_NAME, VERBS
 
 MakeVM = Callable[..., VM]
 

@@ -13,8 +13,8 @@ from compute.services.observed import Listing
 from providers.base import Flavor
 from providers.mock import MockProvider, SeedServer
 from tests.conftest import ALICE, Drain, observe
-from tests.factories import VMFactory
 from tests.services.conftest import live
+from tests.support.factories import VMFactory
 
 MakeVM = Callable[..., VM]
 

@@ -16,9 +16,9 @@ from compute.models import VM, Event, Operation, Project, Snapshot
 from compute.services import snapshots, vms
 from providers.mock import MockProvider
 from tests.conftest import ALICE, observe
-from tests.services import ledger
 from tests.services.conftest import Play, ask_for_vm
-from tests.services.verbs import VERBS
+from tests.support import invariants as ledger
+from tests.support.service_verbs import VERBS
 
 MakeVM = Callable[..., VM]
 

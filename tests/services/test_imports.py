@@ -14,7 +14,7 @@ from compute.models import VM, Event, Project
 from compute.services import imports, vms
 from providers.mock import MockProvider, SeedServer
 from tests.conftest import ALICE, Drain, observe
-from tests.factories import ProjectFactory
+from tests.support.factories import ProjectFactory
 
 MakeVM = Callable[..., VM]
 CIRROS = "0d5b0c3e-2f68-4c4b-9a73-7e1d5f8a0061"

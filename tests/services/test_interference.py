@@ -10,9 +10,9 @@ from compute.models import VM, Operation, Project
 from compute.services import vms
 from providers.mock import MockProvider
 from tests.conftest import ALICE, observe
-from tests.services import ledger
 from tests.services.conftest import Play, live
-from tests.services.verbs import VERBS
+from tests.support import invariants as ledger
+from tests.support.service_verbs import VERBS
 
 MakeVM = Callable[..., VM]
 

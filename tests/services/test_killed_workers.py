@@ -14,9 +14,9 @@ from compute.models import VM, Operation, Project, Snapshot
 from compute.services import snapshots, vms
 from providers.mock import MockProvider
 from tests.conftest import ALICE
-from tests.nursery import LEASE_SECONDS, Nursery, nursery
-from tests.services import ledger
 from tests.services.conftest import ask_for_vm
+from tests.support import invariants as ledger
+from tests.support.killable_workers import LEASE_SECONDS, Nursery, nursery
 
 pytestmark = [
     pytest.mark.e2e,

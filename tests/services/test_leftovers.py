@@ -11,8 +11,8 @@ from compute.services import snapshots, vms
 from providers.base import Image
 from providers.mock import MockProvider, SeedServer
 from tests.conftest import ALICE, Drain, observe
-from tests.services import ledger
 from tests.services.conftest import Play
+from tests.support import invariants as ledger
 
 MakeVM = Callable[..., VM]
 

@@ -11,7 +11,7 @@ from compute.models.quota import in_use
 from compute.services import imports, quotas, snapshots, vms
 from providers.mock import MockProvider, SeedServer
 from tests.conftest import ALICE, Drain, drain_all, observe
-from tests.services.ledger import check_quotas
+from tests.support.invariants import check_quotas
 
 MakeVM = Callable[..., VM]
 CIRROS = "0d5b0c3e-2f68-4c4b-9a73-7e1d5f8a0061"

@@ -20,11 +20,11 @@ from compute.errors import ValidationError as Invalid
 from compute.models import VM, Cloud, Event, Operation, Project, Snapshot
 from compute.services import catalog, settling, snapshots, sync, vms
 from providers.mock import MockProvider
-from tests.api.client import Api
 from tests.conftest import ALICE, Drain, observe
-from tests.services import ledger
 from tests.services.conftest import live
-from tests.services.racing import at_once, kinds
+from tests.support import invariants as ledger
+from tests.support.api import Api
+from tests.support.racing import at_once, kinds
 
 pytestmark = [
     pytest.mark.postgres,

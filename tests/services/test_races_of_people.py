@@ -13,11 +13,11 @@ from compute.events import Actor
 from compute.models import VM, Login, Membership, Project, Quota, Role, Snapshot
 from compute.services import logins, projects, quotas, snapshots, vms
 from providers.mock import MockProvider
-from tests.api.client import Api
 from tests.conftest import ALICE, Drain, drain_all
-from tests.factories import MembershipFactory, ProjectFactory, UserFactory
-from tests.services import ledger
-from tests.services.racing import at_once, kinds
+from tests.support import invariants as ledger
+from tests.support.api import Api
+from tests.support.factories import MembershipFactory, ProjectFactory, UserFactory
+from tests.support.racing import at_once, kinds
 
 pytestmark = [
     pytest.mark.postgres,

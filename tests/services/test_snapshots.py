@@ -19,8 +19,8 @@ from compute.models import VM, Event, Image, Operation, Snapshot
 from compute.services import catalog, snapshots, vms
 from providers.mock import MockProvider
 from tests.conftest import ALICE, Drain, observe
-from tests.services import ledger
 from tests.services.conftest import Play, live
+from tests.support import invariants as ledger
 
 MakeVM = Callable[..., VM]
 

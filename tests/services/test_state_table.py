@@ -8,8 +8,8 @@ from compute.errors import InvalidTransition, NotFound, OperationInProgress
 from compute.models import VM, Event, Operation
 from compute.services import snapshots, vms
 from tests.conftest import ALICE, Drain, move_vm
-from tests.lifecycle import ACTIONS_FROM, MOVING, STABLE, TABLE
-from tests.services.verbs import SNAPSHOT_NAME, VERBS
+from tests.support.lifecycle import ACTIONS_FROM, MOVING, STABLE, TABLE
+from tests.support.service_verbs import SNAPSHOT_NAME, VERBS
 
 ALLOWED = [(status, name) for name, row in TABLE.items() for status in row.ends]
 #: A status that moves -> the verb that is under way, and where it came from.

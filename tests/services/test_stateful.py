@@ -45,10 +45,10 @@ from compute.services import catalog, snapshots, sync, vms
 from providers.errors import ProviderError
 from providers.mock import MockProvider
 from tests.conftest import ALICE
-from tests.lifecycle import STABLE, TABLE
-from tests.services import ledger
-from tests.services.mortal import MortalProvider, WorkerDied
-from tests.services.verbs import VERBS
+from tests.support import invariants as ledger
+from tests.support.dying_callers import MortalProvider, WorkerDied
+from tests.support.lifecycle import STABLE, TABLE
+from tests.support.service_verbs import VERBS
 
 NAMES = sorted(TABLE)
 RESTING = [status for status in STABLE if status != "DELETED"]
@@ -105,7 +105,7 @@ class Life(RuleBasedStateMachine):
         clouds.reset()
         settings.PROVIDERS = {
             "default": {
-                "BACKEND": "tests.services.mortal.MortalProvider",
+                "BACKEND": "tests.support.dying_callers.MortalProvider",
                 "OPTIONS": {
                     "path": str(Path(self.place.name) / "cloud.sqlite3"),
                     "delay": delay,

@@ -24,10 +24,10 @@ from compute.models import VM, Event, Flavor, Image, Operation, Project, Snapsho
 from compute.services import snapshots, vms
 from providers.mock import MockProvider
 from tests.conftest import ALICE, Drain
-from tests.factories import ImageFactory, ProjectFactory
-from tests.lifecycle import TABLE
-from tests.services import ledger
-from tests.services.verbs import SNAPSHOT_NAME, VERBS
+from tests.support import invariants as ledger
+from tests.support.factories import ImageFactory, ProjectFactory
+from tests.support.lifecycle import TABLE
+from tests.support.service_verbs import SNAPSHOT_NAME, VERBS
 
 MakeVM = Callable[..., VM]
 BOB = Actor("user:bob", request_id="req-bob")

@@ -20,9 +20,9 @@ from providers.base import ServerSpec
 from providers.mock import MockProvider
 from providers.mock.records import NewServer
 from providers.openstack import OpenStackProvider
-from tests.api.client import operator
-from tests.factories import VMFactory
-from tests.providers.stage import Line, Stage
+from tests.support.api import operator
+from tests.support.factories import VMFactory
+from tests.support.fake_openstack import Line, Stage
 from vmmanager.logs import configure
 
 CANARY = "canary-7f3a9c"

@@ -9,8 +9,8 @@ from openstack.connection import Connection
 
 from providers.openstack import OpenStackProvider
 from tests.providers.contract import ProviderContract
-from tests.providers.lab import BreakServer, FailBuild, Lab
 from tests.providers.openstack.conftest import ADMIN_CLOUD, CLOUD
+from tests.support.contract_cloud import BreakServer, FailBuild, Lab
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.deployed import ROOT, eventually, free_port, listening, run
+from tests.support.deployed import ROOT, eventually, free_port, listening, run
 
 
 @dataclass

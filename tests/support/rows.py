@@ -5,7 +5,7 @@ from typing import Any
 from compute.models import Cloud, User
 from compute.services import vms
 from tests.conftest import ALICE
-from tests.factories import (
+from tests.support.factories import (
     APITokenFactory,
     FlavorFactory,
     ImageFactory,

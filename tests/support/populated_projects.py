@@ -21,7 +21,7 @@ from compute.models import (
 )
 from compute.services import snapshots, tokens, vms
 from tests.conftest import drain_all
-from tests.factories import ProjectFactory, UserFactory, VMFactory
+from tests.support.factories import ProjectFactory, UserFactory, VMFactory
 
 PASSWORD = "correct horse battery"  # pragma: allowlist secret
 

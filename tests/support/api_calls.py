@@ -20,7 +20,7 @@ from compute.events import Actor
 from compute.models import VM, Snapshot, User
 from compute.models.vm import VERBS
 from compute.services import logins
-from tests.api.places import PASSWORD, Place
+from tests.support.populated_projects import PASSWORD, Place
 
 #: Nobody is asked who they are, and a token that is no good does no harm.
 PUBLIC = "public"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from providers.base import Receipt, Server
-from tests.providers.lab import OTHER_IMAGE, Lab, new_request_id, new_tag
+from tests.support.contract_cloud import OTHER_IMAGE, Lab, new_request_id, new_tag
 
 NOVA_GUARDS: dict[str, dict[str, Any]] = json.loads(
     Path(__file__).with_name("nova_guards.json").read_text(encoding="utf-8")

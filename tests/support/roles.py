@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.deployed import COMPOSE, POSTGRES_URL, answers
+from tests.support.deployed import COMPOSE, POSTGRES_URL, answers
 
 PSQL = ["psql", "--no-psqlrc", "--set", "ON_ERROR_STOP=1", "--dbname"]
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from providers.base import Receipt, ServerAction, ServerSpec
 from providers.mock import MockProvider
 from providers.mock.catalog import FLAVORS, IMAGES
-from tests.providers.clock import Clock
+from tests.support.clock import Clock
 
 FLAVOR_ID = {flavor.name: flavor.id for flavor in FLAVORS}
 IMAGE_ID = {image.name: image.id for image in IMAGES}

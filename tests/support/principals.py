@@ -12,9 +12,9 @@ from compute.models import APIToken, Login, Project, Role, User
 from compute.models.permission import PERMISSIONS
 from compute.services import logins
 from compute.services.logins import CLAIM
-from tests.api.client import access_token
-from tests.api.places import Place, api_token, member, staff
-from tests.factories import ProjectFactory, UserFactory
+from tests.support.api import access_token
+from tests.support.factories import ProjectFactory, UserFactory
+from tests.support.populated_projects import Place, api_token, member, staff
 
 #: All of Django's permissions that an operator can have any use for.
 EVERY_PERMISSION = frozenset(p.codename for p in PERMISSIONS.values())

@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 from providers.mock import MockProvider
-from tests.deployed import command_of, environment, run
+from tests.support.deployed import command_of, environment, run
 
 #: Long enough to restart something meanwhile.
 CALL_SECONDS = 3.0

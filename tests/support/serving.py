@@ -21,7 +21,7 @@ import psycopg
 import pytest
 from django.db import connection
 
-from tests.deployed import ROOT, command_of, environment, free_port, run
+from tests.support.deployed import ROOT, command_of, environment, free_port, run
 
 #: Marks of the modules that use this. What is tested does not depend on the database
 #: that the other tests run on, so they run once, and in one process: for one fixture.

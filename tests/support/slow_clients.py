@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.deployed import HOST
+from tests.support.deployed import HOST
 
 #: Seconds in which a healthy service answers on a machine that others use, too.
 PROMPT = 1.0

@@ -20,7 +20,7 @@ from django.db import connection
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 #: Seconds after which nobody can have the work of a killed worker any more.
 LEASE_SECONDS = 0.3
 

@@ -26,7 +26,7 @@ import pytest
 import yaml
 from psycopg import sql
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 POSTGRES_URL = os.environ.get(
     "POSTGRES_URL", "postgres://postgres:postgres@127.0.0.1:5432/postgres"
 )

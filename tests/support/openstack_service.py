@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from tests.deployed import (
+from tests.support.deployed import (
     HOST,
     OPERATOR,
     PASSWORD,
