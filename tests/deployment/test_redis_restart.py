@@ -33,13 +33,14 @@ def test_a_worker_with_work_in_its_hands_outlives_a_restart_of_redis(
     port = free_port()
     site = Refreshing(tmp_path, port)
     log = tmp_path / "worker.log"
-    with ExitStack() as stack:
+    # The worker ends before its Redis does.
+    with ExitStack() as brokers, ExitStack() as workers:
         with redis_at(port, tmp_path / "redis"):
             words = [Path(command[0]).name, *command[1:]]
-            worker = stack.enter_context(running(words, env=site.env, log=log))
+            worker = workers.enter_context(running(words, env=site.env, log=log))
             assert run(REFRESH, site.env).returncode == 0
             eventually(site.calls, what="the call", log=log)
-        stack.enter_context(redis_at(port, tmp_path / "redis"))
+        brokers.enter_context(redis_at(port, tmp_path / "redis"))
         site.cloud.put_flavor(Flavor("late", "late", vcpus=1, ram_mb=1, disk_gb=1))
         time.sleep(CALL_SECONDS)
         assert run(REFRESH, site.env).returncode == 0
