@@ -62,11 +62,13 @@ def start(make: Callable[[], App]) -> App:
     except ImproperlyConfigured as error:
         if not is_granian():
             raise
+        sys.stderr.write(f"vmmanager: {error}\n")
+        sys.stderr.flush()
         if _given()["respawn_failed_workers"]:
             # What is impossible stays so, and granian sees no end of two workers that
             # fail in turns: it would start them again, and again.
             os.kill(os.getppid(), signal.SIGTERM)
-        sys.exit(f"vmmanager: {error}")
+        sys.exit(1)
     return application
 
 

@@ -295,7 +295,7 @@ def test_limits_are_set_by_the_service(operator: Operator, lab: Project) -> None
     limit(lab, vms=4, vcpus=8)
     shown = {"initial-vms": "4", "initial-vcpus": "8"}
     told = operator.post(url(lab, "quota"), vms="6", vcpus="", **shown)
-    assert "The limits are changed" in told
+    assert "The limits were changed" in told
     event = Event.objects.get(type="quota.updated")
     assert event.data == {"vms": [4, 6], "vcpus": [8, None]}
     assert (event.actor, event.project) == (OPERATOR, lab)
