@@ -3,13 +3,15 @@
 import errno
 import gc
 import ipaddress
+import os
 import signal
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 import structlog
 from django.conf import settings
@@ -37,6 +39,12 @@ logger = structlog.get_logger(__name__)
 #: A cloud that does not tell its catalogue for so long is not waited for any more.
 CATALOGUE_SECONDS = 5.0
 
+#: What a shell makes of a process that Ctrl-C has ended.
+INTERRUPTED = 128 + signal.SIGINT
+
+#: The embedded worker ends sooner than this.
+END_SECONDS = 8.0
+
 #: When a stop says that it waits for requests.
 QUIET_SECONDS = 0.3
 
@@ -56,10 +64,17 @@ class Command(DaphneRunserver):  # type: ignore[misc]  # daphne is not typed
     def inner_run(self, *args: Any, **options: Any) -> None:
         # Only the process that serves gets here, not the reloader that watches it.
         self.check()
-        with _worker():
-            self._print_banner()
-            reactor.addSystemEventTrigger("before", "shutdown", self._begin_to_stop)  # type: ignore[arg-type]  # an interface of zope's, without self
-            super().inner_run(*args, **options)
+        if threading.current_thread() is threading.main_thread():
+            _end_when_told()
+        try:
+            with _worker():
+                self._print_banner()
+                reactor.addSystemEventTrigger("before", "shutdown", self._begin_to_stop)  # type: ignore[arg-type]  # an interface of zope's, without self
+                super().inner_run(*args, **options)
+        except KeyboardInterrupt:
+            # Not by the interpreter's own end, which may wait for threads.
+            self.stdout.flush()
+            os._exit(INTERRUPTED)
         # At its exit the interpreter would look for cycles in all there is, 0.4 s, and
         # find tasks of requests that nobody has asked how they ended.
         gc.freeze()
@@ -94,6 +109,27 @@ class Command(DaphneRunserver):  # type: ignore[misc]  # daphne is not typed
                 "no tunnel in front.\n"
             )
         self.stdout.flush()  # also into a pipe or a file, and now
+
+
+def _end_when_told() -> None:
+    """Have a Ctrl-C end the process while it starts, wherever it is then.
+
+    Until the reactor runs it is an exception, which may come where none is passed on.
+    """
+    reading, writing = os.pipe()
+
+    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+        signal.signal(number, signal.SIG_DFL)
+        os.write(writing, b"!")
+        raise KeyboardInterrupt
+
+    def watch() -> None:
+        os.read(reading, 1)
+        time.sleep(END_SECONDS)
+        os._exit(INTERRUPTED)
+
+    threading.Thread(target=watch, name="interrupt", daemon=True).start()
+    signal.signal(signal.SIGINT, interrupt)
 
 
 @contextmanager
