@@ -277,8 +277,8 @@ API_DEFAULT_WAIT_SECONDS: int = env.int("API_DEFAULT_WAIT_SECONDS", default=0)
 API_MAX_WAIT_SECONDS: int = env.int("API_MAX_WAIT_SECONDS", default=30)
 
 # What waits holds a thread: a request for the end of its operation, a console log for its
-# cloud, or (under WSGI) for a body that is sent slowly. So that there are always threads
-# for everything else, the places for all three are a part of those that the server has;
+# cloud, or (under WSGI) for a body that is sent slowly. Together they may
+# take only some of the server's threads, so that others are left for all other requests.
 # None: each request has a thread of its own, and only memory bounds them.
 SERVER_THREADS = server.threads()
 _threads = SERVER_THREADS or 64

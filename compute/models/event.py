@@ -33,8 +33,8 @@ class EventQuerySet(models.QuerySet["Event"]):
     def forget(self, *, older_than: timedelta, limit: int) -> int:
         """Remove up to ``limit`` of the oldest rows; return how many.
 
-        PostgreSQL's trigger lets this pass: it is told the age, in this transaction
-        alone, and checks it for every row.
+        PostgreSQL's trigger allows this: it reads the age from a setting of this
+        transaction, and checks it for each row.
         """
         old = self.filter(created_at__lt=timezone.now() - older_than)
         rows = self.filter(pk__in=old.order_by("created_at").values("pk")[:limit])

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from compute.models import VM, Operation, Project
+from compute.models import VM, Operation
 from providers.mock import MockProvider
 from tests.conftest import Drain
 from tests.support.api import Api
@@ -26,11 +26,6 @@ FAILURES: list[tuple[dict[str, Any], int, bool]] = [
 ]
 IDS = ["-".join(str(v) for v in fault.values()) for fault, _, _ in FAILURES]
 failures = pytest.mark.parametrize(("fault", "status", "retryable"), FAILURES, ids=IDS)
-
-
-@pytest.fixture
-def api(project: Project) -> Api:
-    return Api()
 
 
 @failures

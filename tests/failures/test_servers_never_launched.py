@@ -1,7 +1,6 @@
 """A VM whose server was never launched offers a delete, which is all that Nova permits."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -23,16 +22,6 @@ MakeVM = Callable[..., VM]
 
 CIRROS = "0d5b0c3e-2f68-4c4b-9a73-7e1d5f8a0061"
 NO_HOST = "No valid host was found. There are not enough hosts available."
-
-
-@pytest.fixture
-def api(project: Project) -> Api:
-    return Api()
-
-
-@pytest.fixture
-def operator(admin_user: Any) -> Operator:
-    return Operator(admin_user)
 
 
 def build_in_vain(project: Project, cloud: MockProvider, drain: Drain) -> VM:

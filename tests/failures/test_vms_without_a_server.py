@@ -1,7 +1,6 @@
 """A VM without a server offers a delete, says why it is there, and holds no quota."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -20,16 +19,6 @@ from tests.support.service_verbs import SNAPSHOT_NAME, VERBS
 MakeVM = Callable[..., VM]
 
 WORDS = "Quota exceeded for instances: Requested 1, but already used 10 of 10 instances"
-
-
-@pytest.fixture
-def api(project: Project) -> Api:
-    return Api()
-
-
-@pytest.fixture
-def operator(admin_user: Any) -> Operator:
-    return Operator(admin_user)
 
 
 @pytest.fixture(params=["refused", "unreachable", "reported", "absent", "found out"])

@@ -4,18 +4,13 @@ from collections.abc import Callable
 
 import pytest
 
-from compute.models import VM, Event, Flavor, Image, Project
+from compute.models import VM, Event, Flavor, Image
 from compute.services import vms
 from providers.mock import MockProvider
 from tests.conftest import ALICE, Drain, observe
 from tests.support.api import Api
 
 MakeVM = Callable[..., VM]
-
-
-@pytest.fixture
-def api(project: Project) -> Api:
-    return Api()
 
 
 def reference(kind: type[Flavor] | type[Image], name: str, by: str) -> str:

@@ -70,7 +70,7 @@ class ProblemMiddleware:
     def process_exception(
         self, request: HttpRequest, exception: Exception
     ) -> HttpResponse | None:
-        """Answer for every view, outside of the API too, what is no defect of ours.
+        """Answer errors that are not bugs in this service, for every view.
 
         The database is away, or a client hung up in the middle of a form.
         """
