@@ -20,13 +20,13 @@ from django.utils.safestring import SafeString
 
 from compute.access import Access
 from compute.addresses import client_address
-from compute.admin import display
+from compute.admin import about, display
 from compute.admin.display import page_url
 from compute.console import parameters
 from compute.errors import Problem
 from compute.events import Actor
 from compute.expected import VersionIs
-from compute.models import VM, Event, Operation, Project, Snapshot
+from compute.models import VM, Event, Operation, Project, Snapshot, kinds
 from compute.models.permission import PERMISSIONS
 from compute.services import audit
 
@@ -158,7 +158,6 @@ class PageAdmin(ClosedAdmin[M]):
     deleted_on = staticmethod(display.exact_field("deleted_at", "Deleted"))
     vm_page = staticmethod(display.link_column("vm", "VM"))
     project_page = staticmethod(display.link_column("project", "Project"))
-    snapshot_page = staticmethod(display.link_column("snapshot", "Snapshot"))
 
     def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
         return False
@@ -356,25 +355,32 @@ def history(
     request: HttpRequest, *, target: VM | Snapshot | Operation | Project
 ) -> dict[str, Any]:
     """Return what a page shows of the past: the newest operations and events."""
-    name = str(target._meta.model_name)
     found: dict[str, Any] = {}
+    if isinstance(target, Project | Operation):
+        name = str(target._meta.model_name)
+        query = f"{name}__id__exact={target.pk}"
+        events = Event.objects.filter(**{name: target})
+    else:
+        query = f"{about.PARAMETER}={about.value_of(target)}"
+        events = Event.objects.about(target.kind, target.pk)
     if may(request, "event.list"):
-        events = Event.objects.filter(**{name: target}).order_by("-sequence")
-        found["events"] = [display.EventLine(event) for event in events[:RECENT_EVENTS]]
-        found["events_url"] = (
-            f"{reverse('admin:compute_event_changelist')}?{name}__id__exact={target.pk}"
-        )
+        newest = events.order_by("-sequence")[:RECENT_EVENTS]
+        found["events"] = [display.EventLine(event) for event in newest]
+        found["events_url"] = f"{reverse('admin:compute_event_changelist')}?{query}"
     if not isinstance(target, Operation) and may(request, "operation.list"):
-        operations = Operation.objects.filter(**{name: target}).order_by("-created_at")
-        if isinstance(target, Project):
-            operations = operations.select_related("vm", "snapshot")
-            found["names_targets"] = True
-        found["operations"] = [
-            display.OperationLine(operation)
-            for operation in operations[:RECENT_OPERATIONS]
-        ]
-        found["operations_url"] = (
-            f"{reverse('admin:compute_operation_changelist')}"
-            f"?{name}__id__exact={target.pk}"
-        )
+        url = reverse("admin:compute_operation_changelist")
+        found["operations_url"] = f"{url}?{query}"
+        found |= _operations(target)
     return found
+
+
+def _operations(target: VM | Snapshot | Project) -> dict[str, Any]:
+    if not isinstance(target, Project):
+        every = Operation.objects.about(target.kind, target.pk)
+        newest = every.order_by("-created_at")[:RECENT_OPERATIONS]
+        return {"operations": [display.OperationLine(row) for row in newest]}
+    of_project = Operation.objects.filter(project=target).order_by("-created_at")
+    recent = list(of_project[:RECENT_OPERATIONS])
+    targets = kinds.find_all((row.target_kind, row.target_id) for row in recent)
+    lines = [display.OperationLine(row, targets.get(row.target_id)) for row in recent]
+    return {"operations": lines, "names_targets": True}

@@ -186,24 +186,15 @@ def short(text: str, length: int) -> str:
 
 
 class OperationLine:
-    """One row in the table of operations on a page."""
+    """One row in the table of operations on a page; ``target``: to be named in it."""
 
-    def __init__(self, operation: Operation) -> None:
+    def __init__(self, operation: Operation, target: Model | None = None) -> None:
         self.operation = operation
+        self.target = target
+        self.target_url = page_url(target) if target else ""
         self.badge = badge(operation.status)
         self.created = ago(operation.created_at)
         self.duration = duration(operation)
-
-    @property
-    def target(self) -> Model | None:
-        """What it is about; two queries unless they are joined."""
-        if self.operation.target_type == "vm":
-            return self.operation.vm
-        return self.operation.snapshot
-
-    @property
-    def target_url(self) -> str:
-        return page_url(self.target) if self.target else ""
 
 
 class EventLine:

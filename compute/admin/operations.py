@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import get_object_or_404, redirect
@@ -11,7 +12,8 @@ from django.urls import URLPattern, path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 
-from compute.admin import display, filters
+from compute.admin import about, display, filters
+from compute.admin.about import AboutChangeList, AboutFilter
 from compute.admin.base import (
     HistoryAdmin,
     actor_of,
@@ -23,7 +25,7 @@ from compute.admin.base import (
 from compute.admin.display import page_url
 from compute.engine import runner
 from compute.errors import Problem
-from compute.models import Operation, OperationType
+from compute.models import Operation, OperationType, kinds
 from compute.models.search import id_prefix
 
 
@@ -45,33 +47,34 @@ class OperationAdmin(HistoryAdmin[Operation]):
     list_display = (
         "kind",
         "badge",
-        "vm_page",
-        "snapshot_page",
+        "target",
+        "related",
         "project",
         "requested_by",
         "created",
         "took",
     )
-    list_select_related = ("project", "vm", "snapshot")
-    links = ("vm__id__exact", "snapshot__id__exact", "project__id__exact")
+    list_select_related = ("project",)
+    links = ("project__id__exact",)
     list_filter = (
+        AboutFilter,
         "status",
         TypeFilter,
         filters.ProjectFilter,
         filters.CloudFilter,
         filters.AgeFilter,
     )
-    search_fields = ("vm__name",)
+    search_fields = ("type",)
     search_help_text = (
-        "Part of the VM's name, the beginning of its id or of the operation's, "
+        "Part of the target's name, the beginning of its id or of the operation's, "
         "a request id, or who asked (user:alice)"
     )
     fields = (
         "id",
         "kind",
         "badge",
-        "vm_page",
-        "snapshot_page",
+        "target",
+        "related",
         "project",
         "cloud",
         "requested_by",
@@ -90,6 +93,12 @@ class OperationAdmin(HistoryAdmin[Operation]):
     started_on = staticmethod(display.exact_field("started_at", "Started"))
     finished_on = staticmethod(display.exact_field("finished_at", "Finished"))
     due_on = staticmethod(display.exact_field("deadline", "Deadline"))
+
+    target = staticmethod(about.column("target", "Target"))
+    related = staticmethod(about.column("related", "Related"))
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return AboutChangeList
 
     @admin.display(description="Operation", ordering="type")
     def kind(self, operation: Operation) -> str:
@@ -124,12 +133,15 @@ class OperationAdmin(HistoryAdmin[Operation]):
         text = search_term.strip()
         if not text:
             return queryset, False
-        ids = id_prefix(text) | id_prefix(text, field="vm_id")
+        about = kinds.named(text, kind="target_kind", id="target_id")
         who = Q(request_id=text) | Q(requested_by=text)
-        return queryset.filter(Q(vm__name__icontains=text) | ids | who), False
+        return queryset.filter(about | id_prefix(text) | who), False
 
     def page(self, request: HttpRequest, operation: Operation) -> dict[str, Any]:
+        target = kinds.target(operation)
         return {
+            "target": target,
+            "target_url": page_url(target),
             "live": operation.is_live and display.OperationLine(operation),
             # Not has_change_permission: the row itself is nobody's to edit.
             "can_cancel": runner.is_cancellable(operation)
@@ -156,7 +168,7 @@ class OperationAdmin(HistoryAdmin[Operation]):
                 request,
                 problem,
                 project_id=operation.project_id,
-                target=operation.snapshot or operation.vm,
+                target=operation,
             )
             messages.error(request, reason)
         else:

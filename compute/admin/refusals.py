@@ -13,7 +13,7 @@ from django.views.csrf import csrf_failure as django_csrf_failure
 from compute.admin.base import refused
 from compute.console import pages
 from compute.errors import PermissionDenied
-from compute.models import Operation, Project
+from compute.models import Project
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -48,5 +48,4 @@ def _about(request: HttpRequest) -> tuple[UUID | None, Any]:
         return None, None
     if isinstance(row, Project):
         return row.pk, None
-    target = row.snapshot or row.vm if isinstance(row, Operation) else row
-    return getattr(row, "project_id", None), target
+    return getattr(row, "project_id", None), row

@@ -12,6 +12,7 @@ from compute.api.http import filters
 from compute.api.http.viewset import ResourceViewSet
 from compute.errors import PermissionDenied
 from compute.models import Event, Outcome
+from compute.models.kinds import KINDS
 
 
 @extend_schema_field({"type": "object", "additionalProperties": True})
@@ -72,10 +73,8 @@ class EventSerializer(serializers.Serializer[Event]):
 
 
 def _subject(event: Event) -> str | None:
-    if event.snapshot_id is not None:
-        return f"snapshots/{event.snapshot_id}"
-    if event.vm_id is not None:
-        return f"vms/{event.vm_id}"
+    if event.subject_id is not None:
+        return f"{KINDS[event.subject_kind].plural}/{event.subject_id}"
     return None if event.operation_id is None else f"operations/{event.operation_id}"
 
 
@@ -83,7 +82,7 @@ class EventFilter(FilterSet):
     type = filters.TextIn(help_text="These types.")
     outcome = filters.ChoiceIn(choices=Outcome.choices, help_text="These outcomes.")
     project = filters.UUIDIn(help_text="Of these projects.")
-    vm = filters.UUIDIn(help_text="About these VMs.")
+    vm = filters.About("vm", help_text="About these VMs.")
     operation = filters.UUIDIn(help_text="About these operations.")
     actor = filters.TextIn(help_text="By these: `user:alice`.")
     request_id = filters.TextIn(help_text="Caused by these requests.")

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import DatabaseError
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django_filters.rest_framework import FilterSet
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -22,10 +22,11 @@ from compute.api.http.fields import Body, NoBody
 from compute.api.http.viewset import POLL_AFTER, ResourceViewSet, operation_error
 from compute.engine import once, runner
 from compute.models import Operation, OperationStatus, OperationType
+from compute.models.kinds import KINDS
 
 
 class TargetSerializer(serializers.Serializer[Any]):
-    type = serializers.ChoiceField(choices=["vm", "snapshot"])
+    type = serializers.ChoiceField(choices=list(KINDS))
     id = serializers.UUIDField()
 
 
@@ -70,7 +71,7 @@ class OperationSerializer(serializers.Serializer[Operation]):
             "status": operation.status,
             "progress": operation.progress,
             "step": operation.step,
-            "target": {"type": operation.target_type, "id": operation.target_id},
+            "target": {"type": operation.target_kind, "id": operation.target_id},
             "error": self.get_error(operation),
             "project": operation.project_id,
             "cloud": operation.cloud,
@@ -90,16 +91,13 @@ class Target(filters.UUIDIn):
     def filter(self, qs: QuerySet[Any], value: list[Any] | None) -> QuerySet[Any]:
         if not value:
             return qs
-        return qs.filter(
-            Q(type__startswith="vm.", vm_id__in=value)
-            | Q(type__startswith="snapshot.", snapshot_id__in=value)
-        )
+        return qs.filter(target_kind__in=KINDS, target_id__in=value)
 
 
 class OperationFilter(FilterSet):
     id = filters.UUIDIn(help_text="These ids.")
     target = Target(field_name="id", help_text="About these VMs or snapshots.")
-    vm = filters.UUIDIn(help_text="Occupying these VMs, snapshots included.")
+    vm = filters.About("vm", help_text="Occupying these VMs, snapshots included.")
     status = filters.ChoiceIn(
         choices=OperationStatus.choices, help_text="These statuses."
     )

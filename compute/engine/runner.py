@@ -13,7 +13,6 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.utils import timezone
-from django_fsm import ConcurrentTransition
 
 from compute import clouds, events
 from compute.engine import calls, queue, work
@@ -50,7 +49,7 @@ def run(operation_id: uuid.UUID) -> Operation | None:
         log.info("Running %s, attempt %s", operation.type, operation.attempts)
         try:
             take(operation, _perform(operation))
-        except (calls.ClaimLostError, ConcurrentTransition):
+        except calls.ClaimLostError:
             log.warning("Another worker has taken %s over", operation)
     return operation
 
@@ -67,7 +66,7 @@ def _perform(operation: Operation) -> Answer:
         return work.of(operation).perform(operation, provider)
     except ProviderError as error:
         return _after_error(operation, provider, error)
-    except (calls.ClaimLostError, ConcurrentTransition):
+    except calls.ClaimLostError:
         raise
     except Exception:
         # A defect of ours must neither kill the worker nor strand the target.
@@ -113,9 +112,7 @@ def look(cloud: str, listing: Any, *, started: datetime) -> None:
     """
     # A call that was answered after the pass began may not show in it yet.
     waiting = list(
-        Operation.objects.waiting()
-        .filter(cloud=cloud, updated_at__lte=started)
-        .select_related("vm", "snapshot")
+        Operation.objects.waiting().filter(cloud=cloud, updated_at__lte=started)
     )
     for operation in waiting:
         how = work.of(operation)
@@ -130,7 +127,7 @@ def _note(operation: Operation, answer: Answer) -> None:
             queue.show_progress(operation, answer)
         else:
             take(operation, answer)
-    except (ConcurrentTransition, DatabaseError):
+    except DatabaseError:
         # One target that cannot be settled now must not stop the others' pass.
         log.exception("Could not settle %s", operation)
 
@@ -149,10 +146,11 @@ def take(operation: Operation, answer: Answer) -> None:
 
 def _logged_as(operation: Operation) -> AbstractContextManager[None]:
     """Have every line of the work carry what it was asked for by, and is about."""
+    about = {f"{operation.target_kind}_id": str(operation.target_id)}
+    if operation.related_kind:
+        about[f"{operation.related_kind}_id"] = str(operation.related_id)
     return structlog.contextvars.bound_contextvars(
-        request_id=operation.request_id,
-        operation_id=str(operation.pk),
-        vm_id=str(operation.vm_id or ""),
+        request_id=operation.request_id, operation_id=str(operation.pk), **about
     )
 
 
@@ -197,9 +195,7 @@ def cancel(operation: Operation, *, actor: Actor, expect: Expect = None) -> Oper
     with transaction.atomic():
         how = work.of(operation)
         how.lock(operation)
-        operation = Operation.objects.select_related("vm", "snapshot").get(
-            pk=operation.pk
-        )
+        operation = Operation.objects.get(pk=operation.pk)
         check_expected(operation, expect)
         # Taking it ourselves is what keeps a worker from taking it meanwhile.
         pending = operation.status == OperationStatus.PENDING
@@ -217,8 +213,6 @@ def cancel(operation: Operation, *, actor: Actor, expect: Expect = None) -> Oper
         events.record(
             "operation.updated",
             actor=actor,
-            vm=operation.vm,
-            snapshot=operation.snapshot,
             operation=operation,
             data=changes,
         )

@@ -19,7 +19,7 @@ def perform_create(operation: Operation, provider: Provider) -> Answer:
     The VM's id goes into a tag of the create call itself, and is looked for before
     the call is ever repeated.
     """
-    vm = _vm(operation)
+    vm = VM.objects.get(pk=operation.target_id)
     if operation.cancel_requested:
         return _undo(operation, provider, vm)
     if not operation.call:
@@ -31,12 +31,6 @@ def perform_create(operation: Operation, provider: Provider) -> Answer:
         return look_create(operation, provider.get_server(vm.server_id))
     except errors.NotFound:
         return _unseen(operation)
-
-
-def _vm(operation: Operation) -> VM:
-    if operation.vm is None:
-        raise ValueError(f"{operation} has no VM")
-    return operation.vm
 
 
 def _create(operation: Operation, provider: Provider, vm: VM) -> Answer:
@@ -54,14 +48,19 @@ def _create(operation: Operation, provider: Provider, vm: VM) -> Answer:
         return provider.create_server(spec, request_id=request_id)
 
     receipt = calls.send(operation, "create_server", request)
-    _remember(vm, receipt.created_id or "")
+    _remember(operation, vm, receipt.created_id or "")
     return Waiting(step="scheduling", progress=10)
 
 
-def _remember(vm: VM, server_id: str) -> None:
-    """Store the server's id; the status rides along for the concurrency guard."""
+def _remember(operation: Operation, vm: VM, server_id: str) -> None:
+    """Store the server's id, unless the operation was ended meanwhile.
+
+    Then the server is nobody's, and the next pass removes it.
+    """
+    mine = VM.objects.filter(pk=vm.pk, operation=operation, status=vm.status)
+    if not mine.update(server_id=server_id):
+        raise calls.ClaimLostError
     vm.server_id = server_id
-    vm.save(update_fields=["server_id", "status"])
 
 
 def _adopt(operation: Operation, provider: Provider, vm: VM) -> bool:
@@ -75,7 +74,7 @@ def _adopt(operation: Operation, provider: Provider, vm: VM) -> bool:
         key=lambda server: (server.created_at, server.id),
     )
     if found and not vm.server_id:
-        _remember(vm, found[0].id)
+        _remember(operation, vm, found[0].id)
     for server in found:
         if server.id != vm.server_id:
             provider.delete_server(server.id, request_id=calls.request_id(operation))
@@ -128,7 +127,7 @@ def _undo(operation: Operation, provider: Provider, vm: VM) -> Answer:
 
 def perform_delete(operation: Operation, provider: Provider) -> Answer:
     """Delete the server; one that is gone already counts as deleted."""
-    vm = _vm(operation)
+    vm = VM.objects.get(pk=operation.target_id)
     # A second server of the VM, should there be one, is for the passes to remove.
     if not vm.server_id and not _adopt(operation, provider, vm):
         return Done(VMStatus.DELETED)

@@ -112,18 +112,18 @@ def _store(
         vm = _vm(project, alias, vm_id, server, wanted[vm_id])
         vms.append(vm)
         operations.append(_operation(vm))
-    VM.objects.bulk_create(vms, batch_size=BATCH)
     Operation.objects.bulk_create(operations, batch_size=BATCH)
     for vm, operation in zip(vms, operations, strict=True):
         vm.operation = operation
-    VM.objects.bulk_update(vms, ["operation"], batch_size=BATCH)
+    VM.objects.bulk_create(vms, batch_size=BATCH)
     quotas.recount(project)
     events.record_all(
         project.pk,
         [
             Event(
                 type="vm.created",
-                vm=vm,
+                subject_kind=vm.kind,
+                subject_id=vm.pk,
                 operation=operation,
                 actor=ACTOR.name,
                 created_at=vm.created_at,
@@ -171,7 +171,8 @@ def _operation(vm: VM) -> Operation:
         error=vm.error,
         project=vm.project,
         cloud=vm.cloud,
-        vm=vm,
+        target_kind=vm.kind,
+        target_id=vm.pk,
         end_status=VMStatus.ACTIVE,
         requested_by=ACTOR.name,
         progress=70 if failed else 100,

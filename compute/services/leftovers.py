@@ -93,8 +93,8 @@ def _remove(leftover: Leftover) -> None:
         events.record(
             REMOVED,
             actor=actor,
-            vm=leftover.vm,
-            snapshot=leftover.snapshot,
+            subject=leftover.snapshot or leftover.vm,
+            related=leftover.vm if leftover.snapshot else None,
             data={"kind": leftover.kind, "id": leftover.id},
         )
 
@@ -183,11 +183,13 @@ def _owners_of_removed(alias: str, server_ids: Iterable[str]) -> dict[str, VM]:
     removed = Event.objects.filter(
         type=REMOVED,
         created_at__gte=timezone.now() - RECENT,
-        vm__cloud=alias,
+        subject_kind=VM.kind,
         data__kind="server",
         data__id__in=list(server_ids),
-    ).select_related("vm")
-    return {event.data["id"]: event.vm for event in removed if event.vm}
+    )
+    owners = {event.data["id"]: event.subject_id for event in removed}
+    vms = VM.objects.filter(cloud=alias).in_bulk(owners.values())
+    return {server: vms[vm] for server, vm in owners.items() if vm in vms}
 
 
 def _uuid(tag: str | None) -> uuid.UUID | None:

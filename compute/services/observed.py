@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from compute.engine.work import Again, Answer, Look
 from compute.errors import OpenStackError
@@ -46,18 +47,21 @@ class Listing:
     full: bool
     #: By id.
     servers: Mapping[str, Server]
+    #: VM -> the id of its server, of the VMs with an operation that waits.
+    server_ids: Mapping[UUID, str]
     #: By the tag of their snapshot; ``None``: they were not asked for.
     images: Mapping[str, Image] | None = None
 
-    def server_of(self, operation: Operation) -> Server | None:
-        return self.servers.get(operation.vm.server_id) if operation.vm else None
+    def server_of(self, vm_id: UUID | None) -> Server | None:
+        server_id = self.server_ids.get(vm_id) if vm_id else None
+        return self.servers.get(server_id) if server_id else None
 
 
 def in_listing(read: Callable[[Operation, Server], Answer]) -> Look:
     """Return the look of an operation that is read from its server alone."""
 
     def look(operation: Operation, listing: Listing) -> Answer | None:
-        server = listing.server_of(operation)
+        server = listing.server_of(operation.target_id)
         if server is not None:
             return read(operation, server)
         # Not mentioned means unchanged, unless everything was listed. Or gone without a

@@ -59,9 +59,9 @@ def _find_receipt(
         if record.action == action and record.started_at >= earliest
     ]
     taken = set(
-        Operation.objects.filter(
-            vm=operation.vm, receipt__in=[r.request_id for r in candidates]
-        ).values_list("receipt", flat=True)
+        Operation.objects.about("vm", operation.target_id)
+        .filter(receipt__in=[r.request_id for r in candidates])
+        .values_list("receipt", flat=True)
     )
     lost = next((r for r in candidates if r.request_id not in taken), None)
     if lost is None:

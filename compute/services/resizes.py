@@ -7,7 +7,7 @@ worker may take over anywhere.
 
 from compute.engine import calls
 from compute.engine.work import Again, Answer, Done, Failed, Waiting
-from compute.models import Operation, VMStatus
+from compute.models import VM, Operation, VMStatus
 from compute.services import observed, records, verbs
 from providers.base import Provider, Receipt, Server
 
@@ -15,7 +15,7 @@ VERIFY_RESIZE = "VERIFY_RESIZE"
 
 
 def perform_resize(operation: Operation, provider: Provider) -> Answer:
-    server_id = operation.vm.server_id if operation.vm else ""
+    server_id = VM.objects.get(pk=operation.target_id).server_id
     if not operation.call and operation.attempts == 1:
         return _resize(operation, provider, server_id)
     server = observed.read(provider, server_id)

@@ -35,7 +35,7 @@ from compute.models import (
     Snapshot,
     SnapshotStatus,
 )
-from compute.services import fields, observed, quotas, settling, vms
+from compute.services import fields, observed, quotas, vms
 from providers import errors
 from providers.base import Image as CloudImage
 from providers.base import Provider, Receipt
@@ -76,23 +76,21 @@ def create(
         )
         fields.check(snapshot, "name", "description", "labels")
         quotas.reserve(vm.project_id, {Resource.SNAPSHOTS: 1})
-        snapshot.save(force_insert=True)
         operation = queue.submit(
             OperationType.SNAPSHOT_CREATE,
             actor=actor,
             target=snapshot,
-            vm_id=vm.pk,
-            snapshot_id=snapshot.pk,
+            related=vm,
             end_status=SnapshotStatus.AVAILABLE,
         )
         snapshot.operation = vm.operation = operation
-        snapshot.save(update_fields=["operation", "status"])
-        vm.save_changes("operation")
+        snapshot.save(force_insert=True)
+        vm.save_changes()
         events.record(
             "snapshot.created",
             actor=actor,
-            vm=vm,
-            snapshot=snapshot,
+            subject=snapshot,
+            related=vm,
             operation=operation,
         )
     return snapshot
@@ -112,22 +110,16 @@ def update(
     with transaction.atomic():
         snapshot = _lock(snapshot)
         check_expected(snapshot, expect)
-        changed = {
-            name: [getattr(snapshot, name), value]
-            for name, value in changes.items()
-            if getattr(snapshot, name) != value
-        }
+        changed = snapshot.apply_changes(changes)
         if not changed:
             return snapshot
-        for name in changed:
-            setattr(snapshot, name, changes[name])
         fields.check(snapshot, *changed)
-        snapshot.save_changes(*changed)
+        snapshot.save_changes()
         events.record(
             "snapshot.updated",
             actor=actor,
-            vm=snapshot.vm,
-            snapshot=snapshot,
+            subject=snapshot,
+            related=snapshot.vm,
             data=changed,
         )
     return snapshot
@@ -151,16 +143,15 @@ def delete(snapshot: Snapshot, *, actor: Actor, expect: Expect = None) -> Snapsh
             OperationType.SNAPSHOT_DELETE,
             actor=actor,
             target=snapshot,
-            snapshot_id=snapshot.pk,
             from_status=before,
             end_status=SnapshotStatus.DELETED,
         )
-        snapshot.save_changes("operation")
+        snapshot.save_changes()
         events.record(
             "snapshot.updated",
             actor=actor,
-            vm=snapshot.vm,
-            snapshot=snapshot,
+            subject=snapshot,
+            related=snapshot.vm,
             operation=snapshot.operation,
             data={"status": [before, snapshot.status]},
         )
@@ -168,14 +159,10 @@ def delete(snapshot: Snapshot, *, actor: Actor, expect: Expect = None) -> Snapsh
 
 
 def _lock(snapshot: Snapshot) -> Snapshot:
-    found: Snapshot | None = (
-        Snapshot.objects.select_for_update(no_key=True)
-        .filter(pk=snapshot.pk, deleted_at=None)
-        .first()
-    )
-    if found is None:
-        raise NotFound("No such snapshot.")
-    return found
+    try:
+        return Snapshot.objects.alive().locked(snapshot.pk)
+    except Snapshot.DoesNotExist:
+        raise NotFound("No such snapshot.") from None
 
 
 # The perform half
@@ -195,7 +182,7 @@ def perform_create(operation: Operation, provider: Provider) -> Answer:
     if found[0].status in DEAD_IMAGE_STATUSES:
         _delete_image(operation, provider, found[0].id)
         return _failed(f"The cloud gave the snapshot's image up: {found[0].status}.")
-    _remember(snapshot, found[0].id)
+    _remember(operation, snapshot, found[0].id)
     if found[0].status != Image.ACTIVE:
         return _await(provider, snapshot, found[0])
     return _read_image(found[0])
@@ -226,13 +213,16 @@ def _take(operation: Operation, provider: Provider, snapshot: Snapshot) -> Answe
         )
 
     receipt = calls.send(operation, "snapshot_server", request)
-    _remember(snapshot, receipt.created_id or "")
+    _remember(operation, snapshot, receipt.created_id or "")
     return Waiting(step="queued", progress=10)
 
 
-def _remember(snapshot: Snapshot, image_id: str) -> None:
+def _remember(operation: Operation, snapshot: Snapshot, image_id: str) -> None:
+    """Store the image's id, unless the operation was ended meanwhile."""
+    mine = Snapshot.objects.filter(pk=snapshot.pk, operation=operation)
+    if not mine.filter(status=snapshot.status).update(image_provider_id=image_id):
+        raise calls.ClaimLostError
     snapshot.image_provider_id = image_id
-    snapshot.save(update_fields=["image_provider_id", "status"])
 
 
 def _failed(detail: str) -> Failed:
@@ -241,10 +231,10 @@ def _failed(detail: str) -> Failed:
 
 def look_create(operation: Operation, listing: observed.Listing) -> Answer | None:
     """Read from a listing of images how far the snapshot has come."""
-    server = listing.server_of(operation)
+    server = listing.server_of(operation.related_id)
     if listing.images is None or (server is not None and server.task_state is not None):
         return None
-    image = listing.images.get(str(operation.snapshot_id))
+    image = listing.images.get(str(operation.target_id))
     resting = server is not None and observed.resting_status(server) is not None
     return _read_image(image, resting=resting)
 
@@ -282,9 +272,7 @@ def _delete_image(operation: Operation, provider: Provider, image_id: str) -> No
 
 
 def _of(operation: Operation) -> Snapshot:
-    if operation.snapshot is None:
-        raise ValueError(f"{operation} has no snapshot")
-    return operation.snapshot
+    return Snapshot.objects.select_related("vm").get(pk=operation.target_id)
 
 
 # The ends
@@ -295,10 +283,9 @@ def lock(operation: Operation) -> tuple[VM | None, Snapshot]:
 
     The VM first, as every request does: one lock order.
     """
-    vm = settling.lock(operation)
-    return vm, Snapshot.objects.select_for_update(no_key=True).get(
-        pk=operation.snapshot_id
-    )
+    vm_id = operation.related_id
+    vm = VM.objects.locked(vm_id) if vm_id else None
+    return vm, Snapshot.objects.locked(operation.target_id)
 
 
 def settle(operation: Operation, end: End) -> None:
@@ -320,10 +307,10 @@ def settle(operation: Operation, end: End) -> None:
         if snapshot.counted and not _is_there(snapshot):
             snapshot.counted = False
             quotas.count(snapshot.project_id, {Resource.SNAPSHOTS: -1})
-        snapshot.save_changes("deleted_at", "error", "size_bytes", "image", "counted")
+        snapshot.save_changes(touch=True)
         if vm is not None:
             # Its allowed_actions are back.
-            vm.save_changes()
+            vm.save_changes(touch=True)
         _record_end(snapshot, operation, before=before)
 
 
@@ -375,16 +362,16 @@ def _record_end(snapshot: Snapshot, operation: Operation, *, before: str) -> Non
     events.record(
         "operation.finished",
         actor=actor,
-        vm=snapshot.vm,
-        snapshot=snapshot,
+        subject=snapshot,
+        related=snapshot.vm,
         operation=operation,
         data={"status": operation.status, "error": operation.error},
     )
     events.record(
         "snapshot.deleted" if snapshot.deleted_at else "snapshot.updated",
         actor=actor,
-        vm=snapshot.vm,
-        snapshot=snapshot,
+        subject=snapshot,
+        related=snapshot.vm,
         operation=operation,
         data={"status": [before, snapshot.status]},
     )

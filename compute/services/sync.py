@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from compute import clouds
 from compute.engine import passes, runner
-from compute.models import VM, Cloud, Operation, OperationType
+from compute.models import VM, Cloud, Occupation, Operation, OperationType
 from compute.services import leftovers, observed, settling
 from compute.services.observed import Listing
 from providers.base import Server
@@ -74,18 +74,22 @@ def _list(alias: str, cloud: Cloud, started: datetime) -> Listing:
     snapshotting = Operation.objects.waiting().filter(
         cloud=alias, type=OperationType.SNAPSHOT_CREATE
     )
+    waited_for = VM.objects.filter(
+        operation__in=Operation.objects.waiting().filter(cloud=alias)
+    )
+    server_ids = dict(waited_for.values_list("pk", "server_id"))
     if not snapshotting.exists():
-        return Listing(started, full, servers)
+        return Listing(started, full, servers, server_ids)
     images = provider.list_snapshot_images()
     by_tag = {image.tag: image for image in images if image.tag}
-    return Listing(started, full, servers, by_tag)
+    return Listing(started, full, servers, server_ids, by_tag)
 
 
 def _read(alias: str, listing: Listing) -> None:
     """Compare a complete listing with what we have."""
     runner.look(alias, listing, started=listing.started)
-    live = Operation.objects.live().filter(cloud=alias, vm__isnull=False)
-    busy = set(live.values_list("vm_id", flat=True))
+    occupied = Occupation.objects.filter(kind=VM.kind, operation__cloud=alias)
+    busy = set(occupied.values_list("target_id", flat=True))
     servers = list(listing.servers.values())
     for start in range(0, len(servers), CHUNK):
         chunk = servers[start : start + CHUNK]

@@ -10,7 +10,7 @@ from typing import Protocol
 from compute.engine import calls, runner
 from compute.engine.work import Again, Answer, Done, Failed, Waiting
 from compute.errors import OpenStackError, ServerVanished, from_provider
-from compute.models import Operation, OperationType
+from compute.models import VM, Operation, OperationType
 from compute.services import observed, records
 from providers.base import Provider, Receipt, Server
 from providers.errors import Conflict, NotFound, ProviderError
@@ -98,7 +98,7 @@ def _perform(
 
     ``action`` is Nova's name of it in the server's records.
     """
-    server_id = operation.vm.server_id if operation.vm else ""
+    server_id = VM.objects.get(pk=operation.target_id).server_id
     if not operation.call:
         calls.send(
             operation,
@@ -154,7 +154,7 @@ def refused(
     Nova's tasks end a little after their result shows, and a server it has just made
     may not be known everywhere.
     """
-    server_id = operation.vm.server_id if operation.vm else ""
+    server_id = VM.objects.get(pk=operation.target_id).server_id
     if not server_id:
         return Failed(from_provider(error))
     try:

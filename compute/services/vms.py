@@ -115,21 +115,18 @@ def create(
         )
         decode(user_data, user_data_encoding)  # now, not when a worker comes to it
         quotas.reserve(project.pk, quotas.held_by(vm))
-        vm.save(force_insert=True)
-        operation = queue.submit(
+        vm.operation = queue.submit(
             OperationType.VM_CREATE,
             actor=actor,
             target=vm,
-            vm_id=vm.pk,
             params={
                 "flavor_provider_id": size.provider_id,
                 "image_provider_id": source.provider_id,
             },
             end_status=VMStatus.ACTIVE,
         )
-        vm.operation = operation
-        vm.save(update_fields=["operation", "status"])
-        events.record("vm.created", actor=actor, vm=vm, operation=operation)
+        vm.save(force_insert=True)
+        events.record("vm.created", actor=actor, subject=vm, operation=vm.operation)
     return vm
 
 
@@ -148,19 +145,12 @@ def update(
         vm = lock(vm)
         _ = vm.operation  # read while it can fail: the answer shows what it permits
         check_expected(vm, expect)
-        before = {name: getattr(vm, name) for name in changes}
-        changed = {
-            name: [before[name], value]
-            for name, value in changes.items()
-            if before[name] != value
-        }
+        changed = vm.apply_changes(changes)
         if not changed:
             return vm
-        for name in changed:
-            setattr(vm, name, changes[name])
         fields.check(vm, *changed)
-        vm.save_changes(*changed)
-        events.record("vm.updated", actor=actor, vm=vm, data=changed)
+        vm.save_changes()
+        events.record("vm.updated", actor=actor, subject=vm, data=changed)
     return vm
 
 
@@ -216,7 +206,6 @@ def resize(vm: VM, *, flavor: str, actor: Actor, expect: Expect = None) -> VM:
             "resize",
             OperationType.VM_RESIZE,
             actor=actor,
-            fields=("reserved_vcpus", "reserved_ram_mb", "reserved_disk_gb"),
             params={
                 "flavor": flavor,
                 "flavor_id": str(size.pk),
@@ -260,7 +249,7 @@ def restore(vm: VM, *, snapshot: str, actor: Actor, expect: Expect = None) -> VM
             "restore",
             OperationType.VM_RESTORE,
             actor=actor,
-            snapshot=source,
+            related=source,
             params={"image_provider_id": source.image_provider_id},
         )
 
@@ -363,20 +352,14 @@ def _request(
 
 
 def lock(vm: VM) -> VM:
-    """Return the VM as it is now, its row locked to the end of the transaction.
+    """Return a VM as it is now, its row locked to the end of the transaction.
 
-    Every row lock here is ``no_key``: a foreign key to the row can be checked
-    meanwhile. Otherwise who locks a VM and then its snapshot, and who locks the
-    snapshot and writes an event naming the VM, wait for each other.
+    Raises NotFound once it is deleted.
     """
-    found: VM | None = (
-        VM.objects.select_for_update(no_key=True)
-        .filter(pk=vm.pk, deleted_at=None)
-        .first()
-    )
-    if found is None:
-        raise NotFound("No such VM.")
-    return found
+    try:
+        return VM.objects.alive().locked(vm.pk)
+    except VM.DoesNotExist:
+        raise NotFound("No such VM.") from None
 
 
 def check(vm: VM, method: str, *, expect: Expect) -> None:
@@ -407,9 +390,8 @@ def _begin(
     type: OperationType,
     *,
     actor: Actor,
-    snapshot: Snapshot | None = None,
+    related: Snapshot | None = None,
     params: Mapping[str, Any] | None = None,
-    fields: tuple[str, ...] = (),
 ) -> VM:
     """Make the transition of a checked request, in the caller's transaction."""
     before = VMStatus(vm.status)
@@ -417,23 +399,21 @@ def _begin(
         getattr(vm, method)()
     except TransitionNotAllowed as error:
         raise _refused(vm, VERBS[method].action) from error
-    operation = queue.submit(
+    vm.operation = queue.submit(
         type,
         actor=actor,
         target=vm,
-        vm_id=vm.pk,
-        snapshot_id=snapshot.pk if snapshot else None,
+        related=related,
         params=params,
         from_status=before,
         end_status=VERBS[method].ends[before],
     )
-    vm.operation = operation
-    vm.save_changes("operation", *fields)
+    vm.save_changes()
     events.record(
         "vm.updated",
         actor=actor,
-        vm=vm,
-        operation=operation,
+        subject=vm,
+        operation=vm.operation,
         data={"status": [before, vm.status]},
     )
     return vm

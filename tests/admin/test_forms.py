@@ -43,7 +43,7 @@ def test_what_is_ours_is_changed_by_the_service(operator: Operator) -> None:
     assert vm.labels == {"env": "prod", "example.com/tier": ""}
     assert vm.delete_protection
     assert vm.version == 2
-    event = Event.objects.get(vm=vm)
+    event = Event.objects.about("vm", vm.pk).get()
     assert event.actor == OPERATOR
     assert event.data["name"] == [before, "web-2"]
 
@@ -147,7 +147,7 @@ def test_a_snapshot_is_renamed_by_the_service(operator: Operator) -> None:
         f"compute/snapshot/{snapshot.pk}/change/", name="kept", labels="a=b", version=1
     )
     assert "changed successfully" in told
-    event = Event.objects.get(snapshot=snapshot)
+    event = Event.objects.about("snapshot", snapshot.pk).get()
     assert event.type == "snapshot.updated"
     assert event.actor == OPERATOR
 

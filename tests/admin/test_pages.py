@@ -82,13 +82,20 @@ def fill(count: int) -> None:
             status="FAILED",
             error={"title": "No", "code": "openstack-error", "detail": "It says no."},
             project=project,
-            vm=vm,
-            snapshot=snapshot,
+            target_kind="vm",
+            target_id=vm.pk,
+            related_kind="snapshot",
+            related_id=snapshot.pk,
             deadline=vm.created_at,
             finished_at=timezone.now(),
         )
         Event.objects.create(
-            project=project, sequence=1, type="vm.updated", vm=vm, operation=operation
+            project=project,
+            sequence=1,
+            type="vm.updated",
+            subject_kind="vm",
+            subject_id=vm.pk,
+            operation=operation,
         )
         Project.objects.filter(pk=project.pk).update(event_sequence=1)
         VM.objects.filter(pk=vm.pk).update(operation=operation)
@@ -101,8 +108,9 @@ def fill(count: int) -> None:
         # Session, user, the count, the rows; and one for each filter with choices.
         ("vm", 4 + 3),
         ("snapshot", 4 + 2),
-        ("operation", 4 + 2),
-        ("event", 4 + 1),
+        # And one for each kind of thing that they are about.
+        ("operation", 4 + 2 + 2),
+        ("event", 4 + 1 + 1),
         ("flavor", 4 + 1),
         ("image", 4 + 2),
         # The quotas of all of them, at once.
@@ -346,7 +354,8 @@ def test_an_event_and_its_operation_tell_all(operator: Operator) -> None:
     operation = Operation.objects.create(
         type="vm.resize",
         project=vm.project,
-        vm=vm,
+        target_kind="vm",
+        target_id=vm.pk,
         params={"flavor": "m1.large"},
         cancel_requested=True,
         deadline=vm.created_at,
@@ -359,7 +368,12 @@ def test_an_event_and_its_operation_tell_all(operator: Operator) -> None:
         "nothing": None,
     }
     event = Event.objects.create(
-        project=vm.project, sequence=1, type="vm.updated", vm=vm, data=data
+        project=vm.project,
+        sequence=1,
+        type="vm.updated",
+        subject_kind="vm",
+        subject_id=vm.pk,
+        data=data,
     )
     line = operator.get("compute/event/")
     assert 'labels: {} → {"env": "prod"}' in line

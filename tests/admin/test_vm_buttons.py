@@ -223,7 +223,11 @@ def test_delete_asks_again_and_keeps_the_row(
     drain()
     vm.refresh_from_db()
     assert vm.status == "DELETED"
-    assert Event.objects.filter(vm=vm, actor=OPERATOR, type="vm.updated").exists()
+    assert (
+        Event.objects.about("vm", vm.pk)
+        .filter(actor=OPERATOR, type="vm.updated")
+        .exists()
+    )
     operator.get(path, status=302)
     assert "The VM web-server-01 is gone." in operator.post(path)
 
@@ -278,7 +282,8 @@ def test_what_cannot_be_cancelled_has_no_button(operator: Operator) -> None:
         type="vm.stop",
         status="RUNNING",
         project=vm.project,
-        vm=vm,
+        target_kind="vm",
+        target_id=vm.pk,
         deadline=vm.created_at,
         step="powering-off",
     )
@@ -387,7 +392,7 @@ def test_a_snapshot_is_deleted_by_the_service(
     drain()
     snapshot.refresh_from_db()
     assert snapshot.status == "DELETED"
-    events = Event.objects.filter(snapshot=snapshot, actor=OPERATOR)
+    events = Event.objects.about("snapshot", snapshot.pk).filter(actor=OPERATOR)
     assert events.get().data == {"status": ["AVAILABLE", "DELETING"]}
 
 

@@ -35,6 +35,8 @@ NONSENSE = [
     ("project__name__contains", "a"),
     ("vm__user_data__contains", "a"),
     ("vm__id__exact", "x"),
+    ("about", "x"),
+    ("about", "vm:x"),
     ("_selected_action", "x"),
     ("_facets", "True"),
     ("_popup", "1"),

@@ -192,7 +192,10 @@ def test_what_was_answered_after_a_pass_began_is_left_to_the_next(
     before = timezone.now()
     vms.stop(vm, actor=ALICE)
     runner.run(live().pk)
-    sync._read("default", Listing(before, full=True, servers=servers))
+    sync._read(
+        "default",
+        Listing(before, full=True, servers=servers, server_ids={vm.pk: vm.server_id}),
+    )
     operation = live()
     assert operation.lease_until is None
     observe()

@@ -209,7 +209,8 @@ def test_lost_announcements_take_turns(
         Operation(
             type="vm.stop",
             project=project,
-            vm=vm,
+            target_kind="vm",
+            target_id=vm.pk,
             created_at=timezone.now(),
             deadline=timezone.now() + timedelta(hours=1),
         )

@@ -225,7 +225,7 @@ def test_what_was_there_before_keeps_its_actions_until_a_pass_knows_better(
     assert after.json()["version"] == before.json()["version"] + 1
     assert after.headers["ETag"] != before.headers["ETag"]
     assert after.json()["error"] == before.json()["error"]
-    event = Event.objects.filter(vm=vm).latest("sequence")
+    event = Event.objects.about("vm", vm.pk).latest("sequence")
     assert (event.type, event.actor) == ("vm.updated", "system")
     assert event.data == {
         "allowed_actions": [before.json()["allowed_actions"], ["delete"]]

@@ -161,7 +161,7 @@ def test_a_server_that_is_back_counts_again_and_offers_all(
         assert "Burnt" in vm.error["detail"]
     else:
         assert vm.error is None
-    told = Event.objects.filter(vm=vm).latest("sequence")
+    told = Event.objects.about("vm", vm.pk).latest("sequence")
     assert (told.type, told.data["status"]) == ("vm.drifted", ["ERROR", status])
     ledger.check_quotas()
 

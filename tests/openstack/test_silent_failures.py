@@ -71,7 +71,7 @@ def test_a_build_that_fails_shows_novas_fault_everywhere(
     assert BOOM in error["detail"]
     assert BOOM in error["openstack"]["message"]
     assert vm.error == error
-    event = Event.objects.filter(vm=vm, type="operation.finished").get()
+    event = Event.objects.about("vm", vm.pk).filter(type="operation.finished").get()
     assert BOOM in str(event.data)
     client.force_login(User.objects.create_superuser("operator"))
     page = client.get(f"/admin/compute/vm/{vm.pk}/change/")

@@ -59,7 +59,7 @@ def test_a_server_becomes_a_vm_as_it_is(
     assert vm.created_at == BORN
     assert bool(vm.error) == (status == "ERROR")
     event = Event.objects.get(type="vm.imported")
-    assert (event.vm, event.data) == (vm, {"server_id": server_id})
+    assert (event.subject_id, event.data) == (vm.pk, {"server_id": server_id})
 
 
 def test_an_imported_vm_is_like_any_other(

@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import partial
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from compute.engine import queue, runner
 from compute.engine.work import Done, Failed
@@ -17,7 +17,15 @@ from compute.errors import (
     Problem,
 )
 from compute.errors import ValidationError as Invalid
-from compute.models import VM, Cloud, Event, Operation, Project, Snapshot
+from compute.models import (
+    VM,
+    Cloud,
+    Event,
+    Operation,
+    OperationType,
+    Project,
+    Snapshot,
+)
 from compute.services import catalog, settling, snapshots, sync, vms
 from providers.mock import MockProvider
 from tests.conftest import ALICE, Drain, observe
@@ -55,6 +63,22 @@ def test_of_fifty_stops_one_is_accepted_and_the_others_are_told_which(
     operation = live()
     refusals = [r for r in results if isinstance(r, OperationInProgress)]
     assert {r.members["operation_id"] for r in refusals} == {str(operation.pk)}
+
+
+def test_who_does_not_lock_first_is_told_the_winner_too(make_vm: MakeVM) -> None:
+    """The constraint decides, and not the order of locks of one service."""
+    vm = make_vm()
+
+    def occupy() -> Operation:
+        with transaction.atomic():
+            return queue.submit(OperationType.VM_STOP, actor=ALICE, target=vm)
+
+    results = at_once(*[occupy] * 20)
+    assert kinds(results) == {"Operation": 1, "OperationInProgress": 19}
+    operation = live()
+    refusals = [r for r in results if isinstance(r, OperationInProgress)]
+    assert {r.members["operation_id"] for r in refusals} == {str(operation.pk)}
+    operation.delete()  # the VM itself was not asked
 
 
 def test_of_fifty_posts_one_gets_202_and_the_others_409(make_vm: MakeVM) -> None:
@@ -191,7 +215,7 @@ def test_two_ends_of_one_operation_are_one(make_vm: MakeVM) -> None:
         operation = ask(vm, actor=ALICE).operation
         assert operation is not None
         runner.run(operation.pk)
-        mine = Operation.objects.select_related("vm").get(pk=operation.pk)
+        mine = Operation.objects.get(pk=operation.pk)
         at_once(*[partial(settling.settle, mine, Done(after))] * 8)
         vm.refresh_from_db()
         assert vm.status == after
@@ -255,7 +279,7 @@ def test_events_of_a_project_are_dense_and_in_order_of_commit(
     ledger.check_history()
     assert Event.objects.count() == 60
     for vm in made:
-        found = Event.objects.filter(vm=vm).order_by("sequence")
+        found = Event.objects.about("vm", vm.pk).order_by("sequence")
         words = [e.data["description"][1] for e in found if e.data]
         assert words == [f"step {step}" for step in range(5)]
 

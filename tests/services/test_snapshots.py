@@ -37,8 +37,8 @@ def snapshot(make_vm: MakeVM, drain: Drain) -> Snapshot:
 
 def history(snapshot: Snapshot) -> list[tuple[str, str, dict[str, Any]]]:
     """Return (type, actor, data) of a snapshot's events in order."""
-    found = Event.objects.filter(snapshot=snapshot).order_by("sequence")
-    assert all(event.vm_id == snapshot.vm_id for event in found)
+    found = Event.objects.about("snapshot", snapshot.pk).order_by("sequence")
+    assert all(event.related_id == snapshot.vm_id for event in found)
     return [(event.type, event.actor, event.data) for event in found]
 
 

@@ -39,7 +39,7 @@ from compute.errors import (
     Problem,
     ValidationError,
 )
-from compute.models import VM, Cloud, Event, Operation, Project, Snapshot
+from compute.models import VM, Cloud, Event, Occupation, Operation, Project, Snapshot
 from compute.models.lifecycle import MOVING
 from compute.services import catalog, snapshots, sync, vms
 from providers.errors import ProviderError
@@ -306,8 +306,21 @@ class Life(RuleBasedStateMachine):
             assert (vm.status in MOVING) <= (live is not None)
             if live is not None:
                 assert vm.allowed_actions == ()
-                assert Operation.objects.live().filter(vm=vm).count() == 1
+                assert Operation.objects.live().about("vm", vm.pk).count() == 1
             assert (vm.deleted_at is not None) == (vm.status == "DELETED")
+
+    @invariant()
+    def what_is_worked_on_is_occupied_and_nothing_else(self) -> None:
+        pairs = {
+            (kind, id)
+            for operation in Operation.objects.live()
+            for kind, id in (
+                (operation.target_kind, operation.target_id),
+                (operation.related_kind, operation.related_id),
+            )
+            if id is not None
+        }
+        assert set(Occupation.objects.values_list("kind", "target_id")) == pairs
 
     @invariant()
     def every_change_is_legal_and_told(self) -> None:
@@ -316,12 +329,12 @@ class Life(RuleBasedStateMachine):
             self.seen += 1
             assert entry.sequence == self.seen
             if entry.type == "vm.created":
-                self.shown[entry.vm_id] = "BUILD"
+                self.shown[entry.subject_id] = "BUILD"
             elif entry.type.startswith("vm.") and "status" in entry.data:
                 before, after = entry.data["status"]
-                assert before == self.shown[entry.vm_id]
+                assert before == self.shown[entry.subject_id]
                 assert before == after or legal(before, after), (before, after)
-                self.shown[entry.vm_id] = after
+                self.shown[entry.subject_id] = after
         assert self.shown == dict(VM.objects.values_list("pk", "status"))
 
     def teardown(self) -> None:

@@ -40,7 +40,7 @@ def create(project: Project, **fields: Any) -> VM:
 
 def history(vm: VM) -> list[tuple[str, str, dict[str, Any]]]:
     """Return (type, actor, data) of a VM's events in order."""
-    found = Event.objects.filter(vm=vm).order_by("sequence")
+    found = Event.objects.about("vm", vm.pk).order_by("sequence")
     return [(event.type, event.actor, event.data) for event in found]
 
 
@@ -160,7 +160,7 @@ def test_an_update_changes_what_is_ours_and_says_what(make_vm: MakeVM) -> None:
     assert (changed.name, changed.labels) == ("db-1", {"env": "prod"})
     assert changed.version == vm.version + 1
     assert changed.updated_at > vm.updated_at
-    event = Event.objects.filter(vm=vm).latest("sequence")
+    event = Event.objects.about("vm", vm.pk).latest("sequence")
     assert (event.type, event.actor, event.request_id) == (
         "vm.updated",
         "user:bob",

@@ -397,7 +397,7 @@ def operation_error(operation: Operation, request: Request) -> dict[str, Any]:
         or OperationCancelled(f"{operation.type} was cancelled.").document()
     )
     return document(
-        {**stored, operation.target_type: str(operation.target_id)},
+        {**stored, operation.target_kind: str(operation.target_id)},
         request,
         instance=reverse("operation-detail", kwargs={"id": operation.pk}),
         request_id=operation.request_id,

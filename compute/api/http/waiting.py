@@ -11,7 +11,7 @@ from rest_framework.request import Request
 
 from compute.api.http.prefer import preference
 from compute.engine import waiting
-from compute.models import Operation
+from compute.models import Operation, kinds
 
 
 class HasOperation(Protocol):
@@ -58,7 +58,7 @@ def again(request: Request, operation: Operation) -> Outcome[Any]:
     """Return what a write came to that was asked for before, waiting as preferred."""
     applied = long_poll(request, operation, default=settings.API_DEFAULT_WAIT_SECONDS)
     operation.refresh_from_db(fields=["status"])
-    target = operation.vm if operation.target_type == "vm" else operation.snapshot
+    target = kinds.target(operation)
     ended = not operation.is_live
     return Outcome(target, operation.pk, True, ended, applied)
 
