@@ -6,8 +6,8 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from compute.admin import display, filters
-from compute.admin.base import HistoryAdmin
+from compute.admin.console import display, filters
+from compute.admin.console.base import HistoryAdmin
 from compute.models import Flavor, Image
 from compute.models.search import id_prefix
 

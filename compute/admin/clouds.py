@@ -3,8 +3,8 @@
 from django.contrib import admin
 from django.utils.safestring import SafeString
 
-from compute.admin import display
-from compute.admin.base import HistoryAdmin
+from compute.admin.console import display
+from compute.admin.console.base import HistoryAdmin
 from compute.models import Cloud
 
 

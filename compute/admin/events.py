@@ -9,8 +9,8 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from compute.admin import display, filters
-from compute.admin.base import HistoryAdmin
+from compute.admin.console import display, filters
+from compute.admin.console.base import HistoryAdmin
 from compute.models import Event
 from compute.models.search import from_address, id_prefix
 

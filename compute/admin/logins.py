@@ -4,8 +4,8 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from compute.admin import display, filters
-from compute.admin.revoking import EndedFilter, RevocableAdmin
+from compute.admin.console import display, filters
+from compute.admin.console.revocable import EndedFilter, RevocableAdmin
 from compute.models import Login
 from compute.models.search import from_address
 from compute.services import logins

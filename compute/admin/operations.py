@@ -11,8 +11,8 @@ from django.urls import URLPattern, path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 
-from compute.admin import display, filters
-from compute.admin.base import (
+from compute.admin.console import display, filters
+from compute.admin.console.base import (
     HistoryAdmin,
     actor_of,
     history,
@@ -20,7 +20,7 @@ from compute.admin.base import (
     refused,
     require,
 )
-from compute.admin.display import page_url
+from compute.admin.console.display import page_url
 from compute.engine import runner
 from compute.errors import Problem
 from compute.models import Operation, OperationType

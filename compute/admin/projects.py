@@ -15,8 +15,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from compute.access import Access
-from compute.admin import display, filters
-from compute.admin.base import (
+from compute.admin.console import display, filters
+from compute.admin.console.base import (
     EditedAdmin,
     actor_of,
     add_errors,
@@ -25,8 +25,8 @@ from compute.admin.base import (
     refused,
     require,
 )
-from compute.admin.display import page_url
-from compute.admin.forms import (
+from compute.admin.console.display import page_url
+from compute.admin.console.forms import (
     MembershipForm,
     ProjectCreateForm,
     ProjectForm,

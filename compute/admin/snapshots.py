@@ -10,9 +10,9 @@ from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 from django_fsm import can_proceed
 
-from compute.admin import display, filters
-from compute.admin.base import OwnedAdmin, actor_of, history, may, require
-from compute.admin.forms import SnapshotForm
+from compute.admin.console import display, filters
+from compute.admin.console.base import OwnedAdmin, actor_of, history, may, require
+from compute.admin.console.forms import SnapshotForm
 from compute.models import Snapshot, SnapshotStatus
 from compute.models.search import id_prefix
 from compute.services import snapshots, vms

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from compute.access import Access, permissions_of
-from compute.admin.base import ClosedAdmin, actor_of
+from compute.admin.console.base import ClosedAdmin, actor_of
 from compute.models import User
 from compute.services import accounts, audit
 

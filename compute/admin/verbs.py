@@ -10,9 +10,9 @@ from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import reverse
 
-from compute.admin.base import may
-from compute.admin.display import EXACT
-from compute.admin.forms import LineField
+from compute.admin.console.base import may
+from compute.admin.console.display import EXACT
+from compute.admin.console.forms import LineField
 from compute.models import VM, Flavor, Image, SnapshotStatus
 from compute.models.vm import VERBS
 from compute.services import snapshots, vms

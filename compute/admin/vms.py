@@ -19,8 +19,9 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from compute.admin import display, filters, verbs
-from compute.admin.base import (
+from compute.admin import verbs
+from compute.admin.console import display, filters
+from compute.admin.console.base import (
     OwnedAdmin,
     actor_of,
     add_errors,
@@ -30,8 +31,8 @@ from compute.admin.base import (
     requested,
     require,
 )
-from compute.admin.display import page_url
-from compute.admin.forms import VMCreateForm, VMForm
+from compute.admin.console.display import page_url
+from compute.admin.console.forms import VMCreateForm, VMForm
 from compute.engine import runner
 from compute.errors import Problem
 from compute.models import VM, Cloud, Flavor, Image, OperationStatus, Project

@@ -9,7 +9,7 @@ from django.contrib.messages.storage.fallback import FallbackStorage
 from django.http import HttpRequest
 from django.test import RequestFactory
 
-from compute.admin.forms import LabelsField, LineField
+from compute.admin.console.forms import LabelsField, LineField
 from compute.admin.vms import VMAdmin
 from compute.api.http import fields as api
 from compute.events import Actor

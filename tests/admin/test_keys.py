@@ -12,7 +12,7 @@ from rest_framework_simplejwt.token_blacklist.models import (
     OutstandingToken,
 )
 
-from compute.admin import revoking
+from compute.admin.console import revocable
 from compute.events import Actor
 from compute.models import APIToken, Event, Login, Project, Role
 from compute.models.permission import PERMISSIONS
@@ -77,7 +77,7 @@ def test_a_list_action_revokes_many(operator: Operator, noun: str) -> None:
 def test_too_many_at_once_are_refused(
     operator: Operator, noun: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(revoking, "MAX_SELECTED", 1)
+    monkeypatch.setattr(revocable, "MAX_SELECTED", 1)
     rows = KEYS[noun][0].create_batch(2)
     told = operator.post(
         f"compute/{noun}/",

@@ -10,8 +10,8 @@ from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.views.csrf import csrf_failure as django_csrf_failure
 
-from compute.admin.base import refused
-from compute.console import pages
+from compute.admin.console import pages
+from compute.admin.console.base import refused
 from compute.errors import PermissionDenied
 from compute.models import Operation, Project
 

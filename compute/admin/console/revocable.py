@@ -14,9 +14,9 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from compute.admin import display
-from compute.admin.base import HistoryAdmin, actor_of, may, require
-from compute.admin.display import page_url
+from compute.admin.console import display
+from compute.admin.console.base import HistoryAdmin, actor_of, may, require
+from compute.admin.console.display import page_url
 from compute.models import APIToken, Login
 
 Key = TypeVar("Key", APIToken, Login)

@@ -20,9 +20,8 @@ from django.utils.safestring import SafeString
 
 from compute.access import Access
 from compute.addresses import client_address
-from compute.admin import display
-from compute.admin.display import page_url
-from compute.console import parameters
+from compute.admin.console import display, parameters
+from compute.admin.console.display import page_url
 from compute.errors import Problem
 from compute.events import Actor
 from compute.expected import VersionIs
