@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from compute.admin.console import display, filters
-from compute.admin.console.base import HistoryAdmin
+from compute.admin.console.pages import HistoryAdmin
 from compute.models import Event
 from compute.models.search import from_address, id_prefix
 
@@ -66,7 +66,7 @@ class EventAdmin(HistoryAdmin[Event]):
         "operation__id__exact",
         "project__id__exact",
     )
-    list_filter = ("outcome", TypeFilter, filters.ProjectFilter, filters.AgeFilter)
+    list_filter = ("outcome", TypeFilter, filters.ProjectFilter, filters.CREATED)
     search_fields = ("type",)
     search_help_text = (
         "A type (vm.drifted), part of the VM's name, the beginning of its id, "
@@ -130,15 +130,10 @@ class EventAdmin(HistoryAdmin[Event]):
     def changes(self, event: Event) -> SafeString | str:
         return display.pretty(event.data)
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Event], search_term: str
-    ) -> tuple[QuerySet[Event], bool]:
-        text = search_term.strip()
-        if not text:
-            return queryset, False
+    def search(self, queryset: QuerySet[Event], text: str) -> QuerySet[Event]:
         exact = Q(type=text) | Q(actor=text) | Q(request_id=text)
         vm = Q(vm__name__icontains=text) | id_prefix(text, field="vm_id")
-        return queryset.filter(exact | from_address(text) | vm), False
+        return queryset.filter(exact | from_address(text) | vm)
 
 
 def _request(event: Event, *, length: int) -> SafeString | str:

@@ -11,8 +11,8 @@ from django.http.response import HttpResponseBase
 from django.urls import URLPattern, reverse
 
 from compute.admin.console import parameters
-from compute.admin.console.pages import bad_request
 from compute.admin.console.passwords import OwnPasswordForm
+from compute.admin.console.refusals import bad_request
 
 #: Of Django's site, but unused here: nothing has a page elsewhere, and no field asks
 #: while somebody types.
