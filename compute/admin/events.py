@@ -10,9 +10,9 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from compute.admin import about, display, filters
-from compute.admin.about import AboutChangeList, AboutFilter
-from compute.admin.base import HistoryAdmin
+from compute.admin.console import about, display, filters
+from compute.admin.console.about import AboutChangeList, AboutFilter
+from compute.admin.console.pages import HistoryAdmin
 from compute.models import Event, kinds
 from compute.models.search import from_address
 
@@ -71,13 +71,12 @@ class EventAdmin(HistoryAdmin[Event]):
         "outcome",
         TypeFilter,
         filters.ProjectFilter,
-        filters.AgeFilter,
+        filters.CREATED,
     )
     search_fields = ("type",)
     search_help_text = (
         "A type (vm.drifted), part of the name of what it is about, the beginning of its "
-        "id, "
-        "a request id, an address, or who acted (user:alice)"
+        "id, a request id, an address, or who acted (user:alice)"
     )
     fields = (
         "type",
@@ -95,15 +94,15 @@ class EventAdmin(HistoryAdmin[Event]):
         "changes",
     )
 
+    @admin.display(description="Outcome", ordering="outcome")
+    def badge(self, event: Event) -> SafeString:
+        return display.badge(event.outcome)
+
     subject = staticmethod(about.column("subject", "Subject"))
     related = staticmethod(about.column("related", "Related"))
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return AboutChangeList
-
-    @admin.display(description="Outcome", ordering="outcome")
-    def badge(self, event: Event) -> SafeString:
-        return display.badge(event.outcome)
 
     @admin.display(description="About")
     def about(self, event: Event) -> SafeString:
@@ -143,15 +142,10 @@ class EventAdmin(HistoryAdmin[Event]):
     def changes(self, event: Event) -> SafeString | str:
         return display.pretty(event.data)
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Event], search_term: str
-    ) -> tuple[QuerySet[Event], bool]:
-        text = search_term.strip()
-        if not text:
-            return queryset, False
+    def search(self, queryset: QuerySet[Event], text: str) -> QuerySet[Event]:
         exact = Q(type=text) | Q(actor=text) | Q(request_id=text)
         about = kinds.named(text, kind="subject_kind", id="subject_id")
-        return queryset.filter(exact | from_address(text) | about), False
+        return queryset.filter(exact | from_address(text) | about)
 
 
 def _request(event: Event, *, length: int) -> SafeString | str:

@@ -7,11 +7,11 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
 
-from compute.admin import verbs
 from compute.events import Actor
 from compute.models import VM, Event, Operation, Project, Quota
 from compute.models.permission import PERMISSIONS
 from compute.services import vms
+from compute.services.actions import VM_ACTIONS
 from tests.support.console import OPERATOR, Operator, permission, staff
 from tests.support.factories import ProjectFactory, SnapshotFactory, VMFactory
 
@@ -36,9 +36,9 @@ def only_refusal() -> Event:
 # Permissions
 
 
-@pytest.mark.parametrize("action", sorted(verbs.ACTIONS))
+@pytest.mark.parametrize("action", sorted(VM_ACTIONS))
 def test_an_action_takes_the_permission_of_the_table(db: None, action: str) -> None:
-    codename = PERMISSIONS[verbs.permission(action)].codename
+    codename = PERMISSIONS[VM_ACTIONS[action].name].codename
     busy = VMFactory.create(status="DELETED")  # so that who may is refused with a 409
     path = f"compute/vm/{busy.pk}/actions/{action}/"
     values = {"name": "x", "flavor": "x", "image": "x", "snapshot": "x", "type": "SOFT"}
@@ -52,7 +52,7 @@ def test_an_action_takes_the_permission_of_the_table(db: None, action: str) -> N
 def test_a_button_is_there_for_who_may_press_it(db: None, status: str) -> None:
     vm = VMFactory.create(status=status)
     for number, name in enumerate(vm.allowed_actions):
-        codename = PERMISSIONS[verbs.permission(name)].codename
+        codename = PERMISSIONS[VM_ACTIONS[name].name].codename
         button = "Delete…" if name == "delete" else f"/actions/{name}/"
         granted = staff(f"g{number}", permission("view_vm"), permission(codename))
         others = Permission.objects.exclude(codename=codename)
@@ -65,7 +65,7 @@ def test_a_button_is_there_for_who_may_press_it(db: None, status: str) -> None:
 def test_a_list_action_takes_the_same_permission(db: None, name: str) -> None:
     vm = VMFactory.create()
     action = name.removesuffix("_all")
-    emma = everything_but(PERMISSIONS[verbs.permission(action)].codename)
+    emma = everything_but(PERMISSIONS[VM_ACTIONS[action].name].codename)
     assert f'value="{name}"' not in emma.get("compute/vm/")
     values = {"action": name, "_selected_action": str(vm.pk), "confirmed": "yes"}
     assert emma.status_of_post("compute/vm/", **values) == 403
@@ -113,12 +113,12 @@ def test_a_refusal_is_about_the_row_of_its_page(
     project = ProjectFactory.create()
     for path, project_id, about in (
         (
-            f"snapshot/{snapshot.pk}/restore/",
+            f"snapshot/{snapshot.pk}/actions/restore/",
             snapshot.project_id,
             snapshot.pk,
         ),
         (
-            f"operation/{operation.pk}/cancel/",
+            f"operation/{operation.pk}/actions/cancel/",
             operation.project_id,
             operation.target_id,
         ),
@@ -159,7 +159,7 @@ def test_an_operation_that_cannot_be_cancelled_leaves_an_event(
     operator: Operator, make_vm: MakeVM
 ) -> None:
     vm = make_vm()
-    operator.post(f"compute/operation/{vm.operation_id}/cancel/")
+    operator.post(f"compute/operation/{vm.operation_id}/actions/cancel/")
     event = only_refusal()
     assert event.data["code"] == "not-cancellable"
     assert (event.subject_id, event.project_id) == (vm.pk, vm.project_id)

@@ -5,13 +5,14 @@ from typing import Any
 from uuid import UUID
 
 from django.apps import apps
+from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.views.csrf import csrf_failure as django_csrf_failure
 
-from compute.admin.base import refused
-from compute.console import pages
+from compute.admin.console.operators import refused
 from compute.errors import PermissionDenied
 from compute.models import Project
 
@@ -19,7 +20,12 @@ from compute.models import Project
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer every PermissionDenied outside of the API: the project's handler403."""
     _note(request, str(exception) or "This account is not permitted to do that.")
-    return pages.forbidden(request, str(exception))
+    return _page(request, "You may not do this", str(exception), status=403)
+
+
+def bad_request(request: HttpRequest, detail: str) -> HttpResponse:
+    """Return the page for an address, or a form, that makes no sense."""
+    return _page(request, "The request cannot be understood", detail, status=400)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
@@ -28,6 +34,14 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     if request.user.is_authenticated:
         _note(request, "The form was not sent from a page of this site.")
     return django_csrf_failure(request, reason=reason)
+
+
+def _page(
+    request: HttpRequest, title: str, detail: str, *, status: int
+) -> HttpResponse:
+    context = {**admin.site.each_context(request), "title": title, "detail": detail}
+    context["is_forbidden"] = status == 403
+    return render(request, "admin/compute/refused.html", context, status=status)
 
 
 def _note(request: HttpRequest, detail: str) -> None:

@@ -5,13 +5,14 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
-from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from compute.admin.display import NONE, page_url
+from compute.admin.console.display import NONE, page_url
+from compute.admin.console.lists import ClosedChangeList
 from compute.models import kinds
 from compute.models.limits import is_id
 from compute.models.owned import CloudResource
@@ -20,8 +21,9 @@ from compute.models.owned import CloudResource
 PARAMETER = "about"
 
 
-def value_of(row: CloudResource) -> str:
-    return f"{row.kind}:{row.pk}"
+def query_of(row: CloudResource) -> str:
+    """Return the query by which the list of rows about a thing is asked for."""
+    return f"?{PARAMETER}={row.kind}:{row.pk}"
 
 
 class AboutFilter(admin.SimpleListFilter):
@@ -31,20 +33,24 @@ class AboutFilter(admin.SimpleListFilter):
     parameter_name = PARAMETER
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
-        chosen = request.GET.get(PARAMETER, "")
+        chosen = request.GET.get(PARAMETER)
+        if chosen is None:
+            return []
         kind, _, id = chosen.partition(":")
         if kind not in kinds.KINDS or not is_id(id):
-            return []
+            raise IncorrectLookupParameters
         return [(chosen, str(kinds.find(kind, UUID(id)) or chosen))]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet[Any]:
-        kind, _, id = (self.value() or "").partition(":")
-        known = kind in kinds.KINDS and is_id(id)
-        found: QuerySet[Any] = queryset.about(kind, UUID(id)) if known else queryset
+        chosen = self.value()
+        if chosen is None:
+            return queryset
+        kind, _, id = chosen.partition(":")
+        found: QuerySet[Any] = queryset.about(kind, UUID(id))
         return found
 
 
-class AboutChangeList(ChangeList):
+class AboutChangeList(ClosedChangeList):
     """Reads what a page of rows is about with one query for each kind."""
 
     def get_results(self, request: HttpRequest) -> None:

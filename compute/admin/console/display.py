@@ -7,7 +7,6 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Model
-from django.forms import BoundField
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
@@ -16,12 +15,8 @@ from django.utils.safestring import SafeString
 from django.utils.timesince import timesince, timeuntil
 
 from compute.models import (
-    VM,
-    Event,
-    Operation,
     OperationStatus,
     Outcome,
-    Quota,
     SnapshotStatus,
     VMStatus,
 )
@@ -32,8 +27,6 @@ NONE = "\N{EN DASH}"
 EXACT = "%Y-%m-%d %H:%M:%S UTC"
 #: An event's line shows no more of one value.
 MAX_VALUE = 120
-#: From so many percent on, a quota is one to look after.
-NEARLY_FULL = 80
 
 _GOOD = {VMStatus.ACTIVE, SnapshotStatus.AVAILABLE, OperationStatus.SUCCEEDED}
 _BAD = {VMStatus.ERROR, SnapshotStatus.ERROR, OperationStatus.FAILED}
@@ -123,24 +116,20 @@ def link_column(field: str, label: str) -> Callable[[Any], SafeString | str]:
     return shown
 
 
+@admin.display(description="Status", ordering="status")
+def status_column(row: Any) -> SafeString:
+    """Show the status of a row, in a list or on its page."""
+    return badge(row.status)
+
+
 def page_url(row: Model) -> str:
     """Return the address of a row's page."""
     return reverse(f"admin:compute_{row._meta.model_name}_change", args=[row.pk])
 
 
-def duration(operation: Operation) -> str:
-    """Return how long an operation took."""
-    if operation.finished_at is None:
-        return NONE
-    return f"{(operation.finished_at - operation.created_at).total_seconds():.1f} s"
-
-
-def addresses(vm: VM) -> str:
-    return ", ".join(address["ip"] for address in vm.addresses) or NONE
-
-
-def size(vm: VM) -> str:
-    return f"{vm.vcpus} vCPU, {vm.ram_mb} MB RAM, {vm.disk_gb} GB disk"
+def api_url(row: Model) -> str:
+    """Return the address of a row in the API."""
+    return reverse(f"{row._meta.model_name}-detail", kwargs={"id": row.pk})
 
 
 def error(document: dict[str, Any] | None) -> SafeString | str:
@@ -183,71 +172,3 @@ def _word(value: Any) -> str:
 
 def short(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[:length]}…"
-
-
-class OperationLine:
-    """One row in the table of operations on a page; ``target``: to be named in it."""
-
-    def __init__(self, operation: Operation, target: Model | None = None) -> None:
-        self.operation = operation
-        self.target = target
-        self.target_url = page_url(target) if target else ""
-        self.badge = badge(operation.status)
-        self.created = ago(operation.created_at)
-        self.duration = duration(operation)
-
-
-class EventLine:
-    """One entry of a timeline."""
-
-    def __init__(self, event: Event) -> None:
-        self.event = event
-        self.created = ago(event.created_at)
-        self.summary = summary(event.data)
-
-
-def percent(quota: Quota) -> int:
-    """Return how much of a quota is used; of one that allows nothing, all."""
-    if quota.limit is None:
-        return 0
-    if quota.limit == 0:
-        return 100
-    # Rounded down, so that what is not full does not look so.
-    return min(100, quota.used * 100 // quota.limit)
-
-
-def use_bar(quota: Quota) -> SafeString | str:
-    """Return a bar of what is used, in the colour of how near its end is."""
-    if quota.limit is None:
-        return ""
-    full = percent(quota)
-    tone = "bad" if full >= 100 else "aside" if full >= NEARLY_FULL else "good"
-    return format_html(
-        '<progress class="use use-{}" max="100" value="{}" title="{} %"></progress>',
-        tone,
-        full,
-        full,
-    )
-
-
-def compact_use(quota: Quota) -> SafeString:
-    """Return a quota in one cell of a list."""
-    return format_html(
-        '{} <span class="use-of">{} of {} {}</span>',
-        use_bar(quota),
-        f"{quota.used:,}",
-        f"{quota.limit:,}",
-        quota.get_resource_display(),
-    )
-
-
-class UseLine:
-    """One row in the table of quotas, with the field for its limit if there is one."""
-
-    def __init__(self, quota: Quota, field: BoundField | None) -> None:
-        self.resource = quota.get_resource_display()
-        self.used = f"{quota.used:,}"
-        self.limit = "unlimited" if quota.limit is None else f"{quota.limit:,}"
-        self.field = field
-        self.bar = use_bar(quota)
-        self.share = "" if quota.limit is None else f"{percent(quota)} %"

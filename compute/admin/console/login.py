@@ -19,7 +19,7 @@ from django.urls import reverse
 
 from compute import throttling
 from compute.addresses import client_address, network_of
-from compute.admin.base import actor_of, refusal
+from compute.admin.console.operators import actor_of, refusal
 from compute.errors import Problem, RateLimited
 from compute.models import Login, LoginKind
 from compute.services import logins

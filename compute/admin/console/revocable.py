@@ -3,20 +3,19 @@
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
-from uuid import UUID
 
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from compute.admin import display
-from compute.admin.base import HistoryAdmin, actor_of, may, require
-from compute.admin.display import page_url
+from compute.admin.console import display
+from compute.admin.console.display import page_url
+from compute.admin.console.operators import actor_of, may
+from compute.admin.console.pages import Button, HistoryAdmin, Page
 from compute.models import APIToken, Login
 
 Key = TypeVar("Key", APIToken, Login)
@@ -48,9 +47,6 @@ class EndedFilter(admin.SimpleListFilter):
 class RevocableAdmin(HistoryAdmin[Key]):
     """Rows with a button that ends them; it takes a permission of its own."""
 
-    change_form_template = "admin/compute/revocable.html"
-    #: Of the table of permissions.
-    revoke_permission: ClassVar[str]
     #: What ends one: takes the row and the actor.
     service: ClassVar[Callable[..., None]]
     #: Said above the button.
@@ -70,8 +66,8 @@ class RevocableAdmin(HistoryAdmin[Key]):
         return format_html('{} <div class="quiet">{}</div>', badge, when)
 
     def get_actions(self, request: HttpRequest) -> Any:
-        found = super().get_actions(request)
-        return found if may(request, self.revoke_permission) else {}
+        actions = super().get_actions(request)
+        return actions if may(request, self.commands["revoke"]) else {}
 
     @admin.action(description="Revoke")
     def revoke_all(self, request: HttpRequest, queryset: QuerySet[Key]) -> None:
@@ -84,40 +80,35 @@ class RevocableAdmin(HistoryAdmin[Key]):
         actor = actor_of(request)
         for row in rows:
             type(self).service(row, actor=actor)
-        names = self.opts.verbose_name if len(rows) == 1 else self.plural
+        opts = self.opts
+        names = opts.verbose_name if len(rows) == 1 else opts.verbose_name_plural
         messages.success(request, f"{len(rows)} {names} revoked.")
 
-    @property
-    def plural(self) -> str:
-        return str(self.opts.verbose_name_plural)
+    def page(self, request: HttpRequest, row: Key) -> Page:
+        tone, word = _state(row.revoked_at, row.expires_at)
+        button = Button(
+            label="Revoke",
+            url=self.command_url(row, "revoke"),
+            note=self.revoke_warning,
+            is_danger=True,
+        )
+        can_revoke = tone == "good" and may(request, self.commands["revoke"])
+        return Page(
+            facts=format_html(
+                '{} <span class="quiet">of</span> {}{}',
+                display.tag(tone, word),
+                row.user,
+                self.scope(row),
+            ),
+            buttons=[button] if can_revoke else [],
+        )
 
-    def page(self, request: HttpRequest, row: Key) -> dict[str, Any]:
-        tone, _ = state = _state(row.revoked_at, row.expires_at)
-        return {
-            "row": row,
-            "badge": display.tag(*state),
-            "warning": self.revoke_warning,
-            "revoke_url": reverse(f"admin:{self._view_name}", args=[row.pk]),
-            "can_revoke": tone == "good" and may(request, self.revoke_permission),
-        }
+    def scope(self, row: Key) -> SafeString | str:
+        """Return how far it reaches, where that is less than its user does."""
+        return ""
 
-    @property
-    def _view_name(self) -> str:
-        return f"{self.opts.app_label}_{self.opts.model_name}_revoke"
-
-    def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.revoke_view)
-        own = path("<uuid:pk>/revoke/", view, name=self._view_name)
-        return [own, *super().get_urls()]
-
-    def revoke_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+    def command(self, request: HttpRequest, row: Key, name: str) -> HttpResponse:
         """End one, and show it again."""
-        require(request, self.revoke_permission)
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        row = self.get_object(request, str(pk))
-        if row is None:
-            return self.not_found(request, str(pk))
         type(self).service(row, actor=actor_of(request))
         messages.success(request, f"The {self.opts.verbose_name} {row} is revoked.")
         return redirect(page_url(row))

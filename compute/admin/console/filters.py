@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
@@ -10,7 +9,6 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 
 from compute import clouds
 from compute.models import Cloud, Flavor, Project
@@ -21,30 +19,9 @@ LIMIT = 20
 Choices = list[tuple[Any, str]]
 
 
-class AgeFilter(admin.SimpleListFilter):
-    title = "age"
-    parameter_name = "age"
-    ages = {
-        "hour": timedelta(hours=1),
-        "day": timedelta(days=1),
-        "week": timedelta(weeks=1),
-    }
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        return [
-            ("hour", "Last hour"),
-            ("day", "Last day"),
-            ("week", "Last week"),
-            ("older", "Older than a week"),
-        ]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        value = self.value()
-        if value == "older":
-            return queryset.filter(created_at__lt=timezone.now() - self.ages["week"])
-        if value in self.ages:
-            return queryset.filter(created_at__gte=timezone.now() - self.ages[value])
-        return queryset
+#: By when a row was made, and by whether its cloud still offers it.
+CREATED = ("created_at", admin.DateFieldListFilter)
+VANISHED = ("vanished_at", admin.EmptyFieldListFilter)
 
 
 class DeletedFilter(admin.SimpleListFilter):
@@ -66,21 +43,6 @@ class DeletedFilter(admin.SimpleListFilter):
         if self.value() == "all" or request.GET.get("status__exact") == "DELETED":
             return queryset
         return queryset.filter(deleted_at=None)
-
-
-class OfferedFilter(admin.SimpleListFilter):
-    title = "offered"
-    parameter_name = "offered"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        return [("yes", "By its cloud now"), ("no", "Not any more")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if self.value() == "yes":
-            return queryset.filter(vanished_at=None)
-        if self.value() == "no":
-            return queryset.exclude(vanished_at=None)
-        return queryset
 
 
 class CutFilter(admin.SimpleListFilter, ABC):

@@ -6,23 +6,19 @@ does not understand ended as an internal error.
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from django.contrib.admin import SimpleListFilter
+from django.contrib.admin import ChoicesFieldListFilter, ListFilter, SimpleListFilter
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.options import (
-    IS_POPUP_VAR,
-    TO_FIELD_VAR,
-    IncorrectLookupParameters,
-)
-from django.contrib.admin.utils import get_fields_from_path
+from django.contrib.admin.options import IS_POPUP_VAR, TO_FIELD_VAR
 from django.contrib.admin.views.main import (
     ALL_VAR,
+    ERROR_FLAG,
+    IGNORED_PARAMS,
     ORDER_VAR,
     PAGE_VAR,
     SEARCH_VAR,
-    ChangeList,
 )
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
@@ -30,6 +26,8 @@ from django.http import HttpRequest
 from compute.models.limits import is_id
 
 MAX_SEARCH = 255
+#: What Django's lists take out of an address before they look for filters.
+_DJANGOS = frozenset({*IGNORED_PARAMS, PAGE_VAR, ERROR_FLAG})
 #: Of every list -> what their values look like; Django's own links leave some empty.
 _OF_LISTS = {
     ALL_VAR: re.compile(r""),
@@ -58,48 +56,39 @@ def check_page(request: HttpRequest) -> None:
             raise _not_offered(name)
 
 
-def check_list(
-    request: HttpRequest, *, filters: Collection[str], links: Collection[str]
-) -> None:
-    """Raise UnknownParameterError unless the address of a list is one of ours.
+def check_list(request: HttpRequest) -> None:
+    """Raise UnknownParameterError unless a list knows those of Django's own it is given.
 
-    ``links`` are the parameters by which other pages lead here: the id of a row.
+    Django takes the rest for filters: see `check_links`.
     """
     for name, value in _given(request):
-        pattern = _OF_LISTS.get(name)
-        if name in links:
-            fits = is_id(value)
-        else:
-            fits = bool(pattern.fullmatch(value)) if pattern else name in filters
-        if not fits:
+        if name in _DJANGOS and (
+            name not in _OF_LISTS or not _OF_LISTS[name].fullmatch(value)
+        ):
             raise _not_offered(name)
 
 
-def filter_names(model: Any, filters: Collection[Any]) -> set[str]:
-    """Return the parameters of the filters beside a list."""
-    names = set()
-    for entry in filters:
-        if not isinstance(entry, str):
-            names.add(str(entry.parameter_name))
-            continue
-        field: Any = get_fields_from_path(model, entry)[-1]
-        names.add(f"{entry}__id__exact" if field.is_relation else f"{entry}__exact")
-        if field.is_relation:
-            names.add(f"{entry}__isnull")
-    return names
+def check_links(others: Mapping[str, list[Any]], links: Collection[str]) -> None:
+    """Raise UnknownParameterError for what no filter of a list took, nor is a link.
+
+    ``links`` are the parameters by which other pages lead here: the id of a row.
+    """
+    for name, values in others.items():
+        if name not in links or not all(is_id(value) for value in values):
+            raise _not_offered(name)
 
 
-def check_choices(changelist: ChangeList) -> None:
+def check_choices(specs: Iterable[ListFilter]) -> None:
     """Raise UnknownParameterError for a value that is no choice of its filter."""
-    for spec in changelist.filter_specs:
+    for spec in specs:
         if isinstance(spec, SimpleListFilter):
             known = {str(key) for key, _ in spec.lookup_choices}
             if spec.value() and spec.value() not in known:
                 raise _not_offered(str(spec.parameter_name))
-        elif choices := getattr(spec.field, "flatchoices", None):  # type: ignore[attr-defined]  # of every FieldListFilter
-            known = {str(key) for key, _ in choices}
-            if not known.issuperset(getattr(spec, "lookup_val", None) or ()):
-                raise _not_offered(spec.lookup_kwarg)  # type: ignore[attr-defined]  # of one with choices
+        elif isinstance(spec, ChoicesFieldListFilter):
+            known = {str(key) for key, _ in spec.field.flatchoices}
+            if not known.issuperset(spec.lookup_val or ()):
+                raise _not_offered(spec.lookup_kwarg)
 
 
 def check_selected(request: HttpRequest, key: Any) -> None:
@@ -109,11 +98,6 @@ def check_selected(request: HttpRequest, key: Any) -> None:
             key.to_python(value)
         except ValidationError as error:
             raise _not_offered(ACTION_CHECKBOX_NAME) from error
-
-
-def not_understood(error: IncorrectLookupParameters) -> UnknownParameterError:
-    """Return what to say where Django found a value that it cannot look up."""
-    return UnknownParameterError("The address asks for what this list cannot show.")
 
 
 def _given(request: HttpRequest) -> Iterator[tuple[str, str]]:

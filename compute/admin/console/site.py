@@ -10,9 +10,9 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, reverse
 
-from compute.console import parameters
-from compute.console.pages import bad_request
-from compute.console.passwords import OwnPasswordForm
+from compute.admin.console import parameters
+from compute.admin.console.passwords import OwnPasswordForm
+from compute.admin.console.refusals import bad_request
 
 #: Of Django's site, but unused here: nothing has a page elsewhere, and no field asks
 #: while somebody types.
@@ -23,6 +23,17 @@ View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 
 class Console(AdminSite):
+    site_header = "VM Manager"
+    site_title = "VM Manager"
+    index_title = "Operations"
+    # The API and its documentation have links of their own: templates/admin/base_site.html.
+    site_url = None
+
+    def __init__(self, name: str = "admin") -> None:
+        super().__init__(name)
+        # Rows are never removed: what has a "delete" has one of its own.
+        self.disable_action("delete_selected")
+
     def get_urls(self) -> list[Any]:
         return [
             pattern
