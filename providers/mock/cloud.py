@@ -7,10 +7,10 @@ from pathlib import Path
 
 from providers.base import CallTally
 from providers.errors import ProviderError
-from providers.mock import faults
-from providers.mock.controls import Controls
-from providers.mock.faults import Call
-from providers.mock.store import Store
+from providers.mock.world import faults
+from providers.mock.world.controls import Controls
+from providers.mock.world.faults import Call
+from providers.mock.world.store import Store
 
 
 def _utc_now() -> datetime:

@@ -2,8 +2,8 @@
 
 from providers.base import Flavor, Image, Receipt
 from providers.errors import Forbidden, InvalidRequest, NotFound
-from providers.mock import records
 from providers.mock.cloud import Cloud
+from providers.mock.world import records
 
 
 class Images(Cloud):

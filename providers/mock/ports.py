@@ -5,7 +5,7 @@ import uuid
 from providers.base import Port, Receipt
 from providers.errors import NotFound
 from providers.mock.cloud import Cloud
-from providers.mock.records import PROJECT
+from providers.mock.world.records import PROJECT
 
 
 class Ports(Cloud):

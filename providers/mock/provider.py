@@ -6,17 +6,17 @@ from datetime import datetime
 
 from providers.base import Image, Provider, Receipt, Server, ServerAction, ServerSpec
 from providers.errors import InvalidRequest, QuotaExceeded
-from providers.mock import lifecycle, records
-from providers.mock.catalog import GIB
-from providers.mock.console import boot_log
-from providers.mock.faults import Call
-from providers.mock.guards import GUARDS, check, check_host
 from providers.mock.images import Images
-from providers.mock.lifecycle import Plan, Verb
 from providers.mock.ports import Ports
-from providers.mock.records import Record
-from providers.mock.requests import check_name, check_room, check_spec
-from providers.mock.state import Phase, current
+from providers.mock.world import lifecycle, records
+from providers.mock.world.console import boot_log
+from providers.mock.world.faults import Call
+from providers.mock.world.guards import GUARDS, check, check_host
+from providers.mock.world.lifecycle import Plan, Verb
+from providers.mock.world.records import Record
+from providers.mock.world.requests import check_name, check_room, check_spec
+from providers.mock.world.seed import GIB
+from providers.mock.world.state import Phase, current
 
 
 class MockProvider(Images, Ports, Provider):
@@ -26,7 +26,7 @@ class MockProvider(Images, Ports, Provider):
     duration of every action (1 is about a small real OpenStack, 0 ends everything at
     once); ``page_size`` of listings; ``quota``, the number of servers (0: no limit).
     ``clock`` is for tests that move time. What is not in the contract of a provider is
-    in `providers.mock.controls`.
+    in `providers.mock.world.controls`.
     """
 
     # Reading servers

@@ -2,9 +2,9 @@
 
 from providers.base import Port, Receipt
 from providers.errors import Forbidden, InvalidRequest
-from providers.openstack.answers import reading
-from providers.openstack.refusals import request_id_of
-from providers.openstack.transport import Transport
+from providers.openstack.wire.answers import reading
+from providers.openstack.wire.refusals import request_id_of
+from providers.openstack.wire.transport import Transport
 
 
 def find_default(transport: Transport, name: str) -> str:

@@ -17,7 +17,7 @@ from providers.base import (
     ServerSpec,
 )
 from providers.openstack import networks
-from providers.openstack.answers import (
+from providers.openstack.wire.answers import (
     TAG,
     reading,
     to_action,
@@ -25,8 +25,8 @@ from providers.openstack.answers import (
     to_image,
     to_server,
 )
-from providers.openstack.refusals import request_id_of
-from providers.openstack.transport import Json, Params, Transport, body_of
+from providers.openstack.wire.refusals import request_id_of
+from providers.openstack.wire.transport import Json, Params, Transport, body_of
 
 #: Formats of an image that cannot be booted: kernels and ramdisks for others.
 _PARTS_OF_IMAGES = frozenset({"aki", "ari"})

@@ -25,7 +25,7 @@ from compute.models.limits import MAX_LIMIT, NameValidator, wrong_labels
 from compute.services import imports, projects, quotas, snapshots, tokens, vms
 from providers.errors import InvalidRequest
 from providers.mock import MockProvider, SeedServer
-from providers.mock.requests import check_name
+from providers.mock.world.requests import check_name
 from tests.conftest import ALICE
 from tests.support.api import Api, errors, operator
 from tests.support.api_calls import undone

@@ -18,7 +18,7 @@ from providers.errors import (
     Unavailable,
 )
 from providers.mock import MockProvider
-from providers.mock.faults import Kind
+from providers.mock.world.faults import Kind
 from tests.support.clock import Clock
 from tests.support.mock_servers import (
     AGES,

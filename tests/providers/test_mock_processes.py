@@ -15,9 +15,9 @@ import pytest
 
 from providers.errors import Conflict, InvalidRequest, Unavailable
 from providers.mock import MockProvider
-from providers.mock.records import servers_page
-from providers.mock.state import microseconds
-from providers.mock.store import Store
+from providers.mock.world.records import servers_page
+from providers.mock.world.state import microseconds
+from providers.mock.world.store import Store
 from tests.providers.test_mock_controls import seeds
 from tests.support.clock import Clock
 from tests.support.mock_servers import AGES, REQUEST_ID, boot, spec

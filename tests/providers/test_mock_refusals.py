@@ -16,7 +16,7 @@ from providers.errors import (
     QuotaExceeded,
 )
 from providers.mock import MockProvider, SeedServer
-from providers.mock.guards import GUARDS
+from providers.mock.world.guards import GUARDS
 from tests.support.clock import Clock
 from tests.support.contract_cloud import Lab
 from tests.support.mock_servers import (

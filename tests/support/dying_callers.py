@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from providers.mock import MockProvider
-from providers.mock.faults import Call
+from providers.mock.world.faults import Call
 
 
 class WorkerDied(BaseException):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from providers.base import Receipt, ServerAction, ServerSpec
 from providers.mock import MockProvider
-from providers.mock.catalog import FLAVORS, IMAGES
+from providers.mock.world.seed import FLAVORS, IMAGES
 from tests.support.clock import Clock
 
 FLAVOR_ID = {flavor.name: flavor.id for flavor in FLAVORS}

@@ -18,7 +18,7 @@ from django.test.utils import CaptureQueriesContext
 from compute.models import VM
 from providers.base import ServerSpec
 from providers.mock import MockProvider
-from providers.mock.records import NewServer
+from providers.mock.world.records import NewServer
 from providers.openstack import OpenStackProvider
 from tests.support.api import operator
 from tests.support.factories import VMFactory

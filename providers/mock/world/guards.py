@@ -7,7 +7,7 @@ test compares it with the guards extracted from Nova's source.
 from dataclasses import dataclass
 
 from providers.errors import Conflict
-from providers.mock.state import Phase
+from providers.mock.world.state import Phase
 
 
 @dataclass(frozen=True, slots=True)

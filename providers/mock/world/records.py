@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from providers.base import Address, Fault, Flavor, Image, Server, ServerAction
 from providers.errors import Forbidden, InvalidRequest, NotFound
-from providers.mock.lifecycle import DELETED_LINGERS, Plan
-from providers.mock.state import (
+from providers.mock.world.lifecycle import DELETED_LINGERS, Plan
+from providers.mock.world.state import (
     SECOND,
     Phase,
     api_status,

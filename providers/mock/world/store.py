@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from providers.errors import Unreachable
-from providers.mock.catalog import FLAVORS, IMAGES
+from providers.mock.world.seed import FLAVORS, IMAGES
 
 #: Seconds a writer waits for another; less than the provider's call_timeout.
 PATIENCE = 4.0

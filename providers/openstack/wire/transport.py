@@ -33,7 +33,7 @@ from providers.errors import (
     UnexpectedResponse,
     Unreachable,
 )
-from providers.openstack.refusals import refusal, request_id_of, retry_after_of
+from providers.openstack.wire.refusals import refusal, request_id_of, retry_after_of
 
 Service = Literal["nova", "glance", "neutron"]
 Json = dict[str, Any]

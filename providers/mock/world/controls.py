@@ -13,9 +13,9 @@ from typing import get_args
 
 from providers.base import Flavor, Image, Provider
 from providers.errors import NotFound
-from providers.mock import faults, records
-from providers.mock.state import VM_STATE, Phase, current, microseconds
-from providers.mock.store import Store
+from providers.mock.world import faults, records
+from providers.mock.world.state import VM_STATE, Phase, current, microseconds
+from providers.mock.world.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Controls:
     def seed(self, servers: Iterable[SeedServer]) -> list[str]:
         """Add settled servers in one transaction and return their ids in order.
 
-        Raises KeyError for a status that is none of `providers.mock.state.VM_STATE`.
+        Raises KeyError for a status that is none of `providers.mock.world.state.VM_STATE`.
         """
         now = self._now()
         new = [_to_new(server, now) for server in servers]

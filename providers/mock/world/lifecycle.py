@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from providers.base import Flavor
 from providers.errors import InvalidRequest
-from providers.mock.state import SECOND, Phase
+from providers.mock.world.state import SECOND, Phase
 
 #: (seconds after the step before, the phase that begins then)
 Steps = Sequence[tuple[float, Phase]]
@@ -26,7 +26,7 @@ DELETED_LINGERS = 0.3
 class Verb:
     """One of Nova's actions."""
 
-    #: The key in `providers.mock.guards.GUARDS`.
+    #: The key in `providers.mock.world.guards.GUARDS`.
     guard: str
     #: Nova's word in its action records and refusals.
     action: str
