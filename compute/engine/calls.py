@@ -15,7 +15,8 @@ from django.utils import timezone
 from compute.engine import queue
 from compute.models.operation import Operation
 from providers import errors
-from providers.base import Provider, Receipt
+from providers.contract.calls import Receipt
+from providers.contract.cloud import Cloud
 
 
 class ClaimLostError(Exception):
@@ -65,7 +66,7 @@ def forget(operation: Operation) -> None:
     operation.save(update_fields=["call", "issued_at", "receipt"])
 
 
-def may_still_arrive(operation: Operation, provider: Provider) -> float:
+def may_still_arrive(operation: Operation, provider: Cloud) -> float:
     """Return the seconds for which to wait: the lost request could still arrive."""
     if operation.issued_at is None:
         return 0.0

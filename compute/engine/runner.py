@@ -27,7 +27,7 @@ from compute.errors import (
 from compute.events import Actor
 from compute.expected import Expect, check_expected
 from compute.models.operation import Operation, OperationStatus
-from providers.base import Provider
+from providers.contract.cloud import Cloud
 from providers.errors import Conflict, NotFound, ProviderError
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ def run(operation_id: uuid.UUID) -> Operation | None:
 
 def _perform(operation: Operation) -> Answer:
     try:
-        provider = clouds.provider(operation.cloud)
+        provider = clouds.get(operation.cloud)
     except KeyError:
         detail = f"The cloud {operation.cloud} is no longer configured."
         return Failed(InternalError(detail))
@@ -81,9 +81,7 @@ def _expire(operation: Operation) -> Failed:
     return Failed(OpenStackTimeout(f"Not finished within {seconds} seconds."))
 
 
-def _after_error(
-    operation: Operation, provider: Provider, error: ProviderError
-) -> Answer:
+def _after_error(operation: Operation, provider: Cloud, error: ProviderError) -> Answer:
     """Decide what a failed call to the cloud means for the operation."""
     log.warning("%s: %s", type(error).__name__, error)
     refused = work.of(operation).refused

@@ -7,13 +7,15 @@ from compute.models import VM, Operation, VMStatus
 from compute.services import observed, records
 from compute.services.user_data import decode
 from providers import errors
-from providers.base import Provider, Receipt, Server, ServerSpec
+from providers.contract.calls import Receipt
+from providers.contract.cloud import Cloud
+from providers.contract.servers import Server, ServerSpec
 
 #: A server Nova has just made may not show up for a moment.
 VISIBLE_AFTER_SECONDS = 60.0
 
 
-def perform_create(operation: Operation, provider: Provider) -> Answer:
+def perform_create(operation: Operation, provider: Cloud) -> Answer:
     """Create the server, or find the one that was created before.
 
     The VM's id goes into a tag of the create call itself, and is looked for before
@@ -28,7 +30,7 @@ def perform_create(operation: Operation, provider: Provider) -> Answer:
         remaining = calls.may_still_arrive(operation, provider)
         return Again(remaining) if remaining > 0 else _create(operation, provider, vm)
     try:
-        return look_create(operation, provider.get_server(vm.server_id))
+        return look_create(operation, provider.servers.get(vm.server_id))
     except errors.NotFound:
         return _unseen(operation)
 
@@ -39,7 +41,7 @@ def _vm(operation: Operation) -> VM:
     return operation.vm
 
 
-def _create(operation: Operation, provider: Provider, vm: VM) -> Answer:
+def _create(operation: Operation, provider: Cloud, vm: VM) -> Answer:
     spec = ServerSpec(
         name=vm.name,
         flavor_id=operation.params["flavor_provider_id"],
@@ -51,9 +53,9 @@ def _create(operation: Operation, provider: Provider, vm: VM) -> Answer:
     )
 
     def request(request_id: str) -> Receipt:
-        return provider.create_server(spec, request_id=request_id)
+        return provider.servers.create(spec, request_id=request_id)
 
-    receipt = calls.send(operation, "create_server", request)
+    receipt = calls.send(operation, "servers.create", request)
     _remember(vm, receipt.created_id or "")
     return Waiting(step="scheduling", progress=10)
 
@@ -64,21 +66,21 @@ def _remember(vm: VM, server_id: str) -> None:
     vm.save(update_fields=["server_id", "status"])
 
 
-def _adopt(operation: Operation, provider: Provider, vm: VM) -> bool:
+def _adopt(operation: Operation, provider: Cloud, vm: VM) -> bool:
     """Take over a server that carries the VM's tag; remove any second one.
 
     Return whether the VM has a server now. A second one exists when the answer to a
     create was lost and the server showed only after the call was repeated.
     """
     found = sorted(
-        (s for s in provider.find_servers(tag=str(vm.pk)) if not observed.is_gone(s)),
+        (s for s in provider.servers.find(tag=str(vm.pk)) if not observed.is_gone(s)),
         key=lambda server: (server.created_at, server.id),
     )
     if found and not vm.server_id:
         _remember(vm, found[0].id)
     for server in found:
         if server.id != vm.server_id:
-            provider.delete_server(server.id, request_id=calls.request_id(operation))
+            provider.servers.delete(server.id, request_id=calls.request_id(operation))
     return bool(vm.server_id)
 
 
@@ -93,7 +95,7 @@ def _unseen(operation: Operation) -> Answer:
 def look_create(operation: Operation, server: Server) -> Answer:
     """Read from a listing how far the build, or its removal, has come."""
     if operation.cancel_requested:
-        if operation.call == "delete_server":
+        if operation.call == "servers.delete":
             return Cancelled() if observed.is_gone(server) else Waiting("cancelling")
         return Again()
     if observed.is_gone(server):
@@ -111,14 +113,14 @@ def look_create(operation: Operation, server: Server) -> Answer:
     return Done(status, server)
 
 
-def _undo(operation: Operation, provider: Provider, vm: VM) -> Answer:
+def _undo(operation: Operation, provider: Cloud, vm: VM) -> Answer:
     """Remove what a cancelled create has built so far."""
-    if operation.call != "delete_server" and not _adopt(operation, provider, vm):
+    if operation.call != "servers.delete" and not _adopt(operation, provider, vm):
         remaining = calls.may_still_arrive(operation, provider)
         return Again(remaining) if remaining > 0 else Cancelled()
-    if operation.call == "create_server":
+    if operation.call == "servers.create":
         try:
-            provider.get_server(vm.server_id)
+            provider.servers.get(vm.server_id)
         except errors.NotFound:
             # A delete of what does not show yet would take it for gone.
             if not calls.older_than(operation, VISIBLE_AFTER_SECONDS):
@@ -126,7 +128,7 @@ def _undo(operation: Operation, provider: Provider, vm: VM) -> Answer:
     return _remove(operation, provider, vm, done=Cancelled())
 
 
-def perform_delete(operation: Operation, provider: Provider) -> Answer:
+def perform_delete(operation: Operation, provider: Cloud) -> Answer:
     """Delete the server; one that is gone already counts as deleted."""
     vm = _vm(operation)
     # A second server of the VM, should there be one, is for the passes to remove.
@@ -135,12 +137,10 @@ def perform_delete(operation: Operation, provider: Provider) -> Answer:
     return _remove(operation, provider, vm, done=Done(VMStatus.DELETED))
 
 
-def _remove(
-    operation: Operation, provider: Provider, vm: VM, *, done: Answer
-) -> Answer:
-    if operation.call == "delete_server":
+def _remove(operation: Operation, provider: Cloud, vm: VM, *, done: Answer) -> Answer:
+    if operation.call == "servers.delete":
         try:
-            server = provider.get_server(vm.server_id)
+            server = provider.servers.get(vm.server_id)
         except errors.NotFound:
             return done
         if observed.is_gone(server):
@@ -153,16 +153,16 @@ def _remove(
         return answer or Again(records.RECORD_POLL_SECONDS)
 
     def request(request_id: str) -> Receipt:
-        return provider.delete_server(vm.server_id, request_id=request_id)
+        return provider.servers.delete(vm.server_id, request_id=request_id)
 
     try:
-        calls.send(operation, "delete_server", request)
+        calls.send(operation, "servers.delete", request)
     except errors.NotFound:
         return done
     return Waiting(step="deleting")
 
 
-def _insist(operation: Operation, provider: Provider, server: Server) -> Answer:
+def _insist(operation: Operation, provider: Cloud, server: Server) -> Answer:
     """Repeat a delete that was begun and never accepted, which Nova permits.
 
     It answers 500 where Neutron is away, and leaves the server in that task for ever.

@@ -77,9 +77,9 @@ def refresh(alias: str) -> None:
     Raises `providers.errors.ProviderError` before anything is written if a listing
     fails.
     """
-    provider = clouds.provider(alias)
-    flavors = provider.list_flavors()
-    images = provider.list_images()
+    provider = clouds.get(alias)
+    flavors = provider.flavors.list_all()
+    images = provider.images.list_all()
     # What Nova keeps of a shelved VM is nobody's to boot.
     ours = set(
         VM.objects.filter(

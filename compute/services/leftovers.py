@@ -22,7 +22,11 @@ from compute import clouds, events
 from compute.events import SYSTEM, Actor
 from compute.models import VM, Event, Snapshot, SnapshotStatus
 from compute.services import observed
-from providers.base import Image, Port, Provider, Receipt, Server
+from providers.contract.calls import Receipt
+from providers.contract.cloud import Cloud
+from providers.contract.images import Image
+from providers.contract.networks import Port
+from providers.contract.servers import Server
 from providers.errors import NotFound, ProviderError
 
 log = logging.getLogger(__name__)
@@ -60,11 +64,12 @@ def remove(alias: str, servers: Sequence[Server], *, full: bool) -> None:
 
     What cannot be removed, or listed, now is left to the next pass that shows it.
     """
-    provider = clouds.provider(alias)
+    provider = clouds.get(alias)
     found: Iterator[Leftover] = servers_of(alias, provider, servers)
     try:
         if full:
-            images, ports = provider.list_snapshot_images(), provider.list_ports()
+            images = provider.images.list_snapshots()
+            ports = provider.networks.list_ports()
             found = chain(
                 found,
                 images_of(alias, provider, images),
@@ -100,7 +105,7 @@ def _remove(leftover: Leftover) -> None:
 
 
 def servers_of(
-    alias: str, provider: Provider, listed: Iterable[Server]
+    alias: str, provider: Cloud, listed: Iterable[Server]
 ) -> Iterator[Leftover]:
     """Find servers that carry a VM's tag and are not its server."""
     tagged = [
@@ -120,12 +125,12 @@ def servers_of(
             vm = vms.get(owner)
             # While an operation lives it may be about to adopt this one.
             if vm and vm.server_id != server.id and vm.live_operation is None:
-                delete = partial(provider.delete_server, server.id)
+                delete = partial(provider.servers.delete, server.id)
                 yield Leftover("server", server.id, delete, vm)
 
 
 def images_of(
-    alias: str, provider: Provider, listed: Iterable[Image]
+    alias: str, provider: Cloud, listed: Iterable[Image]
 ) -> Iterator[Leftover]:
     """Find images of snapshots that failed or are deleted.
 
@@ -150,12 +155,12 @@ def images_of(
                 and snapshot.image_provider_id in ("", image.id)
                 and snapshot.live_operation is None
             ):
-                delete = partial(provider.delete_image, image.id)
+                delete = partial(provider.images.delete, image.id)
                 yield Leftover("image", image.id, delete, snapshot.vm, snapshot)
 
 
 def ports_of(
-    alias: str, provider: Provider, listed: Iterable[Port], servers: Iterable[Server]
+    alias: str, provider: Cloud, listed: Iterable[Port], servers: Iterable[Server]
 ) -> Iterator[Leftover]:
     """Find ports of servers that we removed and that ``servers``, all, no longer has."""
     there = {server.id for server in servers}
@@ -167,7 +172,7 @@ def ports_of(
             owners |= _owners_of_removed(alias, others)
         for port in chunk:
             if vm := owners.get(port.server_id):
-                delete = partial(provider.delete_port, port.id)
+                delete = partial(provider.networks.delete_port, port.id)
                 yield Leftover("port", port.id, delete, vm)
 
 

@@ -9,12 +9,14 @@ from compute.engine import calls
 from compute.engine.work import Again, Answer, Done, Failed, Waiting
 from compute.models import Operation, VMStatus
 from compute.services import observed, records, verbs
-from providers.base import Provider, Receipt, Server
+from providers.contract.calls import Receipt
+from providers.contract.cloud import Cloud
+from providers.contract.servers import Server
 
 VERIFY_RESIZE = "VERIFY_RESIZE"
 
 
-def perform_resize(operation: Operation, provider: Provider) -> Answer:
+def perform_resize(operation: Operation, provider: Cloud) -> Answer:
     server_id = operation.vm.server_id if operation.vm else ""
     if not operation.call and operation.attempts == 1:
         return _resize(operation, provider, server_id)
@@ -26,10 +28,10 @@ def perform_resize(operation: Operation, provider: Provider) -> Answer:
     return _next(operation, provider, server)
 
 
-def _next(operation: Operation, provider: Provider, server: Server) -> Answer:
+def _next(operation: Operation, provider: Cloud, server: Server) -> Answer:
     resized = server.flavor_name == operation.params["flavor_provider_name"]
     if server.status == VERIFY_RESIZE:
-        if operation.call == "confirm_resize":
+        if operation.call == "servers.confirm_resize":
             # No task state tells that the confirmation runs: ask for its record.
             return records.verify(
                 operation, provider, action="confirmResize", server=server
@@ -38,43 +40,43 @@ def _next(operation: Operation, provider: Provider, server: Server) -> Answer:
     if resized and server.status == "ACTIVE":
         return Done(VMStatus.ACTIVE, server)
     if resized and server.status == "SHUTOFF":
-        if operation.call == "start_server":
+        if operation.call == "servers.start":
             failed = records.verify(operation, provider, action="start", server=server)
             return failed or Again(records.RECORD_POLL_SECONDS)
         return _start(operation, provider, server.id)
     if server.status == "ERROR":
         return Failed(observed.fault_problem(server), VMStatus.ERROR, server)
-    if operation.call == "resize_server":
+    if operation.call == "servers.resize":
         failed = records.verify(operation, provider, action="resize", server=server)
         return failed or Again(records.RECORD_POLL_SECONDS)
     return _resize(operation, provider, server.id)
 
 
-def _resize(operation: Operation, provider: Provider, server_id: str) -> Answer:
+def _resize(operation: Operation, provider: Cloud, server_id: str) -> Answer:
     def request(request_id: str) -> Receipt:
-        return provider.resize_server(
+        return provider.servers.resize(
             server_id,
             flavor_id=operation.params["flavor_provider_id"],
             request_id=request_id,
         )
 
-    calls.send(operation, "resize_server", request)
+    calls.send(operation, "servers.resize", request)
     return Waiting(step="resize", progress=20)
 
 
-def _confirm(operation: Operation, provider: Provider, server_id: str) -> Answer:
+def _confirm(operation: Operation, provider: Cloud, server_id: str) -> Answer:
     def request(request_id: str) -> Receipt:
-        return provider.confirm_resize(server_id, request_id=request_id)
+        return provider.servers.act(server_id, "confirm_resize", request_id=request_id)
 
-    calls.send(operation, "confirm_resize", request)
+    calls.send(operation, "servers.confirm_resize", request)
     return Waiting(step="confirm_resize", progress=70)
 
 
-def _start(operation: Operation, provider: Provider, server_id: str) -> Answer:
+def _start(operation: Operation, provider: Cloud, server_id: str) -> Answer:
     def request(request_id: str) -> Receipt:
-        return provider.start_server(server_id, request_id=request_id)
+        return provider.servers.act(server_id, "start", request_id=request_id)
 
-    calls.send(operation, "start_server", request)
+    calls.send(operation, "servers.start", request)
     return Waiting(step="start", progress=90)
 
 
@@ -87,7 +89,7 @@ def look(operation: Operation, server: Server) -> Answer:
     resized = server.flavor_name == operation.params["flavor_provider_name"]
     if server.status == "ACTIVE" and resized:
         return Done(VMStatus.ACTIVE, server)
-    if server.status == VERIFY_RESIZE and operation.call == "confirm_resize":
+    if server.status == VERIFY_RESIZE and operation.call == "servers.confirm_resize":
         # Nova stays here for a moment, and without a task state.
         return Waiting(step="confirm_resize", progress=70)
     return Again()

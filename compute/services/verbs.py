@@ -12,7 +12,9 @@ from compute.engine.work import Again, Answer, Done, Failed, Waiting
 from compute.errors import OpenStackError, ServerVanished, from_provider
 from compute.models import Operation, OperationType
 from compute.services import observed, records
-from providers.base import Provider, Receipt, Server
+from providers.contract.calls import Receipt
+from providers.contract.cloud import Cloud
+from providers.contract.servers import Server, ServerVerb
 from providers.errors import Conflict, NotFound, ProviderError
 
 #: Want nothing but the status they end in, whoever brought the server there.
@@ -38,62 +40,65 @@ class Verb(Protocol):
     def __call__(self, server_id: str, *, request_id: str) -> Receipt: ...
 
 
-def perform_start(operation: Operation, provider: Provider) -> Answer:
-    return _perform(operation, provider, "start", provider.start_server)
+def perform_start(operation: Operation, provider: Cloud) -> Answer:
+    return _act(operation, provider, "start")
 
 
-def perform_stop(operation: Operation, provider: Provider) -> Answer:
-    return _perform(operation, provider, "stop", provider.stop_server)
+def perform_stop(operation: Operation, provider: Cloud) -> Answer:
+    return _act(operation, provider, "stop")
 
 
-def perform_reboot(operation: Operation, provider: Provider) -> Answer:
+def perform_reboot(operation: Operation, provider: Cloud) -> Answer:
     hard = operation.params["type"] == "HARD"
-    reboot = partial(provider.reboot_server, hard=hard)
+    reboot = partial(provider.servers.reboot, hard=hard)
     return _perform(operation, provider, "reboot", reboot)
 
 
-def perform_rebuild(operation: Operation, provider: Provider) -> Answer:
+def perform_rebuild(operation: Operation, provider: Cloud) -> Answer:
     """Rebuild from an image; a restore is one from the VM's own snapshot."""
     image_id = operation.params["image_provider_id"]
-    rebuild = partial(provider.rebuild_server, image_id=image_id)
+    rebuild = partial(provider.servers.rebuild, image_id=image_id)
     return _perform(operation, provider, "rebuild", rebuild)
 
 
-def perform_pause(operation: Operation, provider: Provider) -> Answer:
-    return _perform(operation, provider, "pause", provider.pause_server)
+def perform_pause(operation: Operation, provider: Cloud) -> Answer:
+    return _act(operation, provider, "pause")
 
 
-def perform_unpause(operation: Operation, provider: Provider) -> Answer:
-    return _perform(operation, provider, "unpause", provider.unpause_server)
+def perform_unpause(operation: Operation, provider: Cloud) -> Answer:
+    return _act(operation, provider, "unpause")
 
 
-def perform_suspend(operation: Operation, provider: Provider) -> Answer:
-    return _perform(operation, provider, "suspend", provider.suspend_server)
+def perform_suspend(operation: Operation, provider: Cloud) -> Answer:
+    return _act(operation, provider, "suspend")
 
 
-def perform_resume(operation: Operation, provider: Provider) -> Answer:
-    return _perform(operation, provider, "resume", provider.resume_server)
+def perform_resume(operation: Operation, provider: Cloud) -> Answer:
+    return _act(operation, provider, "resume")
 
 
-def perform_shelve(operation: Operation, provider: Provider) -> Answer:
-    return _perform(operation, provider, "shelve", provider.shelve_server)
+def perform_shelve(operation: Operation, provider: Cloud) -> Answer:
+    return _act(operation, provider, "shelve")
 
 
-def perform_unshelve(operation: Operation, provider: Provider) -> Answer:
-    return _perform(operation, provider, "unshelve", provider.unshelve_server)
+def perform_unshelve(operation: Operation, provider: Cloud) -> Answer:
+    return _act(operation, provider, "unshelve")
 
 
-def perform_rescue(operation: Operation, provider: Provider) -> Answer:
-    return _perform(operation, provider, "rescue", provider.rescue_server)
+def perform_rescue(operation: Operation, provider: Cloud) -> Answer:
+    return _act(operation, provider, "rescue")
 
 
-def perform_unrescue(operation: Operation, provider: Provider) -> Answer:
-    return _perform(operation, provider, "unrescue", provider.unrescue_server)
+def perform_unrescue(operation: Operation, provider: Cloud) -> Answer:
+    return _act(operation, provider, "unrescue")
 
 
-def _perform(
-    operation: Operation, provider: Provider, action: str, verb: Verb
-) -> Answer:
+def _act(operation: Operation, provider: Cloud, verb: ServerVerb) -> Answer:
+    act = partial(provider.servers.act, verb=verb)
+    return _perform(operation, provider, verb, act)
+
+
+def _perform(operation: Operation, provider: Cloud, action: str, verb: Verb) -> Answer:
     """Send the verb, or find out what became of it.
 
     ``action`` is Nova's name of it in the server's records.
@@ -102,7 +107,7 @@ def _perform(
     if not operation.call:
         calls.send(
             operation,
-            f"{action}_server",
+            f"servers.{action}",
             lambda request_id: verb(server_id, request_id=request_id),
         )
         return Waiting(step=action)
@@ -115,7 +120,7 @@ def _perform(
     if answer is not None:
         return answer
     # Succeeded by the record: the status the server rests in must agree.
-    server = provider.get_server(server.id)
+    server = provider.servers.get(server.id)
     status = observed.resting_status(server)
     if status is None:
         return Waiting(step=server.task_state or server.status.lower())
@@ -147,7 +152,7 @@ def look(operation: Operation, server: Server) -> Answer:
 
 
 def refused(
-    operation: Operation, provider: Provider, error: Conflict | NotFound
+    operation: Operation, provider: Cloud, error: Conflict | NotFound
 ) -> Answer:
     """Read a server that refused again: it may be gone, or busy for a moment.
 

@@ -1,4 +1,4 @@
-"""The contract of `providers.base.Provider`, stated once for every driver.
+"""The contract of `providers.base.Cloud`, stated once for every driver.
 
 A driver's test module subclasses `ProviderContract` and gives the fixtures that
 ``conftest.py`` names. Nothing here knows how the cloud is made. Where a driver can be
@@ -13,7 +13,8 @@ from uuid import uuid4
 
 import pytest
 
-from providers.base import Provider, Server
+from providers.contract.cloud import Cloud
+from providers.contract.servers import Server
 from providers.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from tests.support.contract_cloud import (
     IMAGE,
@@ -32,15 +33,15 @@ def _ids(servers: list[Server]) -> list[str]:
 
 
 class CatalogContract:
-    def test_the_flavors_have_sizes(self, provider: Provider) -> None:
-        flavors = {flavor.name: flavor for flavor in provider.list_flavors()}
+    def test_the_flavors_have_sizes(self, provider: Cloud) -> None:
+        flavors = {flavor.name: flavor for flavor in provider.flavors.list_all()}
         assert {SMALL, "m1.small", "m1.medium", "m1.large", "m1.xlarge"} <= set(flavors)
         assert len({flavor.id for flavor in flavors.values()}) == len(flavors)
         small = flavors["m1.small"]
         assert (small.vcpus, small.ram_mb, small.disk_gb) == (1, 2048, 20)
 
-    def test_the_images_can_be_booted(self, provider: Provider) -> None:
-        images = {image.name: image for image in provider.list_images()}
+    def test_the_images_can_be_booted(self, provider: Cloud) -> None:
+        images = {image.name: image for image in provider.images.list_all()}
         assert {IMAGE, OTHER_IMAGE, "ubuntu-22.04"} <= set(images)
         assert {image.status for image in images.values()} == {"active"}
         assert all(image.size_bytes for image in images.values())
@@ -52,10 +53,10 @@ class CreateContract:
     def test_a_new_server_is_found_by_its_tag_at_once(self, lab: Lab) -> None:
         spec = lab.spec()
         server_id, _ = lab.request(spec)
-        assert _ids(lab.provider.find_servers(tag=spec.tag)) == [server_id]
-        listed = {server.id: server for server in lab.provider.list_servers()}
+        assert _ids(lab.provider.servers.find(tag=spec.tag)) == [server_id]
+        listed = {server.id: server for server in lab.provider.servers.list_all()}
         assert spec.tag in listed[server_id].tags
-        assert lab.provider.get_server(server_id).name == spec.name
+        assert lab.provider.servers.get(server_id).name == spec.name
 
     def test_a_new_server_becomes_active_as_specified(self, lab: Lab) -> None:
         spec = lab.spec()
@@ -80,7 +81,7 @@ class CreateContract:
 
     def test_a_server_is_launched_when_it_is_built(self, lab: Lab) -> None:
         server_id, _ = lab.request(lab.spec())
-        server = lab.provider.get_server(server_id)
+        server = lab.provider.servers.get(server_id)
         assert (server.launched_at is None) == (server.status == "BUILD")
         assert lab.settle(server_id, "ACTIVE").launched_at is not None
 
@@ -95,13 +96,13 @@ class CreateContract:
         server = lab.never_launched()
         assert server.fault is not None
         assert server.launched_at is None
-        listed = {server.id: server for server in lab.provider.list_servers()}
+        listed = {server.id: server for server in lab.provider.servers.list_all()}
         assert listed[server.id].launched_at is None
         for verb in VERBS:
             if verb.permitted("ERROR"):
                 with pytest.raises(Conflict):
                     verb.call(lab, server)
-        lab.provider.delete_server(server.id, request_id=new_request_id())
+        lab.provider.servers.delete(server.id, request_id=new_request_id())
         lab.wait_gone(server.id)
 
     def test_a_server_has_an_address_of_its_own(self, lab: Lab) -> None:
@@ -111,8 +112,8 @@ class CreateContract:
         assert fixed[0].mac
         assert not {a.ip for a in one.addresses} & {a.ip for a in two.addresses}
 
-    def test_no_server_has_a_tag_that_nobody_gave(self, provider: Provider) -> None:
-        assert provider.find_servers(tag=new_tag()) == []
+    def test_no_server_has_a_tag_that_nobody_gave(self, provider: Cloud) -> None:
+        assert provider.servers.find(tag=new_tag()) == []
 
     def test_an_unknown_flavor_or_image_is_invalid(self, lab: Lab) -> None:
         for spec in (
@@ -120,22 +121,22 @@ class CreateContract:
             lab.spec(image_id=str(uuid4())),
         ):
             with pytest.raises(InvalidRequest) as caught:
-                lab.provider.create_server(spec, request_id=new_request_id())
+                lab.provider.servers.create(spec, request_id=new_request_id())
             assert caught.value.status == 400
-            assert lab.provider.find_servers(tag=spec.tag) == []
+            assert lab.provider.servers.find(tag=spec.tag) == []
 
     def test_user_data_stays_out_of_what_may_be_logged(self, lab: Lab) -> None:
         spec = lab.spec(image_id=str(uuid4()))
         assert "not-for-logs" not in repr(spec)
         with pytest.raises(InvalidRequest) as caught:
-            lab.provider.create_server(spec, request_id=new_request_id())
+            lab.provider.servers.create(spec, request_id=new_request_id())
         assert "not-for-logs" not in repr(caught.value)
 
 
 class ReadingContract:
     def test_the_listing_has_every_server_once(self, lab: Lab) -> None:
         made = [lab.server_in("ACTIVE") for _ in range(5)]
-        listed = _ids(lab.provider.list_servers())
+        listed = _ids(lab.provider.servers.list_all())
         assert set(_ids(made)) <= set(listed)
         assert len(listed) == len(set(listed))
         for server in made:
@@ -143,72 +144,75 @@ class ReadingContract:
 
     def test_the_newest_server_comes_first(self, lab: Lab) -> None:
         lab.create()
-        listed = lab.provider.list_servers()
+        listed = lab.provider.servers.list_all()
         ages = [(server.created_at, server.id) for server in listed]
         assert ages == sorted(ages, reverse=True)
 
     def test_get_and_list_agree(self, lab: Lab) -> None:
         server = lab.server_in("SHUTOFF")
-        listed = {server.id: server for server in lab.provider.list_servers()}
-        assert listed[server.id] == lab.provider.get_server(server.id)
+        listed = {server.id: server for server in lab.provider.servers.list_all()}
+        assert listed[server.id] == lab.provider.servers.get(server.id)
         lab.put_back(server.id)
 
     def test_changes_since_has_what_changed_at_or_after_it(self, lab: Lab) -> None:
         server = lab.create()
-        receipt = lab.provider.stop_server(server.id, request_id=new_request_id())
+        receipt = lab.provider.servers.act(
+            server.id, "stop", request_id=new_request_id()
+        )
         lab.finish(server.id, receipt)
         stopped = lab.settle(server.id, "SHUTOFF")
         at = stopped.updated_at
         for since in (server.updated_at, at, at + timedelta(milliseconds=900)):
-            assert stopped in lab.provider.list_servers(changes_since=since)
-        later = lab.provider.list_servers(changes_since=at + timedelta(seconds=1))
+            assert stopped in lab.provider.servers.list_all(changes_since=since)
+        later = lab.provider.servers.list_all(changes_since=at + timedelta(seconds=1))
         assert server.id not in _ids(later)
         lab.put_back(server.id)
 
     def test_changes_since_has_the_deleted(self, lab: Lab) -> None:
         server = lab.create()
-        lab.provider.delete_server(server.id, request_id=new_request_id())
+        lab.provider.servers.delete(server.id, request_id=new_request_id())
         lab.wait_gone(server.id)
-        assert server.id not in _ids(lab.provider.list_servers())
-        changed = lab.provider.list_servers(changes_since=server.updated_at)
+        assert server.id not in _ids(lab.provider.servers.list_all())
+        changed = lab.provider.servers.list_all(changes_since=server.updated_at)
         assert [s.status for s in changed if s.id == server.id] == ["DELETED"]
 
     def test_threads_share_a_provider(self, lab: Lab) -> None:
         server = lab.server_in("ACTIVE")
         with ThreadPoolExecutor(8) as pool:
-            seen = list(pool.map(lab.provider.get_server, [server.id] * 24))
+            seen = list(pool.map(lab.provider.servers.get, [server.id] * 24))
         assert seen == [server] * 24
         lab.put_back(server.id)
 
     def test_what_does_not_exist_is_not_found(self, lab: Lab) -> None:
         nobody = str(uuid4())
         with pytest.raises(NotFound) as caught:
-            lab.provider.get_server(nobody)
+            lab.provider.servers.get(nobody)
         assert caught.value.status == 404
         with pytest.raises(NotFound):
-            lab.provider.list_actions(nobody)
+            lab.provider.servers.list_actions(nobody)
         with pytest.raises(NotFound):
-            lab.provider.get_console_log(nobody, lines=10)
+            lab.provider.servers.get_console_log(nobody, lines=10)
 
     def test_another_projects_server_is_neither_shown_nor_changed(
-        self, provider: Provider, foreign_server: str | None
+        self, provider: Cloud, foreign_server: str | None
     ) -> None:
         """Nova says 403 until a server has a host, and 404 from then on."""
         if foreign_server is None:
             pytest.skip("nobody here has a server of another project")
         refused = pytest.raises((Forbidden, NotFound))
-        assert foreign_server not in _ids(provider.list_servers())
-        for read in (provider.get_server, provider.list_actions):
+        assert foreign_server not in _ids(provider.servers.list_all())
+        for read in (provider.servers.get, provider.servers.list_actions):
             with refused:
                 read(foreign_server)
-        for change in (provider.stop_server, provider.delete_server):
-            with refused:
-                change(foreign_server, request_id=new_request_id())
+        with refused:
+            provider.servers.act(foreign_server, "stop", request_id=new_request_id())
+        with refused:
+            provider.servers.delete(foreign_server, request_id=new_request_id())
 
     def test_the_console_log_ends_with_the_lines_asked_for(self, lab: Lab) -> None:
         server = lab.server_in("ACTIVE")
-        log = lab.provider.get_console_log(server.id, lines=1000)
-        last = lab.provider.get_console_log(server.id, lines=2)
+        log = lab.provider.servers.get_console_log(server.id, lines=1000)
+        last = lab.provider.servers.get_console_log(server.id, lines=2)
         assert len(last.splitlines()) <= 2
         assert log.endswith(last)
         lab.put_back(server.id)
@@ -216,16 +220,18 @@ class ReadingContract:
     def test_a_server_without_a_host_has_no_console(self, lab: Lab) -> None:
         server = lab.server_in("SHELVED_OFFLOADED")
         with pytest.raises(Conflict):
-            lab.provider.get_console_log(server.id, lines=10)
+            lab.provider.servers.get_console_log(server.id, lines=10)
         lab.put_back(server.id)
 
     def test_actions_carry_the_request_ids_of_the_receipts(self, lab: Lab) -> None:
         server_id, created = lab.request(lab.spec())
         lab.settle(server_id, "ACTIVE")
-        stopped = lab.provider.stop_server(server_id, request_id=new_request_id())
+        stopped = lab.provider.servers.act(
+            server_id, "stop", request_id=new_request_id()
+        )
         lab.settle(server_id, "SHUTOFF")
         lab.finish(server_id, stopped)
-        actions = lab.provider.list_actions(server_id)
+        actions = lab.provider.servers.list_actions(server_id)
         assert [(a.action, a.request_id) for a in actions] == [
             ("stop", stopped.request_id),
             ("create", created.request_id),
@@ -236,7 +242,7 @@ class ReadingContract:
     def test_an_unknown_action_is_not_found(self, lab: Lab) -> None:
         server = lab.server_in("ACTIVE")
         with pytest.raises(NotFound) as caught:
-            lab.provider.get_action(server.id, new_request_id())
+            lab.provider.servers.get_action(server.id, new_request_id())
         assert caught.value.status == 404
         lab.put_back(server.id)
 
@@ -252,7 +258,7 @@ class VerbContract:
             receipt = verb.call(lab, server)
             lab.finish(server.id, receipt)
             lab.settle(server.id, verb.end_from(state))
-            newest = lab.provider.list_actions(server.id)[0]
+            newest = lab.provider.servers.list_actions(server.id)[0]
             assert (newest.action, newest.request_id) == (
                 verb.action,
                 receipt.request_id,
@@ -262,7 +268,7 @@ class VerbContract:
                 verb.call(lab, server)
             assert caught.value.status == 409
             assert server.id in caught.value.message
-            assert lab.provider.get_server(server.id) == server
+            assert lab.provider.servers.get(server.id) == server
         if verb.name != "resize":  # one that was off would revert to SHUTOFF
             lab.put_back(server.id)
 
@@ -277,19 +283,19 @@ class VerbContract:
     @pytest.mark.parametrize("state", STATES)
     def test_a_server_is_deleted_from_every_state(self, lab: Lab, state: str) -> None:
         server = lab.server_in(state)
-        receipt = lab.provider.delete_server(server.id, request_id=new_request_id())
+        receipt = lab.provider.servers.delete(server.id, request_id=new_request_id())
         assert receipt.request_id
         lab.wait_gone(server.id)
-        assert lab.provider.list_actions(server.id)[0].action == "delete"
+        assert lab.provider.servers.list_actions(server.id)[0].action == "delete"
         with pytest.raises(NotFound):
-            lab.provider.delete_server(server.id, request_id=new_request_id())
+            lab.provider.servers.delete(server.id, request_id=new_request_id())
 
     def test_a_new_server_is_deleted_while_it_is_built(self, lab: Lab) -> None:
         server_id, _ = lab.request(lab.spec())
 
         def accepted() -> bool:
             try:
-                lab.provider.delete_server(server_id, request_id=new_request_id())
+                lab.provider.servers.delete(server_id, request_id=new_request_id())
             except NotFound:  # Nova's first moments: it can be read, not yet changed
                 return False
             return True
@@ -301,20 +307,20 @@ class VerbContract:
         server_id, _ = lab.request(lab.spec())
         # 404 before Nova has given it a cell, 409 while it is built.
         with suppress(NotFound, Conflict):
-            lab.provider.stop_server(server_id, request_id=new_request_id())
+            lab.provider.servers.act(server_id, "stop", request_id=new_request_id())
             lab.settle(server_id, "SHUTOFF")
-        assert lab.provider.get_server(server_id).id == server_id
+        assert lab.provider.servers.get(server_id).id == server_id
 
     def test_a_server_that_is_being_deleted_says_so_until_it_is_gone(
         self, lab: Lab
     ) -> None:
         server = lab.create()
-        lab.provider.delete_server(server.id, request_id=new_request_id())
+        lab.provider.servers.delete(server.id, request_id=new_request_id())
         seen = []
 
         def gone() -> bool:
             try:
-                seen.append(lab.provider.get_server(server.id))
+                seen.append(lab.provider.servers.get(server.id))
             except NotFound:
                 return True
             return False
@@ -327,11 +333,11 @@ class VerbContract:
         self, lab: Lab
     ) -> None:
         server = lab.create()
-        lab.provider.delete_server(server.id, request_id=new_request_id())
+        lab.provider.servers.delete(server.id, request_id=new_request_id())
         try:
-            lab.provider.delete_server(server.id, request_id=new_request_id())
+            lab.provider.servers.delete(server.id, request_id=new_request_id())
         except NotFound:
-            assert server.id not in _ids(lab.provider.list_servers())
+            assert server.id not in _ids(lab.provider.servers.list_all())
         lab.wait_gone(server.id)
 
 
@@ -342,12 +348,14 @@ class ResizeContract:
     ) -> None:
         server = lab.server_in(state)
         flavor = lab.larger_flavor(server)
-        lab.provider.resize_server(
+        lab.provider.servers.resize(
             server.id, flavor_id=flavor.id, request_id=new_request_id()
         )
         waiting = lab.settle(server.id, "VERIFY_RESIZE")
         assert waiting.flavor_name == flavor.name
-        lab.provider.confirm_resize(server.id, request_id=new_request_id())
+        lab.provider.servers.act(
+            server.id, "confirm_resize", request_id=new_request_id()
+        )
         done = lab.settle(server.id, state)
         assert (done.flavor_name, done.disk_gb) == (flavor.name, flavor.disk_gb)
 
@@ -362,17 +370,17 @@ class ResizeContract:
             f"no-{uuid4()}",
         ):
             with pytest.raises(InvalidRequest):
-                lab.provider.resize_server(
+                lab.provider.servers.resize(
                     server_id, flavor_id=flavor_id, request_id=new_request_id()
                 )
-        assert lab.provider.get_server(server_id).status == "ACTIVE"
+        assert lab.provider.servers.get(server_id).status == "ACTIVE"
 
 
 class ImageContract:
     def test_a_snapshot_is_seen_at_once_and_becomes_active(self, lab: Lab) -> None:
         server, tag = lab.server_in("ACTIVE"), new_tag()
         receipt = lab.snapshot(server, tag=tag)
-        assert [i.id for i in lab.provider.list_snapshot_images(tag=tag)] == [
+        assert [i.id for i in lab.provider.images.list_snapshots(tag=tag)] == [
             receipt.created_id
         ]
         image = lab.settle_image(tag)
@@ -380,8 +388,8 @@ class ImageContract:
         assert image.server_id == server.id
         assert image.tag == tag
         assert image.size_bytes is not None
-        assert image in lab.provider.list_images()
-        assert image in lab.provider.list_snapshot_images()
+        assert image in lab.provider.images.list_all()
+        assert image in lab.provider.images.list_snapshots()
         lab.settle(server.id, "ACTIVE")
         lab.put_back(server.id)
 
@@ -391,26 +399,26 @@ class ImageContract:
         image = lab.settle_image(tag)
         lab.settle(server.id, "SHUTOFF")
         lab.put_back(server.id)
-        lab.provider.delete_image(image.id, request_id=new_request_id())
-        assert lab.provider.list_snapshot_images(tag=tag) == []
+        lab.provider.images.delete(image.id, request_id=new_request_id())
+        assert lab.provider.images.list_snapshots(tag=tag) == []
         with pytest.raises(NotFound):
-            lab.provider.delete_image(image.id, request_id=new_request_id())
+            lab.provider.images.delete(image.id, request_id=new_request_id())
 
     def test_a_snapshot_outlives_its_server(self, lab: Lab) -> None:
         server, tag = lab.create(), new_tag()
         lab.snapshot(server, tag=tag)
         image = lab.settle_image(tag)
         lab.settle(server.id, "ACTIVE")
-        lab.provider.delete_server(server.id, request_id=new_request_id())
+        lab.provider.servers.delete(server.id, request_id=new_request_id())
         lab.wait_gone(server.id)
-        assert lab.provider.list_snapshot_images(tag=tag) == [image]
+        assert lab.provider.images.list_snapshots(tag=tag) == [image]
 
     def test_a_server_is_rebuilt_from_its_snapshot(self, lab: Lab) -> None:
         server, tag = lab.server_in("SHUTOFF"), new_tag()
         lab.snapshot(server, tag=tag)
         image = lab.settle_image(tag)
         lab.settle(server.id, "SHUTOFF")
-        receipt = lab.provider.rebuild_server(
+        receipt = lab.provider.servers.rebuild(
             server.id, image_id=image.id, request_id=new_request_id()
         )
         lab.finish(server.id, receipt)
@@ -419,7 +427,7 @@ class ImageContract:
     def test_a_rebuild_needs_a_known_image(self, lab: Lab) -> None:
         server = lab.server_in("ACTIVE")
         with pytest.raises(InvalidRequest):
-            lab.provider.rebuild_server(
+            lab.provider.servers.rebuild(
                 server.id, image_id=str(uuid4()), request_id=new_request_id()
             )
         lab.put_back(server.id)
@@ -429,13 +437,13 @@ class PortContract:
     def test_a_server_has_a_port_that_goes_with_it(self, lab: Lab) -> None:
         server = lab.create()
         assert lab.ports_of(server.id)
-        lab.provider.delete_server(server.id, request_id=new_request_id())
+        lab.provider.servers.delete(server.id, request_id=new_request_id())
         lab.wait_gone(server.id)
         assert not lab.ports_of(server.id)
 
-    def test_an_unknown_port_is_not_found(self, provider: Provider) -> None:
+    def test_an_unknown_port_is_not_found(self, provider: Cloud) -> None:
         with pytest.raises(NotFound) as caught:
-            provider.delete_port(str(uuid4()), request_id=new_request_id())
+            provider.networks.delete_port(str(uuid4()), request_id=new_request_id())
         assert (caught.value.service, caught.value.status) == ("neutron", 404)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from providers.mock import MockProvider, SeedServer
+from providers.mock import MockCloud, SeedServer
 from tests.providers.contract import ProviderContract
 from tests.support.clock import Clock
 from tests.support.contract_cloud import BreakServer, FailBuild, Lab, WaitUntil
@@ -21,11 +21,11 @@ def provider(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
     clock: Clock,
-) -> MockProvider:
+) -> MockCloud:
     path = str(tmp_path_factory.mktemp("cloud") / "mock.sqlite3")
     if request.param == "instant":
-        return MockProvider(path=path, delay="0")
-    return MockProvider(path=path, page_size="2", clock=clock)
+        return MockCloud(path=path, delay="0")
+    return MockCloud(path=path, page_size="2", clock=clock)
 
 
 @pytest.fixture(scope="module")
@@ -34,17 +34,19 @@ def wait_until(clock: Clock) -> WaitUntil:
 
 
 @pytest.fixture(scope="module")
-def break_server(provider: MockProvider) -> BreakServer:
+def break_server(provider: MockCloud) -> BreakServer:
     def put_into_error(server_id: str) -> None:
-        provider.poke(server_id, status="ERROR", fault="The host lost its disk.")
+        provider.controls.poke(
+            server_id, status="ERROR", fault="The host lost its disk."
+        )
 
     return put_into_error
 
 
 @pytest.fixture(scope="module")
-def fail_build(provider: MockProvider) -> FailBuild:
+def fail_build(provider: MockCloud) -> FailBuild:
     def request(lab: Lab) -> str:
-        provider.inject("create_server", kind="build_error")
+        provider.controls.inject("servers.create", kind="build_error")
         server_id, _ = lab.request(lab.spec())
         return server_id
 
@@ -52,11 +54,11 @@ def fail_build(provider: MockProvider) -> FailBuild:
 
 
 @pytest.fixture(scope="module")
-def foreign_server(provider: MockProvider) -> str:
+def foreign_server(provider: MockCloud) -> str:
     server = SeedServer(
         "somebody-elses", FLAVOR_ID["m1.tiny"], IMAGE_ID["cirros"], project="other"
     )
-    return provider.seed([server])[0]
+    return provider.controls.seed([server])[0]
 
 
 class TestMockProvider(ProviderContract):
@@ -66,10 +68,10 @@ class TestMockProvider(ProviderContract):
 def test_options_are_checked_by_name(tmp_path: Path) -> None:
     path = str(tmp_path / "mock.sqlite3")
     with pytest.raises(ValueError, match="'colour'"):
-        MockProvider(path=path, colour="red")
+        MockCloud(path=path, colour="red")
     with pytest.raises(ValueError, match="'delay'"):
-        MockProvider(path=path, delay="-1")
+        MockCloud(path=path, delay="-1")
     with pytest.raises(ValueError, match="'page_size'"):
-        MockProvider(path=path, page_size="0")
+        MockCloud(path=path, page_size="0")
     with pytest.raises(ValueError, match="'quota'"):
-        MockProvider(path=path, quota="many")
+        MockCloud(path=path, quota="many")

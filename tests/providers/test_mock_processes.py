@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from providers.errors import Conflict, InvalidRequest, Unavailable
-from providers.mock import MockProvider
+from providers.mock import MockCloud
 from providers.mock.world.records import servers_page
 from providers.mock.world.state import microseconds
 from providers.mock.world.store import Store
@@ -26,9 +26,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 SCRIPT = """
 import sys
-from providers.mock import MockProvider
+from providers.mock import MockCloud
 from tests.support.mock_servers import AGES, REQUEST_ID, boot, spec
-mock = MockProvider(path=sys.argv[1], delay="0")
+mock = MockCloud(path=sys.argv[1], delay="0")
 """
 
 
@@ -47,37 +47,37 @@ def test_processes_share_a_cloud_that_does_not_exist_yet(mock_path: Path) -> Non
     for process in running:
         _, errors = process.communicate(timeout=60)
         assert (process.returncode, errors) == (0, "")
-    servers = MockProvider(path=str(mock_path), delay="0").list_servers()
+    servers = MockCloud(path=str(mock_path), delay="0").servers.list_all()
     assert len({server.addresses[0].ip for server in servers}) == 80
 
 
-def test_a_fault_reaches_another_process(mock: MockProvider, mock_path: Path) -> None:
-    mock.inject("create_server", kind="fail", status=503)
+def test_a_fault_reaches_another_process(mock: MockCloud, mock_path: Path) -> None:
+    mock.controls.inject("servers.create", kind="fail", status=503)
     process = start(mock_path, "boot(mock)")
     _, errors = process.communicate(timeout=60)
     assert "providers.errors.Unreachable" in errors
-    assert mock.call_counts()["create_server"] == 1
+    assert mock.controls.call_counts()["servers.create"] == 1
 
 
 @pytest.mark.parametrize(("kind", "done"), [("die_before", 0), ("die_after", 1)])
 def test_a_process_is_killed_at_a_call(
-    mock: MockProvider, mock_path: Path, kind: str, done: int
+    mock: MockCloud, mock_path: Path, kind: str, done: int
 ) -> None:
     process = start(
-        mock_path, f"mock.inject('create_server', kind={kind!r}); boot(mock)"
+        mock_path, f"mock.controls.inject('servers.create', kind={kind!r}); boot(mock)"
     )
     process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL
-    assert len(mock.list_servers()) == done
-    assert mock.pending_faults() == 0
+    assert len(mock.servers.list_all()) == done
+    assert mock.controls.pending_faults() == 0
     boot(mock)
 
 
-def _boot_in_child(mock: MockProvider) -> None:
+def _boot_in_child(mock: MockCloud) -> None:
     boot(mock, spec("from-the-child"))
 
 
-def test_a_forked_child_opens_the_file_itself(mock: MockProvider) -> None:
+def test_a_forked_child_opens_the_file_itself(mock: MockCloud) -> None:
     boot(mock)
     child = multiprocessing.get_context("fork").Process(
         target=_boot_in_child, args=(mock,)
@@ -86,15 +86,15 @@ def test_a_forked_child_opens_the_file_itself(mock: MockProvider) -> None:
     child.join(60)
     assert child.exitcode == 0
     boot(mock)
-    assert len(mock.list_servers()) == 3
+    assert len(mock.servers.list_all()) == 3
 
 
-def test_one_of_many_threads_wins(slow_mock: MockProvider, clock: Clock) -> None:
+def test_one_of_many_threads_wins(slow_mock: MockCloud, clock: Clock) -> None:
     server_id = boot(slow_mock, clock=clock)
 
     def stop(_: int) -> bool:
         try:
-            slow_mock.stop_server(server_id, request_id=REQUEST_ID)
+            slow_mock.servers.act(server_id, "stop", request_id=REQUEST_ID)
         except Conflict:
             return False
         return True
@@ -103,29 +103,29 @@ def test_one_of_many_threads_wins(slow_mock: MockProvider, clock: Clock) -> None
         assert sum(pool.map(stop, range(50))) == 1
 
 
-def test_a_closed_provider_opens_again(mock: MockProvider) -> None:
+def test_a_closed_provider_opens_again(mock: MockCloud) -> None:
     boot(mock)
     mock.close()
-    assert len(mock.list_servers()) == 1
+    assert len(mock.servers.list_all()) == 1
 
 
 def test_every_page_is_walked(mock_path: Path) -> None:
-    mock = MockProvider(path=str(mock_path), delay="0")
-    ids = mock.seed(seeds(2500))
-    in_one_process = [server.id for server in mock.list_servers()]
+    mock = MockCloud(path=str(mock_path), delay="0")
+    ids = mock.controls.seed(seeds(2500))
+    in_one_process = [server.id for server in mock.servers.list_all()]
     assert sorted(in_one_process) == sorted(ids)
-    small_pages = MockProvider(path=str(mock_path), delay="0", page_size="7")
-    assert [server.id for server in small_pages.list_servers()] == in_one_process
+    small_pages = MockCloud(path=str(mock_path), delay="0", page_size="7")
+    assert [server.id for server in small_pages.servers.list_all()] == in_one_process
     since = datetime.now(UTC) - timedelta(hours=1)
-    changed = small_pages.list_servers(changes_since=since)
+    changed = small_pages.servers.list_all(changes_since=since)
     assert [server.id for server in changed] == in_one_process
 
 
 def test_a_marker_may_be_a_deleted_server_but_no_unknown_one(
-    slow_mock: MockProvider, mock_path: Path, clock: Clock
+    slow_mock: MockCloud, mock_path: Path, clock: Clock
 ) -> None:
     older, newer = sorted([boot(slow_mock), boot(slow_mock, clock=clock)])
-    slow_mock.delete_server(newer, request_id=REQUEST_ID)
+    slow_mock.servers.delete(newer, request_id=REQUEST_ID)
     clock.advance(AGES)
     store = Store(mock_path)
 
@@ -144,17 +144,15 @@ def test_a_marker_may_be_a_deleted_server_but_no_unknown_one(
         page("nobody")
 
 
-def test_ten_thousand_servers_are_no_burden(
-    slow_mock: MockProvider, clock: Clock
-) -> None:
-    slow_mock.seed(seeds(10_000))
+def test_ten_thousand_servers_are_no_burden(slow_mock: MockCloud, clock: Clock) -> None:
+    slow_mock.controls.seed(seeds(10_000))
     clock.advance(3600)
     server_id = boot(slow_mock, clock=clock)
     began = time.perf_counter()
-    assert len(slow_mock.list_servers()) == 10_001
+    assert len(slow_mock.servers.list_all()) == 10_001
     full = time.perf_counter() - began
     began = time.perf_counter()
-    changed = slow_mock.list_servers(changes_since=clock.now - timedelta(minutes=5))
+    changed = slow_mock.servers.list_all(changes_since=clock.now - timedelta(minutes=5))
     partial = time.perf_counter() - began
     assert [server.id for server in changed] == [server_id]
     # About 0.3 s and 0.3 ms; wide margins for a busy machine.
@@ -204,4 +202,4 @@ def test_a_new_file_is_waited_for(tmp_path: Path) -> None:
     with pytest.raises(sqlite3.OperationalError, match="locked"):
         Store(path, patience=0.05).connection()
     threading.Timer(0.2, holder.close).start()
-    assert MockProvider(path=str(path), delay="0").list_images()
+    assert MockCloud(path=str(path), delay="0").images.list_all()

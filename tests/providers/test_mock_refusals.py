@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from providers.base import Receipt, ServerSpec
+from providers.contract.calls import Receipt
+from providers.contract.servers import ServerSpec, ServerVerb
 from providers.errors import (
     Conflict,
     Forbidden,
@@ -15,8 +17,8 @@ from providers.errors import (
     ProviderError,
     QuotaExceeded,
 )
-from providers.mock import MockProvider, SeedServer
-from providers.mock.world.guards import GUARDS
+from providers.mock import MockCloud, SeedServer
+from providers.mock.world import guards, lifecycle
 from tests.support.clock import Clock
 from tests.support.contract_cloud import Lab
 from tests.support.mock_servers import (
@@ -32,6 +34,17 @@ from tests.support.mock_servers import (
     stop,
 )
 from tests.support.provider_verbs import NOVA_GUARDS, VERBS, Verb
+
+#: The name of the function it guards in Nova -> the guard.
+GUARDS: dict[str, guards.Guard] = {
+    **{verb: change.guard for verb, change in lifecycle.VERBS.items()},
+    "delete": guards.DELETE,
+    "_soft_reboot": guards.SOFT_REBOOT,
+    "_hard_reboot": guards.HARD_REBOOT,
+    "rebuild": guards.REBUILD,
+    "resize": guards.RESIZE,
+    "snapshot": guards.SNAPSHOT,
+}
 
 
 @pytest.mark.parametrize("name", GUARDS)
@@ -52,9 +65,14 @@ def test_a_guard_is_the_one_in_novas_source(name: str) -> None:
     assert guard.unlocked == (nova.get("lock_checked", False) or in_caller)
 
 
+def test_every_verb_of_the_contract_is_tried() -> None:
+    assert set(get_args(ServerVerb)) == set(lifecycle.VERBS)
+    assert set(lifecycle.VERBS) < {verb.name for verb in VERBS}
+
+
 @pytest.mark.parametrize("act", [stop, snapshot, shelve])
 def test_a_task_holds_the_server(
-    slow_mock: MockProvider, clock: Clock, act: Callable[[MockProvider, str], Receipt]
+    slow_mock: MockCloud, clock: Clock, act: Callable[[MockCloud, str], Receipt]
 ) -> None:
     server_id = boot(slow_mock, clock=clock)
     snapshot(slow_mock, server_id)
@@ -64,19 +82,19 @@ def test_a_task_holds_the_server(
 
 
 def test_a_hard_reboot_passes_some_running_tasks(
-    slow_mock: MockProvider, clock: Clock
+    slow_mock: MockCloud, clock: Clock
 ) -> None:
     server_id = boot(slow_mock, clock=clock)
-    slow_mock.pause_server(server_id, request_id=REQUEST_ID)
+    slow_mock.servers.act(server_id, "pause", request_id=REQUEST_ID)
     hard_reboot(slow_mock, server_id)
     clock.advance(AGES)
-    assert slow_mock.get_server(server_id).status == "ACTIVE"
+    assert slow_mock.servers.get(server_id).status == "ACTIVE"
     stop(slow_mock, server_id)
     with pytest.raises(Conflict, match="task_state powering-off"):
         hard_reboot(slow_mock, server_id)
 
 
-def test_a_refusal_has_the_words_of_nova(mock: MockProvider) -> None:
+def test_a_refusal_has_the_words_of_nova(mock: MockCloud) -> None:
     server_id = boot(mock)
     stop(mock, server_id)
     with pytest.raises(Conflict) as caught:
@@ -89,34 +107,34 @@ def test_a_refusal_has_the_words_of_nova(mock: MockProvider) -> None:
 
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
 def test_a_server_being_built_refuses_every_verb(
-    slow_mock: MockProvider, clock: Clock, verb: Verb
+    slow_mock: MockCloud, clock: Clock, verb: Verb
 ) -> None:
     lab = Lab(slow_mock, clock.advance_until, None)
-    server = slow_mock.get_server(boot(slow_mock))
+    server = slow_mock.servers.get(boot(slow_mock))
     with pytest.raises(Conflict):
         verb.call(lab, server)
     with pytest.raises(Conflict, match="not ready"):
-        slow_mock.get_console_log(server.id, lines=5)
+        slow_mock.servers.get_console_log(server.id, lines=5)
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
 def test_a_server_that_never_ran_refuses_every_verb(
-    mock: MockProvider, clock: Clock, verb: Verb
+    mock: MockCloud, clock: Clock, verb: Verb
 ) -> None:
-    mock.inject("create_server", kind="build_error")
-    server = mock.get_server(boot(mock))
+    mock.controls.inject("servers.create", kind="build_error")
+    server = mock.servers.get(boot(mock))
     with pytest.raises(Conflict):
         verb.call(Lab(mock, clock.advance_until, None), server)
-    mock.delete_server(server.id, request_id=REQUEST_ID)
+    mock.servers.delete(server.id, request_id=REQUEST_ID)
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
 def test_a_locked_server_refuses_all_but_snapshots(
-    mock: MockProvider, clock: Clock, verb: Verb
+    mock: MockCloud, clock: Clock, verb: Verb
 ) -> None:
     server_id = boot(mock)
-    mock.lock(server_id)
-    server = mock.get_server(server_id)
+    mock.controls.lock(server_id)
+    server = mock.servers.get(server_id)
     assert server.locked
     lab = Lab(mock, clock.advance_until, None)
     if verb.name == "snapshot":
@@ -125,16 +143,16 @@ def test_a_locked_server_refuses_all_but_snapshots(
         with pytest.raises(Conflict, match="is locked"):
             verb.call(lab, server)
     with pytest.raises(Conflict, match="is locked"):
-        mock.delete_server(server_id, request_id=REQUEST_ID)
-    mock.unlock(server_id)
-    mock.delete_server(server_id, request_id=REQUEST_ID)
+        mock.servers.delete(server_id, request_id=REQUEST_ID)
+    mock.controls.unlock(server_id)
+    mock.servers.delete(server_id, request_id=REQUEST_ID)
 
 
 @pytest.mark.parametrize(
     ("status", "error", "code"), [("BUILD", Forbidden, 403), ("ACTIVE", NotFound, 404)]
 )
 def test_another_projects_server_is_refused_and_unlisted(
-    mock: MockProvider, status: str, error: type[ProviderError], code: int
+    mock: MockCloud, status: str, error: type[ProviderError], code: int
 ) -> None:
     alien = SeedServer(
         "alien",
@@ -143,9 +161,9 @@ def test_another_projects_server_is_refused_and_unlisted(
         status=status,
         project="other",
     )
-    (server_id,) = mock.seed([alien])
-    assert mock.list_servers() == []
-    for read in (mock.get_server, mock.list_actions):
+    (server_id,) = mock.controls.seed([alien])
+    assert mock.servers.list_all() == []
+    for read in (mock.servers.get, mock.servers.list_actions):
         with pytest.raises(error) as caught:
             read(server_id)
         assert caught.value.status == code
@@ -154,7 +172,7 @@ def test_another_projects_server_is_refused_and_unlisted(
 
 
 def test_the_quota_counts_living_servers(mock_path: Path) -> None:
-    mock = MockProvider(path=str(mock_path), delay="0", quota="2")
+    mock = MockCloud(path=str(mock_path), delay="0", quota="2")
     first, _ = boot(mock), boot(mock)
     with pytest.raises(QuotaExceeded) as caught:
         boot(mock)
@@ -162,7 +180,7 @@ def test_the_quota_counts_living_servers(mock_path: Path) -> None:
     assert caught.value.message == (
         "Quota exceeded for instances: Requested 1, but already used 2 of 2 instances"
     )
-    mock.delete_server(first, request_id=REQUEST_ID)
+    mock.servers.delete(first, request_id=REQUEST_ID)
     boot(mock)
 
 
@@ -180,26 +198,26 @@ def test_the_quota_counts_living_servers(mock_path: Path) -> None:
     ],
 )
 def test_an_impossible_create_is_invalid(
-    mock: MockProvider, bad: ServerSpec, field: str
+    mock: MockCloud, bad: ServerSpec, field: str
 ) -> None:
     with pytest.raises(InvalidRequest, match=field) as caught:
-        mock.create_server(bad, request_id=REQUEST_ID)
+        mock.servers.create(bad, request_id=REQUEST_ID)
     assert "secret" not in str(caught.value)
-    assert mock.list_servers() == []
+    assert mock.servers.list_all() == []
 
 
-def test_an_image_may_need_a_larger_disk(mock: MockProvider) -> None:
+def test_an_image_may_need_a_larger_disk(mock: MockCloud) -> None:
     big = boot(mock, spec(flavor="m1.small"))
     image_id = snapshot(mock, big).created_id
     assert image_id is not None
     with pytest.raises(InvalidRequest, match="Flavor's disk is smaller"):
-        mock.create_server(
+        mock.servers.create(
             replace(spec(), image_id=image_id, flavor_id=FLAVOR_ID["m1.tiny"]),
             request_id=REQUEST_ID,
         )
 
 
-def test_a_public_image_is_not_ours_to_delete(mock: MockProvider) -> None:
+def test_a_public_image_is_not_ours_to_delete(mock: MockCloud) -> None:
     with pytest.raises(Forbidden) as caught:
-        mock.delete_image(IMAGE_ID["cirros"], request_id=REQUEST_ID)
+        mock.images.delete(IMAGE_ID["cirros"], request_id=REQUEST_ID)
     assert (caught.value.service, caught.value.status) == ("glance", 403)

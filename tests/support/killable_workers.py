@@ -111,7 +111,7 @@ def work(job: Job) -> None:
 
     settings.PROVIDERS = {"default": job["provider"]}
     if job["call_timeout"]:
-        clouds.provider("default").call_timeout = job["call_timeout"]
+        clouds.get("default").call_timeout = job["call_timeout"]
     give_up = time.monotonic() + job["patience"]
     while Operation.objects.live().exists():
         if time.monotonic() > give_up:

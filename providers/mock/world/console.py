@@ -1,6 +1,6 @@
 """The serial console of a server that has no machine behind it."""
 
-from providers.base import Server
+from providers.contract.servers import Server
 
 _BOOT = (
     "[    0.000000] Linux version 6.1.0-28-cloud-amd64 (gcc 12.2.0) #1 SMP",

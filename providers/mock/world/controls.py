@@ -1,21 +1,23 @@
 """The mock from outside: demo data, misbehaviour, and the hands of an operator.
 
-Nothing here is part of the contract of a provider. All of it is kept in the mock's
-file and so acts on every process that uses the same file.
+Nothing here is part of the contract. All of it is kept in the mock's file and so acts
+on every process that uses the same file.
 """
 
 import re
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import get_args
 
-from providers.base import Flavor, Image, Provider
+from providers.contract.cloud import call_names
+from providers.contract.flavors import Flavor
+from providers.contract.images import Image
 from providers.errors import NotFound
-from providers.mock.world import faults, records
+from providers.mock.world import catalog, faults, records
 from providers.mock.world.state import VM_STATE, Phase, current, microseconds
-from providers.mock.world.store import Store
+from providers.mock.world.world import World
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +45,9 @@ class SeedServer:
 class Controls:
     """What tests, demos and operators may do to the mock cloud."""
 
-    def __init__(self, store: Store, clock: Callable[[], datetime]) -> None:
-        self._store = store
-        self._clock = clock
-
-    def _now(self) -> int:
-        return microseconds(self._clock())
+    def __init__(self, world: World) -> None:
+        self._now = world.now
+        self._store = world.store
 
     # Demo data
 
@@ -81,7 +80,7 @@ class Controls:
         """Offer an image, new or changed, at once active."""
         with self._store.transaction() as db:
             db.execute("DELETE FROM images WHERE id = ?", (image.id,))
-            records.add_image(db, image, saving_at=0, active_at=0, gone_at=None)
+            catalog.add_image(db, image, saving_at=0, active_at=0, gone_at=None)
 
     def remove_image(self, image_id: str) -> None:
         """Remove an image, public or ours."""
@@ -104,10 +103,11 @@ class Controls:
     ) -> None:
         """Make the next ``times`` calls of ``op`` misbehave; 0 times means for ever.
 
-        ``op`` is a method of the contract, or ``*``. ``match`` is a regular expression
-        searched in "name id" of the server or image (a create has the name
-        only); in the tag for `find_servers` and
-        `list_snapshot_images`; in ``full`` or ``changes_since`` for `list_servers`.
+        ``op`` is one of `providers.contract.cloud.call_names`, such as
+        ``servers.stop``, or ``*``. ``match`` is a regular expression searched in "name
+        id" of the server or image (a create has the name only); in the tag for
+        ``servers.find`` and ``images.list_snapshots``; in ``full`` or
+        ``changes_since`` for ``servers.list_all``.
 
         Before the work:
           fail           raise the error of ``status`` as the service itself answers it
@@ -120,7 +120,7 @@ class Controls:
           die_before     kill this process
         Around it:
           slow           sleep ``delay`` seconds, then work as always
-          truncate       list_servers raises like ``fail`` after its first page
+          truncate       servers.list_all raises like ``fail`` after its first page
         In its result:
           hidden         a new server cannot be seen for ``delay`` seconds
           build_error    a new server ends in ERROR with ``message`` as fault
@@ -136,8 +136,8 @@ class Controls:
         that end a call before its work, one after the other. Raises ValueError for
         what cannot act.
         """
-        if op != "*" and op not in Provider.__abstractmethods__:
-            raise ValueError(f"{op!r} is no method of a provider")
+        if op != "*" and op not in call_names():
+            raise ValueError(f"{op!r} is no call to a cloud")
         if kind not in get_args(faults.Kind):
             raise ValueError(f"{kind!r} is no kind of fault")
         faults.check_status(kind, status)
@@ -167,7 +167,7 @@ class Controls:
         return count
 
     def call_counts(self) -> dict[str, int]:
-        """Return how often each method was called, by all processes together."""
+        """Return how often each call was made, by all processes together."""
         rows = self._store.connection().execute("SELECT op, n FROM calls ORDER BY op")
         return {row["op"]: row["n"] for row in rows}
 

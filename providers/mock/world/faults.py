@@ -1,7 +1,7 @@
 """Misbehaviour on demand.
 
 Faults are rows in the mock's file, so that a test can put them into a service that
-runs in other processes. `MockProvider.inject` describes them.
+runs in other processes. `Controls.inject` describes them.
 """
 
 import os
@@ -11,8 +11,9 @@ import sqlite3
 import time
 import uuid
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
+from providers.contract.servers import ServerVerb
 from providers.errors import (
     Conflict,
     Forbidden,
@@ -46,18 +47,17 @@ Kind = Literal[
 #: End the call before any work is done. One of them at most acts on a call.
 _ENDING = ("fail", "quota", "refuse", "drop", "hang", "die_before")
 _CHANGES = frozenset(
-    f"{verb}_server"
+    f"servers.{verb}"
     for verb in (
-        *("create", "delete", "start", "stop", "reboot", "resize", "rebuild"),
-        *("pause", "unpause", "suspend", "resume", "shelve", "unshelve"),
-        *("rescue", "unrescue", "snapshot"),
+        *("create", "delete", "reboot", "resize", "rebuild", "snapshot"),
+        *get_args(ServerVerb),
     )
-) | {"confirm_resize"}
+)
 #: Calls that a kind can act on; kinds not listed act on every call.
 _ONLY_ON = {
-    "truncate": frozenset({"list_servers"}),
-    "hidden": frozenset({"create_server"}),
-    "build_error": frozenset({"create_server"}),
+    "truncate": frozenset({"servers.list_all"}),
+    "hidden": frozenset({"servers.create"}),
+    "build_error": frozenset({"servers.create"}),
     "fail_async": _CHANGES,
     "stuck": _CHANGES,
 }
@@ -100,7 +100,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a provider method, and the faults that shape it."""
+    """One call to the cloud, and the faults that shape it."""
 
     op: str
     call_timeout: float

@@ -1,7 +1,7 @@
 """What Nova refuses, and in which words.
 
-The table is Nova's own (``nova/compute/api.py``), under the names of its functions; a
-test compares it with the guards extracted from Nova's source.
+The guards are Nova's own (``nova/compute/api.py``); a test compares them with those
+extracted from its source. Those of verbs without arguments are in `lifecycle.VERBS`.
 """
 
 from dataclasses import dataclass
@@ -21,44 +21,32 @@ class Guard:
     on_host: bool = False
 
 
-def _from(*vm_states: str, unlocked: bool = True, on_host: bool = False) -> Guard:
+def allow(*vm_states: str, unlocked: bool = True, on_host: bool = False) -> Guard:
+    """Return the guard of what starts from these states, with no task running."""
     return Guard(frozenset(vm_states), unlocked=unlocked, on_host=on_host)
 
 
-GUARDS = {
-    "delete": Guard(None, None, launched=False),
-    "stop": _from("active", "error", on_host=True),
-    "start": _from("stopped", on_host=True),
-    "_soft_reboot": _from("active"),
-    "_hard_reboot": Guard(
-        frozenset({"active", "stopped", "paused", "suspended", "error"}),
-        frozenset(
-            {
-                None,
-                "rebooting",
-                "reboot_pending",
-                "reboot_started",
-                "rebooting_hard",
-                "resuming",
-                "unpausing",
-                "pausing",
-                "suspending",
-            }
-        ),
+SOFT_REBOOT = allow("active")
+HARD_REBOOT = Guard(
+    frozenset({"active", "stopped", "paused", "suspended", "error"}),
+    frozenset(
+        {
+            None,
+            "rebooting",
+            "reboot_pending",
+            "reboot_started",
+            "rebooting_hard",
+            "resuming",
+            "unpausing",
+            "pausing",
+            "suspending",
+        }
     ),
-    "rebuild": _from("active", "stopped", "error"),
-    "resize": _from("active", "stopped", on_host=True),
-    "confirm_resize": _from("resized"),
-    "pause": _from("active"),
-    "unpause": _from("paused"),
-    "suspend": _from("active"),
-    "resume": _from("suspended"),
-    "shelve": _from("active", "stopped", "paused", "suspended"),
-    "unshelve": _from("shelved", "shelved_offloaded"),
-    "rescue": _from("active", "stopped", "error"),
-    "unrescue": _from("rescued"),
-    "snapshot": _from("active", "stopped", "paused", "suspended", unlocked=False),
-}
+)
+REBUILD = allow("active", "stopped", "error")
+RESIZE = allow("active", "stopped", on_host=True)
+SNAPSHOT = allow("active", "stopped", "paused", "suspended", unlocked=False)
+DELETE = Guard(None, None, launched=False)
 
 
 def check(

@@ -1,14 +1,16 @@
-"""What each accepted verb does to a server, step by step.
+"""What each action does to a server, step by step.
 
-Seconds are about those of a small real OpenStack; the provider's ``delay`` scales
-them.
+Seconds are about those of a small real OpenStack; the cloud's ``delay`` scales them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from providers.base import Flavor
+from providers.contract.flavors import Flavor
+from providers.contract.servers import ServerVerb
 from providers.errors import InvalidRequest
+from providers.mock.world import guards
+from providers.mock.world.guards import Guard, allow
 from providers.mock.world.state import SECOND, Phase
 
 #: (seconds after the step before, the phase that begins then)
@@ -23,11 +25,10 @@ DELETED_LINGERS = 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class Verb:
+class Transition:
     """One of Nova's actions."""
 
-    #: The key in `providers.mock.world.guards.GUARDS`.
-    guard: str
+    guard: Guard
     #: Nova's word in its action records and refusals.
     action: str
     steps: Callable[[Phase], Steps]
@@ -61,16 +62,18 @@ def fail(plan: Plan, *, ends_as: Phase, error: str | None = ACTION_FAILED) -> Pl
     return Plan((plan.phases[0], replace(ends_as, at=end)), end, error)
 
 
-def fail_verb(plan: Plan, verb: Verb, *, was: Phase, message: str | None) -> Plan:
-    """Return the plan of a verb that fails as it does in Nova.
+def fail_as_nova(
+    plan: Plan, transition: Transition, *, was: Phase, message: str | None
+) -> Plan:
+    """Return the plan of an action that fails as it does in Nova.
 
     Most leave the server as it was, and only their action record tells.
     """
-    if verb.breaks:
-        broken = plan.phases[0].failed(message or f"The {verb.action} failed.")
+    if transition.breaks:
+        broken = plan.phases[0].failed(message or f"The {transition.action} failed.")
         return fail(plan, ends_as=broken)
     # A reboot whose guest still runs looks as if it had worked.
-    unseen = verb.action == "reboot" and was.vm_state == "active"
+    unseen = transition.action == "reboot" and was.vm_state == "active"
     return fail(
         plan,
         ends_as=replace(was, task_state=None),
@@ -84,7 +87,7 @@ def stick(plan: Plan) -> Plan:
 
 
 def _through(seconds: float, *task_states: str, end: str) -> Callable[[Phase], Steps]:
-    """Return the steps of a verb that passes some tasks and settles."""
+    """Return the steps of an action that passes some tasks and settles."""
 
     def steps(phase: Phase) -> Steps:
         each = seconds / len(task_states)
@@ -179,20 +182,55 @@ def rebuild(phase: Phase, *, image_id: str) -> Steps:
     return _through(1.5, *tasks, end=end)(replace(phase, image_id=image_id))
 
 
-START = Verb("start", "start", _through(1.0, "powering-on", end="active"))
-STOP = Verb("stop", "stop", _through(1.0, "powering-off", end="stopped"))
-SOFT_REBOOT = Verb("_soft_reboot", "reboot", _through(1.2, "rebooting", end="active"))
-HARD_REBOOT = Verb(
-    "_hard_reboot", "reboot", _through(1.2, "rebooting_hard", end="active")
+#: The verbs of the contract that take no arguments.
+VERBS: Mapping[ServerVerb, Transition] = {
+    "start": Transition(
+        allow("stopped", on_host=True),
+        "start",
+        _through(1.0, "powering-on", end="active"),
+    ),
+    "stop": Transition(
+        allow("active", "error", on_host=True),
+        "stop",
+        _through(1.0, "powering-off", end="stopped"),
+    ),
+    "pause": Transition(
+        allow("active"), "pause", _through(0.6, "pausing", end="paused")
+    ),
+    "unpause": Transition(
+        allow("paused"), "unpause", _through(0.6, "unpausing", end="active")
+    ),
+    "suspend": Transition(
+        allow("active"), "suspend", _through(0.8, "suspending", end="suspended")
+    ),
+    "resume": Transition(
+        allow("suspended"), "resume", _through(0.8, "resuming", end="active")
+    ),
+    "rescue": Transition(
+        allow("active", "stopped", "error"),
+        "rescue",
+        _through(1.2, "rescuing", end="rescued"),
+    ),
+    "unrescue": Transition(
+        allow("rescued"), "unrescue", _through(1.2, "unrescuing", end="active")
+    ),
+    "shelve": Transition(
+        allow("active", "stopped", "paused", "suspended"), "shelve", _shelve
+    ),
+    "unshelve": Transition(
+        allow("shelved", "shelved_offloaded"), "unshelve", _unshelve
+    ),
+    "confirm_resize": Transition(
+        allow("resized"), "confirmResize", _confirm, breaks=True
+    ),
+}
+SOFT_REBOOT = Transition(
+    guards.SOFT_REBOOT, "reboot", _through(1.2, "rebooting", end="active")
 )
-PAUSE = Verb("pause", "pause", _through(0.6, "pausing", end="paused"))
-UNPAUSE = Verb("unpause", "unpause", _through(0.6, "unpausing", end="active"))
-SUSPEND = Verb("suspend", "suspend", _through(0.8, "suspending", end="suspended"))
-RESUME = Verb("resume", "resume", _through(0.8, "resuming", end="active"))
-RESCUE = Verb("rescue", "rescue", _through(1.2, "rescuing", end="rescued"))
-UNRESCUE = Verb("unrescue", "unrescue", _through(1.2, "unrescuing", end="active"))
-SHELVE = Verb("shelve", "shelve", _shelve)
-UNSHELVE = Verb("unshelve", "unshelve", _unshelve)
-SNAPSHOT = Verb("snapshot", "createImage", _snapshot)
-CONFIRM_RESIZE = Verb("confirm_resize", "confirmResize", _confirm, breaks=True)
-DELETE = Verb("delete", "delete", _through(0.8, "deleting", end="deleted"), breaks=True)
+HARD_REBOOT = Transition(
+    guards.HARD_REBOOT, "reboot", _through(1.2, "rebooting_hard", end="active")
+)
+SNAPSHOT = Transition(guards.SNAPSHOT, "createImage", _snapshot)
+DELETE = Transition(
+    guards.DELETE, "delete", _through(0.8, "deleting", end="deleted"), breaks=True
+)

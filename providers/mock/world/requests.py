@@ -3,7 +3,9 @@
 import base64
 import unicodedata
 
-from providers.base import Flavor, Image, ServerSpec
+from providers.contract.flavors import Flavor
+from providers.contract.images import Image
+from providers.contract.servers import ServerSpec
 from providers.errors import InvalidRequest
 
 _NAME_LIMIT = 255

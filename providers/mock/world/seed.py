@@ -1,6 +1,7 @@
 """What the mock cloud offers when it is new."""
 
-from providers.base import Flavor, Image
+from providers.contract.flavors import Flavor
+from providers.contract.images import Image
 
 GIB = 1024**3
 

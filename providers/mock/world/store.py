@@ -9,14 +9,14 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from providers.errors import Unreachable
 from providers.mock.world.seed import FLAVORS, IMAGES
 
-#: Seconds a writer waits for another; less than the provider's call_timeout.
+#: Seconds a writer waits for another; less than the cloud's call_timeout.
 PATIENCE = 4.0
 
 _SCHEMA = """
@@ -80,8 +80,6 @@ CREATE TABLE calls (op TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;
 """
 #: What files of an older version lack, by the version that brought it.
 _CHANGES = {
-    2: "CREATE TABLE left_ports"
-    " (id TEXT PRIMARY KEY, server_id TEXT NOT NULL) WITHOUT ROWID",
     3: "ALTER TABLE faults ADD COLUMN retry_after REAL",
 }
 _VERSION = max(_CHANGES)
@@ -136,13 +134,22 @@ class Store:
     def __init__(self, path: Path, *, patience: float = PATIENCE) -> None:
         self._path = path
         self._patience = patience
+        self._tables: list[str] = []
         self._local = _Local()
+
+    def keep(self, table: str) -> None:
+        """Have a service's own table: ``CREATE TABLE IF NOT EXISTS …``.
+
+        To be said before the file is opened.
+        """
+        self._tables.append(table)
 
     def connection(self) -> sqlite3.Connection:
         """Return this thread's connection, in autocommit mode."""
         handle = self._local.handle
         if handle is None or handle.pid != os.getpid():
-            handle = self._local.handle = _Handle(_open(self._path, self._patience))
+            connection = _open(self._path, self._patience, self._tables)
+            handle = self._local.handle = _Handle(connection)
         return handle.connection
 
     @contextmanager
@@ -166,7 +173,7 @@ class Store:
         self._local.handle = None
 
 
-def _open(path: Path, patience: float) -> sqlite3.Connection:
+def _open(path: Path, patience: float, tables: Iterable[str]) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
     # For its owner alone: it holds user data. SQLite would go by the umask.
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
@@ -182,6 +189,8 @@ def _open(path: Path, patience: float) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = NORMAL")
         if _version(connection) < _VERSION:
             _create(connection)
+        for table in tables:
+            connection.execute(table)
     except BaseException:
         connection.close()
         raise

@@ -114,9 +114,15 @@ class Transport:
     """
 
     def __init__(
-        self, cloud: str, *, timeout: float, count_request: Callable[[], None]
+        self,
+        cloud: str,
+        *,
+        timeout: float,
+        page_size: int,
+        count_request: Callable[[], None],
     ) -> None:
         self._timeout = timeout
+        self._paging: Params = {"limit": page_size} if page_size else {}
         self._count_request = count_request
         self._cloud = cloud
         # One per connection would read the file again; it is not made for threads.
@@ -182,7 +188,7 @@ class Transport:
         says so by a link to the next page.
         """
         found: list[Json] = []
-        following = params
+        following: Params | None = {**self._paging, **(params or {})}
         while following is not None:
             body = self.read(service, path, params=following)
             found += body[key]

@@ -1,24 +1,29 @@
-"""Ports: each server has one, and some outlive their server."""
+"""The networks of the mock cloud: each server has a port, and some outlive theirs."""
 
 import uuid
 
-from providers.base import Port, Receipt
+from providers.contract.calls import Receipt
+from providers.contract.networks import Networks, Port
 from providers.errors import NotFound
-from providers.mock.cloud import Cloud
 from providers.mock.world.records import PROJECT
+from providers.mock.world.world import World
 
 
-class Ports(Cloud):
-    """The part of Neutron that servers need."""
+class MockNetworks(Networks):
+    def __init__(self, world: World) -> None:
+        self._world = world
+        world.store.keep(
+            "CREATE TABLE IF NOT EXISTS left_ports"
+            " (id TEXT PRIMARY KEY, server_id TEXT NOT NULL) WITHOUT ROWID"
+        )
 
     def list_ports(self) -> list[Port]:
-        """Return the ports of our project that belong to servers, also to dead ones."""
-        with self._call("list_ports"):
-            db = self._store.connection()
+        with self._world.call("networks.list_ports"):
+            db, now = self._world.store.connection(), self._world.now()
             living = db.execute(
                 "SELECT id FROM servers WHERE project = ? AND visible_at <= ?"
                 " AND (deleted_at IS NULL OR deleted_at > ?)",
-                (PROJECT, self._now(), self._now()),
+                (PROJECT, now, now),
             )
             left = db.execute("SELECT id, server_id FROM left_ports")
             return [
@@ -27,9 +32,8 @@ class Ports(Cloud):
             ]
 
     def delete_port(self, port_id: str, *, request_id: str) -> Receipt:
-        """Delete a port that a server left behind."""
-        with self._call("delete_port", subject=port_id) as call:
-            with self._store.transaction() as db:
+        with self._world.call("networks.delete_port", subject=port_id) as call:
+            with self._world.store.transaction() as db:
                 done = db.execute("DELETE FROM left_ports WHERE id = ?", (port_id,))
             if not done.rowcount:
                 raise NotFound(
