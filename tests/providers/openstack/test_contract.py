@@ -8,7 +8,7 @@ import pytest
 from openstack.connection import Connection
 
 from providers.openstack import OpenStackCloud
-from tests.providers.contract import ProviderContract
+from tests.providers.contract.cloud import CloudContract
 from tests.providers.openstack.conftest import ADMIN_CLOUD, CLOUD
 from tests.support.contract_cloud import BreakServer, FailBuild, Lab
 
@@ -74,5 +74,5 @@ def foreign_server(
     admin.compute.delete(f"/servers/{answer['server']['id']}")
 
 
-class TestOpenStackProvider(ProviderContract):
+class TestOpenStackCloud(CloudContract):
     """Every test is inherited."""

@@ -18,11 +18,11 @@ from providers.mock import MockCloud
 from providers.mock.world.records import servers_page
 from providers.mock.world.state import microseconds
 from providers.mock.world.store import Store
-from tests.providers.test_mock_controls import seeds
+from tests.providers.mock.test_controls import seeds
 from tests.support.clock import Clock
 from tests.support.mock_servers import AGES, REQUEST_ID, boot, spec
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 SCRIPT = """
 import sys

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from providers.mock import MockCloud, SeedServer
-from tests.providers.contract import ProviderContract
+from tests.providers.contract.cloud import CloudContract
 from tests.support.clock import Clock
 from tests.support.contract_cloud import BreakServer, FailBuild, Lab, WaitUntil
 from tests.support.mock_servers import FLAVOR_ID, IMAGE_ID
@@ -61,7 +61,7 @@ def foreign_server(provider: MockCloud) -> str:
     return provider.controls.seed([server])[0]
 
 
-class TestMockProvider(ProviderContract):
+class TestMockCloud(CloudContract):
     """Every test is inherited."""
 
 

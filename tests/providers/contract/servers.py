@@ -1,13 +1,6 @@
-"""The contract of `providers.base.Cloud`, stated once for every driver.
-
-A driver's test module subclasses `ProviderContract` and gives the fixtures that
-``conftest.py`` names. Nothing here knows how the cloud is made. Where a driver can be
-given a small page size, run it so too: the suite makes a few servers only.
-"""
+"""What every driver owes of servers: making, reading and deleting them."""
 
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, timedelta
 from uuid import uuid4
 
@@ -17,36 +10,17 @@ from providers.contract.cloud import Cloud
 from providers.contract.servers import Server
 from providers.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from tests.support.contract_cloud import (
-    IMAGE,
-    OTHER_IMAGE,
     SMALL,
     STATES,
     Lab,
     new_request_id,
     new_tag,
 )
-from tests.support.provider_verbs import VERBS, Verb
+from tests.support.provider_verbs import VERBS
 
 
 def _ids(servers: list[Server]) -> list[str]:
     return [server.id for server in servers]
-
-
-class CatalogContract:
-    def test_the_flavors_have_sizes(self, provider: Cloud) -> None:
-        flavors = {flavor.name: flavor for flavor in provider.flavors.list_all()}
-        assert {SMALL, "m1.small", "m1.medium", "m1.large", "m1.xlarge"} <= set(flavors)
-        assert len({flavor.id for flavor in flavors.values()}) == len(flavors)
-        small = flavors["m1.small"]
-        assert (small.vcpus, small.ram_mb, small.disk_gb) == (1, 2048, 20)
-
-    def test_the_images_can_be_booted(self, provider: Cloud) -> None:
-        images = {image.name: image for image in provider.images.list_all()}
-        assert {IMAGE, OTHER_IMAGE, "ubuntu-22.04"} <= set(images)
-        assert {image.status for image in images.values()} == {"active"}
-        assert all(image.size_bytes for image in images.values())
-        assert images[IMAGE].server_id is None
-        assert images[IMAGE].tag is None
 
 
 class CreateContract:
@@ -247,39 +221,7 @@ class ReadingContract:
         lab.put_back(server.id)
 
 
-class VerbContract:
-    @pytest.mark.parametrize("state", STATES)
-    @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
-    def test_a_verb_passes_or_is_refused_as_in_nova(
-        self, lab: Lab, verb: Verb, state: str
-    ) -> None:
-        server = lab.server_in(state)
-        if verb.permitted(state):
-            receipt = verb.call(lab, server)
-            lab.finish(server.id, receipt)
-            lab.settle(server.id, verb.end_from(state))
-            newest = lab.provider.servers.list_actions(server.id)[0]
-            assert (newest.action, newest.request_id) == (
-                verb.action,
-                receipt.request_id,
-            )
-        else:
-            with pytest.raises(Conflict) as caught:
-                verb.call(lab, server)
-            assert caught.value.status == 409
-            assert server.id in caught.value.message
-            assert lab.provider.servers.get(server.id) == server
-        if verb.name != "resize":  # one that was off would revert to SHUTOFF
-            lab.put_back(server.id)
-
-    @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
-    def test_a_verb_finds_no_unknown_server(self, lab: Lab, verb: Verb) -> None:
-        server = lab.server_in("ACTIVE")
-        with pytest.raises(NotFound) as caught:
-            verb.call(lab, replace(server, id=str(uuid4())))
-        lab.put_back(server.id)
-        assert caught.value.status == 404
-
+class DeleteContract:
     @pytest.mark.parametrize("state", STATES)
     def test_a_server_is_deleted_from_every_state(self, lab: Lab, state: str) -> None:
         server = lab.server_in(state)
@@ -302,14 +244,6 @@ class VerbContract:
 
         lab.wait_until(accepted)
         lab.wait_gone(server_id)
-
-    def test_a_server_that_is_being_built_refuses_actions(self, lab: Lab) -> None:
-        server_id, _ = lab.request(lab.spec())
-        # 404 before Nova has given it a cell, 409 while it is built.
-        with suppress(NotFound, Conflict):
-            lab.provider.servers.act(server_id, "stop", request_id=new_request_id())
-            lab.settle(server_id, "SHUTOFF")
-        assert lab.provider.servers.get(server_id).id == server_id
 
     def test_a_server_that_is_being_deleted_says_so_until_it_is_gone(
         self, lab: Lab
@@ -339,121 +273,3 @@ class VerbContract:
         except NotFound:
             assert server.id not in _ids(lab.provider.servers.list_all())
         lab.wait_gone(server.id)
-
-
-class ResizeContract:
-    @pytest.mark.parametrize("state", ["ACTIVE", "SHUTOFF"])
-    def test_a_confirmed_resize_keeps_the_new_size_and_the_power(
-        self, lab: Lab, state: str
-    ) -> None:
-        server = lab.server_in(state)
-        flavor = lab.larger_flavor(server)
-        lab.provider.servers.resize(
-            server.id, flavor_id=flavor.id, request_id=new_request_id()
-        )
-        waiting = lab.settle(server.id, "VERIFY_RESIZE")
-        assert waiting.flavor_name == flavor.name
-        lab.provider.servers.act(
-            server.id, "confirm_resize", request_id=new_request_id()
-        )
-        done = lab.settle(server.id, state)
-        assert (done.flavor_name, done.disk_gb) == (flavor.name, flavor.disk_gb)
-
-    def test_a_resize_needs_another_flavor_with_room_for_the_disk(
-        self, lab: Lab
-    ) -> None:
-        server_id, _ = lab.request(lab.spec(flavor_id=lab.flavor("m1.small").id))
-        lab.settle(server_id, "ACTIVE")
-        for flavor_id in (
-            lab.flavor("m1.small").id,
-            lab.flavor(SMALL).id,
-            f"no-{uuid4()}",
-        ):
-            with pytest.raises(InvalidRequest):
-                lab.provider.servers.resize(
-                    server_id, flavor_id=flavor_id, request_id=new_request_id()
-                )
-        assert lab.provider.servers.get(server_id).status == "ACTIVE"
-
-
-class ImageContract:
-    def test_a_snapshot_is_seen_at_once_and_becomes_active(self, lab: Lab) -> None:
-        server, tag = lab.server_in("ACTIVE"), new_tag()
-        receipt = lab.snapshot(server, tag=tag)
-        assert [i.id for i in lab.provider.images.list_snapshots(tag=tag)] == [
-            receipt.created_id
-        ]
-        image = lab.settle_image(tag)
-        assert image.name == "contract-snapshot"
-        assert image.server_id == server.id
-        assert image.tag == tag
-        assert image.size_bytes is not None
-        assert image in lab.provider.images.list_all()
-        assert image in lab.provider.images.list_snapshots()
-        lab.settle(server.id, "ACTIVE")
-        lab.put_back(server.id)
-
-    def test_a_deleted_image_is_gone(self, lab: Lab) -> None:
-        server, tag = lab.server_in("SHUTOFF"), new_tag()
-        lab.snapshot(server, tag=tag)
-        image = lab.settle_image(tag)
-        lab.settle(server.id, "SHUTOFF")
-        lab.put_back(server.id)
-        lab.provider.images.delete(image.id, request_id=new_request_id())
-        assert lab.provider.images.list_snapshots(tag=tag) == []
-        with pytest.raises(NotFound):
-            lab.provider.images.delete(image.id, request_id=new_request_id())
-
-    def test_a_snapshot_outlives_its_server(self, lab: Lab) -> None:
-        server, tag = lab.create(), new_tag()
-        lab.snapshot(server, tag=tag)
-        image = lab.settle_image(tag)
-        lab.settle(server.id, "ACTIVE")
-        lab.provider.servers.delete(server.id, request_id=new_request_id())
-        lab.wait_gone(server.id)
-        assert lab.provider.images.list_snapshots(tag=tag) == [image]
-
-    def test_a_server_is_rebuilt_from_its_snapshot(self, lab: Lab) -> None:
-        server, tag = lab.server_in("SHUTOFF"), new_tag()
-        lab.snapshot(server, tag=tag)
-        image = lab.settle_image(tag)
-        lab.settle(server.id, "SHUTOFF")
-        receipt = lab.provider.servers.rebuild(
-            server.id, image_id=image.id, request_id=new_request_id()
-        )
-        lab.finish(server.id, receipt)
-        assert lab.settle(server.id, "SHUTOFF").image_id == image.id
-
-    def test_a_rebuild_needs_a_known_image(self, lab: Lab) -> None:
-        server = lab.server_in("ACTIVE")
-        with pytest.raises(InvalidRequest):
-            lab.provider.servers.rebuild(
-                server.id, image_id=str(uuid4()), request_id=new_request_id()
-            )
-        lab.put_back(server.id)
-
-
-class PortContract:
-    def test_a_server_has_a_port_that_goes_with_it(self, lab: Lab) -> None:
-        server = lab.create()
-        assert lab.ports_of(server.id)
-        lab.provider.servers.delete(server.id, request_id=new_request_id())
-        lab.wait_gone(server.id)
-        assert not lab.ports_of(server.id)
-
-    def test_an_unknown_port_is_not_found(self, provider: Cloud) -> None:
-        with pytest.raises(NotFound) as caught:
-            provider.networks.delete_port(str(uuid4()), request_id=new_request_id())
-        assert (caught.value.service, caught.value.status) == ("neutron", 404)
-
-
-class ProviderContract(
-    CatalogContract,
-    CreateContract,
-    ReadingContract,
-    VerbContract,
-    ResizeContract,
-    ImageContract,
-    PortContract,
-):
-    """All of it."""
