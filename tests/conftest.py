@@ -82,10 +82,10 @@ def cloud(settings: Settings, tmp_path: Path) -> Iterator[MockCloud]:
     }
     settings.OPERATION_RETRY_SECONDS = 0.01
     clouds.reset()
-    provider = clouds.get("default")
-    assert isinstance(provider, MockCloud)
-    yield provider
-    provider.close()
+    cloud = clouds.get("default")
+    assert isinstance(cloud, MockCloud)
+    yield cloud
+    cloud.close()
     clouds.reset()
 
 
@@ -153,11 +153,9 @@ def make_vm(project: Project, catalogue: None, drain: Drain) -> Callable[..., VM
 def move_vm(vm: VM, status: str) -> None:
     """Bring an ACTIVE VM, and its server, to a stable status."""
     if status == VMStatus.ERROR:
-        provider = clouds.get(vm.cloud)
-        assert isinstance(provider, MockCloud)
-        provider.controls.poke(
-            vm.server_id, status="ERROR", fault="The host burned down."
-        )
+        cloud = clouds.get(vm.cloud)
+        assert isinstance(cloud, MockCloud)
+        cloud.controls.poke(vm.server_id, status="ERROR", fault="The host burned down.")
         observe()
     else:
         for step in _WAY_TO[status]:

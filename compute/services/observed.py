@@ -82,10 +82,10 @@ def is_gone(server: Server) -> bool:
     return server.status in GONE_STATUSES
 
 
-def read(provider: Cloud, server_id: str) -> Server | None:
+def read(cloud: Cloud, server_id: str) -> Server | None:
     """Return a server as the cloud shows it now; ``None``: it is gone."""
     try:
-        server = provider.servers.get(server_id)
+        server = cloud.servers.get(server_id)
     except NotFound:
         return None
     return None if is_gone(server) else server

@@ -64,11 +64,11 @@ def observe(alias: str) -> bool:
 
 
 def _list(alias: str, cloud: Cloud, started: datetime) -> Listing:
-    provider = clouds.get(alias)
     full = passes.full_is_due(cloud, started)
     since = None if full or cloud.observed_at is None else cloud.observed_at - OVERLAP
     servers = {
-        server.id: server for server in provider.servers.list_all(changes_since=since)
+        server.id: server
+        for server in clouds.get(alias).servers.list_all(changes_since=since)
     }
     # Images are asked for only while a snapshot is being taken.
     snapshotting = Operation.objects.waiting().filter(
@@ -76,7 +76,7 @@ def _list(alias: str, cloud: Cloud, started: datetime) -> Listing:
     )
     if not snapshotting.exists():
         return Listing(started, full, servers)
-    images = provider.images.list_snapshots()
+    images = clouds.get(alias).images.list_snapshots()
     by_tag = {image.tag: image for image in images if image.tag}
     return Listing(started, full, servers, by_tag)
 

@@ -41,14 +41,14 @@ def announced() -> Iterator[list[tuple[uuid.UUID, float]]]:
 
 @pytest.fixture
 def mortal(cloud: MockCloud, settings: Settings) -> MortalCloud:
-    """The same cloud, through a provider that kills its callers when told to."""
+    """The same cloud, through one that kills its callers when told to."""
     options = settings.PROVIDERS["default"]["OPTIONS"]
     backend = "tests.support.dying_callers.MortalCloud"
     settings.PROVIDERS = {"default": {"BACKEND": backend, "OPTIONS": options}}
     clouds.reset()
-    provider = clouds.get("default")
-    assert isinstance(provider, MortalCloud)
-    return provider
+    mortal = clouds.get("default")
+    assert isinstance(mortal, MortalCloud)
+    return mortal
 
 
 # Claims and leases

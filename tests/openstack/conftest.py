@@ -101,9 +101,9 @@ def cloud(settings: Settings) -> Iterator[OpenStackCloud]:
     settings.OPERATION_RETRY_SECONDS = 0.2
     settings.OPERATION_LEASE_SECONDS = 2.0
     clouds.reset()
-    provider = clouds.get("default")
-    assert isinstance(provider, OpenStackCloud)
-    yield provider
+    cloud = clouds.get("default")
+    assert isinstance(cloud, OpenStackCloud)
+    yield cloud
     clouds.reset()
 
 

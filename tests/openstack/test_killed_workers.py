@@ -120,7 +120,7 @@ def worker(workers: Nursery, cloud: OpenStackCloud, tmp_path: Path) -> Worker:
             "OPTIONS": {**options, "die": die, "trace": str(trace)},
         }
         code = workers.work(
-            {"provider": mortal, "call_timeout": 0.0, "patience": PATIENCE}
+            {"cloud": mortal, "call_timeout": 0.0, "patience": PATIENCE}
         )
         return code, set(trace.read_text().split())
 

@@ -1,6 +1,6 @@
 """What every driver's run of the contract shares.
 
-A driver's test module gives the fixture ``provider``, with module scope, and where its
+A driver's test module gives the fixture ``cloud``, with module scope, and where its
 cloud needs or has it ``wait_until``, ``break_server``, ``fail_build`` and
 ``foreign_server``.
 """
@@ -53,12 +53,12 @@ def foreign_server() -> str | None:
 
 @pytest.fixture(scope="module")
 def lab(
-    provider: Cloud,
+    cloud: Cloud,
     wait_until: WaitUntil,
     break_server: BreakServer | None,
     fail_build: FailBuild | None,
 ) -> Iterator[Lab]:
-    lab = Lab(provider, wait_until, break_server, fail_build)
+    lab = Lab(cloud, wait_until, break_server, fail_build)
     yield lab
     lab.clean_up()
 

@@ -48,7 +48,7 @@ def worker(workers: Nursery, cloud: MockCloud, tmp_path: Path) -> Worker:
 
     def run() -> int:
         return workers.work(
-            {"provider": mock, "call_timeout": LEASE_SECONDS, "patience": 20.0}
+            {"cloud": mock, "call_timeout": LEASE_SECONDS, "patience": 20.0}
         )
 
     return run

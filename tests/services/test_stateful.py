@@ -112,9 +112,9 @@ class Life(RuleBasedStateMachine):
                 },
             }
         }
-        provider = clouds.get("default")
-        assert isinstance(provider, MortalCloud)
-        self.cloud = provider
+        cloud = clouds.get("default")
+        assert isinstance(cloud, MortalCloud)
+        self.cloud = cloud
         catalog.refresh("default")
         for _ in range(2):
             self.create()

@@ -52,14 +52,14 @@ class Verb:
 
 def _act(verb: ServerVerb) -> Callable[[Lab, Server], Receipt]:
     def call(lab: Lab, server: Server) -> Receipt:
-        return lab.provider.servers.act(server.id, verb, request_id=new_request_id())
+        return lab.cloud.servers.act(server.id, verb, request_id=new_request_id())
 
     return call
 
 
 def _reboot(*, hard: bool) -> Callable[[Lab, Server], Receipt]:
     def call(lab: Lab, server: Server) -> Receipt:
-        return lab.provider.servers.reboot(
+        return lab.cloud.servers.reboot(
             server.id, hard=hard, request_id=new_request_id()
         )
 
@@ -67,7 +67,7 @@ def _reboot(*, hard: bool) -> Callable[[Lab, Server], Receipt]:
 
 
 def _resize(lab: Lab, server: Server) -> Receipt:
-    return lab.provider.servers.resize(
+    return lab.cloud.servers.resize(
         server.id,
         flavor_id=lab.larger_flavor(server).id,
         request_id=new_request_id(),
@@ -75,7 +75,7 @@ def _resize(lab: Lab, server: Server) -> Receipt:
 
 
 def _rebuild(lab: Lab, server: Server) -> Receipt:
-    return lab.provider.servers.rebuild(
+    return lab.cloud.servers.rebuild(
         server.id, image_id=lab.image(OTHER_IMAGE).id, request_id=new_request_id()
     )
 

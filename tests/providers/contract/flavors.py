@@ -7,8 +7,8 @@ from tests.support.contract_cloud import (
 
 
 class FlavorContract:
-    def test_the_flavors_have_sizes(self, provider: Cloud) -> None:
-        flavors = {flavor.name: flavor for flavor in provider.flavors.list_all()}
+    def test_the_flavors_have_sizes(self, cloud: Cloud) -> None:
+        flavors = {flavor.name: flavor for flavor in cloud.flavors.list_all()}
         assert {SMALL, "m1.small", "m1.medium", "m1.large", "m1.xlarge"} <= set(flavors)
         assert len({flavor.id for flavor in flavors.values()}) == len(flavors)
         small = flavors["m1.small"]

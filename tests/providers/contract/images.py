@@ -14,8 +14,8 @@ from tests.support.contract_cloud import (
 
 
 class ImageContract:
-    def test_the_images_can_be_booted(self, provider: Cloud) -> None:
-        images = {image.name: image for image in provider.images.list_all()}
+    def test_the_images_can_be_booted(self, cloud: Cloud) -> None:
+        images = {image.name: image for image in cloud.images.list_all()}
         assert {IMAGE, OTHER_IMAGE, "ubuntu-22.04"} <= set(images)
         assert {image.status for image in images.values()} == {"active"}
         assert all(image.size_bytes for image in images.values())
@@ -25,7 +25,7 @@ class ImageContract:
     def test_a_snapshot_is_seen_at_once_and_becomes_active(self, lab: Lab) -> None:
         server, tag = lab.server_in("ACTIVE"), new_tag()
         receipt = lab.snapshot(server, tag=tag)
-        assert [i.id for i in lab.provider.images.list_snapshots(tag=tag)] == [
+        assert [i.id for i in lab.cloud.images.list_snapshots(tag=tag)] == [
             receipt.created_id
         ]
         image = lab.settle_image(tag)
@@ -33,8 +33,8 @@ class ImageContract:
         assert image.server_id == server.id
         assert image.tag == tag
         assert image.size_bytes is not None
-        assert image in lab.provider.images.list_all()
-        assert image in lab.provider.images.list_snapshots()
+        assert image in lab.cloud.images.list_all()
+        assert image in lab.cloud.images.list_snapshots()
         lab.settle(server.id, "ACTIVE")
         lab.put_back(server.id)
 
@@ -44,16 +44,16 @@ class ImageContract:
         image = lab.settle_image(tag)
         lab.settle(server.id, "SHUTOFF")
         lab.put_back(server.id)
-        lab.provider.images.delete(image.id, request_id=new_request_id())
-        assert lab.provider.images.list_snapshots(tag=tag) == []
+        lab.cloud.images.delete(image.id, request_id=new_request_id())
+        assert lab.cloud.images.list_snapshots(tag=tag) == []
         with pytest.raises(NotFound):
-            lab.provider.images.delete(image.id, request_id=new_request_id())
+            lab.cloud.images.delete(image.id, request_id=new_request_id())
 
     def test_a_snapshot_outlives_its_server(self, lab: Lab) -> None:
         server, tag = lab.create(), new_tag()
         lab.snapshot(server, tag=tag)
         image = lab.settle_image(tag)
         lab.settle(server.id, "ACTIVE")
-        lab.provider.servers.delete(server.id, request_id=new_request_id())
+        lab.cloud.servers.delete(server.id, request_id=new_request_id())
         lab.wait_gone(server.id)
-        assert lab.provider.images.list_snapshots(tag=tag) == [image]
+        assert lab.cloud.images.list_snapshots(tag=tag) == [image]

@@ -28,7 +28,7 @@ class VerbContract:
             receipt = verb.call(lab, server)
             lab.finish(server.id, receipt)
             lab.settle(server.id, verb.end_from(state))
-            newest = lab.provider.servers.list_actions(server.id)[0]
+            newest = lab.cloud.servers.list_actions(server.id)[0]
             assert (newest.action, newest.request_id) == (
                 verb.action,
                 receipt.request_id,
@@ -38,7 +38,7 @@ class VerbContract:
                 verb.call(lab, server)
             assert caught.value.status == 409
             assert server.id in caught.value.message
-            assert lab.provider.servers.get(server.id) == server
+            assert lab.cloud.servers.get(server.id) == server
         if verb.name != "resize":  # one that was off would revert to SHUTOFF
             lab.put_back(server.id)
 
@@ -54,9 +54,9 @@ class VerbContract:
         server_id, _ = lab.request(lab.spec())
         # 404 before Nova has given it a cell, 409 while it is built.
         with suppress(NotFound, Conflict):
-            lab.provider.servers.act(server_id, "stop", request_id=new_request_id())
+            lab.cloud.servers.act(server_id, "stop", request_id=new_request_id())
             lab.settle(server_id, "SHUTOFF")
-        assert lab.provider.servers.get(server_id).id == server_id
+        assert lab.cloud.servers.get(server_id).id == server_id
 
 
 class ResizeContract:
@@ -66,14 +66,12 @@ class ResizeContract:
     ) -> None:
         server = lab.server_in(state)
         flavor = lab.larger_flavor(server)
-        lab.provider.servers.resize(
+        lab.cloud.servers.resize(
             server.id, flavor_id=flavor.id, request_id=new_request_id()
         )
         waiting = lab.settle(server.id, "VERIFY_RESIZE")
         assert waiting.flavor_name == flavor.name
-        lab.provider.servers.act(
-            server.id, "confirm_resize", request_id=new_request_id()
-        )
+        lab.cloud.servers.act(server.id, "confirm_resize", request_id=new_request_id())
         done = lab.settle(server.id, state)
         assert (done.flavor_name, done.disk_gb) == (flavor.name, flavor.disk_gb)
 
@@ -88,10 +86,10 @@ class ResizeContract:
             f"no-{uuid4()}",
         ):
             with pytest.raises(InvalidRequest):
-                lab.provider.servers.resize(
+                lab.cloud.servers.resize(
                     server_id, flavor_id=flavor_id, request_id=new_request_id()
                 )
-        assert lab.provider.servers.get(server_id).status == "ACTIVE"
+        assert lab.cloud.servers.get(server_id).status == "ACTIVE"
 
 
 class RebuildContract:
@@ -100,7 +98,7 @@ class RebuildContract:
         lab.snapshot(server, tag=tag)
         image = lab.settle_image(tag)
         lab.settle(server.id, "SHUTOFF")
-        receipt = lab.provider.servers.rebuild(
+        receipt = lab.cloud.servers.rebuild(
             server.id, image_id=image.id, request_id=new_request_id()
         )
         lab.finish(server.id, receipt)
@@ -109,7 +107,7 @@ class RebuildContract:
     def test_a_rebuild_needs_a_known_image(self, lab: Lab) -> None:
         server = lab.server_in("ACTIVE")
         with pytest.raises(InvalidRequest):
-            lab.provider.servers.rebuild(
+            lab.cloud.servers.rebuild(
                 server.id, image_id=str(uuid4()), request_id=new_request_id()
             )
         lab.put_back(server.id)

@@ -27,10 +27,10 @@ class CreateContract:
     def test_a_new_server_is_found_by_its_tag_at_once(self, lab: Lab) -> None:
         spec = lab.spec()
         server_id, _ = lab.request(spec)
-        assert _ids(lab.provider.servers.find(tag=spec.tag)) == [server_id]
-        listed = {server.id: server for server in lab.provider.servers.list_all()}
+        assert _ids(lab.cloud.servers.find(tag=spec.tag)) == [server_id]
+        listed = {server.id: server for server in lab.cloud.servers.list_all()}
         assert spec.tag in listed[server_id].tags
-        assert lab.provider.servers.get(server_id).name == spec.name
+        assert lab.cloud.servers.get(server_id).name == spec.name
 
     def test_a_new_server_becomes_active_as_specified(self, lab: Lab) -> None:
         spec = lab.spec()
@@ -55,7 +55,7 @@ class CreateContract:
 
     def test_a_server_is_launched_when_it_is_built(self, lab: Lab) -> None:
         server_id, _ = lab.request(lab.spec())
-        server = lab.provider.servers.get(server_id)
+        server = lab.cloud.servers.get(server_id)
         assert (server.launched_at is None) == (server.status == "BUILD")
         assert lab.settle(server_id, "ACTIVE").launched_at is not None
 
@@ -70,13 +70,13 @@ class CreateContract:
         server = lab.never_launched()
         assert server.fault is not None
         assert server.launched_at is None
-        listed = {server.id: server for server in lab.provider.servers.list_all()}
+        listed = {server.id: server for server in lab.cloud.servers.list_all()}
         assert listed[server.id].launched_at is None
         for verb in VERBS:
             if verb.permitted("ERROR"):
                 with pytest.raises(Conflict):
                     verb.call(lab, server)
-        lab.provider.servers.delete(server.id, request_id=new_request_id())
+        lab.cloud.servers.delete(server.id, request_id=new_request_id())
         lab.wait_gone(server.id)
 
     def test_a_server_has_an_address_of_its_own(self, lab: Lab) -> None:
@@ -86,8 +86,8 @@ class CreateContract:
         assert fixed[0].mac
         assert not {a.ip for a in one.addresses} & {a.ip for a in two.addresses}
 
-    def test_no_server_has_a_tag_that_nobody_gave(self, provider: Cloud) -> None:
-        assert provider.servers.find(tag=new_tag()) == []
+    def test_no_server_has_a_tag_that_nobody_gave(self, cloud: Cloud) -> None:
+        assert cloud.servers.find(tag=new_tag()) == []
 
     def test_an_unknown_flavor_or_image_is_invalid(self, lab: Lab) -> None:
         for spec in (
@@ -95,22 +95,22 @@ class CreateContract:
             lab.spec(image_id=str(uuid4())),
         ):
             with pytest.raises(InvalidRequest) as caught:
-                lab.provider.servers.create(spec, request_id=new_request_id())
+                lab.cloud.servers.create(spec, request_id=new_request_id())
             assert caught.value.status == 400
-            assert lab.provider.servers.find(tag=spec.tag) == []
+            assert lab.cloud.servers.find(tag=spec.tag) == []
 
     def test_user_data_stays_out_of_what_may_be_logged(self, lab: Lab) -> None:
         spec = lab.spec(image_id=str(uuid4()))
         assert "not-for-logs" not in repr(spec)
         with pytest.raises(InvalidRequest) as caught:
-            lab.provider.servers.create(spec, request_id=new_request_id())
+            lab.cloud.servers.create(spec, request_id=new_request_id())
         assert "not-for-logs" not in repr(caught.value)
 
 
 class ReadingContract:
     def test_the_listing_has_every_server_once(self, lab: Lab) -> None:
         made = [lab.server_in("ACTIVE") for _ in range(5)]
-        listed = _ids(lab.provider.servers.list_all())
+        listed = _ids(lab.cloud.servers.list_all())
         assert set(_ids(made)) <= set(listed)
         assert len(listed) == len(set(listed))
         for server in made:
@@ -118,75 +118,73 @@ class ReadingContract:
 
     def test_the_newest_server_comes_first(self, lab: Lab) -> None:
         lab.create()
-        listed = lab.provider.servers.list_all()
+        listed = lab.cloud.servers.list_all()
         ages = [(server.created_at, server.id) for server in listed]
         assert ages == sorted(ages, reverse=True)
 
     def test_get_and_list_agree(self, lab: Lab) -> None:
         server = lab.server_in("SHUTOFF")
-        listed = {server.id: server for server in lab.provider.servers.list_all()}
-        assert listed[server.id] == lab.provider.servers.get(server.id)
+        listed = {server.id: server for server in lab.cloud.servers.list_all()}
+        assert listed[server.id] == lab.cloud.servers.get(server.id)
         lab.put_back(server.id)
 
     def test_changes_since_has_what_changed_at_or_after_it(self, lab: Lab) -> None:
         server = lab.create()
-        receipt = lab.provider.servers.act(
-            server.id, "stop", request_id=new_request_id()
-        )
+        receipt = lab.cloud.servers.act(server.id, "stop", request_id=new_request_id())
         lab.finish(server.id, receipt)
         stopped = lab.settle(server.id, "SHUTOFF")
         at = stopped.updated_at
         for since in (server.updated_at, at, at + timedelta(milliseconds=900)):
-            assert stopped in lab.provider.servers.list_all(changes_since=since)
-        later = lab.provider.servers.list_all(changes_since=at + timedelta(seconds=1))
+            assert stopped in lab.cloud.servers.list_all(changes_since=since)
+        later = lab.cloud.servers.list_all(changes_since=at + timedelta(seconds=1))
         assert server.id not in _ids(later)
         lab.put_back(server.id)
 
     def test_changes_since_has_the_deleted(self, lab: Lab) -> None:
         server = lab.create()
-        lab.provider.servers.delete(server.id, request_id=new_request_id())
+        lab.cloud.servers.delete(server.id, request_id=new_request_id())
         lab.wait_gone(server.id)
-        assert server.id not in _ids(lab.provider.servers.list_all())
-        changed = lab.provider.servers.list_all(changes_since=server.updated_at)
+        assert server.id not in _ids(lab.cloud.servers.list_all())
+        changed = lab.cloud.servers.list_all(changes_since=server.updated_at)
         assert [s.status for s in changed if s.id == server.id] == ["DELETED"]
 
     def test_threads_share_a_provider(self, lab: Lab) -> None:
         server = lab.server_in("ACTIVE")
         with ThreadPoolExecutor(8) as pool:
-            seen = list(pool.map(lab.provider.servers.get, [server.id] * 24))
+            seen = list(pool.map(lab.cloud.servers.get, [server.id] * 24))
         assert seen == [server] * 24
         lab.put_back(server.id)
 
     def test_what_does_not_exist_is_not_found(self, lab: Lab) -> None:
         nobody = str(uuid4())
         with pytest.raises(NotFound) as caught:
-            lab.provider.servers.get(nobody)
+            lab.cloud.servers.get(nobody)
         assert caught.value.status == 404
         with pytest.raises(NotFound):
-            lab.provider.servers.list_actions(nobody)
+            lab.cloud.servers.list_actions(nobody)
         with pytest.raises(NotFound):
-            lab.provider.servers.get_console_log(nobody, lines=10)
+            lab.cloud.servers.get_console_log(nobody, lines=10)
 
     def test_another_projects_server_is_neither_shown_nor_changed(
-        self, provider: Cloud, foreign_server: str | None
+        self, cloud: Cloud, foreign_server: str | None
     ) -> None:
         """Nova says 403 until a server has a host, and 404 from then on."""
         if foreign_server is None:
             pytest.skip("nobody here has a server of another project")
         refused = pytest.raises((Forbidden, NotFound))
-        assert foreign_server not in _ids(provider.servers.list_all())
-        for read in (provider.servers.get, provider.servers.list_actions):
+        assert foreign_server not in _ids(cloud.servers.list_all())
+        for read in (cloud.servers.get, cloud.servers.list_actions):
             with refused:
                 read(foreign_server)
         with refused:
-            provider.servers.act(foreign_server, "stop", request_id=new_request_id())
+            cloud.servers.act(foreign_server, "stop", request_id=new_request_id())
         with refused:
-            provider.servers.delete(foreign_server, request_id=new_request_id())
+            cloud.servers.delete(foreign_server, request_id=new_request_id())
 
     def test_the_console_log_ends_with_the_lines_asked_for(self, lab: Lab) -> None:
         server = lab.server_in("ACTIVE")
-        log = lab.provider.servers.get_console_log(server.id, lines=1000)
-        last = lab.provider.servers.get_console_log(server.id, lines=2)
+        log = lab.cloud.servers.get_console_log(server.id, lines=1000)
+        last = lab.cloud.servers.get_console_log(server.id, lines=2)
         assert len(last.splitlines()) <= 2
         assert log.endswith(last)
         lab.put_back(server.id)
@@ -194,18 +192,16 @@ class ReadingContract:
     def test_a_server_without_a_host_has_no_console(self, lab: Lab) -> None:
         server = lab.server_in("SHELVED_OFFLOADED")
         with pytest.raises(Conflict):
-            lab.provider.servers.get_console_log(server.id, lines=10)
+            lab.cloud.servers.get_console_log(server.id, lines=10)
         lab.put_back(server.id)
 
     def test_actions_carry_the_request_ids_of_the_receipts(self, lab: Lab) -> None:
         server_id, created = lab.request(lab.spec())
         lab.settle(server_id, "ACTIVE")
-        stopped = lab.provider.servers.act(
-            server_id, "stop", request_id=new_request_id()
-        )
+        stopped = lab.cloud.servers.act(server_id, "stop", request_id=new_request_id())
         lab.settle(server_id, "SHUTOFF")
         lab.finish(server_id, stopped)
-        actions = lab.provider.servers.list_actions(server_id)
+        actions = lab.cloud.servers.list_actions(server_id)
         assert [(a.action, a.request_id) for a in actions] == [
             ("stop", stopped.request_id),
             ("create", created.request_id),
@@ -216,7 +212,7 @@ class ReadingContract:
     def test_an_unknown_action_is_not_found(self, lab: Lab) -> None:
         server = lab.server_in("ACTIVE")
         with pytest.raises(NotFound) as caught:
-            lab.provider.servers.get_action(server.id, new_request_id())
+            lab.cloud.servers.get_action(server.id, new_request_id())
         assert caught.value.status == 404
         lab.put_back(server.id)
 
@@ -225,19 +221,19 @@ class DeleteContract:
     @pytest.mark.parametrize("state", STATES)
     def test_a_server_is_deleted_from_every_state(self, lab: Lab, state: str) -> None:
         server = lab.server_in(state)
-        receipt = lab.provider.servers.delete(server.id, request_id=new_request_id())
+        receipt = lab.cloud.servers.delete(server.id, request_id=new_request_id())
         assert receipt.request_id
         lab.wait_gone(server.id)
-        assert lab.provider.servers.list_actions(server.id)[0].action == "delete"
+        assert lab.cloud.servers.list_actions(server.id)[0].action == "delete"
         with pytest.raises(NotFound):
-            lab.provider.servers.delete(server.id, request_id=new_request_id())
+            lab.cloud.servers.delete(server.id, request_id=new_request_id())
 
     def test_a_new_server_is_deleted_while_it_is_built(self, lab: Lab) -> None:
         server_id, _ = lab.request(lab.spec())
 
         def accepted() -> bool:
             try:
-                lab.provider.servers.delete(server_id, request_id=new_request_id())
+                lab.cloud.servers.delete(server_id, request_id=new_request_id())
             except NotFound:  # Nova's first moments: it can be read, not yet changed
                 return False
             return True
@@ -249,12 +245,12 @@ class DeleteContract:
         self, lab: Lab
     ) -> None:
         server = lab.create()
-        lab.provider.servers.delete(server.id, request_id=new_request_id())
+        lab.cloud.servers.delete(server.id, request_id=new_request_id())
         seen = []
 
         def gone() -> bool:
             try:
-                seen.append(lab.provider.servers.get(server.id))
+                seen.append(lab.cloud.servers.get(server.id))
             except NotFound:
                 return True
             return False
@@ -267,9 +263,9 @@ class DeleteContract:
         self, lab: Lab
     ) -> None:
         server = lab.create()
-        lab.provider.servers.delete(server.id, request_id=new_request_id())
+        lab.cloud.servers.delete(server.id, request_id=new_request_id())
         try:
-            lab.provider.servers.delete(server.id, request_id=new_request_id())
+            lab.cloud.servers.delete(server.id, request_id=new_request_id())
         except NotFound:
-            assert server.id not in _ids(lab.provider.servers.list_all())
+            assert server.id not in _ids(lab.cloud.servers.list_all())
         lab.wait_gone(server.id)

@@ -17,7 +17,7 @@ def clock() -> Clock:
 
 
 @pytest.fixture(scope="module", params=["instant", "delayed"])
-def provider(
+def cloud(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
     clock: Clock,
@@ -34,19 +34,17 @@ def wait_until(clock: Clock) -> WaitUntil:
 
 
 @pytest.fixture(scope="module")
-def break_server(provider: MockCloud) -> BreakServer:
+def break_server(cloud: MockCloud) -> BreakServer:
     def put_into_error(server_id: str) -> None:
-        provider.controls.poke(
-            server_id, status="ERROR", fault="The host lost its disk."
-        )
+        cloud.controls.poke(server_id, status="ERROR", fault="The host lost its disk.")
 
     return put_into_error
 
 
 @pytest.fixture(scope="module")
-def fail_build(provider: MockCloud) -> FailBuild:
+def fail_build(cloud: MockCloud) -> FailBuild:
     def request(lab: Lab) -> str:
-        provider.controls.inject("servers.create", kind="build_error")
+        cloud.controls.inject("servers.create", kind="build_error")
         server_id, _ = lab.request(lab.spec())
         return server_id
 
@@ -54,11 +52,11 @@ def fail_build(provider: MockCloud) -> FailBuild:
 
 
 @pytest.fixture(scope="module")
-def foreign_server(provider: MockCloud) -> str:
+def foreign_server(cloud: MockCloud) -> str:
     server = SeedServer(
         "somebody-elses", FLAVOR_ID["m1.tiny"], IMAGE_ID["cirros"], project="other"
     )
-    return provider.controls.seed([server])[0]
+    return cloud.controls.seed([server])[0]
 
 
 class TestMockCloud(CloudContract):

@@ -28,13 +28,11 @@ from tests.support.mock_servers import (
 )
 
 
-def watch(
-    provider: Cloud, clock: Clock, server_id: str
-) -> list[tuple[str, str | None]]:
+def watch(cloud: Cloud, clock: Clock, server_id: str) -> list[tuple[str, str | None]]:
     """Return each (status, task_state) that a server passes, in order."""
     seen: list[tuple[str, str | None]] = []
     for _ in range(100):
-        server = provider.servers.get(server_id)
+        server = cloud.servers.get(server_id)
         if not seen or seen[-1] != (server.status, server.task_state):
             seen.append((server.status, server.task_state))
         clock.advance(0.05)

@@ -39,18 +39,18 @@ def stage() -> Iterator[Stage]:
 
 @pytest.fixture
 def make(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeCloud:
-    """Make a provider whose cloud is the stage, or what ``auth_url`` says."""
+    """Make a cloud of the stage, or of what ``auth_url`` says."""
 
-    def make_provider(*, auth_url: str = "", **options: str) -> OpenStackCloud:
+    def make_cloud(*, auth_url: str = "", **options: str) -> OpenStackCloud:
         config = tmp_path / "clouds.yaml"
         cloud = stage.cloud(auth_url=auth_url, password="secret")
         config.write_text(yaml.safe_dump({"clouds": {"stage": cloud}}))
         monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(config))
         return OpenStackCloud(cloud="stage", **options)
 
-    return make_provider
+    return make_cloud
 
 
 @pytest.fixture
-def provider(make: MakeCloud) -> OpenStackCloud:
+def cloud(make: MakeCloud) -> OpenStackCloud:
     return make(timeout="5")

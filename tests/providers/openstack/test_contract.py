@@ -14,7 +14,7 @@ from tests.support.contract_cloud import BreakServer, FailBuild, Lab
 
 
 @pytest.fixture(scope="module")
-def provider() -> OpenStackCloud:
+def cloud() -> OpenStackCloud:
     return OpenStackCloud(cloud=CLOUD, page_size="3")
 
 
@@ -56,15 +56,15 @@ def fail_build(admin: Connection | None) -> FailBuild | None:
 
 @pytest.fixture(scope="module")
 def foreign_server(
-    provider: OpenStackCloud, admin: Connection | None
+    cloud: OpenStackCloud, admin: Connection | None
 ) -> Iterator[str | None]:
     if admin is None:
         yield None
         return
     body = {
         "name": "somebody-elses",
-        "flavorRef": provider.flavors.list_all()[0].id,
-        "imageRef": provider.images.list_all()[0].id,
+        "flavorRef": cloud.flavors.list_all()[0].id,
+        "imageRef": cloud.images.list_all()[0].id,
         "networks": "none",
     }
     answer = admin.compute.post(

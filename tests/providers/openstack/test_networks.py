@@ -31,25 +31,25 @@ def test_the_default_network_is_one_or_a_clear_refusal(
 ) -> None:
     stage.speak("GET", NETWORKS, Line(body={"networks": list(map(network, there))}))
     stage.speak("POST", "/compute/v2.1/servers", Line(202, {"server": {"id": "new"}}))
-    provider = make(network=option)
+    cloud = make(network=option)
     if found is None:
         with pytest.raises(errors.InvalidRequest, match="option 'network'") as caught:
-            provider.servers.create(spec(), request_id=REQUEST_ID)
+            cloud.servers.create(spec(), request_id=REQUEST_ID)
         assert (caught.value.service, caught.value.status) == ("neutron", 400)
     else:
-        provider.servers.create(spec(), request_id=REQUEST_ID)
+        cloud.servers.create(spec(), request_id=REQUEST_ID)
         (sent,) = stage.sent("POST", "/compute/v2.1/servers")
         assert sent.body["server"]["networks"] == [{"uuid": found}]
 
 
 def test_a_port_that_only_services_may_delete_is_released_first(
-    stage: Stage, provider: OpenStackCloud
+    stage: Stage, cloud: OpenStackCloud
 ) -> None:
     path = "/network/v2.0/ports/one"
     refusal = {"NeutronError": {"message": "delete_port is disallowed by policy"}}
     stage.speak("DELETE", path, Line(403, refusal), Line(204, ""))
     stage.speak("PUT", path, Line(body={"port": {"id": "one"}}))
-    provider.networks.delete_port("one", request_id=REQUEST_ID)
+    cloud.networks.delete_port("one", request_id=REQUEST_ID)
     assert [r.method for r in stage.requests if r.path == path] == [
         "DELETE",
         "PUT",

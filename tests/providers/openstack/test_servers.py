@@ -27,7 +27,7 @@ from tests.support.fake_openstack import (
 
 
 def test_a_create_is_tagged_and_gets_the_only_network(
-    stage: Stage, provider: OpenStackCloud
+    stage: Stage, cloud: OpenStackCloud
 ) -> None:
     stage.speak(
         "GET",
@@ -45,7 +45,7 @@ def test_a_create_is_tagged_and_gets_the_only_network(
     stage.speak("POST", "/compute/v2.1/servers", Line(202, {"server": {"id": "new"}}))
     asked = spec(metadata={"vm_id": "1"}, user_data=b"#cloud-config\n")
     for _ in range(2):
-        receipt = provider.servers.create(asked, request_id=REQUEST_ID)
+        receipt = cloud.servers.create(asked, request_id=REQUEST_ID)
     assert receipt.created_id == "new"
     assert len(stage.sent("GET", NETWORKS)) == 1  # asked once, then known
     assert stage.sent("POST", "/compute/v2.1/servers")[0].body["server"] == {
@@ -77,10 +77,10 @@ WORDS: dict[ServerVerb, str] = {
 
 @pytest.mark.parametrize("verb", get_args(ServerVerb))
 def test_a_verb_is_one_request(
-    stage: Stage, provider: OpenStackCloud, verb: ServerVerb
+    stage: Stage, cloud: OpenStackCloud, verb: ServerVerb
 ) -> None:
     stage.speak("POST", ACTION, Line(202, ""))
-    receipt = provider.servers.act("one", verb, request_id=REQUEST_ID)
+    receipt = cloud.servers.act("one", verb, request_id=REQUEST_ID)
     assert [sent.body for sent in stage.sent("POST", ACTION)] == [{WORDS[verb]: None}]
     assert receipt.created_id is None
 
@@ -101,62 +101,60 @@ def test_a_verb_is_one_request(
 )
 def test_a_verb_with_arguments_is_one_request(
     stage: Stage,
-    provider: OpenStackCloud,
+    cloud: OpenStackCloud,
     method: str,
     arguments: dict[str, Any],
     body: dict[str, Any],
 ) -> None:
     stage.speak("POST", ACTION, Line(202, {"image_id": "made"}))
-    change = getattr(provider.servers, method)
+    change = getattr(cloud.servers, method)
     receipt = change("one", request_id=REQUEST_ID, **arguments)
     assert [sent.body for sent in stage.sent("POST", ACTION)] == [body]
     assert receipt.created_id == ("made" if method == "snapshot" else None)
 
 
-def test_a_delete_is_one_request(stage: Stage, provider: OpenStackCloud) -> None:
+def test_a_delete_is_one_request(stage: Stage, cloud: OpenStackCloud) -> None:
     for delete, path in (
-        (provider.servers.delete, SERVER),
-        (provider.images.delete, f"{IMAGES}/one"),
-        (provider.networks.delete_port, "/network/v2.0/ports/one"),
+        (cloud.servers.delete, SERVER),
+        (cloud.images.delete, f"{IMAGES}/one"),
+        (cloud.networks.delete_port, "/network/v2.0/ports/one"),
     ):
         stage.speak("DELETE", path, Line(204, ""))
         delete("one", request_id=REQUEST_ID)
         assert len(stage.sent("DELETE", path)) == 1
 
 
-def test_a_server_is_read_as_nova_shows_it(
-    stage: Stage, provider: OpenStackCloud
-) -> None:
+def test_a_server_is_read_as_nova_shows_it(stage: Stage, cloud: OpenStackCloud) -> None:
     fault = {"code": 500, "message": "No valid host was found. ", "created": "x"}
     never = {"OS-SRV-USG:launched_at": None}
     broken = server(status="ERROR", fault=fault, image="", addresses={}, **never)
     stage.speak(
         "GET", SERVER, Line(body={"server": server()}), Line(body={"server": broken})
     )
-    found = provider.servers.get("one")
+    found = cloud.servers.get("one")
     assert (found.flavor_name, found.vcpus, found.ram_mb) == ("m1.tiny", 1, 512)
     assert found.image_id == "cirros"
     assert [a.ip for a in found.addresses] == ["10.0.0.4"]
     assert found.updated_at == datetime(2026, 11, 23, 11, 0, tzinfo=UTC)
     assert found.launched_at == datetime(2026, 11, 23, 10, 59, 45, tzinfo=UTC)
-    found = provider.servers.get("one")
+    found = cloud.servers.get("one")
     assert found.fault == Fault(500, "No valid host was found. ")
     assert found.image_id is None
     assert found.launched_at is None
 
 
 def test_a_server_whose_launch_the_cloud_does_not_tell_counts_as_launched(
-    stage: Stage, provider: OpenStackCloud
+    stage: Stage, cloud: OpenStackCloud
 ) -> None:
     silent = server(status="ERROR")
     del silent["OS-SRV-USG:launched_at"]
     stage.speak("GET", SERVER, Line(body={"server": silent}))
-    found = provider.servers.get("one")
+    found = cloud.servers.get("one")
     assert found.launched_at == found.created_at
 
 
 def test_a_server_in_a_cell_that_is_down_is_there_but_unknown(
-    stage: Stage, provider: OpenStackCloud
+    stage: Stage, cloud: OpenStackCloud
 ) -> None:
     partial = {
         "id": "one",
@@ -166,12 +164,12 @@ def test_a_server_in_a_cell_that_is_down_is_there_but_unknown(
         "links": [],
     }
     stage.speak("GET", SERVERS, Line(body={"servers": [partial]}))
-    (found,) = provider.servers.list_all()
+    (found,) = cloud.servers.list_all()
     assert (found.id, found.status, found.flavor_name) == ("one", "UNKNOWN", "")
 
 
 def test_an_action_ends_with_its_last_event_and_tells_why_it_failed(
-    stage: Stage, provider: OpenStackCloud
+    stage: Stage, cloud: OpenStackCloud
 ) -> None:
     def action(message: str | None, *events: dict[str, Any]) -> Line:
         return Line(
@@ -198,7 +196,7 @@ def test_an_action_ends_with_its_last_event_and_tells_why_it_failed(
         action("Error", done),
         action("Error", failed),
     )
-    read = [provider.servers.get_action("one", NOVA_ID) for _ in range(4)]
+    read = [cloud.servers.get_action("one", NOVA_ID) for _ in range(4)]
     assert [(a.finished, a.error) for a in read] == [
         (False, None),
         (False, None),
@@ -211,11 +209,11 @@ def test_an_action_ends_with_its_last_event_and_tells_why_it_failed(
 def test_a_console_that_somebody_waits_for_has_less_time(
     stage: Stage, make: MakeCloud
 ) -> None:
-    provider = make(timeout="30")
+    cloud = make(timeout="30")
     stage.speak("GET", SERVER, Line(body={"server": server()}))
-    provider.servers.get("one")
+    cloud.servers.get("one")
     stage.speak("POST", ACTION, Line(body={"output": "login:"}, delay=5.0))
     begun = time.monotonic()
     with pytest.raises(errors.Timeout):
-        provider.servers.get_console_log("one", lines=1, timeout=0.4)
+        cloud.servers.get_console_log("one", lines=1, timeout=0.4)
     assert time.monotonic() - begun < 4

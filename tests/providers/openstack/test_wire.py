@@ -22,10 +22,10 @@ from tests.support.fake_openstack import (
 
 
 def test_a_write_carries_our_request_id_our_name_and_the_microversion(
-    stage: Stage, provider: OpenStackCloud
+    stage: Stage, cloud: OpenStackCloud
 ) -> None:
     stage.speak("POST", ACTION, Line(202, "", {"X-Openstack-Request-Id": NOVA_ID}))
-    receipt = provider.servers.act("one", "stop", request_id=REQUEST_ID)
+    receipt = cloud.servers.act("one", "stop", request_id=REQUEST_ID)
     assert receipt.request_id == NOVA_ID
     (sent,) = stage.sent("POST", ACTION)
     assert sent.body == {"os-stop": None}
@@ -81,7 +81,7 @@ def test_every_page_is_read_whatever_host_the_links_name(
 )  # fmt: skip
 def test_a_refusal_is_told_by_class_service_status_and_words(
     stage: Stage,
-    provider: OpenStackCloud,
+    cloud: OpenStackCloud,
     status: int,
     body: object,
     error: type[errors.ProviderError],
@@ -89,7 +89,7 @@ def test_a_refusal_is_told_by_class_service_status_and_words(
 ) -> None:
     stage.speak("POST", ACTION, Line(status, body, {"X-Openstack-Request-Id": NOVA_ID}))
     with pytest.raises(errors.ProviderError) as caught:
-        provider.servers.act("one", "stop", request_id=REQUEST_ID)
+        cloud.servers.act("one", "stop", request_id=REQUEST_ID)
     told = caught.value
     assert type(told) is error
     assert (told.service, told.status, told.message) == ("nova", status, message)
@@ -100,43 +100,43 @@ def test_a_refusal_is_told_by_class_service_status_and_words(
     "body", ["not json", "[]", {}, {"server": None}, {"server": {"id": "one"}}]
 )
 def test_an_answer_outside_novas_contract_is_one_defined_error(
-    stage: Stage, provider: OpenStackCloud, body: object
+    stage: Stage, cloud: OpenStackCloud, body: object
 ) -> None:
     stage.speak("GET", SERVER, Line(body=body))
     with pytest.raises(errors.UnexpectedResponse) as caught:
-        provider.servers.get("one")
+        cloud.servers.get("one")
     assert caught.value.service == "nova"
 
 
 def test_a_token_that_is_refused_is_replaced_unseen(
-    stage: Stage, provider: OpenStackCloud
+    stage: Stage, cloud: OpenStackCloud
 ) -> None:
     stage.speak("GET", SERVER, Line(401, {}), Line(body={"server": server()}))
-    assert provider.servers.get("one").status == "ACTIVE"
+    assert cloud.servers.get("one").status == "ACTIVE"
     assert len(stage.sent("POST", "/v3/auth/tokens")) == 2
 
 
 def test_wrong_credentials_are_told_as_such(
-    stage: Stage, provider: OpenStackCloud
+    stage: Stage, cloud: OpenStackCloud
 ) -> None:
     refused = Line(401, {"error": {"message": "The password is wrong.", "code": 401}})
     stage.speak("POST", "/v3/auth/tokens", refused)
     with pytest.raises(errors.Unauthorized) as caught:
-        provider.servers.get("one")
+        cloud.servers.get("one")
     assert (caught.value.service, caught.value.status) == ("keystone", 401)
     assert not caught.value.retryable
 
 
 def test_a_keystone_that_fails_means_that_nothing_was_sent(
-    stage: Stage, provider: OpenStackCloud
+    stage: Stage, cloud: OpenStackCloud
 ) -> None:
     stage.speak("POST", "/v3/auth/tokens", Line(503, {}))
     with pytest.raises(errors.Unreachable) as caught:
-        provider.servers.act("one", "stop", request_id=REQUEST_ID)
+        cloud.servers.act("one", "stop", request_id=REQUEST_ID)
     assert (caught.value.service, caught.value.status) == ("keystone", 503)
     stage.speak("POST", "/v3/auth/tokens", stage.token())
     stage.speak("POST", ACTION, Line(202, ""))
-    provider.servers.act("one", "stop", request_id=REQUEST_ID)
+    cloud.servers.act("one", "stop", request_id=REQUEST_ID)
     assert len(stage.sent("POST", ACTION)) == 1
 
 
@@ -146,9 +146,9 @@ def test_a_port_where_nobody_listens_means_that_nothing_was_sent(
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-    provider = make(auth_url=f"http://127.0.0.1:{port}/v3")
+    cloud = make(auth_url=f"http://127.0.0.1:{port}/v3")
     with pytest.raises(errors.Unreachable) as caught:
-        provider.servers.list_all()
+        cloud.servers.list_all()
     assert caught.value.service == "keystone"
     assert (caught.value.retryable, caught.value.ambiguous) == (True, False)
 
@@ -156,26 +156,26 @@ def test_a_port_where_nobody_listens_means_that_nothing_was_sent(
 def test_an_answer_that_does_not_come_in_time_is_a_timeout(
     stage: Stage, make: MakeCloud
 ) -> None:
-    provider = make(timeout="0.4")
-    assert provider.call_timeout == 0.4
+    cloud = make(timeout="0.4")
+    assert cloud.call_timeout == 0.4
     stage.speak("GET", SERVER, Line(body={"server": server()}))
-    provider.servers.get("one")
+    cloud.servers.get("one")
     stage.speak("POST", ACTION, Line(202, "", delay=1.0))
     with pytest.raises(errors.Timeout) as caught:
-        provider.servers.act("one", "stop", request_id=REQUEST_ID)
+        cloud.servers.act("one", "stop", request_id=REQUEST_ID)
     assert (caught.value.service, caught.value.ambiguous) == ("nova", True)
     stage.speak("POST", "/v3/auth/tokens", Line(401, {}, delay=1.0))
     stage.speak("GET", SERVER, Line(401, {}))
     with pytest.raises(errors.Unreachable):  # the refused call, then Keystone
-        provider.servers.get("one")
+        cloud.servers.get("one")
 
 
 def test_a_connection_that_breaks_may_have_carried_the_call(
-    stage: Stage, provider: OpenStackCloud
+    stage: Stage, cloud: OpenStackCloud
 ) -> None:
     stage.speak("POST", ACTION, Line(drop=True))
     with pytest.raises(errors.Unavailable) as caught:
-        provider.servers.act("one", "stop", request_id=REQUEST_ID)
+        cloud.servers.act("one", "stop", request_id=REQUEST_ID)
     assert caught.value.ambiguous
     assert len(stage.sent("POST", ACTION)) == 1  # nothing below us repeats a write
 
@@ -184,17 +184,17 @@ def test_a_connection_that_breaks_may_have_carried_the_call(
     ("most", "spoken"), [("2.69", "2.69"), ("2.68", None), ("2.1", None)]
 )
 def test_an_old_nova_is_told_which_microversion_is_needed(
-    stage: Stage, provider: OpenStackCloud, most: str, spoken: str | None
+    stage: Stage, cloud: OpenStackCloud, most: str, spoken: str | None
 ) -> None:
     stage.microversions("2.1", most)
     stage.speak("GET", SERVER, Line(body={"server": server()}))
     if spoken:
-        provider.servers.get("one")
+        cloud.servers.get("one")
         sent = stage.sent("GET", SERVER)[0]
         assert sent.headers["OpenStack-API-Version"] == f"compute {spoken}"
     else:
         with pytest.raises(errors.UnexpectedResponse, match=r"2\.69 is needed"):
-            provider.servers.get("one")
+            cloud.servers.get("one")
 
 
 def test_options_are_checked(make: MakeCloud) -> None:
@@ -210,12 +210,12 @@ def test_options_are_checked(make: MakeCloud) -> None:
 
 
 def test_threads_have_connections_of_their_own_and_lend_them_on(
-    stage: Stage, provider: OpenStackCloud
+    stage: Stage, cloud: OpenStackCloud
 ) -> None:
     stage.speak("GET", SERVER, Line(body={"server": server()}, delay=0.05))
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(provider.servers.get, ["one"] * 20))
+        list(pool.map(cloud.servers.get, ["one"] * 20))
     tokens = len(stage.sent("POST", "/v3/auth/tokens"))
     assert 1 < tokens <= 4
-    provider.servers.get("one")
+    cloud.servers.get("one")
     assert len(stage.sent("POST", "/v3/auth/tokens")) == tokens
