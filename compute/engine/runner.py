@@ -26,7 +26,7 @@ from compute.errors import (
 from compute.events import Actor
 from compute.expected import Expect, check_expected
 from compute.models.operation import Operation, OperationStatus
-from providers.base import Provider
+from providers.contract.cloud import Cloud
 from providers.errors import Conflict, NotFound, ProviderError
 
 log = logging.getLogger(__name__)
@@ -56,16 +56,16 @@ def run(operation_id: uuid.UUID) -> Operation | None:
 
 def _perform(operation: Operation) -> Answer:
     try:
-        provider = clouds.provider(operation.cloud)
+        cloud = clouds.get(operation.cloud)
     except KeyError:
         detail = f"The cloud {operation.cloud} is no longer configured."
         return Failed(InternalError(detail))
     try:
         if timezone.now() >= operation.deadline:
             return _expire(operation)
-        return work.of(operation).perform(operation, provider)
+        return work.of(operation).perform(operation, cloud)
     except ProviderError as error:
-        return _after_error(operation, provider, error)
+        return _after_error(operation, cloud, error)
     except calls.ClaimLostError:
         raise
     except Exception:
@@ -80,14 +80,12 @@ def _expire(operation: Operation) -> Failed:
     return Failed(OpenStackTimeout(f"Not finished within {seconds} seconds."))
 
 
-def _after_error(
-    operation: Operation, provider: Provider, error: ProviderError
-) -> Answer:
+def _after_error(operation: Operation, cloud: Cloud, error: ProviderError) -> Answer:
     """Decide what a failed call to the cloud means for the operation."""
     log.warning("%s: %s", type(error).__name__, error)
     refused = work.of(operation).refused
     if isinstance(error, Conflict | NotFound) and refused is not None:
-        return refused(operation, provider, error)
+        return refused(operation, cloud, error)
     # A call that may have been carried out is looked for before it is sent again.
     may_retry = error.retryable or error.ambiguous
     again = retry(operation, error.retry_after) if may_retry else None

@@ -117,7 +117,7 @@ class Operation(models.Model):
     deadline = models.DateTimeField()
     #: When the call now under way was sent: written before it is sent.
     issued_at = models.DateTimeField(null=True, blank=True)
-    #: The call now under way, in the contract's word (``stop_server``).
+    #: The call now under way, in the contract's word (``servers.stop``).
     call = models.CharField(max_length=32, blank=True, default="")
     #: The cloud's id of that call; empty until its answer was stored.
     receipt = models.CharField(max_length=64, blank=True, default="")

@@ -22,8 +22,8 @@ from compute.models import (
     VMStatus,
 )
 from compute.services import catalog, observed, quotas, settling
-from providers.base import Server
-from providers.mock import MockProvider, SeedServer
+from providers.contract.servers import Server
+from providers.mock import MockCloud, SeedServer
 
 #: What the VMs rest in, and how many of a hundred.
 STATUSES = {
@@ -53,14 +53,14 @@ def seed(count: int, *, cloud: str | None = None) -> int:
     Raises `NotAMockError` for any other cloud and `providers.errors.ProviderError`.
     """
     alias = cloud or clouds.default_alias()
-    provider = clouds.provider(alias)
-    if not isinstance(provider, MockProvider):
+    mock = clouds.get(alias)
+    if not isinstance(mock, MockCloud):
         raise NotAMockError(f"The cloud {alias} is not a mock: no demo data for it.")
     catalog.refresh(alias)
     flavors = list(Flavor.objects.offered().filter(cloud=alias))
     images = list(Image.objects.offered().filter(cloud=alias, project=None))
     wanted = {str(uuid.uuid4()): _choose(flavors, images) for _ in range(count)}
-    ids = provider.seed(
+    ids = mock.controls.seed(
         SeedServer(
             name=choice["name"],
             flavor_id=choice["flavor"].provider_id,
@@ -74,7 +74,7 @@ def seed(count: int, *, cloud: str | None = None) -> int:
         for vm_id, choice in wanted.items()
     )
     seeded = set(ids)
-    servers = [server for server in provider.list_servers() if server.id in seeded]
+    servers = [server for server in mock.servers.list_all() if server.id in seeded]
     with transaction.atomic():
         _store(alias, servers, wanted)
     total: int = VM.objects.alive().filter(cloud=alias).count()

@@ -17,7 +17,7 @@ from compute.events import SYSTEM
 from compute.models import VM, Flavor, Image, Project, VMStatus
 from compute.models.limits import is_id
 from compute.services import catalog, fields, observed, quotas, settling
-from providers.base import Server
+from providers.contract.servers import Server
 from providers.errors import ProviderError
 
 #: Servers looked up at a time.
@@ -46,7 +46,7 @@ def import_servers(
     same and writes nothing. Raises `CannotImportError` before it adopts anything.
     """
     try:
-        servers = clouds.provider(alias).list_servers()
+        servers = clouds.get(alias).servers.list_all()
         if not dry_run:
             catalog.refresh(alias)
     except ProviderError as error:

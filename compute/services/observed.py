@@ -9,7 +9,9 @@ from uuid import UUID
 from compute.engine.work import Again, Answer, Look
 from compute.errors import OpenStackError
 from compute.models import Operation, VMStatus
-from providers.base import Image, Provider, Server
+from providers.contract.cloud import Cloud
+from providers.contract.images import Image
+from providers.contract.servers import Server
 from providers.errors import NotFound
 
 #: Nova's status of a server at rest -> ours. Whatever is missing here
@@ -66,7 +68,7 @@ def in_listing(read: Callable[[Operation, Server], Answer]) -> Look:
             return read(operation, server)
         # Not mentioned means unchanged, unless everything was listed. Or gone without a
         # trace: so Nova deletes a server that was in no cell yet.
-        deleting = operation.call == "delete_server"
+        deleting = operation.call == "servers.delete"
         silent = deleting and operation.updated_at < listing.started - SILENCE
         return Again() if listing.full or silent else None
 
@@ -84,10 +86,10 @@ def is_gone(server: Server) -> bool:
     return server.status in GONE_STATUSES
 
 
-def read(provider: Provider, server_id: str) -> Server | None:
+def read(cloud: Cloud, server_id: str) -> Server | None:
     """Return a server as the cloud shows it now; ``None``: it is gone."""
     try:
-        server = provider.get_server(server_id)
+        server = cloud.servers.get(server_id)
     except NotFound:
         return None
     return None if is_gone(server) else server

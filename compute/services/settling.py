@@ -25,7 +25,7 @@ from compute.models import (
 )
 from compute.models.lifecycle import GONE
 from compute.services import observed, quotas
-from providers.base import Server
+from providers.contract.servers import Server
 from providers.errors import NotFound, ProviderError
 
 
@@ -96,7 +96,7 @@ def _read(operation: Operation) -> Server | None:
     server_id = VM.objects.get(pk=operation.target_id).server_id
     if not server_id or operation.cloud not in clouds.aliases():
         return None
-    return clouds.provider(operation.cloud).get_server(server_id)
+    return clouds.get(operation.cloud).servers.get(server_id)
 
 
 def _note_end(vm: VM, operation: Operation, problem: Problem | None) -> None:

@@ -37,8 +37,9 @@ from compute.models import (
 )
 from compute.services import fields, observed, quotas, vms
 from providers import errors
-from providers.base import Image as CloudImage
-from providers.base import Provider, Receipt
+from providers.contract.calls import Receipt
+from providers.contract.cloud import Cloud
+from providers.contract.images import Image as CloudImage
 
 #: Glance's words for an image that will never be active.
 DEAD_IMAGE_STATUSES = frozenset({"killed", "deleted", "pending_delete"})
@@ -168,33 +169,33 @@ def _lock(snapshot: Snapshot) -> Snapshot:
 # The perform half
 
 
-def perform_create(operation: Operation, provider: Provider) -> Answer:
+def perform_create(operation: Operation, cloud: Cloud) -> Answer:
     """Take the snapshot, or find the image of one that was taken before."""
     snapshot = _of(operation)
     if not operation.call:
-        return _take(operation, provider, snapshot)
-    found = provider.list_snapshot_images(tag=str(snapshot.pk))
+        return _take(operation, cloud, snapshot)
+    found = cloud.images.list_snapshots(tag=str(snapshot.pk))
     if not found and not operation.receipt:
-        remaining = calls.may_still_arrive(operation, provider)
-        return Again(remaining) if remaining else _take(operation, provider, snapshot)
+        remaining = calls.may_still_arrive(operation, cloud)
+        return Again(remaining) if remaining else _take(operation, cloud, snapshot)
     if not found:
         return _failed("The cloud dropped the snapshot's image without a reason.")
     if found[0].status in DEAD_IMAGE_STATUSES:
-        _delete_image(operation, provider, found[0].id)
+        _delete_image(operation, cloud, found[0].id)
         return _failed(f"The cloud gave the snapshot's image up: {found[0].status}.")
     _remember(operation, snapshot, found[0].id)
     if found[0].status != Image.ACTIVE:
-        return _await(provider, snapshot, found[0])
+        return _await(cloud, snapshot, found[0])
     return _read_image(found[0])
 
 
-def _await(provider: Provider, snapshot: Snapshot, image: CloudImage) -> Answer:
+def _await(cloud: Cloud, snapshot: Snapshot, image: CloudImage) -> Answer:
     """Wait for an image, unless nobody works on it any more: its server rests.
 
     Nova's record of a snapshot ends when it has begun, and where its host died or
     Glance was away nobody removes the image. The passes do, once this has failed.
     """
-    server = provider.get_server(snapshot.vm.server_id)
+    server = cloud.servers.get(snapshot.vm.server_id)
     if observed.resting_status(server) is None:
         return Waiting(step=image.status)
     remaining = (server.updated_at + IMAGE_GRACE - timezone.now()).total_seconds()
@@ -203,16 +204,16 @@ def _await(provider: Provider, snapshot: Snapshot, image: CloudImage) -> Answer:
     return _failed(f"The cloud stopped working on an image that is {image.status}.")
 
 
-def _take(operation: Operation, provider: Provider, snapshot: Snapshot) -> Answer:
+def _take(operation: Operation, cloud: Cloud, snapshot: Snapshot) -> Answer:
     def request(request_id: str) -> Receipt:
-        return provider.snapshot_server(
+        return cloud.servers.snapshot(
             snapshot.vm.server_id,
             name=snapshot.name,
             tag=str(snapshot.pk),
             request_id=request_id,
         )
 
-    receipt = calls.send(operation, "snapshot_server", request)
+    receipt = calls.send(operation, "servers.snapshot", request)
     _remember(operation, snapshot, receipt.created_id or "")
     return Waiting(step="queued", progress=10)
 
@@ -248,7 +249,7 @@ def _read_image(image: CloudImage | None, *, resting: bool = False) -> Answer:
     return Again() if resting else Waiting(step=image.status)
 
 
-def perform_delete(operation: Operation, provider: Provider) -> Answer:
+def perform_delete(operation: Operation, cloud: Cloud) -> Answer:
     """Delete the image; one that is gone already counts as deleted.
 
     By its tag only where its id never reached us: images of servers that were booted
@@ -257,16 +258,16 @@ def perform_delete(operation: Operation, provider: Provider) -> Answer:
     snapshot = _of(operation)
     image_ids = [snapshot.image_provider_id]
     if not snapshot.image_provider_id:
-        found = provider.list_snapshot_images(tag=str(snapshot.pk))
+        found = cloud.images.list_snapshots(tag=str(snapshot.pk))
         image_ids = [image.id for image in found]
     for image_id in image_ids:
-        _delete_image(operation, provider, image_id)
+        _delete_image(operation, cloud, image_id)
     return Done(SnapshotStatus.DELETED)
 
 
-def _delete_image(operation: Operation, provider: Provider, image_id: str) -> None:
+def _delete_image(operation: Operation, cloud: Cloud, image_id: str) -> None:
     try:
-        provider.delete_image(image_id, request_id=calls.request_id(operation))
+        cloud.images.delete(image_id, request_id=calls.request_id(operation))
     except errors.NotFound:
         return
 

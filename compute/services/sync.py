@@ -17,7 +17,7 @@ from compute.engine import passes, runner
 from compute.models import VM, Cloud, Occupation, Operation, OperationType
 from compute.services import leftovers, observed, settling
 from compute.services.observed import Listing
-from providers.base import Server
+from providers.contract.servers import Server
 from providers.errors import ProviderError
 
 log = logging.getLogger(__name__)
@@ -64,11 +64,11 @@ def observe(alias: str) -> bool:
 
 
 def _list(alias: str, cloud: Cloud, started: datetime) -> Listing:
-    provider = clouds.provider(alias)
     full = passes.full_is_due(cloud, started)
     since = None if full or cloud.observed_at is None else cloud.observed_at - OVERLAP
     servers = {
-        server.id: server for server in provider.list_servers(changes_since=since)
+        server.id: server
+        for server in clouds.get(alias).servers.list_all(changes_since=since)
     }
     # Images are asked for only while a snapshot is being taken.
     snapshotting = Operation.objects.waiting().filter(
@@ -80,7 +80,7 @@ def _list(alias: str, cloud: Cloud, started: datetime) -> Listing:
     server_ids = dict(waited_for.values_list("pk", "server_id"))
     if not snapshotting.exists():
         return Listing(started, full, servers, server_ids)
-    images = provider.list_snapshot_images()
+    images = clouds.get(alias).images.list_snapshots()
     by_tag = {image.tag: image for image in images if image.tag}
     return Listing(started, full, servers, server_ids, by_tag)
 

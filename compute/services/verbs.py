@@ -12,7 +12,9 @@ from compute.engine.work import Again, Answer, Done, Failed, Waiting
 from compute.errors import OpenStackError, ServerVanished, from_provider
 from compute.models import VM, Operation, OperationType
 from compute.services import observed, records
-from providers.base import Provider, Receipt, Server
+from providers.contract.calls import Receipt
+from providers.contract.cloud import Cloud
+from providers.contract.servers import Server, ServerVerb
 from providers.errors import Conflict, NotFound, ProviderError
 
 #: Want nothing but the status they end in, whoever brought the server there.
@@ -33,67 +35,70 @@ _FOR_THE_STATUS = frozenset(
 
 
 class Verb(Protocol):
-    """A verb of the provider that takes a server and nothing else any more."""
+    """A change of a server that takes nothing else any more."""
 
     def __call__(self, server_id: str, *, request_id: str) -> Receipt: ...
 
 
-def perform_start(operation: Operation, provider: Provider) -> Answer:
-    return _perform(operation, provider, "start", provider.start_server)
+def perform_start(operation: Operation, cloud: Cloud) -> Answer:
+    return _act(operation, cloud, "start")
 
 
-def perform_stop(operation: Operation, provider: Provider) -> Answer:
-    return _perform(operation, provider, "stop", provider.stop_server)
+def perform_stop(operation: Operation, cloud: Cloud) -> Answer:
+    return _act(operation, cloud, "stop")
 
 
-def perform_reboot(operation: Operation, provider: Provider) -> Answer:
+def perform_reboot(operation: Operation, cloud: Cloud) -> Answer:
     hard = operation.params["type"] == "HARD"
-    reboot = partial(provider.reboot_server, hard=hard)
-    return _perform(operation, provider, "reboot", reboot)
+    reboot = partial(cloud.servers.reboot, hard=hard)
+    return _perform(operation, cloud, "reboot", reboot)
 
 
-def perform_rebuild(operation: Operation, provider: Provider) -> Answer:
+def perform_rebuild(operation: Operation, cloud: Cloud) -> Answer:
     """Rebuild from an image; a restore is one from the VM's own snapshot."""
     image_id = operation.params["image_provider_id"]
-    rebuild = partial(provider.rebuild_server, image_id=image_id)
-    return _perform(operation, provider, "rebuild", rebuild)
+    rebuild = partial(cloud.servers.rebuild, image_id=image_id)
+    return _perform(operation, cloud, "rebuild", rebuild)
 
 
-def perform_pause(operation: Operation, provider: Provider) -> Answer:
-    return _perform(operation, provider, "pause", provider.pause_server)
+def perform_pause(operation: Operation, cloud: Cloud) -> Answer:
+    return _act(operation, cloud, "pause")
 
 
-def perform_unpause(operation: Operation, provider: Provider) -> Answer:
-    return _perform(operation, provider, "unpause", provider.unpause_server)
+def perform_unpause(operation: Operation, cloud: Cloud) -> Answer:
+    return _act(operation, cloud, "unpause")
 
 
-def perform_suspend(operation: Operation, provider: Provider) -> Answer:
-    return _perform(operation, provider, "suspend", provider.suspend_server)
+def perform_suspend(operation: Operation, cloud: Cloud) -> Answer:
+    return _act(operation, cloud, "suspend")
 
 
-def perform_resume(operation: Operation, provider: Provider) -> Answer:
-    return _perform(operation, provider, "resume", provider.resume_server)
+def perform_resume(operation: Operation, cloud: Cloud) -> Answer:
+    return _act(operation, cloud, "resume")
 
 
-def perform_shelve(operation: Operation, provider: Provider) -> Answer:
-    return _perform(operation, provider, "shelve", provider.shelve_server)
+def perform_shelve(operation: Operation, cloud: Cloud) -> Answer:
+    return _act(operation, cloud, "shelve")
 
 
-def perform_unshelve(operation: Operation, provider: Provider) -> Answer:
-    return _perform(operation, provider, "unshelve", provider.unshelve_server)
+def perform_unshelve(operation: Operation, cloud: Cloud) -> Answer:
+    return _act(operation, cloud, "unshelve")
 
 
-def perform_rescue(operation: Operation, provider: Provider) -> Answer:
-    return _perform(operation, provider, "rescue", provider.rescue_server)
+def perform_rescue(operation: Operation, cloud: Cloud) -> Answer:
+    return _act(operation, cloud, "rescue")
 
 
-def perform_unrescue(operation: Operation, provider: Provider) -> Answer:
-    return _perform(operation, provider, "unrescue", provider.unrescue_server)
+def perform_unrescue(operation: Operation, cloud: Cloud) -> Answer:
+    return _act(operation, cloud, "unrescue")
 
 
-def _perform(
-    operation: Operation, provider: Provider, action: str, verb: Verb
-) -> Answer:
+def _act(operation: Operation, cloud: Cloud, verb: ServerVerb) -> Answer:
+    act = partial(cloud.servers.act, verb=verb)
+    return _perform(operation, cloud, verb, act)
+
+
+def _perform(operation: Operation, cloud: Cloud, action: str, verb: Verb) -> Answer:
     """Send the verb, or find out what became of it.
 
     ``action`` is Nova's name of it in the server's records.
@@ -102,20 +107,20 @@ def _perform(
     if not operation.call:
         calls.send(
             operation,
-            f"{action}_server",
+            f"servers.{action}",
             lambda request_id: verb(server_id, request_id=request_id),
         )
         return Waiting(step=action)
-    server = observed.read(provider, server_id)
+    server = observed.read(cloud, server_id)
     if server is None:
         return vanished()
     if _is_done(operation, server):
         return Done(operation.end_status, server)
-    answer = records.verify(operation, provider, action=action, server=server)
+    answer = records.verify(operation, cloud, action=action, server=server)
     if answer is not None:
         return answer
     # Succeeded by the record: the status the server rests in must agree.
-    server = provider.get_server(server.id)
+    server = cloud.servers.get(server.id)
     status = observed.resting_status(server)
     if status is None:
         return Waiting(step=server.task_state or server.status.lower())
@@ -146,9 +151,7 @@ def look(operation: Operation, server: Server) -> Answer:
     return Again()
 
 
-def refused(
-    operation: Operation, provider: Provider, error: Conflict | NotFound
-) -> Answer:
+def refused(operation: Operation, cloud: Cloud, error: Conflict | NotFound) -> Answer:
     """Read a server that refused again: it may be gone, or busy for a moment.
 
     Nova's tasks end a little after their result shows, and a server it has just made
@@ -158,7 +161,7 @@ def refused(
     if not server_id:
         return Failed(from_provider(error))
     try:
-        server = observed.read(provider, server_id)
+        server = observed.read(cloud, server_id)
     except ProviderError as silence:
         again = runner.retry(operation, silence.retry_after)
         return again or Failed(from_provider(error))

@@ -327,7 +327,7 @@ def console_log(vm: VM, *, lines: int, actor: Actor) -> str:
             )
         database.give_back()
         try:
-            return clouds.provider(vm.cloud).get_console_log(
+            return clouds.get(vm.cloud).servers.get_console_log(
                 vm.server_id, lines=lines, timeout=CONSOLE_SECONDS
             )
         except Conflict as error:

@@ -15,7 +15,7 @@ from compute.api.http import fields as api
 from compute.events import Actor
 from compute.models import VM, Event
 from compute.services import vms
-from providers.mock import MockProvider
+from providers.mock import MockCloud
 from tests.support.console import OPERATOR, Operator
 from tests.support.factories import ProjectFactory, SnapshotFactory, VMFactory
 
@@ -205,7 +205,7 @@ NEW = {
 def test_a_vm_is_created_by_the_service(
     operator: Operator,
     catalogue: None,
-    cloud: MockProvider,
+    cloud: MockCloud,
     drain: Callable[[], None],
 ) -> None:
     text = operator.get("compute/vm/add/")
@@ -215,7 +215,7 @@ def test_a_vm_is_created_by_the_service(
     drain()
     vm = VM.objects.get()
     assert (vm.status, vm.name, vm.labels) == ("ACTIVE", "web-9", {"env": "prod"})
-    assert cloud.user_data(vm.server_id) == b"#cloud-config"
+    assert cloud.controls.user_data(vm.server_id) == b"#cloud-config"
     event = Event.objects.get(type="vm.created")
     assert event.actor == OPERATOR
     assert "#cloud-config" not in operator.get(f"compute/vm/{vm.pk}/change/")

@@ -8,7 +8,7 @@ import pytest
 from compute.engine import runner
 from compute.models import VM, Operation, Project
 from compute.services import vms
-from providers.mock import MockProvider
+from providers.mock import MockCloud
 from tests.conftest import ALICE, Drain
 
 MakeVM = Callable[..., VM]
@@ -42,18 +42,18 @@ def kept() -> list[str]:
 def test_a_create_that_succeeds_hands_it_over_and_forgets_it(
     catalogue: None,
     project: Project,
-    cloud: MockProvider,
+    cloud: MockCloud,
     drain: Drain,
     fault: dict[str, Any],
 ) -> None:
     if fault:
-        cloud.inject("create_server", **fault)
+        cloud.controls.inject("servers.create", **fault)
     ask(project)
     assert kept() == [SECRET]
     drain()
     vm = VM.objects.get()
     assert vm.status == "ACTIVE"
-    assert cloud.user_data(vm.server_id) == SECRET.encode()
+    assert cloud.controls.user_data(vm.server_id) == SECRET.encode()
     assert kept() == [""]
 
 
@@ -69,11 +69,11 @@ def test_a_create_that_succeeds_hands_it_over_and_forgets_it(
 def test_a_create_that_fails_forgets_it(
     catalogue: None,
     project: Project,
-    cloud: MockProvider,
+    cloud: MockCloud,
     drain: Drain,
     fault: dict[str, Any],
 ) -> None:
-    cloud.inject("create_server", **fault)
+    cloud.controls.inject("servers.create", **fault)
     ask(project)
     drain()
     assert VM.objects.get().status == "ERROR"
@@ -82,9 +82,9 @@ def test_a_create_that_fails_forgets_it(
 
 @pytest.mark.parametrize("begun", [False, True])
 def test_a_create_that_is_cancelled_forgets_it(
-    catalogue: None, project: Project, cloud: MockProvider, drain: Drain, begun: bool
+    catalogue: None, project: Project, cloud: MockCloud, drain: Drain, begun: bool
 ) -> None:
-    cloud.inject("create_server", kind="stuck")
+    cloud.controls.inject("servers.create", kind="stuck")
     ask(project)
     operation = Operation.objects.get()
     if begun:

@@ -42,11 +42,10 @@ class AboutFilter(admin.SimpleListFilter):
         return [(chosen, str(kinds.find(kind, UUID(id)) or chosen))]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet[Any]:
-        chosen = self.value()
-        if chosen is None:
-            return queryset
-        kind, _, id = chosen.partition(":")
-        found: QuerySet[Any] = queryset.about(kind, UUID(id))
+        found: QuerySet[Any] = queryset
+        if chosen := self.value():
+            kind, _, id = chosen.partition(":")
+            found = queryset.about(kind, UUID(id))
         return found
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from providers.mock import MockProvider
+from providers.mock import MockCloud
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -89,7 +89,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def hang(mock: Path) -> None:
     """Have every call to a mock cloud end in a timeout after a minute."""
-    MockProvider(path=str(mock)).inject("*", kind="hang", delay=60, times=0)
+    MockCloud(path=str(mock)).controls.inject("*", kind="hang", delay=60, times=0)
 
 
 def refusal(done: "subprocess.CompletedProcess[str]") -> str:
