@@ -12,21 +12,20 @@ from django.db.models import Model, QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
-from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import GenericViewSet
 
 from compute.api.http import idempotency, preconditions, waiting
-from compute.api.http.fields import Body
+from compute.api.http.fields import NoBody, RequestBody
 from compute.api.http.filters import several
 from compute.api.http.guarded import GuardedView
 from compute.api.http.pagination import PARAMETERS as PAGE_PARAMETERS
 from compute.api.http.parameters import joined
 from compute.api.http.problems import (
-    OperationCancelled,
-    document,
     registry,
     respond,
 )
+from compute.bodies.body import Body
+from compute.bodies.operations import OPERATION_BODY
 from compute.database import is_away
 from compute.engine import once
 from compute.errors import NotFound, ValidationError
@@ -61,18 +60,17 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
     ]
     #: How messages call one of them.
     noun: ClassVar[str]
+    #: What one looks like.
+    shows: ClassVar[Body]
     #: Whether its writes take a cloud, and so an operation; else they are done at once.
     starts_operations: ClassVar[bool] = True
     #: Action -> the body it takes.
-    bodies: ClassVar[Mapping[str, type[Body]]] = {}
+    bodies: ClassVar[Mapping[str, type[RequestBody]]] = {}
     #: Fields a list can be ordered by, and how it is when nobody asks.
     orderings: ClassVar[Sequence[str]] = ()
     default_ordering: ClassVar[str] = "-created_at"
     #: Whether its list has no numbered pages: a total would cost more than it tells.
     cursor_only: ClassVar[bool] = False
-    #: Columns to read rows as dictionaries, which costs half of what models do; empty
-    #: where lists are short. The serializer then takes either.
-    columns: ClassVar[Sequence[str]] = ()
     #: Action -> the query parameters it takes, beside those of a list.
     query_parameters: ClassVar[Mapping[str, frozenset[str]]] = {}
 
@@ -105,9 +103,9 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
         filters = several(filterset) if filterset else frozenset()
         return filters | {"ordering"}
 
-    def get_serializer_class(self) -> type[BaseSerializer[Any]]:
-        """Return the body a write takes, or else the resource."""
-        return self.bodies.get(self.action) or self.resource_class()
+    def get_serializer_class(self) -> type[RequestBody]:
+        """Return the body that a write takes."""
+        return self.bodies.get(self.action, NoBody)
 
     def body(self) -> dict[str, Any]:
         """Return the valid body of this request, or raise."""
@@ -180,8 +178,11 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
         return found  # type: ignore[no-any-return]  # a row of this viewset's model
 
     def rows(self, queryset: QuerySet[M]) -> QuerySet[Any, Any]:
-        """Return the same to read only, for the serializer."""
-        return queryset.values(*self.columns) if self.columns else queryset
+        """Return the same to read only, as `shown` and a cursor need it.
+
+        Dictionaries cost half of what models do.
+        """
+        return queryset.values(*{*self.shows.columns, *self.orderings, "id"})
 
     def _first(self, queryset: QuerySet[Any, Any], id: UUID | None = None) -> Any:
         id = id or self.kwargs["id"]
@@ -197,22 +198,15 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
         name = getattr(self, "name", None) or f"{self.noun[0].upper()}{self.noun[1:]}"
         return f"{name}s" if self.suffix == "List" else str(name)
 
-    def resource_class(self) -> type[BaseSerializer[Any]]:
-        """Return the serializer of the resource itself, whatever the action."""
-        assert self.serializer_class is not None  # noqa: S101  # told to the type checker
-        return self.serializer_class
-
-    def shown(self, resource: Any) -> Any:
-        serializer = self.resource_class()(context=self.get_serializer_context())
-        return serializer.to_representation(resource)
+    def shown(self, row: Any) -> dict[str, Any]:
+        """Return the body of a model, or of one of `rows`."""
+        return self.shows.show(row, self.reader)
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """List them, a page at a time."""
         queryset: QuerySet[M] = self.filter_queryset(self.get_queryset())
         page = self.paginate_queryset(queryset)
-        serializer = self.resource_class()(context=self.get_serializer_context())
-        rows = [serializer.to_representation(row) for row in page or ()]
-        return self.get_paginated_response(rows)
+        return self.get_paginated_response([self.shown(row) for row in page or ()])
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Return one."""
@@ -332,7 +326,7 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
         operation = Operation.objects.get(pk=operation_id)
         if operation.status == OperationStatus.SUCCEEDED:
             return None
-        error = operation_error(operation, self.request)
+        error = OPERATION_BODY.show(operation, self.reader)["error"]
         problem = registry()[error["code"]]
         retry_after = problem.retry_after if error["retryable"] else None
         return respond(error, self.request, retry_after=retry_after)
@@ -385,20 +379,3 @@ def _unknown_project(given: UUID | None) -> dict[str, str]:
         else ("required", "Name the project.")
     )
     return {"pointer": "#/project", "code": code, "detail": detail}
-
-
-def operation_error(operation: Operation, request: Request) -> dict[str, Any]:
-    """Return the problem an operation ended with.
-
-    The same document for who waited and for who polls.
-    """
-    stored = (
-        operation.error
-        or OperationCancelled(f"{operation.type} was cancelled.").document()
-    )
-    return document(
-        {**stored, operation.target_type: str(operation.target_id)},
-        request,
-        instance=reverse("operation-detail", kwargs={"id": operation.pk}),
-        request_id=operation.request_id,
-    )
