@@ -8,7 +8,7 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from compute.api.http import filters
+from compute.api.http import filters, writes
 from compute.api.http.fields import Id, Name, RequestBody, Time, Word
 from compute.api.http.viewset import ResourceViewSet
 from compute.bodies.api_tokens import API_TOKEN_BODY
@@ -71,24 +71,19 @@ class APITokenViewSet(ResourceViewSet[APIToken]):
         body, actor, user = self.body(), self.actor, request.user
         project, role = self.project(body.get("project")), Role(body["role"])
         expires_at = body.get("expires_at", timezone.now() + tokens.LIFETIME)
-        shown: dict[str, str] = {}
-
-        def create() -> APIToken:
-            token, shown["token"] = tokens.create(
+        return writes.make(
+            self,
+            lambda: tokens.create(
                 user=user,  # type: ignore[arg-type]  # authenticated by now
                 project=project,
                 role=role,
                 name=body["name"],
                 actor=actor,
                 expires_at=expires_at,
-            )
-            return token
-
-        response = self.made(create, project_id=project.pk)
-        # A replay has nothing to show: the secret is not stored.
-        response.data |= shown
-        response.headers["Cache-Control"] = "no-store"
-        return response
+            ),
+            project_id=project.pk,
+            secret="token",  # noqa: S106  # the name of a field
+        )
 
     def destroy(self, request: Request, id: Any) -> Response:
         """Revoke it. An API token revokes itself and tokens of lower roles only."""

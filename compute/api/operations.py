@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from functools import partial
-from operator import attrgetter
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -15,9 +13,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from compute.api.http import filters, idempotency, waiting
+from compute.api.http import filters
 from compute.api.http.fields import NoBody, RequestBody
-from compute.api.http.viewset import POLL_AFTER, ResourceViewSet
+from compute.api.http.idempotency import key_of
+from compute.api.http.prefer import POLL_AFTER, long_poll
+from compute.api.http.viewset import ResourceViewSet
 from compute.bodies.operations import OPERATION_BODY
 from compute.engine import once, runner
 from compute.models import Operation, OperationStatus, OperationType
@@ -68,7 +68,7 @@ class OperationViewSet(ResourceViewSet[Operation]):
     def retrieve(self, request: Request, id: Any) -> Response:
         """Return one; `Prefer: wait=N` answers when it has ended."""
         operation = self.get_object()
-        applied = waiting.long_poll(request, operation)
+        applied = long_poll(request, operation)
         if applied is not None:
             operation = self.get_object()
         return self.with_poll_headers(self.item(operation), operation, applied)
@@ -92,7 +92,7 @@ class OperationViewSet(ResourceViewSet[Operation]):
         found = self.get_object()
         self.body()
         operation = self.cancel_once(found)
-        applied = waiting.long_poll(
+        applied = long_poll(
             request, operation, default=settings.API_DEFAULT_WAIT_SECONDS
         )
         # It is cancelled: who may no longer see it, or a database that is away, does
@@ -105,13 +105,13 @@ class OperationViewSet(ResourceViewSet[Operation]):
 
     def cancel_once(self, found: Operation) -> Operation:
         """Cancel, unless a request with the same key did."""
-        actor = self.actor
-        key = idempotency.key_of(self.request, actor, project_id=found.project_id)
-        cancel = partial(runner.cancel, found, actor=actor, expect=self.expect)
+        key = key_of(self.request, self.actor, project_id=found.project_id)
         try:
-            operation: Operation = once.start(key, cancel, attrgetter("pk"))
+            with once.claim(key) as claim:
+                operation = runner.cancel(found, actor=self.actor, expect=self.expect)
+                claim.remember(operation_id=operation.pk)
         except once.Replayed as first:
-            self.note_replay()
+            self.headers["Idempotent-Replayed"] = "true"
             operation = first.operation
         return operation
 

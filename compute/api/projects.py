@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from compute.api.http import filters
+from compute.api.http import filters, writes
 from compute.api.http.fields import Lines, Name, NoBody, RequestBody, Whole, Word
 from compute.api.http.viewset import ResourceViewSet
 from compute.bodies.projects import MEMBER_BODY, PROJECT_BODY, QUOTA_BODY
@@ -77,8 +77,10 @@ class ProjectViewSet(OfProjectViewSet):
         """Make a project. It has the quotas of the settings and no members yet."""
         self.permit(None)
         body, actor, seen = self.body(), self.actor, self.get_queryset()
-        return self.made(
-            lambda: projects.create(actor=actor, seen=seen, **body), project_id=None
+        return writes.make(
+            self,
+            lambda: projects.create(actor=actor, seen=seen, **body),
+            project_id=None,
         )
 
     def partial_update(self, request: Request, id: Any) -> Response:

@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from compute.api.http import filters
+from compute.api.http import filters, writes
 from compute.api.http.fields import Labels, Lines, Name, NoBody, RequestBody
 from compute.api.http.parameters import is_asked
 from compute.api.http.viewset import ResourceViewSet
@@ -109,7 +109,8 @@ class SnapshotViewSet(ResourceViewSet[Snapshot]):
         snapshot = self.get_object()
         self.body()
         actor, expect = self.actor, self.expect
-        return self.submit(
+        return writes.submit(
+            self,
             lambda: snapshots.delete(snapshot, actor=actor, expect=expect),
             project_id=snapshot.project_id,
         )
@@ -149,7 +150,8 @@ class VMSnapshotViewSet(ResourceViewSet[Snapshot]):
     def create(self, request: Request, id: Any) -> Response:
         """Take a snapshot. The VM is occupied meanwhile, and goes on as it was."""
         vm, body, actor, expect = self.vm(), self.body(), self.actor, self.expect
-        return self.submit(
+        return writes.submit(
+            self,
             lambda: snapshots.create(vm, actor=actor, expect=expect, **body),
             project_id=vm.project_id,
             created=True,

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from compute.api.http import filters
+from compute.api.http import filters, writes
 from compute.api.http.fields import (
     Flag,
     Id,
@@ -208,7 +208,8 @@ class VMViewSet(ResourceViewSet[VM]):
         self.access.require_somewhere(self.permission)
         body, actor = self.body(), self.actor
         project = self.project(body.pop("project", None))
-        return self.submit(
+        return writes.submit(
+            self,
             lambda: vms.create(project=project, actor=actor, **body),
             project_id=project.pk,
             created=True,
@@ -236,7 +237,8 @@ class VMViewSet(ResourceViewSet[VM]):
             self.actor,
             self.expect,
         )
-        return self.submit(
+        return writes.submit(
+            self,
             lambda: service(vm, actor=actor, expect=expect, **body),
             project_id=vm.project_id,
         )
