@@ -149,6 +149,12 @@ class NotCancellable(Problem):
     status = 409
 
 
+class OperationCancelled(Problem):
+    code = "operation-cancelled"
+    title = "The operation was cancelled"
+    status = 409
+
+
 class PreconditionFailed(Problem):
     code = "precondition-failed"
     title = "Precondition failed"

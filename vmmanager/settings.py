@@ -382,7 +382,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     ],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "compute.api.schema.enums.open_in_answers",
+        "compute.api.schema.enums.name_in_parameters",
         "compute.api.schema.completion.complete",
     ],
     # Generators make a type of each, so each has a name that stays.

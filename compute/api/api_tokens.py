@@ -5,54 +5,22 @@ from typing import Any, ClassVar
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
-from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from compute.api.http import filters
-from compute.api.http.fields import Body, Id, Name, Time, Word
+from compute.api.http import filters, writes
+from compute.api.http.fields import Id, Name, RequestBody, Time, Word
 from compute.api.http.viewset import ResourceViewSet
+from compute.bodies.api_tokens import API_TOKEN_BODY
 from compute.errors import PermissionDenied
 from compute.models import APIToken, Role
 from compute.models.api_token import APITokenQuerySet
 from compute.services import tokens
 
 
-class APITokenSerializer(serializers.Serializer[APIToken]):
-    """A key for a program, bound to one project and one role."""
+class APITokenCreate(RequestBody):
+    example = {"name": "terraform", "role": "member"}
 
-    id = serializers.UUIDField()
-    name = serializers.CharField()
-    project = serializers.UUIDField()
-    role = serializers.ChoiceField(choices=Role.choices)
-    user = serializers.CharField(help_text="Whose token it is.")
-    prefix = serializers.CharField(help_text="How it begins.")
-    token = serializers.CharField(
-        allow_null=True,
-        help_text="The whole of it: in the answer that made it, and never again.",
-    )
-    expires_at = serializers.DateTimeField(allow_null=True)
-    last_used_at = serializers.DateTimeField(
-        allow_null=True, help_text="To the minute."
-    )
-    created_at = serializers.DateTimeField()
-
-    def to_representation(self, token: APIToken) -> dict[str, Any]:
-        return {
-            "id": token.id,
-            "name": token.name,
-            "project": token.project_id,
-            "role": token.role,
-            "user": token.user.get_username(),
-            "prefix": token.prefix,
-            "token": None,
-            "expires_at": token.expires_at,
-            "last_used_at": token.last_used_at,
-            "created_at": token.created_at,
-        }
-
-
-class APITokenCreate(Body):
     name = Name()
     project = Id(
         required=False,
@@ -80,10 +48,10 @@ class APITokenViewSet(ResourceViewSet[APIToken]):
     queryset = APIToken.objects.none()  # its model, for the schema
     noun = "API token"
     starts_operations = False
-    serializer_class = APITokenSerializer
+    shows = API_TOKEN_BODY
     filterset_class = APITokenFilter
     orderings = ("created_at", "name")
-    bodies: ClassVar[Mapping[str, type[Body]]] = {"create": APITokenCreate}
+    bodies: ClassVar[Mapping[str, type[RequestBody]]] = {"create": APITokenCreate}
 
     def get_queryset(self) -> QuerySet[APIToken]:
         every: APITokenQuerySet = APIToken.objects.alive().select_related("user")
@@ -103,24 +71,19 @@ class APITokenViewSet(ResourceViewSet[APIToken]):
         body, actor, user = self.body(), self.actor, request.user
         project, role = self.project(body.get("project")), Role(body["role"])
         expires_at = body.get("expires_at", timezone.now() + tokens.LIFETIME)
-        shown: dict[str, str] = {}
-
-        def create() -> APIToken:
-            token, shown["token"] = tokens.create(
+        return writes.make(
+            self,
+            lambda: tokens.create(
                 user=user,  # type: ignore[arg-type]  # authenticated by now
                 project=project,
                 role=role,
                 name=body["name"],
                 actor=actor,
                 expires_at=expires_at,
-            )
-            return token
-
-        response = self.made(create, project_id=project.pk)
-        # A replay has nothing to show: the secret is not stored.
-        response.data |= shown
-        response.headers["Cache-Control"] = "no-store"
-        return response
+            ),
+            project_id=project.pk,
+            secret="token",  # noqa: S106  # the name of a field
+        )
 
     def destroy(self, request: Request, id: Any) -> Response:
         """Revoke it. An API token revokes itself and tokens of lower roles only."""

@@ -4,56 +4,24 @@ from typing import Any
 
 from django.core.validators import RegexValidator
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from compute.api.http.fields import Body, Text
+from compute.api.http.fields import RequestBody, Text
 from compute.api.http.guarded import GuardedView
-from compute.models import APIToken, Project, Role
+from compute.bodies.logins import (
+    JWT_EXAMPLE,
+    ME_BODY,
+    MY_PROJECT_BODY,
+    MY_TOKEN_BODY,
+    TOKENS_BODY,
+)
+from compute.models import APIToken, Project
 from compute.services import logins
 
 #: Longer than any token of ours; what is longer is not read at all.
 MAX_TOKEN = 2048
-
-
-class TokensSerializer(serializers.Serializer[Any]):
-    """What a login opens with."""
-
-    token_type = serializers.CharField(help_text="Always Bearer.")
-    access = serializers.CharField(help_text="For the header Authorization.")
-    access_expires_at = serializers.DateTimeField()
-    refresh = serializers.CharField(help_text="For new tokens, once.")
-    refresh_expires_at = serializers.DateTimeField()
-
-
-class MyTokenSerializer(serializers.Serializer[Any]):
-    id = serializers.UUIDField()
-    name = serializers.CharField()
-    project = serializers.UUIDField()
-    role = serializers.ChoiceField(choices=Role.choices)
-    expires_at = serializers.DateTimeField(allow_null=True)
-
-
-class MyProjectSerializer(serializers.Serializer[Any]):
-    id = serializers.UUIDField()
-    name = serializers.CharField()
-    role = serializers.ChoiceField(choices=Role.choices)
-
-
-class MeSerializer(serializers.Serializer[Any]):
-    """Who a request comes from, and where that reaches."""
-
-    id = serializers.IntegerField()
-    username = serializers.CharField()
-    is_operator = serializers.BooleanField(
-        help_text="Whether the account's own permissions reach across projects."
-    )
-    projects = MyProjectSerializer(many=True)
-    token = MyTokenSerializer(
-        allow_null=True, help_text="The API token it came with, if it did."
-    )
 
 
 class Credential(Text):
@@ -66,12 +34,20 @@ class Credential(Text):
         )
 
 
-class LogIn(Body):
+class LogIn(RequestBody):
+    example = {
+        "username": "alice",
+        # pragma: allowlist nextline secret
+        "password": "correct horse battery staple",
+    }
+
     username = Credential(max_length=150)
     password = Credential(max_length=4096, style={"input_type": "password"})
 
 
-class Refresh(Body):
+class Refresh(RequestBody):
+    example = {"refresh": JWT_EXAMPLE}
+
     refresh = Credential(max_length=MAX_TOKEN)
 
 
@@ -82,7 +58,7 @@ class LoginView(GuardedView):
     permission_classes = (AllowAny,)
     http_method_names = ("post",)
     policy = "auth"
-    body_class: type[Body]
+    body_class: type[RequestBody]
 
     def body(self) -> dict[str, Any]:
         serializer = self.body_class(data=self.request.data)
@@ -90,16 +66,7 @@ class LoginView(GuardedView):
         return dict(serializer.validated_data)
 
     def shown(self, tokens: logins.Tokens) -> Response:
-        return Response(
-            {
-                "token_type": "Bearer",
-                "access": tokens.access,
-                "access_expires_at": tokens.access_expires_at,
-                "refresh": tokens.refresh,
-                "refresh_expires_at": tokens.refresh_expires_at,
-            },
-            headers={"Cache-Control": "no-store"},
-        )
+        return Response(TOKENS_BODY.show(tokens), headers={"Cache-Control": "no-store"})
 
 
 class Tokens(LoginView):
@@ -109,7 +76,7 @@ class Tokens(LoginView):
         operation_id="auth_tokens_obtain",
         tags=["auth"],
         request=LogIn,
-        responses=TokensSerializer,
+        responses=TOKENS_BODY,
     )
     def post(self, request: Request) -> Response:
         """Log in: name and password for an access and a refresh token."""
@@ -129,7 +96,7 @@ class TokensRefresh(LoginView):
         operation_id="auth_tokens_refresh",
         tags=["auth"],
         request=Refresh,
-        responses=TokensSerializer,
+        responses=TOKENS_BODY,
     )
     def post(self, request: Request) -> Response:
         """Use a refresh token up for new tokens.
@@ -158,33 +125,18 @@ class TokensRevoke(LoginView):
 class Me(GuardedView):
     http_method_names = ("get", "head")
 
-    @extend_schema(operation_id="auth_me", tags=["auth"], responses=MeSerializer)
+    @extend_schema(operation_id="auth_me", tags=["auth"], responses=ME_BODY)
     def get(self, request: Request) -> Response:
         """Return who you are, and your role in each of your projects."""
-        user, access = request.user, self.access
+        user, access, reader = request.user, self.access, self.reader
         projects = Project.objects.alive().filter(pk__in=access.grants).order_by("name")
         used = access.token
         token = APIToken.objects.get(pk=used.id) if used else None
-        return Response(
-            {
-                "id": user.pk,
-                "username": user.get_username(),
-                "is_operator": token is None and user.is_staff,
-                "projects": [
-                    {
-                        "id": project.pk,
-                        "name": project.name,
-                        "role": access.grants[project.pk].role,
-                    }
-                    for project in projects
-                ],
-                "token": token
-                and {
-                    "id": token.pk,
-                    "name": token.name,
-                    "project": token.project_id,
-                    "role": access.grants[token.project_id].role,
-                    "expires_at": token.expires_at,
-                },
-            }
-        )
+        me = {
+            "id": user.pk,
+            "username": user.get_username(),
+            "is_operator": token is None and user.is_staff,
+            "projects": [MY_PROJECT_BODY.show(row, reader) for row in projects],
+            "token": token and MY_TOKEN_BODY.show(token, reader),
+        }
+        return Response(ME_BODY.show(me))

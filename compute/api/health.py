@@ -1,9 +1,6 @@
 """/health for who restarts the service, /health/ready for who sends it traffic."""
 
-from typing import Any
-
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,25 +9,8 @@ from rest_framework.views import APIView
 from compute.api import readiness
 from compute.api.http.guarded import GuardedView
 from compute.api.http.problems import NotAuthentic, NotReady
+from compute.bodies.health import CLOUD_HEALTH_BODY, HEALTH_BODY, READY_BODY
 from compute.models import Cloud
-
-
-class HealthSerializer(serializers.Serializer[Any]):
-    status = serializers.CharField(help_text="Always ok.")
-
-
-class CloudHealthSerializer(serializers.Serializer[Any]):
-    observed_at = serializers.DateTimeField(allow_null=True)
-    failures = serializers.IntegerField()
-
-
-class ReadySerializer(HealthSerializer):
-    checks = serializers.DictField(child=serializers.CharField())
-    clouds = serializers.DictField(
-        child=CloudHealthSerializer(),
-        required=False,
-        help_text="By alias. For operators who may view clouds.",
-    )
 
 
 class Health(APIView):
@@ -40,7 +20,7 @@ class Health(APIView):
     permission_classes = ()
     http_method_names = ("get", "head")
 
-    @extend_schema(responses=HealthSerializer, tags=["health"])
+    @extend_schema(responses=HEALTH_BODY, tags=["health"])
     def get(self, request: Request) -> Response:
         return Response({"status": "ok"})
 
@@ -55,7 +35,7 @@ class Ready(GuardedView):
     permission_classes = (AllowAny,)
     http_method_names = ("get", "head")
 
-    @extend_schema(responses=ReadySerializer, tags=["health"], auth=[])
+    @extend_schema(responses=READY_BODY, tags=["health"], auth=[])
     def get(self, request: Request) -> Response:
         checks = readiness.checks()
         failed = [name for name, result in checks.items() if result != "ok"]
@@ -64,10 +44,7 @@ class Ready(GuardedView):
         answer = {"status": "ok", "checks": checks}
         if self.is_for_an_operator():
             answer["clouds"] = {
-                cloud.alias: {
-                    "observed_at": cloud.observed_at,
-                    "failures": cloud.failures,
-                }
+                cloud.alias: CLOUD_HEALTH_BODY.show(cloud)
                 for cloud in Cloud.objects.all()
             }
         return Response(answer)

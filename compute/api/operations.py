@@ -2,87 +2,26 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from functools import partial
-from operator import attrgetter
 from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import DatabaseError
 from django.db.models import QuerySet
 from django_filters.rest_framework import FilterSet
-from drf_spectacular.utils import extend_schema_field
-from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from compute.api.http import filters, idempotency, waiting
-from compute.api.http.fields import Body, NoBody
-from compute.api.http.viewset import POLL_AFTER, ResourceViewSet, operation_error
+from compute.api.http import filters
+from compute.api.http.fields import NoBody, RequestBody
+from compute.api.http.idempotency import key_of
+from compute.api.http.prefer import POLL_AFTER, long_poll
+from compute.api.http.viewset import ResourceViewSet
+from compute.bodies.operations import OPERATION_BODY
 from compute.engine import once, runner
 from compute.models import Operation, OperationStatus, OperationType
 from compute.models.kinds import KINDS
-
-
-class TargetSerializer(serializers.Serializer[Any]):
-    type = serializers.ChoiceField(choices=list(KINDS))
-    id = serializers.UUIDField()
-
-
-class OperationSerializer(serializers.Serializer[Operation]):
-    """One requested piece of work."""
-
-    id = serializers.UUIDField()
-    type = serializers.ChoiceField(choices=OperationType.choices)
-    status = serializers.ChoiceField(choices=OperationStatus.choices)
-    progress = serializers.IntegerField(
-        min_value=0, max_value=100, help_text="Percent."
-    )
-    step = serializers.CharField(help_text="What is being done, for people.")
-    target = TargetSerializer()
-    error = serializers.SerializerMethodField(
-        help_text="The problem a call that waited would have got."
-    )
-    project = serializers.UUIDField()
-    cloud = serializers.CharField()
-    requested_by = serializers.CharField()
-    request_id = serializers.CharField()
-    cancellable = serializers.BooleanField(
-        help_text="Whether a cancel would be accepted now."
-    )
-    cancel_requested = serializers.BooleanField()
-    created_at = serializers.DateTimeField()
-    started_at = serializers.DateTimeField(allow_null=True)
-    finished_at = serializers.DateTimeField(allow_null=True)
-
-    @extend_schema_field(
-        {"oneOf": [{"$ref": "#/components/schemas/Problem"}, {"type": "null"}]}
-    )
-    def get_error(self, operation: Operation) -> dict[str, Any] | None:
-        if operation.status in (OperationStatus.FAILED, OperationStatus.CANCELLED):
-            return operation_error(operation, self.context["request"])
-        return None
-
-    def to_representation(self, operation: Operation) -> dict[str, Any]:
-        return {
-            "id": operation.id,
-            "type": operation.type,
-            "status": operation.status,
-            "progress": operation.progress,
-            "step": operation.step,
-            "target": {"type": operation.target_kind, "id": operation.target_id},
-            "error": self.get_error(operation),
-            "project": operation.project_id,
-            "cloud": operation.cloud,
-            "requested_by": operation.requested_by,
-            "request_id": operation.request_id,
-            "cancellable": runner.is_cancellable(operation),
-            "cancel_requested": operation.cancel_requested,
-            "created_at": operation.created_at,
-            "started_at": operation.started_at,
-            "finished_at": operation.finished_at,
-        }
 
 
 class Target(filters.UUIDIn):
@@ -112,10 +51,10 @@ class OperationViewSet(ResourceViewSet[Operation]):
 
     queryset = Operation.objects.none()  # its model, for the schema
     noun = "operation"
-    serializer_class = OperationSerializer
+    shows = OPERATION_BODY
     filterset_class = OperationFilter
     orderings = ("created_at",)
-    bodies: ClassVar[Mapping[str, type[Body]]] = {"cancel": NoBody}
+    bodies: ClassVar[Mapping[str, type[RequestBody]]] = {"cancel": NoBody}
 
     def policy_of(self, request: Request) -> str:
         # Who waits by asking must not use up what all other requests share.
@@ -127,7 +66,7 @@ class OperationViewSet(ResourceViewSet[Operation]):
     def retrieve(self, request: Request, id: Any) -> Response:
         """Return one; `Prefer: wait=N` answers when it has ended."""
         operation = self.get_object()
-        applied = waiting.long_poll(request, operation)
+        applied = long_poll(request, operation)
         if applied is not None:
             operation = self.get_object()
         return self.with_poll_headers(self.item(operation), operation, applied)
@@ -151,7 +90,7 @@ class OperationViewSet(ResourceViewSet[Operation]):
         found = self.get_object()
         self.body()
         operation = self.cancel_once(found)
-        applied = waiting.long_poll(
+        applied = long_poll(
             request, operation, default=settings.API_DEFAULT_WAIT_SECONDS
         )
         # It is cancelled: who may no longer see it, or a database that is away, does
@@ -164,13 +103,13 @@ class OperationViewSet(ResourceViewSet[Operation]):
 
     def cancel_once(self, found: Operation) -> Operation:
         """Cancel, unless a request with the same key did."""
-        actor = self.actor
-        key = idempotency.key_of(self.request, actor, project_id=found.project_id)
-        cancel = partial(runner.cancel, found, actor=actor, expect=self.expect)
+        key = key_of(self.request, self.actor, project_id=found.project_id)
         try:
-            operation: Operation = once.start(key, cancel, attrgetter("pk"))
+            with once.claim(key) as claim:
+                operation = runner.cancel(found, actor=self.actor, expect=self.expect)
+                claim.remember(operation_id=operation.pk)
         except once.Replayed as first:
-            self.note_replay()
+            self.headers["Idempotent-Replayed"] = "true"
             operation = first.operation
         return operation
 

@@ -5,53 +5,30 @@ from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from compute.api.http import filters
-from compute.api.http.fields import Body, Lines, Name, NoBody, Whole, Word
+from compute.api.http import filters, writes
+from compute.api.http.fields import Lines, Name, NoBody, RequestBody, Whole, Word
 from compute.api.http.viewset import ResourceViewSet
+from compute.bodies.projects import MEMBER_BODY, PROJECT_BODY, QUOTA_BODY
 from compute.errors import NotFound
 from compute.models import Membership, Project, Quota, Resource, Role, User
 from compute.models.limits import MAX_DESCRIPTION, MAX_LIMIT
 from compute.services import projects, quotas
 
 
-class ProjectSerializer(serializers.Serializer[Project]):
-    """The tenant that VMs, snapshots and tokens belong to."""
+class ProjectCreate(RequestBody):
+    example = {"name": "web-shop"}
 
-    id = serializers.UUIDField()
-    name = serializers.CharField()
-    description = serializers.CharField()
-    role = serializers.ChoiceField(
-        choices=Role.choices,
-        allow_null=True,
-        help_text="Yours in it; null for an operator who is no member.",
-    )
-    version = serializers.IntegerField(help_text="The ETag.")
-    created_at = serializers.DateTimeField()
-    updated_at = serializers.DateTimeField()
-
-    def to_representation(self, project: Project) -> dict[str, Any]:
-        return {
-            "id": project.id,
-            "name": project.name,
-            "description": project.description,
-            "role": self.context["view"].access.role_in(project.pk),
-            "version": project.version,
-            "created_at": project.created_at,
-            "updated_at": project.updated_at,
-        }
-
-
-class ProjectCreate(Body):
     name = Name()
     description = Lines(required=False, max_length=MAX_DESCRIPTION)
 
 
-class ProjectUpdate(Body):
+class ProjectUpdate(RequestBody):
     """Fields that are left out stay."""
+
+    example = {"description": "The shop and its database."}
 
     name = Name(required=False)
     description = Lines(required=False, max_length=MAX_DESCRIPTION)
@@ -83,11 +60,11 @@ class ProjectViewSet(OfProjectViewSet):
 
     queryset = Project.objects.none()  # its model, for the schema
     noun = "project"
-    serializer_class = ProjectSerializer
+    shows = PROJECT_BODY
     filterset_class = ProjectFilter
     orderings = ("name", "created_at")
     default_ordering = "name"
-    bodies: ClassVar[Mapping[str, type[Body]]] = {
+    bodies: ClassVar[Mapping[str, type[RequestBody]]] = {
         "create": ProjectCreate,
         "partial_update": ProjectUpdate,
         "destroy": NoBody,
@@ -100,8 +77,10 @@ class ProjectViewSet(OfProjectViewSet):
         """Make a project. It has the quotas of the settings and no members yet."""
         self.permit(None)
         body, actor, seen = self.body(), self.actor, self.get_queryset()
-        return self.made(
-            lambda: projects.create(actor=actor, seen=seen, **body), project_id=None
+        return writes.make(
+            self,
+            lambda: projects.create(actor=actor, seen=seen, **body),
+            project_id=None,
         )
 
     def partial_update(self, request: Request, id: Any) -> Response:
@@ -123,22 +102,9 @@ class ProjectViewSet(OfProjectViewSet):
         return Response(status=204)
 
 
-class MemberSerializer(serializers.Serializer[Membership]):
-    """A user with a role in a project."""
+class MemberSet(RequestBody):
+    example = {"role": "member"}
 
-    username = serializers.CharField()
-    role = serializers.ChoiceField(choices=Role.choices)
-    created_at = serializers.DateTimeField()
-
-    def to_representation(self, member: Membership) -> dict[str, Any]:
-        return {
-            "username": member.user.get_username(),
-            "role": member.role,
-            "created_at": member.created_at,
-        }
-
-
-class MemberSet(Body):
     role = Word(choices=Role.choices, help_text="What the user may do from now on.")
 
 
@@ -148,10 +114,13 @@ class MemberViewSet(OfProjectViewSet):
     queryset = Membership.objects.none()  # its model, for the schema
     noun = "member"
     http_method_names = ["get", "head", "put", "delete"]
-    serializer_class = MemberSerializer
+    shows = MEMBER_BODY
     orderings = ("created_at",)
     default_ordering = "created_at"
-    bodies: ClassVar[Mapping[str, type[Body]]] = {"set": MemberSet, "remove": NoBody}
+    bodies: ClassVar[Mapping[str, type[RequestBody]]] = {
+        "set": MemberSet,
+        "remove": NoBody,
+    }
 
     def get_queryset(self) -> QuerySet[Membership]:
         members = Membership.objects.filter(project=self.seen_project())
@@ -165,7 +134,7 @@ class MemberViewSet(OfProjectViewSet):
         ]
         return {"rows": rows}
 
-    @extend_schema(request=MemberSet, responses=MemberSerializer)
+    @extend_schema(request=MemberSet, responses=MEMBER_BODY)
     def set(self, request: Request, id: Any, username: str) -> Response:
         """Give a user a role, in place of the one there was.
 
@@ -213,39 +182,16 @@ class MemberViewSet(OfProjectViewSet):
         return found
 
 
-class QuotaRowSerializer(serializers.Serializer[Any]):
-    limit = serializers.IntegerField(allow_null=True, help_text="null: none.")
-    used = serializers.IntegerField()
-
-
-class QuotaSerializer(serializers.Serializer[Any]):
-    """How much a project may have of each resource, and has."""
-
-    vms = QuotaRowSerializer()
-    vcpus = QuotaRowSerializer()
-    ram_mb = QuotaRowSerializer()
-    disk_gb = QuotaRowSerializer()
-    snapshots = QuotaRowSerializer()
-
-    def to_representation(self, rows: Any) -> dict[str, Any]:
-        known = {row.resource: row for row in rows}
-        return {
-            resource.value: {
-                "limit": known[resource].limit if resource in known else None,
-                "used": known[resource].used if resource in known else 0,
-            }
-            for resource in Resource
-        }
-
-
-class Limit(Body):
+class Limit(RequestBody):
     limit = Whole(
         min_value=0, max_value=MAX_LIMIT, allow_null=True, help_text="null: none."
     )
 
 
-class QuotaUpdate(Body):
+class QuotaUpdate(RequestBody):
     """Resources that are left out keep their limits."""
+
+    example = {"vms": {"limit": 20}, "snapshots": {"limit": None}}
 
     vms = Limit(required=False)
     vcpus = Limit(required=False)
@@ -260,8 +206,21 @@ class QuotaViewSet(OfProjectViewSet):
     queryset = Quota.objects.none()  # its model, for the schema
     noun = "quota"
     http_method_names = ["get", "head", "patch"]
-    serializer_class = QuotaSerializer
-    bodies: ClassVar[Mapping[str, type[Body]]] = {"partial_update": QuotaUpdate}
+    shows = QUOTA_BODY
+    bodies: ClassVar[Mapping[str, type[RequestBody]]] = {"partial_update": QuotaUpdate}
+
+    def shown(self, row: Any) -> dict[str, Any]:
+        """Return the body of all rows of a project."""
+        known = {quota.resource: quota for quota in row}
+        return super().shown(
+            {
+                resource.value: {
+                    "limit": known[resource].limit if resource in known else None,
+                    "used": known[resource].used if resource in known else 0,
+                }
+                for resource in Resource
+            }
+        )
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Return limits and use together."""

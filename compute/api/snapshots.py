@@ -4,83 +4,33 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema_field
-from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from compute.api.http import filters
-from compute.api.http.fields import Body, Labels, Lines, Name, NoBody
+from compute.api.http import filters, writes
+from compute.api.http.fields import Labels, Lines, Name, NoBody, RequestBody
 from compute.api.http.parameters import is_asked
-from compute.api.http.problems import stored_document
 from compute.api.http.viewset import ResourceViewSet
+from compute.bodies.snapshots import SNAPSHOT_BODY
 from compute.errors import NotFound
 from compute.models import VM, Snapshot, SnapshotStatus
 from compute.models.limits import MAX_DESCRIPTION
 from compute.models.snapshot import SnapshotQuerySet
 from compute.services import snapshots
 
-GB = 1024**3
 
+class SnapshotCreate(RequestBody):
+    example = {"name": "before-upgrade"}
 
-class SnapshotSerializer(serializers.Serializer[Snapshot]):
-    """An image of a VM at one moment."""
-
-    id = serializers.UUIDField()
-    vm = serializers.UUIDField()
-    name = serializers.CharField()
-    description = serializers.CharField()
-    project = serializers.UUIDField()
-    cloud = serializers.CharField()
-    status = serializers.ChoiceField(choices=SnapshotStatus.choices)
-    image = serializers.UUIDField(
-        allow_null=True, help_text="Id of its image, to create other VMs from."
-    )
-    size_gb = serializers.IntegerField(allow_null=True, help_text="Rounded up.")
-    labels = Labels()
-    operation_id = serializers.UUIDField(allow_null=True)
-    error = serializers.SerializerMethodField()
-    version = serializers.IntegerField(help_text="The ETag.")
-    created_at = serializers.DateTimeField()
-    updated_at = serializers.DateTimeField()
-    deleted_at = serializers.DateTimeField(allow_null=True)
-
-    @extend_schema_field(
-        {"oneOf": [{"$ref": "#/components/schemas/Problem"}, {"type": "null"}]}
-    )
-    def get_error(self, snapshot: Snapshot) -> dict[str, Any] | None:
-        return stored_document(snapshot.error, self.context["request"])
-
-    def to_representation(self, snapshot: Snapshot) -> dict[str, Any]:
-        size = snapshot.size_bytes
-        return {
-            "id": snapshot.id,
-            "vm": snapshot.vm_id,
-            "name": snapshot.name,
-            "description": snapshot.description,
-            "project": snapshot.project_id,
-            "cloud": snapshot.cloud,
-            "status": snapshot.status,
-            "image": snapshot.image_id,
-            "size_gb": None if size is None else -(-size // GB),
-            "labels": snapshot.labels,
-            "operation_id": snapshot.operation_id,
-            "error": self.get_error(snapshot),
-            "version": snapshot.version,
-            "created_at": snapshot.created_at,
-            "updated_at": snapshot.updated_at,
-            "deleted_at": snapshot.deleted_at,
-        }
-
-
-class SnapshotCreate(Body):
     name = Name()
     description = Lines(required=False, max_length=MAX_DESCRIPTION)
     labels = Labels(required=False)
 
 
-class SnapshotUpdate(Body):
+class SnapshotUpdate(RequestBody):
     """Fields that are left out stay; `labels` are replaced as a whole."""
+
+    example = {"description": "Before the upgrade to 24.04."}
 
     name = Name(required=False)
     description = Lines(required=False, max_length=MAX_DESCRIPTION)
@@ -123,14 +73,14 @@ class SnapshotViewSet(ResourceViewSet[Snapshot]):
 
     queryset = Snapshot.objects.none()  # its model, for the schema
     noun = "snapshot"
-    serializer_class = SnapshotSerializer
+    shows = SNAPSHOT_BODY
     filterset_class = SnapshotFilter
     orderings = ("created_at", "updated_at", "name")
     query_parameters: ClassVar[Mapping[str, frozenset[str]]] = {
         "list": frozenset({"include_deleted"}),
         "retrieve": frozenset({"include_deleted"}),
     }
-    bodies: ClassVar[Mapping[str, type[Body]]] = {
+    bodies: ClassVar[Mapping[str, type[RequestBody]]] = {
         "partial_update": SnapshotUpdate,
         "destroy": NoBody,
     }
@@ -159,7 +109,8 @@ class SnapshotViewSet(ResourceViewSet[Snapshot]):
         snapshot = self.get_object()
         self.body()
         actor, expect = self.actor, self.expect
-        return self.submit(
+        return writes.submit(
+            self,
             lambda: snapshots.delete(snapshot, actor=actor, expect=expect),
             project_id=snapshot.project_id,
         )
@@ -170,13 +121,13 @@ class VMSnapshotViewSet(ResourceViewSet[Snapshot]):
 
     queryset = Snapshot.objects.none()  # its model, for the schema
     noun = "snapshot"
-    serializer_class = SnapshotSerializer
+    shows = SNAPSHOT_BODY
     filterset_class = SnapshotFilter
     orderings = ("created_at", "updated_at", "name")
     query_parameters: ClassVar[Mapping[str, frozenset[str]]] = {
         "list": frozenset({"include_deleted"}),
     }
-    bodies: ClassVar[Mapping[str, type[Body]]] = {"create": SnapshotCreate}
+    bodies: ClassVar[Mapping[str, type[RequestBody]]] = {"create": SnapshotCreate}
 
     def get_queryset(self) -> QuerySet[Snapshot]:
         every: SnapshotQuerySet = Snapshot.objects.filter(vm=self.vm())
@@ -199,7 +150,8 @@ class VMSnapshotViewSet(ResourceViewSet[Snapshot]):
     def create(self, request: Request, id: Any) -> Response:
         """Take a snapshot. The VM is occupied meanwhile, and goes on as it was."""
         vm, body, actor, expect = self.vm(), self.body(), self.actor, self.expect
-        return self.submit(
+        return writes.submit(
+            self,
             lambda: snapshots.create(vm, actor=actor, expect=expect, **body),
             project_id=vm.project_id,
             created=True,

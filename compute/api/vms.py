@@ -1,7 +1,6 @@
 """VMs: /vms, and one action per verb of the lifecycle."""
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
@@ -11,28 +10,108 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from compute.api.http import filters
-from compute.api.http.fields import Body, NoBody
+from compute.api.http import filters, writes
+from compute.api.http.fields import (
+    Flag,
+    Id,
+    Labels,
+    Line,
+    Lines,
+    Name,
+    NoBody,
+    RequestBody,
+    Word,
+)
 from compute.api.http.parameters import is_asked, whole_number
 from compute.api.http.renderers import render_inline
 from compute.api.http.viewset import ResourceViewSet
-from compute.api.vm_bodies import (
-    COLUMNS,
-    CloudTimes,
-    ConsoleLogSerializer,
-    Reboot,
-    Rebuild,
-    Resize,
-    Restore,
-    VMCreate,
-    VMSerializer,
-    VMUpdate,
-)
+from compute.bodies.vms import CONSOLE_LOG_BODY, VM_BODY
 from compute.models import VM, VMStatus
-from compute.models.vm import VMQuerySet
+from compute.models.limits import MAX_DESCRIPTION, MAX_USER_DATA, MAX_USER_DATA_TEXT
+from compute.models.vm import UserDataEncoding, VMQuerySet
 from compute.services import vms
 
 MAX_LOG_LINES = 10_000
+
+
+class VMCreate(RequestBody):
+    example = {
+        "name": "web-1",
+        "flavor": "m1.small",
+        "image": "ubuntu-22.04",
+        "labels": {"env": "prod"},
+    }
+
+    name = Name()
+    flavor = Line(help_text="Name or id; see /flavors.")
+    image = Line(help_text="Name or id; see /images.")
+    project = Id(
+        required=False,
+        help_text="If not given, the API token's, or the default project if you may.",
+    )
+    cloud = Line(required=False, help_text="Alias; the default cloud if not given.")
+    description = Lines(required=False, max_length=MAX_DESCRIPTION)
+    labels = Labels(required=False)
+    delete_protection = Flag(required=False)
+    user_data = Lines(
+        required=False,
+        max_length=MAX_USER_DATA_TEXT,
+        style={"base_template": "textarea.html", "rows": 4},
+        help_text=f"For cloud-init; never shown again. At most {MAX_USER_DATA} bytes"
+        " (Nova takes 64 KiB of Base64).",
+    )
+    user_data_encoding = Word(
+        choices=UserDataEncoding.choices,
+        default=UserDataEncoding.PLAIN.value,
+        help_text="base64: whatever cloud-init reads, gzip and MIME multi-part too.",
+    )
+
+
+class VMUpdate(RequestBody):
+    """Fields that are left out stay; `labels` are replaced as a whole."""
+
+    example = {"name": "web-2", "labels": {"env": "test"}}
+
+    name = Name(required=False)
+    description = Lines(required=False, max_length=MAX_DESCRIPTION)
+    labels = Labels(required=False)
+    delete_protection = Flag(required=False)
+
+
+class Reboot(RequestBody):
+    example = {"type": "HARD"}
+
+    type = Word(
+        choices=vms.RebootType.choices,
+        default=vms.RebootType.SOFT.value,
+        help_text="HARD cuts the power.",
+    )
+
+
+class Resize(RequestBody):
+    example = {"flavor": "m1.medium"}
+
+    flavor = Line(
+        help_text="Name or id of the new flavor.", style={"placeholder": "flavor"}
+    )
+
+
+class Rebuild(RequestBody):
+    example = {"image": "debian-12"}
+
+    image = Line(
+        help_text="Name or id of the image to start over from.",
+        style={"placeholder": "image"},
+    )
+
+
+class Restore(RequestBody):
+    example = {"snapshot": "before-upgrade"}
+
+    snapshot = Line(
+        help_text="Id or name of a snapshot of this VM.",
+        style={"placeholder": "snapshot"},
+    )
 
 
 class VMFilter(filters.NamedFilterSet):
@@ -55,16 +134,15 @@ class VMViewSet(ResourceViewSet[VM]):
 
     queryset = VM.objects.none()  # its model, for the schema
     noun = "VM"
-    serializer_class = VMSerializer
+    shows = VM_BODY
     filterset_class = VMFilter
-    columns = COLUMNS
     orderings = ("created_at", "updated_at", "name")
     query_parameters: ClassVar[Mapping[str, frozenset[str]]] = {
         "list": frozenset({"include_deleted"}),
         "retrieve": frozenset({"include_deleted"}),
         "console_log": frozenset({"lines"}),
     }
-    bodies: ClassVar[Mapping[str, type[Body]]] = {
+    bodies: ClassVar[Mapping[str, type[RequestBody]]] = {
         "create": VMCreate,
         "partial_update": VMUpdate,
         "destroy": NoBody,
@@ -90,16 +168,9 @@ class VMViewSet(ResourceViewSet[VM]):
             every = every.alive()
         return self.visible(every)
 
-    @cached_property
-    def cloud_times(self) -> CloudTimes:
-        return CloudTimes()
-
-    def get_serializer_context(self) -> dict[str, Any]:
-        return {**super().get_serializer_context(), "cloud_times": self.cloud_times}
-
     def prepare_answer(self) -> None:
         super().prepare_answer()
-        self.cloud_times.read()
+        self.reader.clouds.read()
 
     def page_extras(self, data: Any) -> dict[str, Any]:
         extras = super().page_extras(data)
@@ -137,7 +208,8 @@ class VMViewSet(ResourceViewSet[VM]):
         self.access.require_somewhere(self.permission)
         body, actor = self.body(), self.actor
         project = self.project(body.pop("project", None))
-        return self.submit(
+        return writes.submit(
+            self,
             lambda: vms.create(project=project, actor=actor, **body),
             project_id=project.pk,
             created=True,
@@ -165,7 +237,8 @@ class VMViewSet(ResourceViewSet[VM]):
             self.actor,
             self.expect,
         )
-        return self.submit(
+        return writes.submit(
+            self,
             lambda: service(vm, actor=actor, expect=expect, **body),
             project_id=vm.project_id,
         )
@@ -240,7 +313,7 @@ class VMViewSet(ResourceViewSet[VM]):
         """Boot a rescued VM from its own disk again."""
         return self.act(vms.unrescue)
 
-    @extend_schema(responses=ConsoleLogSerializer)
+    @extend_schema(responses=CONSOLE_LOG_BODY)
     @action(
         detail=True,
         url_path="console-log",

@@ -1,10 +1,10 @@
 """Idempotency keys: a request that is sent again re-attaches to what it started."""
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
@@ -18,8 +18,6 @@ from compute.models.operation import Operation
 KEPT = timedelta(hours=24)
 #: Keys forgotten in one statement.
 CHUNK = 5000
-
-R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,56 +33,62 @@ class Key:
 
 
 class Replayed(Exception):
-    """The request was sent before, and has started ``operation``."""
+    """The request was sent before."""
 
-    def __init__(self, operation: Operation) -> None:
-        super().__init__(operation)
-        self.operation = operation
+    def __init__(self, known: IdempotencyKey) -> None:
+        super().__init__(known.key)
+        self._known = known
+
+    @property
+    def operation(self) -> Operation:
+        """The operation that it has started."""
+        if self._known.operation is None:
+            raise TypeError("the first request has started no operation")
+        return self._known.operation
+
+    @property
+    def resource_id(self) -> uuid.UUID | None:
+        """The row that it has made at once."""
+        return self._known.resource_id
 
 
-class AlreadyMade(Exception):
-    """The request was sent before, and has made the row ``resource_id``."""
+class Claim:
+    """What a request does under its key."""
 
-    def __init__(self, resource_id: uuid.UUID) -> None:
-        super().__init__(resource_id)
-        self.resource_id = resource_id
+    def __init__(self, row: IdempotencyKey | None) -> None:
+        self._row = row
+
+    def remember(
+        self,
+        *,
+        operation_id: uuid.UUID | None = None,
+        resource_id: uuid.UUID | None = None,
+    ) -> None:
+        """Keep what the request has started or made, for who sends it again."""
+        if self._row is not None:
+            IdempotencyKey.objects.filter(pk=self._row.pk).update(
+                operation=operation_id, resource_id=resource_id
+            )
 
 
-def start(
-    key: Key | None, call: Callable[[], R], operation_of: Callable[[R], uuid.UUID]
-) -> R:
-    """Call a service and remember, in its transaction, the operation it started.
+@contextmanager
+def claim(key: Key | None) -> Iterator[Claim]:
+    """Do something once, in a transaction that also holds its key; None: without one.
 
-    A request with the same key meanwhile waits here for the unique index. What ``call``
-    raises leaves no trace of the key. Raises `Replayed` instead of calling twice, and
+    A request with the same key meanwhile waits here for the unique index. What the block
+    raises leaves no trace of the key. Raises `Replayed` instead of entering it twice, and
     IdempotencyKeyReused when the key stands for another request.
     """
-    return _once(key, call, lambda result: {"operation_id": operation_of(result)})
-
-
-def make(key: Key | None, call: Callable[[], R], id_of: Callable[[R], uuid.UUID]) -> R:
-    """Do as `start` for a service that makes a row at once; raises `AlreadyMade`."""
-    return _once(key, call, lambda result: {"resource_id": id_of(result)})
-
-
-def _once(
-    key: Key | None,
-    call: Callable[[], R],
-    remember: Callable[[R], Mapping[str, uuid.UUID]],
-) -> R:
     if key is None:
-        return call()
+        yield Claim(None)
+        return
     _refuse_known(key)
     try:
         with transaction.atomic():
-            row = _insert(key)
-            result = call()
-            made = IdempotencyKey.objects.filter(pk=row.pk)
-            made.update(**remember(result))
+            yield Claim(_insert(key))
     except _KeyTakenError:
         _refuse_known(key)
         raise ConcurrentUpdate("The first request with this key was undone.") from None
-    return result
 
 
 class _KeyTakenError(Exception):
@@ -99,10 +103,7 @@ def _refuse_known(key: Key) -> None:
         raise IdempotencyKeyReused(
             "This Idempotency-Key was sent before, with another request."
         )
-    if known.operation is not None:
-        raise Replayed(known.operation)
-    if known.resource_id is not None:
-        raise AlreadyMade(known.resource_id)
+    raise Replayed(known)
 
 
 def _same(key: Key) -> QuerySet[IdempotencyKey]:

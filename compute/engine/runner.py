@@ -25,7 +25,7 @@ from compute.errors import (
 )
 from compute.events import Actor
 from compute.expected import Expect, check_expected
-from compute.models.operation import Operation, OperationStatus
+from compute.models.operation import LIVE, Operation, OperationStatus
 from providers.contract.cloud import Cloud
 from providers.errors import Conflict, NotFound, ProviderError
 
@@ -179,10 +179,16 @@ def is_cancellable(operation: Operation) -> bool:
     What no worker took can be forgotten. OpenStack cannot stop an action under way; a
     few can be undone.
     """
-    if not operation.is_live or operation.cancel_requested:
+    return takes_cancel(
+        operation.type, operation.status, cancel_requested=operation.cancel_requested
+    )
+
+
+def takes_cancel(type: str, status: str, *, cancel_requested: bool) -> bool:
+    """Do as `is_cancellable`, from what a row of a list holds."""
+    if status not in LIVE or cancel_requested:
         return False
-    pending = operation.status == OperationStatus.PENDING
-    return pending or work.of(operation).undoable
+    return status == OperationStatus.PENDING or work.of_type(type).undoable
 
 
 def cancel(operation: Operation, *, actor: Actor, expect: Expect = None) -> Operation:

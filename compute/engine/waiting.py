@@ -7,10 +7,10 @@ it waits for ends, at its deadline, when its client hangs up, and when the servi
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 from django.db import DatabaseError
@@ -26,8 +26,6 @@ from compute.places import Places
 LOOK_SECONDS = 0.5
 
 _places = Places("API_MAX_WAITERS")
-
-R = TypeVar("R")
 
 
 @dataclass(eq=False, slots=True)
@@ -66,21 +64,15 @@ class Wait(hangups.Caller):
             _waits.end_departed()
         return True
 
-    def queue(self, call: Callable[[], R], *, deadline: float) -> R:
-        """Call a service; if its target is busy, when that operation has ended.
+    def until_free(self, busy: OperationInProgress, *, deadline: float) -> bool:
+        """Block until what is in the way has ended; say whether to try again.
 
-        Raises OperationInProgress when it is still busy at the deadline.
+        Others may take its target first, again and again: it ends at the deadline.
         """
-        while True:
-            try:
-                return call()
-            except OperationInProgress as busy:
-                blocking = busy.members.get("operation_id")
-                if blocking is None or not self.until_end(blocking, deadline=deadline):
-                    raise
-                # Others may take the target first, again and again.
-                if time.monotonic() >= deadline:
-                    raise
+        blocking = busy.members.get("operation_id")
+        if blocking is None or not self.until_end(blocking, deadline=deadline):
+            return False
+        return time.monotonic() < deadline
 
 
 def _has_ended(operation_id: UUID | str) -> bool:

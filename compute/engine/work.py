@@ -103,4 +103,9 @@ def install(works: Mapping[str, Work]) -> None:
 
 def of(operation: Operation) -> Work:
     """Return how an operation is done."""
-    return _works[operation.type]
+    return of_type(operation.type)
+
+
+def of_type(type: str) -> Work:
+    """Return how operations of a type are done."""
+    return _works[type]

@@ -8,7 +8,7 @@ from django.db import connection
 from django.test import RequestFactory
 from pytest_django import Settings
 
-from compute.api.http import prefer, waiting
+from compute.api.http import prefer, writes
 from compute.engine import runner
 from compute.engine.waiting import pause_after
 from compute.models import VM, Operation
@@ -263,10 +263,9 @@ def test_a_get_of_an_operation_waits_for_its_end(api: Api, vm: dict[str, Any]) -
     assert "Retry-After" not in response.headers
 
 
-def test_a_service_that_forgets_its_operation_is_a_defect(rf: RequestFactory) -> None:
-    request: Any = rf.post("/")
+def test_a_service_that_forgets_its_operation_is_a_defect() -> None:
     with pytest.raises(RuntimeError, match="without its operation"):
-        waiting.submit(request, lambda: VM(name="x"))
+        writes.begin(None, lambda: VM(name="x"), None, deadline=0)
 
 
 @pytest.mark.django_db

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 from uuid import UUID
 
 from django.core.validators import RegexValidator
@@ -13,12 +13,10 @@ from rest_framework import serializers
 from rest_framework.utils import html
 
 from compute.api.http.problems import escaped
+from compute.bodies.body import LABELS
 from compute.errors import MAX_ERRORS, ValidationError
 from compute.models.limits import (
-    LABEL_KEY,
-    LABEL_VALUE,
     LINE,
-    MAX_LABEL_KEY,
     MAX_LABELS,
     MAX_NAME,
     NAME_RULES,
@@ -162,15 +160,7 @@ class Word(serializers.ChoiceField):
         return value
 
 
-@extend_schema_field(
-    {
-        "type": "object",
-        "maxProperties": MAX_LABELS,
-        "propertyNames": {"pattern": f"^{LABEL_KEY}$", "maxLength": MAX_LABEL_KEY},
-        "additionalProperties": {"type": "string", "pattern": f"^{LABEL_VALUE}$"},
-        "example": {"env": "prod"},
-    }
-)
+@extend_schema_field(dict(LABELS))
 class Labels(serializers.Field[dict[str, str], Any, dict[str, str], Any]):
     """Keys and values within the limits of Kubernetes."""
 
@@ -206,10 +196,12 @@ class Labels(serializers.Field[dict[str, str], Any, dict[str, str], Any]):
         return value
 
 
-class Body(serializers.Serializer[Any]):
+class RequestBody(serializers.Serializer[Any]):
     """A request body: an object, of which every member is known."""
 
     default_error_messages = {"invalid": "Must be an object."}
+    #: One that is valid, for the OpenAPI file; a body inside of another needs none.
+    example: ClassVar[Mapping[str, Any] | None] = None
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, Mapping):
@@ -250,5 +242,5 @@ class Body(serializers.Serializer[Any]):
         )
 
 
-class NoBody(Body):
+class NoBody(RequestBody):
     """Nothing, or an empty object."""

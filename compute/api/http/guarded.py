@@ -6,6 +6,7 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.db import DatabaseError
+from django.utils.functional import cached_property
 from django.utils.http import is_same_domain
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.parsers import BaseParser
@@ -18,7 +19,8 @@ from compute.access import Access
 from compute.addresses import client_address, network_of
 from compute.api.http.parameters import refuse_unknown
 from compute.api.http.parsers import BROWSER_PARSERS
-from compute.api.http.problems import is_browser, request_id_of
+from compute.api.http.problems import host_of, is_browser, request_id_of
+from compute.bodies.reader import Reader
 from compute.errors import PermissionDenied, Problem
 from compute.events import Actor
 from compute.services import audit
@@ -41,6 +43,10 @@ class GuardedView(APIView):
         """What the principal of this request may do and see."""
         known = self.request.auth
         return known if isinstance(known, Access) else Access(self.request.user)
+
+    @cached_property
+    def reader(self) -> Reader:
+        return Reader(host_of(self.request), self.access)
 
     @property
     def actor(self) -> Actor:

@@ -1,11 +1,18 @@
 """`Prefer: wait=N` (RFC 7240): answer a write when its operation has ended."""
 
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.conf import settings
 from rest_framework.request import Request
+
+from compute.engine import waiting
+from compute.models import Operation
+
+#: Seconds until it is worth asking for an operation again.
+POLL_AFTER = "2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +57,20 @@ def _items(header: str) -> Iterator[str]:
             yield header[start:index]
             start = index + 1
     yield header[start:]
+
+
+def long_poll(
+    request: Request, operation: Operation, *, default: float = 0
+) -> str | None:
+    """Wait for an operation as the client prefers; return what was applied.
+
+    ``None``: it did not say, or there was no room to wait.
+    """
+    wanted = preference(request, default=default)
+    if wanted.wait == 0 or not operation.is_live:
+        return wanted.applied
+    with waiting.place(request) as wait:
+        if wait is None:
+            return None
+        wait.until_end(operation.pk, deadline=time.monotonic() + wanted.wait)
+        return wanted.applied

@@ -59,12 +59,6 @@ class NotAcceptable(errors.Problem):
     status = 406
 
 
-class OperationCancelled(errors.Problem):
-    code = "operation-cancelled"
-    title = "The operation was cancelled"
-    status = 409
-
-
 class RequestTimeout(errors.Problem):
     code = "request-timeout"
     title = "The request did not arrive in time"
@@ -127,12 +121,12 @@ def registry() -> dict[str, type[errors.Problem]]:
 # Documents
 
 
-def type_url(code: str, request: HttpRequest | Request) -> str:
-    path = f"/problems/{code}"
+def host_of(request: HttpRequest | Request) -> str:
+    """Return where the client finds the service; empty if it may not say."""
     try:
-        return request.build_absolute_uri(path)
+        return f"{request.scheme}://{request.get_host()}"
     except DisallowedHost:
-        return path
+        return ""
 
 
 def document(
@@ -144,20 +138,11 @@ def document(
 ) -> dict[str, Any]:
     """Return the document a client reads, from `Problem.document()`."""
     return {
-        "type": type_url(stored["code"], request),
+        "type": f"{host_of(request)}/problems/{stored['code']}",
         **stored,
         "instance": instance,
         "request_id": request_id,
     }
-
-
-def stored_document(
-    stored: Mapping[str, Any] | None, request: HttpRequest | Request
-) -> dict[str, Any] | None:
-    """Return the error a resource carries; it has no request of its own."""
-    if stored is None:
-        return None
-    return {"type": type_url(stored["code"], request), **stored}
 
 
 def request_id_of(request: HttpRequest | Request) -> str:

@@ -1,46 +1,28 @@
 """What the viewsets of all nouns share: strict queries in, headers out."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from functools import partial
-from operator import attrgetter
 from typing import Any, ClassVar, Generic, TypeVar
 from uuid import UUID
 
-import structlog
 from django.db.models import Model, QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
-from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import GenericViewSet
 
-from compute.api.http import idempotency, preconditions, waiting
-from compute.api.http.fields import Body
+from compute.api.http import preconditions
+from compute.api.http.fields import NoBody, RequestBody
 from compute.api.http.filters import several
 from compute.api.http.guarded import GuardedView
 from compute.api.http.pagination import PARAMETERS as PAGE_PARAMETERS
 from compute.api.http.parameters import joined
-from compute.api.http.problems import (
-    OperationCancelled,
-    document,
-    registry,
-    respond,
-)
-from compute.database import is_away
-from compute.engine import once
+from compute.bodies.body import Body
 from compute.errors import NotFound, ValidationError
 from compute.expected import unexpected
-from compute.models import Operation, OperationStatus, Project
-
-logger = structlog.get_logger("compute.api")
+from compute.models import Project
 
 M = TypeVar("M", bound=Model)
-R = TypeVar("R", bound=waiting.HasOperation)
-
-#: Seconds until it is worth asking for an operation again.
-POLL_AFTER = "2"
-
 
 #: What DRF calls these, in the words of permissions and of operation ids.
 ACTION_NAMES = {"partial_update": "update", "destroy": "delete"}
@@ -61,18 +43,17 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
     ]
     #: How messages call one of them.
     noun: ClassVar[str]
+    #: What one looks like.
+    shows: ClassVar[Body]
     #: Whether its writes take a cloud, and so an operation; else they are done at once.
     starts_operations: ClassVar[bool] = True
     #: Action -> the body it takes.
-    bodies: ClassVar[Mapping[str, type[Body]]] = {}
+    bodies: ClassVar[Mapping[str, type[RequestBody]]] = {}
     #: Fields a list can be ordered by, and how it is when nobody asks.
     orderings: ClassVar[Sequence[str]] = ()
     default_ordering: ClassVar[str] = "-created_at"
     #: Whether its list has no numbered pages: a total would cost more than it tells.
     cursor_only: ClassVar[bool] = False
-    #: Columns to read rows as dictionaries, which costs half of what models do; empty
-    #: where lists are short. The serializer then takes either.
-    columns: ClassVar[Sequence[str]] = ()
     #: Action -> the query parameters it takes, beside those of a list.
     query_parameters: ClassVar[Mapping[str, frozenset[str]]] = {}
 
@@ -105,9 +86,9 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
         filters = several(filterset) if filterset else frozenset()
         return filters | {"ordering"}
 
-    def get_serializer_class(self) -> type[BaseSerializer[Any]]:
-        """Return the body a write takes, or else the resource."""
-        return self.bodies.get(self.action) or self.resource_class()
+    def get_serializer_class(self) -> type[RequestBody]:
+        """Return the body that a write takes."""
+        return self.bodies.get(self.action, NoBody)
 
     def body(self) -> dict[str, Any]:
         """Return the valid body of this request, or raise."""
@@ -180,8 +161,11 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
         return found  # type: ignore[no-any-return]  # a row of this viewset's model
 
     def rows(self, queryset: QuerySet[M]) -> QuerySet[Any, Any]:
-        """Return the same to read only, for the serializer."""
-        return queryset.values(*self.columns) if self.columns else queryset
+        """Return the same to read only, as `shown` and a cursor need it.
+
+        Dictionaries cost half of what models do.
+        """
+        return queryset.values(*{*self.shows.columns, *self.orderings, "id"})
 
     def _first(self, queryset: QuerySet[Any, Any], id: UUID | None = None) -> Any:
         id = id or self.kwargs["id"]
@@ -197,22 +181,15 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
         name = getattr(self, "name", None) or f"{self.noun[0].upper()}{self.noun[1:]}"
         return f"{name}s" if self.suffix == "List" else str(name)
 
-    def resource_class(self) -> type[BaseSerializer[Any]]:
-        """Return the serializer of the resource itself, whatever the action."""
-        assert self.serializer_class is not None  # noqa: S101  # told to the type checker
-        return self.serializer_class
-
-    def shown(self, resource: Any) -> Any:
-        serializer = self.resource_class()(context=self.get_serializer_context())
-        return serializer.to_representation(resource)
+    def shown(self, row: Any) -> dict[str, Any]:
+        """Return the body of a model, or of one of `rows`."""
+        return self.shows.show(row, self.reader)
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """List them, a page at a time."""
         queryset: QuerySet[M] = self.filter_queryset(self.get_queryset())
         page = self.paginate_queryset(queryset)
-        serializer = self.resource_class()(context=self.get_serializer_context())
-        rows = [serializer.to_representation(row) for row in page or ()]
-        return self.get_paginated_response(rows)
+        return self.get_paginated_response([self.shown(row) for row in page or ()])
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Return one."""
@@ -227,115 +204,6 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
         ):
             return Response(status=304, headers={"ETag": etag})
         return Response(body, status=status, headers={"ETag": etag})
-
-    def submit(
-        self, call: Callable[[], R], *, project_id: UUID, created: bool = False
-    ) -> Response:
-        """Call a service that starts an operation, and answer as the client prefers.
-
-        202 while the operation lives, 200 or 201 once it succeeded, and the problem
-        it ended with when it failed. With an Idempotency-Key that was sent before
-        nothing is called: the answer tells what became of the first request.
-        """
-        key = idempotency.key_of(self.request, self.actor, project_id=project_id)
-        keyed = partial(once.start, key, call, waiting.operation_of)
-        try:
-            return self.answer(waiting.submit(self.request, keyed), created=created)
-        except once.Replayed as first:
-            self.note_replay()
-            outcome = waiting.again(self.request, first.operation)
-        response = self.answer(outcome, created=created)
-        if response.status_code < 400:
-            self.remaining(outcome.resource.pk)
-        else:
-            # The key stands for what failed: it takes a new one to ask again.
-            response.data["retryable"] = False
-            response.headers.pop("Retry-After", None)
-        return response
-
-    def made(self, call: Callable[[], M], *, project_id: UUID | None) -> Response:
-        """Call a service that makes a row at once, and answer 201.
-
-        With an Idempotency-Key that was sent before, the row as it is now.
-        """
-        key = idempotency.key_of(self.request, self.actor, project_id=project_id)
-        try:
-            row = once.make(key, call, attrgetter("pk"))
-        except once.AlreadyMade as first:
-            self.note_replay()
-            row = self.remaining(first.resource_id)
-        response = self.item(row, status=201)
-        response.headers["Location"] = self.url(self.slug, row.pk)
-        return response
-
-    # A request that was sent before. It is told how the first one ended: the problem if
-    # it failed, else what it made or changed, as a GET would show it now.
-
-    def note_replay(self) -> None:
-        """Mark the answer, whatever it will be, as one to a repeated request."""
-        self.headers["Idempotent-Replayed"] = "true"
-
-    def remaining(self, id: UUID) -> Any:
-        """Return what the first request made, or raise NotFound if it is gone."""
-        found = self.get_queryset().filter(pk=id).first()
-        if found is None:
-            raise NotFound(
-                f"The first request with this Idempotency-Key made or changed the "
-                f"{self.noun} {id}, which has been deleted since."
-            )
-        return found
-
-    def answer(self, outcome: waiting.Outcome[Any], *, created: bool) -> Response:
-        """Return what a write has come to, or else what was committed of it.
-
-        It is done, whatever goes wrong from here on: an error would say it is not.
-        """
-        try:
-            response = self.come_to(outcome, created=created)
-        except Exception as error:
-            if not is_away(error):
-                logger.exception("what became of a write cannot be shown")
-            response = self.item(outcome.resource, status=202)
-        return self.with_operation(
-            response, outcome, location=outcome.resource.pk if created else None
-        )
-
-    def come_to(self, outcome: waiting.Outcome[Any], *, created: bool) -> Response:
-        resource: Any = outcome.resource
-        if outcome.waited:
-            resource = (
-                type(resource).objects.select_related("operation").get(pk=resource.pk)
-            )
-            self.prepare_answer()  # again: what it read is as old as the wait
-        if outcome.ended:
-            failure = self.failure(outcome.operation_id)
-            if failure is not None:
-                return failure
-        done = 201 if created else 200
-        return self.item(resource, status=done if outcome.ended else 202)
-
-    def with_operation(
-        self, response: Response, outcome: waiting.Outcome[Any], *, location: Any
-    ) -> Response:
-        headers = response.headers
-        headers["Operation-Location"] = self.url("operation", outcome.operation_id)
-        if location is not None:
-            headers["Location"] = self.url(self.slug, location)
-        if response.status_code == 202:
-            headers["Retry-After"] = POLL_AFTER
-        if outcome.applied is not None:
-            headers["Preference-Applied"] = outcome.applied
-        return response
-
-    def failure(self, operation_id: UUID) -> Response | None:
-        """Return the answer to an operation that did not succeed."""
-        operation = Operation.objects.get(pk=operation_id)
-        if operation.status == OperationStatus.SUCCEEDED:
-            return None
-        error = operation_error(operation, self.request)
-        problem = registry()[error["code"]]
-        retry_after = problem.retry_after if error["retryable"] else None
-        return respond(error, self.request, retry_after=retry_after)
 
     def url(self, noun: str, id: Any) -> str:
         return reverse(f"{noun}-detail", kwargs={"id": id}, request=self.request)
@@ -385,20 +253,3 @@ def _unknown_project(given: UUID | None) -> dict[str, str]:
         else ("required", "Name the project.")
     )
     return {"pointer": "#/project", "code": code, "detail": detail}
-
-
-def operation_error(operation: Operation, request: Request) -> dict[str, Any]:
-    """Return the problem an operation ended with.
-
-    The same document for who waited and for who polls.
-    """
-    stored = (
-        operation.error
-        or OperationCancelled(f"{operation.type} was cancelled.").document()
-    )
-    return document(
-        {**stored, operation.target_kind: str(operation.target_id)},
-        request,
-        instance=reverse("operation-detail", kwargs={"id": operation.pk}),
-        request_id=operation.request_id,
-    )

@@ -8,8 +8,9 @@ from drf_spectacular.renderers import SafeDumper  # type: ignore[attr-defined]  
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 
 from compute.api.http import idempotency
-from compute.api.http.fields import Body, Lines, NoBody
+from compute.api.http.fields import Lines, NoBody, RequestBody
 from compute.api.http.viewset import ACTION_NAMES, ResourceViewSet
+from compute.api.schema import bodies  # noqa: F401  # an extension: to be there is all
 
 #: Writes that change rows and nothing else, so there is no operation to wait for.
 _SYNCHRONOUS = ("partial_update",)
@@ -146,7 +147,7 @@ class AutoSchema(SpectacularAutoSchema):
 
     def get_response_serializers(self) -> Any:
         view = self.view
-        shown = view.resource_class()
+        shown = view.shows
         if self.method == "GET" or view.action in _SYNCHRONOUS:
             return {200: shown}
         if not view.starts_operations:
@@ -162,6 +163,8 @@ class AutoSchema(SpectacularAutoSchema):
 
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:
         schema = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]  # drf-spectacular is typed in part
-        if isinstance(serializer, Body):
+        if isinstance(serializer, RequestBody):
             schema["additionalProperties"] = False
+            if serializer.example is not None:
+                schema["example"] = serializer.example
         return schema

@@ -1,11 +1,11 @@
 """What every operation of the schema has: problems, headers, examples and links."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from compute.api.http.filters import MAX_VALUES
 from compute.api.http.problems import CONTENT_TYPE, registry
-from compute.api.schema.examples import EXAMPLES
+from compute.api.schema.examples import PROBLEMS, page
 from compute.models.limits import MAX_NAME, NAME
 
 Operation = dict[str, Any]
@@ -163,6 +163,7 @@ def complete(
 ) -> dict[str, Any]:
     """Add what all operations share; drf-spectacular calls it with the whole schema."""
     components = result.setdefault("components", {})
+    examples = _examples(result)
     components["schemas"] |= {"Problem": PROBLEM, "Name": NAME_SCHEMA}
     components["headers"] = {
         name: {"description": text, "schema": {"type": "string"}, "example": example}
@@ -177,7 +178,7 @@ def complete(
         }
     }
     components["examples"] = {
-        name: {"value": value} for name, value in EXAMPLES.items()
+        name: {"value": value} for name, value in examples.items()
     }
     for path, method, operation in _operations(result):
         # Where nobody has to authenticate it says so.
@@ -189,10 +190,37 @@ def complete(
         for status, response in operation["responses"].items():
             if "$ref" not in response:
                 _add_headers(response, operation, status, path=path, method=method)
-                _add_examples(response)
+                _add_examples(response, examples)
                 _add_links(response, operation)
-        _add_examples(operation.get("requestBody", {}))
+        _add_examples(operation.get("requestBody", {}), examples)
     return result
+
+
+def _examples(result: dict[str, Any]) -> dict[str, Any]:
+    """Take the examples out of the components; return those of what has a content."""
+    schemas: dict[str, Any] = result["components"]["schemas"]
+    known = {name: schema.pop("example", None) for name, schema in schemas.items()}
+    examples: dict[str, Any] = {}
+    for path, _, operation in _operations(result):
+        for carrier in _carriers(operation):
+            for content in carrier.get("content", {}).values():
+                name = _name_of(content["schema"])
+                rows = schemas[name]["properties"].get("results")
+                if rows is None:
+                    examples[name] = known[name]
+                elif name not in examples:
+                    numbered = any(p["name"] == "page" for p in operation["parameters"])
+                    row = known[_name_of(rows["items"])]
+                    examples[name] = page(row, path, numbered=numbered)
+    return {**examples, **PROBLEMS}
+
+
+def _carriers(operation: Operation) -> list[dict[str, Any]]:
+    return [operation.get("requestBody", {}), *operation["responses"].values()]
+
+
+def _name_of(reference: dict[str, Any]) -> str:
+    return str(reference["$ref"].rpartition("/")[2])
 
 
 def _take_several(parameter: dict[str, Any]) -> None:
@@ -225,7 +253,7 @@ def _problem_responses() -> dict[str, Any]:
                     "examples": {
                         code: {"$ref": f"#/components/examples/{code}"}
                         for code in sorted(codes)
-                        if code in EXAMPLES
+                        if code in PROBLEMS
                     },
                 }
             },
@@ -315,10 +343,10 @@ def _add_headers(
     response["headers"] = _header_refs(*(h for h, there in found.items() if there))
 
 
-def _add_examples(carrier: dict[str, Any]) -> None:
+def _add_examples(carrier: dict[str, Any], examples: Collection[str]) -> None:
     for content in carrier.get("content", {}).values():
-        name = content["schema"].get("$ref", "").rpartition("/")[2]
-        if name in EXAMPLES:
+        name = _name_of(content["schema"])
+        if name in examples:
             content["examples"] = {
                 name: {"$ref": f"#/components/examples/{name}"},
             }

@@ -1,71 +1,36 @@
-"""Which enumerations of the OpenAPI file are open, and which are closed."""
+"""The enumerations of the OpenAPI file that have a name."""
 
 from collections.abc import Iterator
 from typing import Any
 
+from drf_spectacular.plumbing import deep_import_string
+from drf_spectacular.settings import spectacular_settings
+
 Schema = dict[str, Any]
 
-_COMPONENTS = "#/components/schemas/"
-_NULL = "NullEnum"
 
-
-def open_in_answers(
+def name_in_parameters(
     result: Schema, generator: Any, request: Any, public: bool
 ) -> Schema:
-    """Describe what is sent as closed enumerations, and what is answered as open ones.
+    """Refer to the enumerations that parameters have in common; drf-spectacular calls it.
 
-    Answers get new values without notice, and clients whose generator made a type of
-    the values they knew would fail to read them. drf-spectacular calls it.
+    What is sent is closed: `enum`. What is answered is open, and says so in its body:
+    clients whose generator made a type of the values they knew would fail at new ones.
     """
     schemas: dict[str, Schema] = result["components"]["schemas"]
-    enums = {
-        name: schema["enum"] for name, schema in schemas.items() if "enum" in schema
-    }
-    for schema in schemas.values():
-        # Bodies that are sent are closed in every way.
-        if schema.get("additionalProperties") is not False:
-            for field in schema.get("properties", {}).values():
-                _open(field, enums)
-    for parameter in _parameters(result):
-        items = parameter["schema"].get("items", {})
-        for name, values in enums.items():
-            if set(items.get("enum", ())) == set(values):
-                parameter["schema"]["items"] = {"$ref": _COMPONENTS + name}
-    used = set(_references(result))
-    for name in {*enums, _NULL} - used:
-        schemas.pop(name, None)
+    overrides: dict[str, str] = spectacular_settings.ENUM_NAME_OVERRIDES
+    for name, path in overrides.items():
+        values = [value for value, _ in deep_import_string(path)]
+        for parameter in _parameters(result):
+            if set(parameter["schema"].get("items", {}).get("enum", ())) == set(values):
+                schemas[name] = {"enum": values, "type": "string"}
+                reference = {"$ref": f"#/components/schemas/{name}"}
+                parameter["schema"]["items"] = reference
+    result["components"]["schemas"] = dict(sorted(schemas.items()))
     return result
-
-
-def _open(field: Schema, enums: dict[str, list[str]]) -> None:
-    named = list(_references(field))
-    values = [value for name in named for value in enums.get(name, ())]
-    if not values:
-        return
-    listed = ", ".join(f"`{value}`" for value in values)
-    about = field.get("description", "")
-    field.clear()
-    field |= {
-        "type": ["string", "null"] if _NULL in named else "string",
-        "x-extensible-enum": values,
-        "description": f"{about} {listed}; more may be added.".lstrip(),
-    }
 
 
 def _parameters(result: Schema) -> Iterator[Schema]:
     for methods in result["paths"].values():
         for operation in methods.values():
             yield from operation.get("parameters", ())
-
-
-def _references(part: Any) -> Iterator[str]:
-    """Yield the names of the components that a part of the file refers to."""
-    if isinstance(part, dict):
-        reference = part.get("$ref")
-        if isinstance(reference, str):
-            yield reference.removeprefix(_COMPONENTS)
-        for value in part.values():
-            yield from _references(value)
-    elif isinstance(part, list):
-        for value in part:
-            yield from _references(value)

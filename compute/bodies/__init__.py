@@ -1,0 +1,1 @@
+"""What resources look like: one declaration per noun, without a request."""

@@ -1,0 +1,60 @@
+"""Projects, their members and their quotas."""
+
+from uuid import UUID
+
+from compute.bodies.body import ID, NUMBER, TEXT, TIME, Body, Field, one_of
+from compute.bodies.examples import AT, PROJECT_ID
+from compute.bodies.reader import Reader
+from compute.models import Role
+
+
+def role_in(reader: Reader, project_id: UUID) -> Role | None:
+    """Return the reader's own role in a project."""
+    return None if reader.access is None else reader.access.role_in(project_id)
+
+
+PROJECT_BODY = Body(
+    "Project",
+    "The tenant that VMs, snapshots and tokens belong to.",
+    Field("id", ID, PROJECT_ID),
+    Field("name", TEXT, "web-shop"),
+    Field("description", TEXT, ""),
+    Field(
+        "role",
+        one_of(Role),
+        "admin",
+        at="id",
+        made=role_in,
+        null=True,
+        about="Yours in it; null for an operator who is no member.",
+    ),
+    Field("version", NUMBER, 1, about="The ETag."),
+    Field("created_at", TIME, AT),
+    Field("updated_at", TIME, AT),
+)
+
+MEMBER_BODY = Body(
+    "Member",
+    "A user with a role in a project.",
+    Field("username", TEXT, "alice", at="user__username"),
+    Field("role", one_of(Role), "member"),
+    Field("created_at", TIME, AT),
+)
+
+USE_BODY = Body(
+    "QuotaRow",
+    "",
+    Field("limit", NUMBER, 10, null=True, about="null: none."),
+    Field("used", NUMBER, 3),
+)
+
+#: Of a mapping: resource -> limit and use.
+QUOTA_BODY = Body(
+    "Quota",
+    "How much a project may have of each resource, and has.",
+    Field("vms", USE_BODY, {"limit": 10, "used": 3}),
+    Field("vcpus", USE_BODY, {"limit": 20, "used": 4}),
+    Field("ram_mb", USE_BODY, {"limit": 51200, "used": 8192}),
+    Field("disk_gb", USE_BODY, {"limit": 1000, "used": 80}),
+    Field("snapshots", USE_BODY, {"limit": None, "used": 0}),
+)

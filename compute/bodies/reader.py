@@ -1,0 +1,42 @@
+"""Reader: what a body shows beside its row."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from compute.access import Access
+from compute.models import Cloud
+
+
+class CloudTimes(dict[str, datetime | None]):
+    """Cloud alias -> when it was last observed; read when first asked."""
+
+    _is_read = False
+
+    def read(self) -> None:
+        self.update(Cloud.objects.values_list("alias", "observed_at"))
+        self._is_read = True
+
+    def __missing__(self, alias: str) -> datetime | None:
+        if not self._is_read:
+            self.read()
+        return self.setdefault(alias, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who reads a body."""
+
+    #: Where they find the service, ``https://host``; empty: links are paths.
+    host: str = ""
+    #: ``None``: nobody in particular, as a log.
+    access: Access | None = None
+    clouds: CloudTimes = field(default_factory=CloudTimes)
+
+
+def problem(reader: Reader, stored: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return the problem document of an error that a resource carries."""
+    if stored is None:
+        return None
+    return {"type": f"{reader.host}/problems/{stored['code']}", **stored}

@@ -1,0 +1,134 @@
+"""A VM, and what its server printed."""
+
+from datetime import datetime
+
+from compute.bodies.body import (
+    FLAG,
+    ID,
+    LABELS,
+    NUMBER,
+    PROBLEM,
+    TEXT,
+    TIME,
+    Body,
+    Field,
+    Many,
+    one_of,
+)
+from compute.bodies.examples import (
+    AT,
+    FLAVOR_ID,
+    IMAGE_ID,
+    LATER,
+    OPERATION_ID,
+    PROJECT_ID,
+    VM_ID,
+)
+from compute.bodies.reader import Reader, problem
+from compute.models import VMStatus
+from compute.models.cloud import confirmed_at
+from compute.models.lifecycle import takes_only_delete
+from compute.models.vm import allowed_actions
+
+
+def _allowed_actions(
+    reader: Reader,
+    status: VMStatus,
+    protected: bool,
+    server_id: str,
+    observed_status: str,
+    never_launched: bool,
+    operation_status: str | None,
+) -> tuple[str, ...]:
+    only_delete = takes_only_delete(
+        status,
+        server_id=server_id,
+        observed_status=observed_status,
+        never_launched=never_launched,
+    )
+    return allowed_actions(
+        status,
+        protected=protected,
+        only_delete=only_delete,
+        operation_status=operation_status,
+    )
+
+
+def _observed_at(
+    reader: Reader, server_id: str, observed_at: datetime | None, cloud: str
+) -> datetime | None:
+    return confirmed_at(observed_at, reader.clouds[cloud]) if server_id else None
+
+
+ADDRESS_BODY = Body(
+    "Address",
+    "",
+    Field("ip", TEXT, "10.10.0.12"),
+    Field("version", NUMBER, 4),
+    Field("network", TEXT, "private"),
+    Field("type", TEXT, "fixed", null=True),
+    Field("mac", TEXT, "fa:16:3e:00:00:02", null=True),
+)
+
+# All but the user data, which is large and never shown.
+VM_BODY = Body(
+    "VM",
+    "A virtual machine.",
+    Field("id", ID, VM_ID),
+    Field("name", TEXT, "web-1"),
+    Field("description", TEXT, ""),
+    Field("project", ID, PROJECT_ID, at="project_id"),
+    Field("cloud", TEXT, "default", about="Alias of the cloud it lives in."),
+    Field("status", one_of(VMStatus), "ACTIVE"),
+    Field("flavor", TEXT, "m1.small", at="flavor_name", about="As it was sent."),
+    Field("flavor_id", ID, FLAVOR_ID, null=True),
+    Field("vcpus", NUMBER, 1),
+    Field("ram_mb", NUMBER, 2048),
+    Field("disk_gb", NUMBER, 20),
+    Field("image", TEXT, "ubuntu-22.04", at="image_name", about="As it was sent."),
+    Field("image_id", ID, IMAGE_ID, null=True),
+    Field("labels", LABELS, {"env": "prod"}),
+    Field("addresses", Many(ADDRESS_BODY), [ADDRESS_BODY.example]),
+    Field("delete_protection", FLAG, False),
+    Field(
+        "allowed_actions",
+        Many(TEXT),
+        ["stop", "reboot", "resize", "snapshot", "delete"],
+        at=(
+            "status",
+            "delete_protection",
+            "server_id",
+            "observed_status",
+            "never_launched",
+            "operation__status",
+        ),
+        made=_allowed_actions,
+        about="What would not be refused now.",
+    ),
+    Field("operation_id", ID, OPERATION_ID, null=True, about="Its newest operation."),
+    Field(
+        "error",
+        PROBLEM,
+        None,
+        made=problem,
+        null=True,
+        about="The problem it suffers from, or null.",
+    ),
+    Field("version", NUMBER, 4, about="The ETag."),
+    Field(
+        "observed_at",
+        TIME,
+        LATER,
+        at=("server_id", "observed_at", "cloud"),
+        made=_observed_at,
+        null=True,
+        about="When the cloud last confirmed it.",
+    ),
+    Field("created_at", TIME, AT),
+    Field("updated_at", TIME, LATER),
+    Field("deleted_at", TIME, None, null=True),
+)
+
+CONSOLE_LOG_BODY = Body(
+    "ConsoleLog", "What a server printed.", Field("output", TEXT, "web-1 login: ")
+)
