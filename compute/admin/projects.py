@@ -131,14 +131,7 @@ class ProjectAdmin(EditedAdmin[Project]):
     list_filter = (filters.CREATED, filters.DeletedFilter)
     search_fields = ("name",)
     search_help_text = "Part of the name, or the beginning of the id"
-    fieldsets = (
-        (None, {"fields": ("name", "description")}),
-        (
-            "Details",
-            {"fields": ("id", "created_on", "updated_on", "deleted_on", "version")},
-        ),
-    )
-    readonly_fields = ("id", "created_on", "updated_on", "deleted_on")
+    details = ("id", "created_on", "updated_on", "deleted_on")
     inlines = (MembershipInline,)
 
     def has_delete_permission(
@@ -184,7 +177,7 @@ class ProjectAdmin(EditedAdmin[Project]):
     ) -> tuple[str, ...]:
         # The service finds its default project by name.
         fixed = ("name",) if obj is not None and obj.is_default else ()
-        return (*fixed, *self.readonly_fields)
+        return (*fixed, *self.details)
 
     def get_form(
         self,

@@ -66,30 +66,7 @@ class VMAdmin(EditedAdmin[VM]):
     search_fields = ("name",)
     search_help_text = "Part of the name, or the beginning of the id or of an address"
     actions = ("start_all", "stop_all", "reboot_all", "delete_all")
-    fieldsets = (
-        (None, {"fields": ("name", "description", "labels", "delete_protection")}),
-        (
-            "Details",
-            {
-                "fields": (
-                    "id",
-                    "project",
-                    "cloud",
-                    "flavor_name",
-                    "size",
-                    "image_name",
-                    "ips",
-                    "server_id",
-                    "observed",
-                    "created_on",
-                    "updated_on",
-                    "deleted_on",
-                    "version",
-                )
-            },
-        ),
-    )
-    readonly_fields = (
+    details = (
         "id",
         "project",
         "cloud",

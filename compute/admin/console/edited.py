@@ -1,7 +1,7 @@
 """Rows that a service changes and deletes; what is deleted stays, as it was."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from django.contrib import messages
 from django.contrib.admin.utils import unquote
@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from compute.admin.console.display import page_url
+from compute.admin.console.forms import VersionedForm
 from compute.admin.console.operators import actor_of, may, refused, requested
 from compute.admin.console.pages import PageAdmin
 from compute.errors import Problem
@@ -25,6 +26,17 @@ Row = VM | Snapshot | Project
 class EditedAdmin(PageAdmin[Edited]):
     #: Of `compute.services`: has ``EDITABLE``, ``update`` and ``delete``.
     services: Any
+    #: The form of what can be changed; has a field for the version.
+    form: type[VersionedForm]
+    #: What is shown below the form.
+    details: ClassVar[tuple[str, ...]]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        details = {"fields": (*self.details, "version")}
+        return [(None, {"fields": self.form.Meta.fields}), ("Details", details)]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.details
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return _exists(obj) and super().has_change_permission(request, obj)
