@@ -69,7 +69,6 @@ class ClosedAdmin(_ModelAdmin[M]):
         except (
             DisallowedModelAdminLookup,
             IncorrectLookupParameters,
-            OverflowError,  # a time at the end of the calendar, in another zone
         ) as error:
             raise parameters.UnknownParameterError(
                 "The address asks for what this list cannot show."
