@@ -1,6 +1,5 @@
 """Projects, their members and how much of their quotas they use."""
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django import forms
@@ -9,7 +8,6 @@ from django.core.exceptions import ValidationError
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -26,9 +24,8 @@ from compute.admin.console.forms import (
     active_user,
 )
 from compute.admin.console.history import history
-from compute.admin.console.operators import actor_of, add_errors, may, refused, require
+from compute.admin.console.operators import actor_of, may
 from compute.admin.console.pages import Link, Page
-from compute.errors import Problem
 from compute.models import Membership, Project, Role, User
 from compute.models.search import id_prefix
 from compute.services import projects
@@ -131,14 +128,7 @@ class ProjectAdmin(EditedAdmin[Project]):
     list_filter = (filters.CREATED, filters.DeletedFilter)
     search_fields = ("name",)
     search_help_text = "Part of the name, or the beginning of the id"
-    fieldsets = (
-        (None, {"fields": ("name", "description")}),
-        (
-            "Details",
-            {"fields": ("id", "created_on", "updated_on", "deleted_on", "version")},
-        ),
-    )
-    readonly_fields = ("id", "created_on", "updated_on", "deleted_on")
+    details = ("id", "created_on", "updated_on", "deleted_on")
     inlines = (MembershipInline,)
 
     def has_delete_permission(
@@ -184,7 +174,7 @@ class ProjectAdmin(EditedAdmin[Project]):
     ) -> tuple[str, ...]:
         # The service finds its default project by name.
         fixed = ("name",) if obj is not None and obj.is_default else ()
-        return (*fixed, *self.readonly_fields)
+        return (*fixed, *self.details)
 
     def get_form(
         self,
@@ -255,37 +245,14 @@ class ProjectAdmin(EditedAdmin[Project]):
             messages.success(request, "The limits were changed.")
         return redirect(page_url(project))
 
-    def add_view(
-        self,
-        request: HttpRequest,
-        form_url: str = "",
-        extra_context: Mapping[str, Any] | None = None,
-    ) -> HttpResponse:
-        """Create a project, with the quotas of the settings."""
-        require(request, "project.create")
-        form = ProjectCreateForm(request.POST or None)
-        if form.is_valid() and (project := _create(request, form)):
-            messages.success(request, f"The project {project} is there.")
-            return redirect(page_url(project))
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "Add project",
-            "opts": self.opts,
-            "form": form,
-        }
-        return TemplateResponse(request, "admin/compute/add.html", context)
+    def create_form(self, request: HttpRequest, data: Any) -> ProjectCreateForm:
+        return ProjectCreateForm(data)
 
-    def accepted(self, label: str, row: Any, changed: None) -> SafeString:
-        return format_html("The project {} is deleted.", row)
-
-
-def _create(request: HttpRequest, form: ProjectCreateForm) -> Project | None:
-    """Create what a valid form asks for, or tell the form why not."""
-    try:
-        if form.cleaned_data["admin"] is not None:
+    def create(self, request: HttpRequest, values: dict[str, Any]) -> Project:
+        if values["admin"] is not None:
             Access(request.user).require_grant(Role.ADMIN, None)
-        return projects.create(actor=actor_of(request), **form.cleaned_data)
-    except Problem as problem:
-        refused(request, problem, project_id=None)
-        add_errors(form, problem)
-        return None
+        return super().create(request, values)
+
+    def accepted(self, label: str, row: Any, changed: Any) -> SafeString:
+        state = "deleted" if label == "Delete" else "there"
+        return format_html("The project {} is {}.", row, state)

@@ -52,27 +52,7 @@ class SnapshotAdmin(EditedAdmin[Snapshot]):
     search_fields = ("name",)
     search_help_text = "Part of the name, or the beginning of its id or its VM's"
     actions = None
-    fieldsets = (
-        (None, {"fields": ("name", "description", "labels")}),
-        (
-            "Details",
-            {
-                "fields": (
-                    "id",
-                    "vm_page",
-                    "project",
-                    "cloud",
-                    "size",
-                    "image_provider_id",
-                    "created_on",
-                    "updated_on",
-                    "deleted_on",
-                    "version",
-                )
-            },
-        ),
-    )
-    readonly_fields = (
+    details = (
         "id",
         "vm_page",
         "project",

@@ -66,8 +66,10 @@ class VMCreateForm(forms.Form):
         help_text="Base64 for what is no text, such as gzip.",
     )
 
-    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, request: HttpRequest, data: Any = None) -> None:
+        super().__init__(data)
+        if data is None:
+            self.initial["project"] = Project.objects.default().name
         choices = [(alias, alias) for alias in clouds.aliases()]
         self.fields["cloud"] = forms.ChoiceField(choices=choices)
         flavors = Flavor.objects.offered().order_by("disk_gb", "ram_mb", "name")

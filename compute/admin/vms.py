@@ -1,13 +1,12 @@
 """VMs, for operators."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -20,23 +19,16 @@ from compute.admin.console.forms import ActionForm
 from compute.admin.console.history import LiveLine, history
 from compute.admin.console.operators import (
     actor_of,
-    add_errors,
     may,
-    refused,
-    requested,
-    require,
 )
 from compute.admin.console.pages import Link, Page
 from compute.admin.vm_forms import VMCreateForm, VMForm
 from compute.errors import Problem
-from compute.models import VM, Cloud, OperationStatus, Project
+from compute.models import VM, Cloud, OperationStatus
 from compute.models.cloud import confirmed_at
 from compute.models.search import has_address, id_prefix
 from compute.services import vms
 from compute.services.actions import VM_ACTIONS
-
-#: VMs that one list action takes: each is a transaction of its own, in the request.
-MAX_SELECTED = 500
 
 
 @admin.register(VM)
@@ -66,30 +58,7 @@ class VMAdmin(EditedAdmin[VM]):
     search_fields = ("name",)
     search_help_text = "Part of the name, or the beginning of the id or of an address"
     actions = ("start_all", "stop_all", "reboot_all", "delete_all")
-    fieldsets = (
-        (None, {"fields": ("name", "description", "labels", "delete_protection")}),
-        (
-            "Details",
-            {
-                "fields": (
-                    "id",
-                    "project",
-                    "cloud",
-                    "flavor_name",
-                    "size",
-                    "image_name",
-                    "ips",
-                    "server_id",
-                    "observed",
-                    "created_on",
-                    "updated_on",
-                    "deleted_on",
-                    "version",
-                )
-            },
-        ),
-    )
-    readonly_fields = (
+    details = (
         "id",
         "project",
         "cloud",
@@ -147,15 +116,6 @@ class VMAdmin(EditedAdmin[VM]):
             return None
         back = request.get_full_path()
         return self.confirm_delete(request, selected, back=back, action="delete_all")
-
-    def selected(self, request: HttpRequest, queryset: QuerySet[VM]) -> list[VM] | None:
-        rows = list(queryset[: MAX_SELECTED + 1])
-        if len(rows) <= MAX_SELECTED:
-            return rows
-        messages.error(
-            request, f"Nothing was done: select at most {MAX_SELECTED} VMs at once."
-        )
-        return None
 
     def act_on_all(
         self, request: HttpRequest, queryset: QuerySet[VM], name: str
@@ -249,30 +209,8 @@ class VMAdmin(EditedAdmin[VM]):
             messages.error(request, f"{field.capitalize()}: {reasons}")
         return redirect(page_url(vm))
 
-    def add_view(
-        self,
-        request: HttpRequest,
-        form_url: str = "",
-        extra_context: Mapping[str, Any] | None = None,
-    ) -> HttpResponse:
-        """Create a VM: the service makes the row, and a cloud the server."""
-        require(request, "vm.create")
-        if request.method == "POST":
-            form = VMCreateForm(request, request.POST)
-            if form.is_valid() and (vm := _create(request, form)):
-                text = f"Creation of {vm} is under way"
-                messages.success(request, requested(text, vm.operation))
-                return redirect(page_url(vm))
-        else:
-            default = Project.objects.default()
-            form = VMCreateForm(request, initial={"project": default.name})
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "Add VM",
-            "opts": self.opts,
-            "form": form,
-        }
-        return TemplateResponse(request, "admin/compute/add.html", context)
+    def create_form(self, request: HttpRequest, data: Any) -> VMCreateForm:
+        return VMCreateForm(request, data)
 
 
 def _notes(vm: VM, *, can_delete: bool) -> Iterator[str]:
@@ -282,16 +220,6 @@ def _notes(vm: VM, *, can_delete: bool) -> Iterator[str]:
         yield "Its server was never launched: all that is left is to delete it."
     if can_delete and vm.delete_protection:
         yield "Protected from deletion: clear “Delete protection” below first."
-
-
-def _create(request: HttpRequest, form: VMCreateForm) -> VM | None:
-    """Create what a valid form asks for, or tell the form why not."""
-    try:
-        return vms.create(actor=actor_of(request), **form.cleaned_data)
-    except Problem as problem:
-        refused(request, problem, project_id=form.cleaned_data["project"].pk)
-        add_errors(form, problem)
-        return None
 
 
 def _listed(text: str, lines: list[tuple[str, str, str]]) -> SafeString:

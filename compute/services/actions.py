@@ -6,6 +6,7 @@ the service that it calls.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.db import models
@@ -21,6 +22,7 @@ class Argument:
     name: str
     #: For people, beside the field.
     help: str
+    example: str
     #: All there is to choose from; ``None``: any line of text.
     choices: type[models.TextChoices] | None = None
     #: ``None``: it has to be given.
@@ -50,58 +52,85 @@ class Action:
         return self.verb.capitalize()
 
 
-def _of_vm(verb: str, summary: str, *arguments: Argument, **more: Any) -> Action:
-    name = OperationType(f"vm.{verb}")
-    return Action(name, verb, getattr(vms, verb), summary, arguments, **more)
+def _plain(verb: str, summary: str) -> Action:
+    """Return an action of VMs that needs nothing but the VM."""
+    service = partial(vms.act, method=verb)
+    return Action(OperationType(f"vm.{verb}"), verb, service, summary)
 
 
 _VM_ACTIONS = (
-    _of_vm("start", "Switch it on."),
-    _of_vm("stop", "Shut it down."),
-    _of_vm(
+    _plain("start", "Switch it on."),
+    _plain("stop", "Shut it down."),
+    Action(
+        OperationType.VM_REBOOT,
         "reboot",
+        vms.reboot,
         "Restart it. `HARD` is also a way out of ERROR.",
-        Argument("type", "HARD cuts the power.", vms.RebootType, vms.RebootType.SOFT),
+        (
+            Argument(
+                "type",
+                "HARD cuts the power.",
+                "HARD",
+                choices=vms.RebootType,
+                default=vms.RebootType.SOFT,
+            ),
+        ),
         note="Hard cuts the power.",
     ),
-    _of_vm(
+    Action(
+        OperationType.VM_RESIZE,
         "resize",
+        vms.resize,
         "Give it another flavor. It is started, also if it was off.",
-        Argument("flavor", "Name or id of the new flavor."),
+        (Argument("flavor", "Name or id of the new flavor.", "m1.medium"),),
         note="It restarts; one that was off comes back on.",
     ),
-    _of_vm(
+    Action(
+        OperationType.VM_REBUILD,
         "rebuild",
+        vms.rebuild,
         "Start over from an image; what is on its disk is lost.",
-        Argument("image", "Name or id of the image to start over from."),
+        (
+            Argument(
+                "image", "Name or id of the image to start over from.", "debian-12"
+            ),
+        ),
         note="What is on its disk is lost.",
         is_destructive=True,
     ),
-    _of_vm(
+    Action(
+        OperationType.VM_RESTORE,
         "restore",
+        vms.restore,
         "Go back to one of its own snapshots.",
-        Argument("snapshot", "Id or name of a snapshot of this VM."),
+        (
+            Argument(
+                "snapshot", "Id or name of a snapshot of this VM.", "before-upgrade"
+            ),
+        ),
         note="What was written since is lost.",
         is_destructive=True,
     ),
-    _of_vm("pause", "Freeze it, in memory."),
-    _of_vm("unpause", "Let a paused VM go on."),
-    _of_vm("suspend", "Freeze it, on disk."),
-    _of_vm("resume", "Let a suspended VM go on."),
-    _of_vm("shelve", "Take it off its host, and keep it."),
-    _of_vm("unshelve", "Bring a shelved VM back."),
-    _of_vm("rescue", "Boot it from a rescue image, with its disk beside."),
-    _of_vm("unrescue", "Boot a rescued VM from its own disk again."),
+    _plain("pause", "Freeze it, in memory."),
+    _plain("unpause", "Let a paused VM go on."),
+    _plain("suspend", "Freeze it, on disk."),
+    _plain("resume", "Let a suspended VM go on."),
+    _plain("shelve", "Take it off its host, and keep it."),
+    _plain("unshelve", "Bring a shelved VM back."),
+    _plain("rescue", "Boot it from a rescue image, with its disk beside."),
+    _plain("unrescue", "Boot a rescued VM from its own disk again."),
     Action(
         OperationType.SNAPSHOT_CREATE,
         "snapshot",
         snapshots.create,
         "Take a snapshot of it.",
-        (Argument("name", "Name of the snapshot."),),
+        (Argument("name", "Name of the snapshot.", "before-upgrade"),),
         note="Nothing else can be asked of it meanwhile.",
     ),
-    _of_vm(
+    Action(
+        OperationType.VM_DELETE,
         "delete",
+        vms.delete,
         "Delete it. The row stays, as DELETED, for `include_deleted=true`.",
         note="The server and its disk are removed from the cloud for good.",
         is_destructive=True,

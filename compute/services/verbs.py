@@ -4,8 +4,9 @@ Each has a perform function: send the call, or find out what became of it. They 
 `look`, which reads the end from a listing.
 """
 
+from collections.abc import Mapping
 from functools import partial
-from typing import Protocol
+from typing import Protocol, get_args
 
 from compute.engine import calls, runner
 from compute.engine.work import Again, Answer, Done, Failed, Waiting
@@ -17,21 +18,13 @@ from providers.contract.cloud import Cloud
 from providers.contract.servers import Server, ServerVerb
 from providers.errors import Conflict, NotFound, ProviderError
 
-#: Want nothing but the status they end in, whoever brought the server there.
-_FOR_THE_STATUS = frozenset(
-    {
-        OperationType.VM_START,
-        OperationType.VM_STOP,
-        OperationType.VM_PAUSE,
-        OperationType.VM_UNPAUSE,
-        OperationType.VM_SUSPEND,
-        OperationType.VM_RESUME,
-        OperationType.VM_SHELVE,
-        OperationType.VM_UNSHELVE,
-        OperationType.VM_RESCUE,
-        OperationType.VM_UNRESCUE,
-    }
-)
+#: Operations that are a verb of the contract and no more. They want nothing but the
+#: status they end in, whoever brought the server there.
+PLAIN: Mapping[str, ServerVerb] = {
+    f"vm.{verb}": verb
+    for verb in get_args(ServerVerb)
+    if f"vm.{verb}" in OperationType.values
+}
 
 
 class Verb(Protocol):
@@ -40,12 +33,10 @@ class Verb(Protocol):
     def __call__(self, server_id: str, *, request_id: str) -> Receipt: ...
 
 
-def perform_start(operation: Operation, cloud: Cloud) -> Answer:
-    return _act(operation, cloud, "start")
-
-
-def perform_stop(operation: Operation, cloud: Cloud) -> Answer:
-    return _act(operation, cloud, "stop")
+def perform_plain(operation: Operation, cloud: Cloud) -> Answer:
+    verb = PLAIN[operation.type]
+    act = partial(cloud.servers.act, verb=verb)
+    return _perform(operation, cloud, verb, act)
 
 
 def perform_reboot(operation: Operation, cloud: Cloud) -> Answer:
@@ -59,43 +50,6 @@ def perform_rebuild(operation: Operation, cloud: Cloud) -> Answer:
     image_id = operation.params["image_provider_id"]
     rebuild = partial(cloud.servers.rebuild, image_id=image_id)
     return _perform(operation, cloud, "rebuild", rebuild)
-
-
-def perform_pause(operation: Operation, cloud: Cloud) -> Answer:
-    return _act(operation, cloud, "pause")
-
-
-def perform_unpause(operation: Operation, cloud: Cloud) -> Answer:
-    return _act(operation, cloud, "unpause")
-
-
-def perform_suspend(operation: Operation, cloud: Cloud) -> Answer:
-    return _act(operation, cloud, "suspend")
-
-
-def perform_resume(operation: Operation, cloud: Cloud) -> Answer:
-    return _act(operation, cloud, "resume")
-
-
-def perform_shelve(operation: Operation, cloud: Cloud) -> Answer:
-    return _act(operation, cloud, "shelve")
-
-
-def perform_unshelve(operation: Operation, cloud: Cloud) -> Answer:
-    return _act(operation, cloud, "unshelve")
-
-
-def perform_rescue(operation: Operation, cloud: Cloud) -> Answer:
-    return _act(operation, cloud, "rescue")
-
-
-def perform_unrescue(operation: Operation, cloud: Cloud) -> Answer:
-    return _act(operation, cloud, "unrescue")
-
-
-def _act(operation: Operation, cloud: Cloud, verb: ServerVerb) -> Answer:
-    act = partial(cloud.servers.act, verb=verb)
-    return _perform(operation, cloud, verb, act)
 
 
 def _perform(operation: Operation, cloud: Cloud, action: str, verb: Verb) -> Answer:
@@ -183,7 +137,7 @@ def _is_done(operation: Operation, server: Server) -> bool:
     for lost came in late.
     """
     return (
-        operation.type in _FOR_THE_STATUS
+        operation.type in PLAIN
         and observed.resting_status(server) == operation.end_status
     )
 

@@ -154,14 +154,30 @@ def update(
     return vm
 
 
+def act(
+    vm: VM,
+    method: str,
+    *,
+    actor: Actor,
+    expect: Expect = None,
+    params: Mapping[str, Any] | None = None,
+) -> VM:
+    """Ask for a verb of the lifecycle that needs nothing but the VM."""
+    with transaction.atomic():
+        vm = lock(vm)
+        check(vm, method, expect=expect)
+        type = OperationType(f"vm.{VERBS[method].action}")
+        return _begin(vm, method, type, actor=actor, params=params)
+
+
 def start(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
     """Power on a SHUTOFF VM."""
-    return _request(vm, "start", OperationType.VM_START, actor=actor, expect=expect)
+    return act(vm, "start", actor=actor, expect=expect)
 
 
 def stop(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
     """Power off an ACTIVE VM."""
-    return _request(vm, "stop", OperationType.VM_STOP, actor=actor, expect=expect)
+    return act(vm, "stop", actor=actor, expect=expect)
 
 
 def reboot(
@@ -172,10 +188,9 @@ def reboot(
     expect: Expect = None,
 ) -> VM:
     """Reboot a VM: SOFT asks the guest, HARD cuts the power and leads out of ERROR."""
-    return _request(
+    return act(
         vm,
         "reboot_hard" if type == RebootType.HARD else "reboot",
-        OperationType.VM_REBOOT,
         actor=actor,
         expect=expect,
         params={"type": str(type)},
@@ -256,46 +271,42 @@ def restore(vm: VM, *, snapshot: str, actor: Actor, expect: Expect = None) -> VM
 
 def pause(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
     """Freeze an ACTIVE VM in memory."""
-    return _request(vm, "pause", OperationType.VM_PAUSE, actor=actor, expect=expect)
+    return act(vm, "pause", actor=actor, expect=expect)
 
 
 def unpause(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
     """Continue a PAUSED VM."""
-    return _request(vm, "unpause", OperationType.VM_UNPAUSE, actor=actor, expect=expect)
+    return act(vm, "unpause", actor=actor, expect=expect)
 
 
 def suspend(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
     """Save an ACTIVE VM's memory to disk and turn it off."""
-    return _request(vm, "suspend", OperationType.VM_SUSPEND, actor=actor, expect=expect)
+    return act(vm, "suspend", actor=actor, expect=expect)
 
 
 def resume(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
     """Continue a SUSPENDED VM."""
-    return _request(vm, "resume", OperationType.VM_RESUME, actor=actor, expect=expect)
+    return act(vm, "resume", actor=actor, expect=expect)
 
 
 def shelve(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
     """Keep a VM as an image only, without a host."""
-    return _request(vm, "shelve", OperationType.VM_SHELVE, actor=actor, expect=expect)
+    return act(vm, "shelve", actor=actor, expect=expect)
 
 
 def unshelve(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
     """Bring a SHELVED_OFFLOADED VM back."""
-    return _request(
-        vm, "unshelve", OperationType.VM_UNSHELVE, actor=actor, expect=expect
-    )
+    return act(vm, "unshelve", actor=actor, expect=expect)
 
 
 def rescue(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
     """Boot a VM from a rescue image, its own disk attached."""
-    return _request(vm, "rescue", OperationType.VM_RESCUE, actor=actor, expect=expect)
+    return act(vm, "rescue", actor=actor, expect=expect)
 
 
 def unrescue(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
     """End the rescue of a VM."""
-    return _request(
-        vm, "unrescue", OperationType.VM_UNRESCUE, actor=actor, expect=expect
-    )
+    return act(vm, "unrescue", actor=actor, expect=expect)
 
 
 def delete(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
@@ -334,21 +345,6 @@ def console_log(vm: VM, *, lines: int, actor: Actor) -> str:
             raise _refused(vm, "read the console of") from error
         except ProviderError as error:
             raise from_provider(error) from error
-
-
-def _request(
-    vm: VM,
-    method: str,
-    type: OperationType,
-    *,
-    actor: Actor,
-    expect: Expect,
-    params: Mapping[str, Any] | None = None,
-) -> VM:
-    with transaction.atomic():
-        vm = lock(vm)
-        check(vm, method, expect=expect)
-        return _begin(vm, method, type, actor=actor, params=params)
 
 
 def lock(vm: VM) -> VM:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from compute.admin import vms as vms_admin
+from compute.admin.console import lists
 from compute.models import VM, Event, Operation
 from tests.support.console import OPERATOR, Operator
 from tests.support.factories import VMFactory
@@ -66,7 +66,7 @@ def test_delete_asks_again_and_then_answers_for_each_vm(operator: Operator) -> N
 def test_too_many_at_once_are_refused(
     operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vms_admin, "MAX_SELECTED", 1)
+    monkeypatch.setattr(lists, "MAX_SELECTED", 1)
     two = VMFactory.create_batch(2)
     for action in ("stop_all", "delete_all"):
         assert "select at most 1 VMs at once" in act(operator, action, *two)

@@ -151,8 +151,9 @@ def pretty(data: Any) -> SafeString | str:
 
 def summary(data: dict[str, Any]) -> str:
     """Return what an event changed, in one line."""
-    told = ((name, value) for name, value in data.items() if value is not None)
-    return "; ".join(f"{name}: {_change(value)}" for name, value in told)
+    return "; ".join(
+        f"{name}: {_change(value)}" for name, value in data.items() if value is not None
+    )
 
 
 def _change(value: Any) -> str:

@@ -1,18 +1,28 @@
 """Rows that a service changes and deletes; what is deleted stays, as it was."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
+from django import forms
 from django.contrib import messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from compute.admin.console.display import page_url
-from compute.admin.console.operators import actor_of, may, refused, requested
+from compute.admin.console.forms import VersionedForm
+from compute.admin.console.operators import (
+    actor_of,
+    add_errors,
+    may,
+    refused,
+    requested,
+    require,
+)
 from compute.admin.console.pages import PageAdmin
 from compute.errors import Problem
 from compute.expected import VersionIs
@@ -23,8 +33,19 @@ Row = VM | Snapshot | Project
 
 
 class EditedAdmin(PageAdmin[Edited]):
-    #: Of `compute.services`: has ``EDITABLE``, ``update`` and ``delete``.
+    #: Of `compute.services`: has ``create``, ``EDITABLE``, ``update``, ``delete``.
     services: Any
+    #: The form of what can be changed; has a field for the version.
+    form: type[VersionedForm]
+    #: What is shown below the form.
+    details: ClassVar[tuple[str, ...]]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        details = {"fields": (*self.details, "version")}
+        return [(None, {"fields": self.form.Meta.fields}), ("Details", details)]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.details
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return _exists(obj) and super().has_change_permission(request, obj)
@@ -74,6 +95,43 @@ class EditedAdmin(PageAdmin[Edited]):
         """Show the page of a row again, with the reason why nothing was changed."""
         messages.error(request, reason)
         return redirect(request.path)
+
+    def add_view(
+        self,
+        request: HttpRequest,
+        form_url: str = "",
+        extra_context: Mapping[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show a form of what the service takes to create a row, and have it do so."""
+        require(request, f"{self.opts.model_name}.create")
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = self.create_form(request, request.POST or None)
+        if form.is_valid():
+            try:
+                row = self.create(request, form.cleaned_data)
+            except Problem as problem:
+                project = form.cleaned_data.get("project")
+                refused(request, problem, project_id=project and project.pk)
+                add_errors(form, problem)
+            else:
+                messages.success(request, self.accepted("Creation", row, row))
+                return redirect(page_url(row))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Add {self.opts.verbose_name}",
+            "opts": self.opts,
+            "form": form,
+        }
+        return TemplateResponse(request, "admin/compute/add.html", context)
+
+    def create_form(self, request: HttpRequest, data: Any) -> forms.Form:
+        """Return the form of a new row, by the names that errors point at."""
+        raise NotImplementedError
+
+    def create(self, request: HttpRequest, values: dict[str, Any]) -> Edited:
+        row: Edited = self.services.create(actor=actor_of(request), **values)
+        return row
 
     def delete_url(self, request: HttpRequest, row: Edited) -> str:
         """Return where the row can be deleted; nothing to who may not."""

@@ -18,7 +18,6 @@ LIMIT = 20
 
 Choices = list[tuple[Any, str]]
 
-
 #: By when a row was made, and by whether its cloud still offers it.
 CREATED = ("created_at", admin.DateFieldListFilter)
 VANISHED = ("vanished_at", admin.EmptyFieldListFilter)
@@ -59,15 +58,12 @@ class CutFilter(admin.SimpleListFilter, ABC):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         rows = self.rows() if request.user.has_perm(self.permission) else ()
-        found = [(str(value), label) for value, label in rows]
-        chosen = self.value_in(request)
-        if chosen and chosen not in dict(found):
-            found.append((chosen, chosen))
-        return found
-
-    def value_in(self, request: HttpRequest) -> str | None:
+        choices = {str(value): label for value, label in rows}
         # `value` is not known yet while the choices are made.
-        return request.GET.get(str(self.parameter_name))
+        chosen = request.GET.get(str(self.parameter_name))
+        if chosen:
+            choices.setdefault(chosen, chosen)
+        return list(choices.items())
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if not self.value():

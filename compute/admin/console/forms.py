@@ -1,6 +1,6 @@
 """What an operator types. Whether it will do say the models and the services."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -104,6 +104,7 @@ class VersionedForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in it
     version = forms.IntegerField(widget=forms.HiddenInput, required=False)
 
     class Meta:
+        fields: ClassVar[tuple[str, ...]]
         field_classes = {"description": LinesField}
 
     def clean(self) -> dict[str, Any]:

@@ -2,17 +2,20 @@
 
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.exceptions import DisallowedModelAdminLookup
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from compute.admin.console import parameters
 
 M = TypeVar("M", bound=Model)
+
+#: Rows that one list action takes: each is a transaction of its own, in the request.
+MAX_SELECTED = 500
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin as _ModelAdmin
@@ -66,8 +69,19 @@ class ClosedAdmin(_ModelAdmin[M]):
         except (
             DisallowedModelAdminLookup,
             IncorrectLookupParameters,
-            OverflowError,  # a time at the end of the calendar, in another zone
         ) as error:
             raise parameters.UnknownParameterError(
                 "The address asks for what this list cannot show."
             ) from error
+
+    def selected(self, request: HttpRequest, queryset: QuerySet[M]) -> list[M] | None:
+        """Return the rows of a list action; tell the operator if they are too many."""
+        rows = list(queryset[: MAX_SELECTED + 1])
+        if len(rows) <= MAX_SELECTED:
+            return rows
+        names = self.opts.verbose_name_plural
+        messages.error(
+            request,
+            f"Nothing was done: select at most {MAX_SELECTED} {names} at once.",
+        )
+        return None

@@ -7,9 +7,15 @@ does not understand ended as an internal error.
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import UTC
 from typing import Any
 
-from django.contrib.admin import ChoicesFieldListFilter, ListFilter, SimpleListFilter
+from django.contrib.admin import (
+    ChoicesFieldListFilter,
+    DateFieldListFilter,
+    ListFilter,
+    SimpleListFilter,
+)
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IS_POPUP_VAR, TO_FIELD_VAR
 from django.contrib.admin.views.main import (
@@ -22,6 +28,7 @@ from django.contrib.admin.views.main import (
 )
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from django.utils.dateparse import parse_datetime
 
 from compute.models.limits import is_id
 
@@ -81,14 +88,31 @@ def check_links(others: Mapping[str, list[Any]], links: Collection[str]) -> None
 def check_choices(specs: Iterable[ListFilter]) -> None:
     """Raise UnknownParameterError for a value that is no choice of its filter."""
     for spec in specs:
-        if isinstance(spec, SimpleListFilter):
-            known = {str(key) for key, _ in spec.lookup_choices}
-            if spec.value() and spec.value() not in known:
-                raise _not_offered(str(spec.parameter_name))
-        elif isinstance(spec, ChoicesFieldListFilter):
-            known = {str(key) for key, _ in spec.field.flatchoices}
-            if not known.issuperset(spec.lookup_val or ()):
-                raise _not_offered(spec.lookup_kwarg)
+        match spec:
+            case SimpleListFilter():
+                known = {"", *(str(key) for key, _ in spec.lookup_choices)}
+                checks = {str(spec.parameter_name): (spec.value() or "") in known}
+            case ChoicesFieldListFilter():
+                known = {str(key) for key, _ in spec.field.flatchoices}
+                chosen = spec.lookup_val or ()
+                checks = {spec.lookup_kwarg: known.issuperset(chosen)}
+            case DateFieldListFilter():
+                given = spec.date_params.items()
+                checks = {name: _is_time(value) for name, value in given}
+            case _:
+                continue
+        for name, is_known in checks.items():
+            if not is_known:
+                raise _not_offered(name)
+
+
+def _is_time(text: str) -> bool:
+    """Whether a text is a time with its zone, which every database can compare."""
+    try:
+        time = parse_datetime(text)
+        return bool(time and time.tzinfo and time.astimezone(UTC))
+    except (ValueError, OverflowError):  # the latter at the ends of the calendar
+        return False
 
 
 def check_selected(request: HttpRequest, key: Any) -> None:

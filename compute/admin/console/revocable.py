@@ -20,9 +20,6 @@ from compute.models import APIToken, Login
 
 Key = TypeVar("Key", APIToken, Login)
 
-#: Rows that one list action takes: each is a transaction of its own, in the request.
-MAX_SELECTED = 500
-
 
 class EndedFilter(admin.SimpleListFilter):
     title = "state"
@@ -71,11 +68,8 @@ class RevocableAdmin(HistoryAdmin[Key]):
 
     @admin.action(description="Revoke")
     def revoke_all(self, request: HttpRequest, queryset: QuerySet[Key]) -> None:
-        rows = list(queryset[: MAX_SELECTED + 1])
-        if len(rows) > MAX_SELECTED:
-            messages.error(
-                request, f"Nothing was done: select at most {MAX_SELECTED} at once."
-            )
+        rows = self.selected(request, queryset)
+        if rows is None:
             return
         actor = actor_of(request)
         for row in rows:
