@@ -6,7 +6,7 @@ from typing import Any
 from compute.api.http.filters import MAX_VALUES
 from compute.api.http.problems import CONTENT_TYPE, registry
 from compute.api.schema.examples import PROBLEMS, page
-from compute.models.limits import MAX_NAME, NAME
+from compute.limits import MAX_NAME, NAME
 
 Operation = dict[str, Any]
 
