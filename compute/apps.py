@@ -21,7 +21,7 @@ class ComputeConfig(AppConfig):
 
         connection_created.connect(search.add_functions)
 
-        work.install(works.WORKS)
+        work.install(works.WORKS, works.WATCHES)
         queue.on_work(tasks.send)
         # Here, and not as a check: no server runs those.
         quotas.require_known_resources()

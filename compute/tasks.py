@@ -7,13 +7,12 @@ from functools import cache
 from typing import Any
 
 from celery import current_app, shared_task
-from django.conf import settings
 from kombu import pools
 from kombu.exceptions import LimitExceeded, OperationalError
 
 from compute import clouds
-from compute.engine import once, passes, queue, runner
-from compute.services import audit, catalog, logins, repeats, sync, tokens
+from compute.engine import once, passes, queue, runner, work
+from compute.services import audit, catalog, logins, repeats, tokens
 
 log = logging.getLogger(__name__)
 
@@ -59,29 +58,32 @@ def producers() -> Any:
 def run_operation(operation_id: str) -> None:
     operation = runner.run(uuid.UUID(operation_id))
     if operation is not None:
-        passes.ask_for_pass(operation.cloud)
-        _observe_when_due(operation.cloud)
+        service = work.of(operation).service
+        passes.ask_for_pass(operation.cloud, service)
+        _observe_when_due(operation.cloud, service)
 
 
 @shared_task
-def observe(alias: str) -> None:
-    """Observe a cloud, and go on for as long as it has work of ours."""
-    if sync.observe(alias) and queue.has_live(alias):
-        _observe_when_due(alias)
+def observe(alias: str, service: str) -> None:
+    """Observe a service of a cloud, and go on for as long as it has work of ours."""
+    if passes.observe(alias, service) and queue.has_live(alias, service):
+        _observe_when_due(alias, service)
 
 
-def _observe_when_due(alias: str) -> None:
+def _observe_when_due(alias: str, service: str) -> None:
     observe.apply_async(
-        (alias,), queue=f"cloud.{alias}", countdown=passes.due_in(alias), retry=False
+        (alias, service),
+        queue=f"cloud.{alias}",
+        countdown=passes.due_in(alias, service),
+        retry=False,
     )
 
 
 @shared_task
 def tick() -> None:
-    """Have every cloud observed whose pass is due."""
-    for alias in clouds.aliases():
-        if passes.due_in(alias) < settings.OBSERVE_INTERVAL_LIVE_SECONDS:
-            observe.apply_async((alias,), queue=f"cloud.{alias}")
+    """Have every service of every cloud observed whose pass is due."""
+    for alias, service in passes.due():
+        observe.apply_async((alias, service), queue=f"cloud.{alias}")
 
 
 @shared_task

@@ -1,26 +1,28 @@
-"""What is done for each type of operation: the one list of it."""
+"""What is done for each type of operation, and watched in each service: the one list."""
 
 from collections.abc import Mapping
 from functools import partial
 
-from compute.engine.work import Work
+from compute.engine.work import Watch, Work
 from compute.models import OperationType
-from compute.services import builds, resizes, settling, snapshots, verbs
-from compute.services.observed import in_listing
+from compute.services.snapshots import ends as snapshot_ends
+from compute.services.snapshots import images
+from compute.services.vms import build, drift, ends, leftovers, resizes, verbs
+from compute.services.vms.observed import in_listing
 
 _of_vm = partial(
     Work,
     look=in_listing(verbs.look),
-    settle=settling.settle,
+    settle=ends.settle,
     refused=verbs.refused,
-    lock=settling.lock,
+    lock=ends.lock,
 )
-_of_snapshot = partial(Work, settle=snapshots.settle, lock=snapshots.lock)
+_of_snapshot = partial(Work, settle=snapshot_ends.settle, lock=snapshot_ends.lock)
 
 WORKS: Mapping[str, Work] = {
     OperationType.VM_CREATE: _of_vm(
-        perform=builds.perform_create,
-        look=in_listing(builds.look_create),
+        perform=build.perform_create,
+        look=in_listing(build.look_create),
         undoable=True,
     ),
     **dict.fromkeys(verbs.PLAIN, _of_vm(perform=verbs.perform_plain)),
@@ -31,10 +33,26 @@ WORKS: Mapping[str, Work] = {
     OperationType.VM_REBUILD: _of_vm(perform=verbs.perform_rebuild),
     OperationType.VM_RESTORE: _of_vm(perform=verbs.perform_rebuild),
     OperationType.VM_DELETE: _of_vm(
-        perform=builds.perform_delete, look=in_listing(builds.look_delete)
+        perform=build.perform_delete, look=in_listing(build.look_delete)
     ),
     OperationType.SNAPSHOT_CREATE: _of_snapshot(
-        perform=snapshots.perform_create, look=snapshots.look_create
+        perform=images.perform_create, look=in_listing(images.look_create)
     ),
-    OperationType.SNAPSHOT_DELETE: _of_snapshot(perform=snapshots.perform_delete),
+    OperationType.SNAPSHOT_DELETE: _of_snapshot(perform=images.perform_delete),
 }
+
+WATCHES = (
+    Watch(service="compute", list=drift.list_servers, follow=drift.follow_servers),
+    Watch(
+        service="image",
+        list=images.list_images,
+        follow=images.remove_leftovers,
+        lists_changes=False,
+    ),
+    Watch(
+        service="network",
+        list=leftovers.list_ports,
+        follow=leftovers.remove_ports,
+        lists_changes=False,
+    ),
+)

@@ -11,10 +11,10 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from compute import clouds, throttling
-from compute.engine import runner
+from compute.engine import passes, runner, work
 from compute.events import Actor
-from compute.models import VM, Cloud, Operation, Project, VMStatus
-from compute.services import catalog, sync, vms
+from compute.models import VM, CloudService, Operation, Project, VMStatus
+from compute.services import catalog, vms
 from providers.mock import MockCloud
 from tests.support.deployed import new_database, new_redis
 from tests.support.serving import Ground, prepared
@@ -124,9 +124,20 @@ def observe(*, full: bool = False) -> None:
     changes = {"next_pass_at": None, "pass_lease_until": None}
     if full:
         changes["full_observed_at"] = None
-    Cloud.objects.update(**changes)
+    due = (
+        CloudService.objects.all()
+        if full
+        else CloudService.objects.filter(service="compute")
+    )
+    due.update(**changes)
     for alias in clouds.aliases():
-        sync.observe(alias)
+        for service in work.services():
+            passes.observe(alias, service)
+
+
+def compute_service() -> CloudService:
+    """Return what is known of Nova in the one cloud."""
+    return CloudService.objects.get(service="compute")
 
 
 @pytest.fixture

@@ -1,12 +1,29 @@
-"""Clouds: whether each one answers, and when it last did."""
+"""Clouds: whether each of their services answers, and when it last did."""
 
 from django.contrib import admin
 from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from compute.admin.console import display
-from compute.admin.console.pages import HistoryAdmin
-from compute.models import Cloud
+from compute.admin.console.pages import HistoryAdmin, Page
+from compute.models import Cloud, CloudService
+
+
+class ServiceLine:
+    """One row in the table of a cloud's services."""
+
+    def __init__(self, row: CloudService) -> None:
+        self.row = row
+        self.health = display.tag(*_health(row))
+        self.observed = display.ago(row.observed_at)
+        self.in_full = display.ago(row.full_observed_at)
+        self.next_pass = display.ago(row.next_pass_at)
+        self.pass_took = _milliseconds(row.pass_seconds)
+        self.full_pass_took = _milliseconds(row.full_pass_seconds)
+        self.failed = display.ago(row.last_error_at)
 
 
 @admin.register(Cloud)
@@ -14,56 +31,63 @@ class CloudAdmin(HistoryAdmin[Cloud]):
     list_display = (
         "alias",
         "health",
-        display.ago_column("observed_at", "Observed"),
-        display.ago_column("full_observed_at", "In full"),
+        "observed",
         display.ago_column("catalog_refreshed_at", "Catalogue"),
         "servers_seen",
-        "pass_took",
         "calls",
         "last_error",
     )
     search_fields = ("alias",)
-    fields = (
-        "alias",
-        "health",
-        "observed_at",
-        "full_observed_at",
-        "next_pass_at",
-        "pass_took",
-        "full_pass_took",
-        "passes",
-        "calls",
-        "servers_seen",
-        "catalog_refreshed_at",
-        "failures",
-        "last_error",
-        "last_error_at",
-    )
+    fields = ("alias", "calls", "catalog_refreshed_at")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Cloud]:
+        return super().get_queryset(request).prefetch_related("services")
 
     def search(self, queryset: QuerySet[Cloud], text: str) -> QuerySet[Cloud]:
         return queryset.filter(alias__icontains=text)
 
-    @admin.display(description="Health", ordering="failures")
+    @admin.display(description="Services")
     def health(self, cloud: Cloud) -> SafeString:
-        return display.tag(*_health(cloud))
+        rows = cloud.services.all()
+        if not rows:
+            return display.tag("off", "never observed")
+        return format_html_join(
+            " ", "{}: {}", ((row.service, display.tag(*_health(row))) for row in rows)
+        )
 
-    @admin.display(description="A pass takes", ordering="pass_seconds")
-    def pass_took(self, cloud: Cloud) -> str:
-        return _milliseconds(cloud.pass_seconds)
+    @admin.display(description="Servers observed")
+    def observed(self, cloud: Cloud) -> SafeString | str:
+        row = _compute(cloud)
+        return display.ago(row.observed_at if row else None)
 
-    @admin.display(description="A full pass takes", ordering="full_pass_seconds")
-    def full_pass_took(self, cloud: Cloud) -> str:
-        return _milliseconds(cloud.full_pass_seconds)
+    @admin.display(description="Servers seen")
+    def servers_seen(self, cloud: Cloud) -> int | None:
+        row = _compute(cloud)
+        return row.seen if row else None
+
+    @admin.display(description="Last error")
+    def last_error(self, cloud: Cloud) -> str:
+        failing = (row for row in cloud.services.all() if row.failures)
+        return "; ".join(row.last_error for row in failing) or display.NONE
+
+    def page(self, request: HttpRequest, cloud: Cloud) -> Page:
+        lines = [ServiceLine(row) for row in cloud.services.all()]
+        template = "admin/compute/includes/services.html"
+        return Page(extra=render_to_string(template, {"lines": lines}) if lines else "")
+
+
+def _compute(cloud: Cloud) -> CloudService | None:
+    return next((row for row in cloud.services.all() if row.service == "compute"), None)
 
 
 def _milliseconds(seconds: float | None) -> str:
     return display.NONE if seconds is None else f"{seconds * 1000:.0f} ms"
 
 
-def _health(cloud: Cloud) -> tuple[str, str]:
-    if cloud.failures:
-        times = "once" if cloud.failures == 1 else f"{cloud.failures} times"
+def _health(row: CloudService) -> tuple[str, str]:
+    if row.failures:
+        times = "once" if row.failures == 1 else f"{row.failures} times"
         return "bad", f"failed {times}"
-    if cloud.observed_at is None:
+    if row.observed_at is None:
         return "off", "never observed"
     return "good", "answers"

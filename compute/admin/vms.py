@@ -24,7 +24,7 @@ from compute.admin.console.operators import (
 from compute.admin.console.pages import Link, Page
 from compute.admin.vm_forms import VMCreateForm, VMForm
 from compute.errors import Problem
-from compute.models import VM, Cloud, OperationStatus
+from compute.models import VM, CloudService, OperationStatus
 from compute.models.cloud import confirmed_at
 from compute.search import has_address, id_prefix
 from compute.services import vms
@@ -156,8 +156,8 @@ class VMAdmin(EditedAdmin[VM]):
     def observed(self, vm: VM) -> SafeString | str:
         if not vm.observed_status:
             return display.NONE
-        cloud = Cloud.objects.filter(alias=vm.cloud).first()
-        time = confirmed_at(vm.observed_at, cloud.observed_at if cloud else None)
+        row = CloudService.objects.filter(cloud=vm.cloud, service="compute").first()
+        time = confirmed_at(vm.observed_at, row.observed_at if row else None)
         return format_html("{}, {}", vm.observed_status, display.ago(time))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[VM]:

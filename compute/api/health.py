@@ -10,7 +10,7 @@ from compute.api import readiness
 from compute.api.http.guarded import GuardedView
 from compute.api.http.problems import NotAuthentic, NotReady
 from compute.bodies.health import CLOUD_HEALTH_BODY, HEALTH_BODY, READY_BODY
-from compute.models import Cloud
+from compute.models import CloudService
 
 
 class Health(APIView):
@@ -44,8 +44,8 @@ class Ready(GuardedView):
         answer = {"status": "ok", "checks": checks}
         if self.is_for_an_operator():
             answer["clouds"] = {
-                cloud.alias: CLOUD_HEALTH_BODY.show(cloud)
-                for cloud in Cloud.objects.all()
+                row.cloud_id: CLOUD_HEALTH_BODY.show(row)
+                for row in CloudService.objects.filter(service="compute")
             }
         return Response(answer)
 

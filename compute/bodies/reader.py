@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from compute.access import Access
-from compute.models import Cloud
+from compute.models import CloudService
 
 
 class CloudTimes(dict[str, datetime | None]):
@@ -15,7 +15,11 @@ class CloudTimes(dict[str, datetime | None]):
     _is_read = False
 
     def read(self) -> None:
-        self.update(Cloud.objects.values_list("alias", "observed_at"))
+        self.update(
+            CloudService.objects.filter(service="compute").values_list(
+                "cloud_id", "observed_at"
+            )
+        )
         self._is_read = True
 
     def __missing__(self, alias: str) -> datetime | None:

@@ -15,6 +15,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from compute.engine import work
 from compute.engine.work import Cancelled, Done, End, Failed, Waiting
 from compute.errors import OperationInProgress
 from compute.events import Actor
@@ -285,6 +286,7 @@ def request_cancel(operation: Operation) -> None:
     announce(operation)
 
 
-def has_live(cloud: str) -> bool:
-    """Whether any operation of a cloud has not ended."""
-    return Operation.objects.live().filter(cloud=cloud).exists()
+def has_live(cloud: str, service: str) -> bool:
+    """Whether any operation that shows in a service of a cloud has not ended."""
+    live = Operation.objects.live().filter(cloud=cloud)
+    return live.filter(type__in=work.types_in(service)).exists()

@@ -103,16 +103,16 @@ def retry(operation: Operation, retry_after: float | None = None) -> Again | Non
     return Again(max(pause, retry_after or 0.0), failed=True)
 
 
-def look(cloud: str, listing: Any, *, started: datetime) -> None:
-    """Read from what a pass over a cloud has listed how far its operations are.
+def look(cloud: str, service: str, listing: Any, *, started: datetime) -> None:
+    """Read from what a pass over a service has listed how far its operations are.
 
     ``started`` is when the pass began.
     """
     # A call that was answered after the pass began may not show in it yet.
-    waiting = list(
-        Operation.objects.waiting().filter(cloud=cloud, updated_at__lte=started)
+    waiting = Operation.objects.waiting().filter(
+        cloud=cloud, type__in=work.types_in(service), updated_at__lte=started
     )
-    for operation in waiting:
+    for operation in list(waiting):
         how = work.of(operation)
         answer = how.look(operation, listing) if how.look else None
         if answer is not None:

@@ -4,8 +4,9 @@
 know the engine, and the engine knows them by this list alone.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sized
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from compute.errors import Problem
@@ -90,15 +91,49 @@ class Work:
     lock: Lock
     #: Whether it can be cancelled once a worker has begun.
     undoable: bool = False
+    #: In whose listings it shows: OpenStack's type of service.
+    service: str = "compute"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """What passes over one service of a cloud list, and what follows from it."""
+
+    #: OpenStack's type of service.
+    service: str
+    #: List everything, or what has changed since; whatever a pass began with. Raises
+    #: ProviderError rather than return a part.
+    list: Callable[[str, datetime, datetime | None], Sized]
+    #: Take over what was changed outside, by the cloud's alias and the listing.
+    follow: Callable[[str, Any], None]
+    #: Whether what has changed is listed in between; else everything, now and then.
+    lists_changes: bool = True
 
 
 _works: Mapping[str, Work] = {}
+_watches: Mapping[str, Watch] = {}
 
 
-def install(works: Mapping[str, Work]) -> None:
-    """Set what is done for each type of operation."""
-    global _works  # the list is process-wide by nature
+def install(works: Mapping[str, Work], watches: Iterable[Watch]) -> None:
+    """Set what is done for each type of operation, and watched in each service."""
+    global _works, _watches  # the lists are process-wide by nature
     _works = works
+    _watches = {watch.service: watch for watch in watches}
+
+
+def services() -> tuple[str, ...]:
+    """Return the services of a cloud that are watched."""
+    return tuple(_watches)
+
+
+def watch(service: str) -> Watch:
+    """Return what is watched in a service."""
+    return _watches[service]
+
+
+def types_in(service: str) -> list[str]:
+    """Return the types of operations that show in the listings of a service."""
+    return [type for type, work in _works.items() if work.service == service]
 
 
 def of(operation: Operation) -> Work:

@@ -2,7 +2,7 @@
 
 from compute.models.api_token import APIToken
 from compute.models.catalog import Flavor, Image
-from compute.models.cloud import Cloud
+from compute.models.cloud import Cloud, CloudService
 from compute.models.event import Event, Outcome
 from compute.models.idempotency import IdempotencyKey
 from compute.models.lifecycle import VMStatus
@@ -24,6 +24,7 @@ __all__ = [
     "VM",
     "APIToken",
     "Cloud",
+    "CloudService",
     "Event",
     "Flavor",
     "IdempotencyKey",

@@ -1,4 +1,4 @@
-"""Cloud: what we know of each configured cloud's observation, for operators."""
+"""Cloud: what operators see of each configured cloud, and of its services."""
 
 from datetime import datetime
 
@@ -6,42 +6,62 @@ from django.db import models
 
 
 class Cloud(models.Model):
-    """The health of one cloud; written by the pass that observes it.
-
-    A pass over any number of quiet VMs writes this row and nothing else.
-    """
+    """A cloud that the service has asked something."""
 
     alias = models.CharField(max_length=64, primary_key=True)
-    #: Start of the last pass of which every page arrived.
-    observed_at = models.DateTimeField(null=True, blank=True)
-    #: Start of the last such pass that listed all servers, not only changed ones.
-    full_observed_at = models.DateTimeField(null=True, blank=True)
-    #: A pass is due from here on.
-    next_pass_at = models.DateTimeField(null=True, blank=True)
-    #: Not before: the cloud asked for a pause.
-    paused_until = models.DateTimeField(null=True, blank=True)
-    #: The pass that runs now holds the cloud until here.
-    pass_lease_until = models.DateTimeField(null=True, blank=True)
-    #: How long the last good pass over what had changed took.
-    pass_seconds = models.FloatField(null=True, blank=True)
-    #: How long the last one that listed all servers took.
-    full_pass_seconds = models.FloatField(null=True, blank=True)
-    passes = models.BigIntegerField(default=0)
-    #: Requests sent to the cloud, but for the latest of each worker.
+    #: Requests sent to it, but for the latest of each worker.
     calls = models.BigIntegerField(default=0)
-    #: Servers in the last full listing.
-    servers_seen = models.PositiveIntegerField(null=True, blank=True)
     catalog_refreshed_at = models.DateTimeField(null=True, blank=True)
-    #: Passes failed since the last good one.
-    failures = models.PositiveIntegerField(default=0)
-    last_error = models.TextField(blank=True, default="")
-    last_error_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ("alias",)
 
     def __str__(self) -> str:
         return self.alias
+
+
+class CloudService(models.Model):
+    """The health of one service of a cloud; written by the pass that observes it.
+
+    A pass over any number of quiet things writes this row and nothing else.
+    """
+
+    cloud = models.ForeignKey(Cloud, on_delete=models.CASCADE, related_name="services")
+    #: OpenStack's type of service: ``compute``, ``image``, ``network``.
+    service = models.CharField(max_length=32)
+    #: Start of the last pass of which every page arrived.
+    observed_at = models.DateTimeField(null=True, blank=True)
+    #: Start of the last such pass that listed everything, not only what had changed.
+    full_observed_at = models.DateTimeField(null=True, blank=True)
+    #: A pass is due from here on.
+    next_pass_at = models.DateTimeField(null=True, blank=True)
+    #: Not before: the service asked for a pause.
+    paused_until = models.DateTimeField(null=True, blank=True)
+    #: The pass that runs now holds the service until here.
+    pass_lease_until = models.DateTimeField(null=True, blank=True)
+    #: How long the last good pass over what had changed took.
+    pass_seconds = models.FloatField(null=True, blank=True)
+    #: How long the last one that listed everything took.
+    full_pass_seconds = models.FloatField(null=True, blank=True)
+    passes = models.BigIntegerField(default=0)
+    #: Things in the last full listing.
+    seen = models.PositiveIntegerField(null=True, blank=True)
+    #: Passes failed since the last good one.
+    failures = models.PositiveIntegerField(default=0)
+    last_error = models.TextField(blank=True, default="")
+    last_error_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        default_permissions = ()  # whoever may see the cloud sees its services
+        ordering = ("cloud", "service")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("cloud", "service"), name="cloud_service_once"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.cloud_id} {self.service}"
 
 
 def confirmed_at(

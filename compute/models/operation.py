@@ -73,7 +73,7 @@ class Operation(models.Model):
     """Work asked of a cloud.
 
     PENDING: written, no worker has it. RUNNING with a lease: a worker has it until
-    then. RUNNING without: the cloud has it, `compute.services.sync` watches.
+    then. RUNNING without: the cloud has it, passes watch.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

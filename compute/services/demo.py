@@ -21,7 +21,8 @@ from compute.models import (
     Project,
     VMStatus,
 )
-from compute.services import catalog, observed, quotas, settling
+from compute.services import catalog, quotas
+from compute.services.vms import observed
 from providers.contract.servers import Server
 from providers.mock import MockCloud, SeedServer
 
@@ -156,7 +157,7 @@ def _vm(
         created_at=server.created_at,
         updated_at=server.created_at,
     )
-    settling.note(vm, server)
+    observed.note(vm, server)
     if vm.status == VMStatus.ERROR:
         vm.error = observed.fault_problem(server).document()
     return vm

@@ -119,7 +119,7 @@ def fill(count: int) -> None:
         ("image", 4 + 2),
         # The quotas of all of them, at once.
         ("project", 4 + 1),
-        ("cloud", 4),
+        ("cloud", 4 + 1),  # their services
         ("user", 4 + 1),
         ("apitoken", 4 + 1),
         ("login", 4),
@@ -327,16 +327,19 @@ def test_a_filter_offers_a_few_rows_of_a_long_table(
         ({"observed_at": timezone.now(), "pass_seconds": 0.25}, "answers"),
         ({"failures": 1, "last_error": "No route"}, "failed once"),
         ({"failures": 4}, "failed 4 times"),
-        ({"calls": 98765}, "98765"),
     ],
 )
 def test_a_cloud_shows_its_health(
     operator: Operator, db: None, fields: dict[str, Any], words: str
 ) -> None:
-    Cloud.objects.create(alias="default", **fields)
-    page = operator.get("compute/cloud/")
-    assert words in page
-    assert fields.get("last_error", "") in page
+    cloud = Cloud.objects.create(alias="default", calls=98765)
+    cloud.services.create(service="network", **fields)
+    for path in ("compute/cloud/", "compute/cloud/default/change/"):
+        page = operator.get(path)
+        assert "network" in page
+        assert words in page
+        assert fields.get("last_error", "") in page
+        assert "98765" in page
 
 
 def test_a_running_pass_of_a_real_cloud_is_shown(

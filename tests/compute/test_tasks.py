@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from compute import tasks
 from compute.events import Actor
-from compute.models import VM, Cloud, Operation
+from compute.models import VM, CloudService, Operation
 from compute.services import vms
 from vmmanager.celery import app
 
@@ -58,8 +58,8 @@ def test_a_task_brings_its_operation_on_and_asks_for_a_pass(
     tasks.run_operation(str(vm.operation_id))
     assert Operation.objects.waiting().count() == 1
     assert sent() == ["compute.tasks.observe"]
-    Cloud.objects.update(next_pass_at=None)
-    tasks.observe("default")
+    CloudService.objects.update(next_pass_at=None)
+    tasks.observe("default", "compute")
     vm.refresh_from_db()
     assert vm.status == "SHUTOFF"
 
@@ -70,8 +70,8 @@ def test_a_pass_is_followed_by_another_while_there_is_work(
     sent: Callable[[], list[str]],
 ) -> None:
     vms.stop(make_vm(), actor=actor)
-    Cloud.objects.update(next_pass_at=None)
-    tasks.observe("default")
+    CloudService.objects.update(next_pass_at=None)
+    tasks.observe("default", "compute")
     assert sent() == ["compute.tasks.observe"]
 
 
@@ -79,12 +79,12 @@ def test_a_quiet_cloud_is_left_alone_until_its_pass_is_due(
     make_vm: Callable[..., VM], sent: Callable[[], list[str]]
 ) -> None:
     make_vm()
-    Cloud.objects.update(next_pass_at=timezone.now() + timedelta(seconds=20))
+    CloudService.objects.update(next_pass_at=timezone.now() + timedelta(seconds=20))
     tasks.tick()
     assert sent() == []
-    Cloud.objects.update(next_pass_at=timezone.now())
+    CloudService.objects.update(next_pass_at=timezone.now())
     tasks.tick()
-    assert sent() == ["compute.tasks.observe"]
+    assert sent() == ["compute.tasks.observe"] * 3  # compute, image, network
 
 
 @pytest.mark.e2e

@@ -22,7 +22,8 @@ from compute.models import (
     Role,
     Snapshot,
 )
-from compute.services import imports, projects, quotas, snapshots, tokens, vms
+from compute.services import projects, quotas, snapshots, tokens, vms
+from compute.services.vms import imports
 from providers.errors import InvalidRequest
 from providers.mock import MockCloud, SeedServer
 from providers.mock.world.requests import check_name

@@ -9,11 +9,12 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from compute.engine import passes, runner
-from compute.models import VM, Cloud, Operation
-from compute.services import sync, vms
-from compute.services.observed import Listing
+from compute.models import VM, Cloud, CloudService, Operation
+from compute.services import vms
+from compute.services.vms import drift
+from compute.services.vms.observed import Listing
 from providers.mock import MockCloud
-from tests.conftest import ALICE, observe
+from tests.conftest import ALICE, compute_service, observe
 from tests.services.conftest import live
 
 MakeVM = Callable[..., VM]
@@ -26,14 +27,14 @@ def test_passes_follow_each_other_fast_only_while_operations_live(
     settings.OBSERVE_INTERVAL_IDLE_SECONDS = 20.0
     vm = make_vm()
     observe()
-    assert 19 < passes.due_in("default") <= 20
+    assert 19 < passes.due_in("default", "compute") <= 20
     vms.stop(vm, actor=ALICE)
     observe()
-    assert 1 < passes.due_in("default") <= 2
-    assert sync.observe("default") is False
+    assert 1 < passes.due_in("default", "compute") <= 2
+    assert passes.observe("default", "compute") is False
     clock.shift(2)
-    assert passes.due_in("default") == 0
-    assert sync.observe("default") is True
+    assert passes.due_in("default", "compute") == 0
+    assert passes.observe("default", "compute") is True
 
 
 def test_a_pass_asked_for_is_made_soon_but_not_too_soon(
@@ -43,24 +44,24 @@ def test_a_pass_asked_for_is_made_soon_but_not_too_soon(
     settings.OBSERVE_INTERVAL_IDLE_SECONDS = 20.0
     make_vm()
     observe()
-    passes.ask_for_pass("default")
-    assert 1 < passes.due_in("default") <= 2
-    passes.ask_for_pass("default")
-    assert 1 < passes.due_in("default") <= 2
+    passes.ask_for_pass("default", "compute")
+    assert 1 < passes.due_in("default", "compute") <= 2
+    passes.ask_for_pass("default", "compute")
+    assert 1 < passes.due_in("default", "compute") <= 2
     clock.shift(1.5)
-    assert passes.due_in("default") <= 0.5
+    assert passes.due_in("default", "compute") <= 0.5
     clock.shift(10)
     observe()
     clock.shift(10)
-    passes.ask_for_pass("default")
-    assert passes.due_in("default") < 1
+    passes.ask_for_pass("default", "compute")
+    assert passes.due_in("default", "compute") < 1
 
 
 def test_a_cloud_that_nobody_observed_is_due(cloud: MockCloud, db: None) -> None:
-    assert passes.due_in("default") == 0
-    passes.ask_for_pass("default")
+    assert passes.due_in("default", "compute") == 0
+    passes.ask_for_pass("default", "compute")
     assert not Cloud.objects.exists()
-    assert sync.observe("default") is True
+    assert passes.observe("default", "compute") is True
 
 
 def test_a_slow_cloud_is_asked_less_often(settings: Settings) -> None:
@@ -82,11 +83,11 @@ def test_a_cloud_that_fails_is_asked_ever_less_often(
     waits = []
     for _ in range(6):
         observe()
-        waits.append(round(passes.due_in("default")))
+        waits.append(round(passes.due_in("default", "compute")))
     assert waits == [1, 2, 4, 8, 10, 10]
     cloud.controls.clear_faults()
     observe()
-    row = Cloud.objects.get()
+    row = compute_service()
     assert (row.failures, row.last_error) == (0, "Down.")
 
 
@@ -95,10 +96,10 @@ def test_a_pass_that_died_is_taken_over(
 ) -> None:
     make_vm()
     held = timezone.now() + timedelta(seconds=settings.OPERATION_LEASE_SECONDS)
-    Cloud.objects.update(next_pass_at=None, pass_lease_until=held)
-    assert sync.observe("default") is False
+    CloudService.objects.update(next_pass_at=None, pass_lease_until=held)
+    assert passes.observe("default", "compute") is False
     clock.shift(settings.OPERATION_LEASE_SECONDS + 1)
-    assert sync.observe("default") is True
+    assert passes.observe("default", "compute") is True
 
 
 def test_everything_is_listed_now_and_then(
@@ -107,19 +108,19 @@ def test_everything_is_listed_now_and_then(
     settings.OBSERVE_FULL_INTERVAL_SECONDS = 300.0
     make_vm()
     observe(full=True)
-    first = Cloud.objects.get()
+    first = compute_service()
     assert first.full_observed_at == first.observed_at
-    assert first.servers_seen == 1
+    assert first.seen == 1
     clock.shift(100)
     observe()
-    second = Cloud.objects.get()
+    second = compute_service()
     assert second.full_observed_at == first.full_observed_at
     assert second.observed_at is not None
     assert first.observed_at is not None
     assert second.observed_at > first.observed_at
     clock.shift(250)
     observe()
-    third = Cloud.objects.get()
+    third = compute_service()
     assert third.full_observed_at == third.observed_at
     assert third.passes == first.passes + 2
     assert third.pass_seconds is not None
@@ -136,12 +137,12 @@ def test_a_listing_of_everything_delays_no_other_pass(
     runner.run(live().pk)
     cloud.controls.inject("servers.list_all", kind="slow", delay=0.5)
     observe(full=True)
-    row = Cloud.objects.get()
+    row = compute_service()
     assert row.full_pass_seconds is not None
     assert row.full_pass_seconds >= 0.5
-    assert passes.due_in("default") == 0
-    passes.ask_for_pass("default")
-    assert passes.due_in("default") == 0
+    assert passes.due_in("default", "compute") == 0
+    passes.ask_for_pass("default", "compute")
+    assert passes.due_in("default", "compute") == 0
 
 
 def test_a_cloud_is_given_time_to_do_what_it_was_asked(
@@ -150,9 +151,9 @@ def test_a_cloud_is_given_time_to_do_what_it_was_asked(
     make_vm()
     observe()
     long_ago = timezone.now() - timedelta(seconds=20)
-    Cloud.objects.update(observed_at=long_ago, pass_seconds=4.0)
-    passes.ask_for_pass("default")
-    assert 3 < passes.due_in("default") <= 4
+    CloudService.objects.update(observed_at=long_ago, pass_seconds=4.0)
+    passes.ask_for_pass("default", "compute")
+    assert 3 < passes.due_in("default", "compute") <= 4
 
 
 @pytest.mark.parametrize("slow", ["pass_seconds", "full_pass_seconds"])
@@ -162,13 +163,13 @@ def test_a_slow_cloud_keeps_its_pass_for_longer(
     make_vm()
     observe()
     asleep = timezone.now() + timedelta(seconds=100)
-    Cloud.objects.update(**{slow: 60.0}, next_pass_at=None)
-    assert passes.claim("default", timezone.now()) is not None
-    lease = Cloud.objects.get().pass_lease_until
+    CloudService.objects.update(**{slow: 60.0}, next_pass_at=None)
+    assert passes.claim("default", "compute", timezone.now()) is not None
+    lease = compute_service().pass_lease_until
     assert lease is not None
     assert lease > asleep
     clock.shift(settings.OPERATION_LEASE_SECONDS + 1)
-    assert sync.observe("default") is False
+    assert passes.observe("default", "compute") is False
 
 
 def test_requests_to_a_cloud_are_counted(make_vm: MakeVM, cloud: MockCloud) -> None:
@@ -194,10 +195,11 @@ def test_what_was_answered_after_a_pass_began_is_left_to_the_next(
     before = timezone.now()
     vms.stop(vm, actor=ALICE)
     runner.run(live().pk)
-    sync._read(
-        "default",
-        Listing(before, full=True, servers=servers, server_ids={vm.pk: vm.server_id}),
+    listing = Listing(
+        before, full=True, servers=servers, server_ids={vm.pk: vm.server_id}
     )
+    runner.look("default", "compute", listing, started=before)
+    drift.follow_servers("default", listing)
     operation = live()
     assert operation.lease_until is None
     observe()

@@ -11,10 +11,10 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from compute.engine import passes, runner
-from compute.models import VM, Cloud, Operation, Project, Snapshot, kinds
+from compute.models import VM, Operation, Project, Snapshot, kinds
 from compute.services import snapshots, vms
 from providers.mock import MockCloud
-from tests.conftest import ALICE, Drain, move_vm, observe
+from tests.conftest import ALICE, Drain, compute_service, move_vm, observe
 from tests.services.conftest import Play, ask_for_vm, live
 from tests.support import invariants as ledger
 from tests.support.lifecycle import TABLE
@@ -252,7 +252,7 @@ def test_a_pass_keeps_the_pause_too_whatever_is_asked_meanwhile(
     observe()
     vms.stop(vm, actor=ALICE)
     runner.run(live().pk)
-    passes.ask_for_pass("default")
-    row = Cloud.objects.get()
+    passes.ask_for_pass("default", "compute")
+    row = compute_service()
     assert row.next_pass_at is not None
     assert 40 < (row.next_pass_at - timezone.now()).total_seconds() <= 45

@@ -8,7 +8,8 @@ from django.utils import timezone
 from compute.engine import runner
 from compute.errors import InvalidTransition
 from compute.models import VM, Event, Operation, Project
-from compute.services import imports, vms
+from compute.services import vms
+from compute.services.vms import imports
 from providers.mock import MockCloud, SeedServer
 from tests.conftest import ALICE, Drain, observe
 from tests.failures.test_vms_without_a_server import NEED_A_SERVER, NOTHING, used

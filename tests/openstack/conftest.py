@@ -23,9 +23,9 @@ from openstack.connection import Connection
 from pytest_django import Settings
 
 from compute import clouds
-from compute.engine import runner
-from compute.models import VM, Cloud, Operation, Project
-from compute.services import catalog, sync, vms
+from compute.engine import passes, runner
+from compute.models import VM, CloudService, Operation, Project
+from compute.services import catalog, vms
 from providers.errors import NotFound
 from providers.openstack import OpenStackCloud
 from tests.conftest import ALICE
@@ -193,8 +193,8 @@ def work(seconds: float = PATIENCE) -> None:
             runner.run(operation.pk)
         if not Operation.objects.live().exists():
             return True
-        Cloud.objects.update(next_pass_at=None)
-        sync.observe("default")
+        CloudService.objects.update(next_pass_at=None)
+        passes.observe("default", "compute")
         return False
 
     try:

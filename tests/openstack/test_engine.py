@@ -6,7 +6,8 @@ from pytest_django import Settings
 
 from compute import clouds
 from compute.models import VM, Event, Project
-from compute.services import imports, vms
+from compute.services import vms
+from compute.services.vms import imports
 from providers.contract.servers import ServerSpec
 from providers.openstack import OpenStackCloud
 from tests.conftest import ALICE

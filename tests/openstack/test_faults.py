@@ -11,10 +11,10 @@ import pytest
 from openstack.connection import Connection
 
 from compute.engine import passes, runner
-from compute.models import VM, Cloud, Event, Operation, Project, Snapshot
+from compute.models import VM, Event, Operation, Project, Snapshot
 from compute.services import snapshots, vms
 from providers.openstack import OpenStackCloud
-from tests.conftest import ALICE, observe
+from tests.conftest import ALICE, compute_service, observe
 from tests.openstack.conftest import (
     CALL_TIMEOUT,
     CLOUD,
@@ -212,16 +212,16 @@ def test_a_listing_that_fails_or_hangs_proves_nothing(
     vm = make_vm()
     for fault in ({"status": 500}, {"delay": CALL_TIMEOUT + 2}):
         bench.fault("http.nova", match="^GET .*servers/detail$", times=2, **fault)
-        before = Cloud.objects.get().failures
+        before = compute_service().failures
         for _ in range(2):
             observe(full=True)
-        assert Cloud.objects.get().failures == before + 2
-        assert Cloud.objects.get().last_error
+        assert compute_service().failures == before + 2
+        assert compute_service().last_error
         bench.clear()
     vm.refresh_from_db()
     assert (vm.status, vm.missing_since) == ("ACTIVE", None)
     observe(full=True)
-    assert Cloud.objects.get().failures == 0
+    assert compute_service().failures == 0
     audit(cloud)
 
 
@@ -233,7 +233,7 @@ def test_a_slow_listing_ends_operations_and_is_asked_for_less_often(
     vms.stop(vm, actor=ALICE)
     work()
     ended(vm, "SHUTOFF")
-    seconds = Cloud.objects.get().pass_seconds
+    seconds = compute_service().pass_seconds
     assert seconds is not None
     assert seconds > 2
     assert passes.live_interval(seconds) > seconds
@@ -250,10 +250,10 @@ def test_when_neutron_is_away_nothing_is_lost(
     late = ask_for_vm(project)
     operation = Operation.objects.live().get()
     runner.run(operation.pk)
-    failures = Cloud.objects.get().failures
+    failures = compute_service().failures
     for _ in range(2):
         observe(full=True)
-    assert Cloud.objects.get().failures == failures + 2
+    assert compute_service().failures == failures + 2
     there.refresh_from_db()
     assert (there.status, there.missing_since) == ("ACTIVE", None)
     assert Operation.objects.live().get() == operation

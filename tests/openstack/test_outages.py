@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from compute.engine import runner
 from compute.models import VM, Event, Operation, Project
-from compute.services import observed, vms
+from compute.services import vms
+from compute.services.vms import observed
 from providers.openstack import OpenStackCloud
 from tests.conftest import ALICE, observe
 from tests.openstack.conftest import (

@@ -7,12 +7,13 @@ import time_machine
 from django.utils import timezone
 
 from compute.engine import runner
-from compute.models import VM, Cloud, Event, Project
-from compute.services import sync, vms
-from compute.services.observed import Listing
+from compute.models import VM, Event, Project
+from compute.services import vms
+from compute.services.vms import drift
+from compute.services.vms.observed import Listing
 from providers.contract.flavors import Flavor
 from providers.mock import MockCloud, SeedServer
-from tests.conftest import ALICE, Drain, observe
+from tests.conftest import ALICE, Drain, compute_service, observe
 from tests.services.conftest import live
 from tests.support.factories import VMFactory
 
@@ -223,7 +224,7 @@ def test_a_listing_that_broke_off_proves_nothing(
         observe(full=True)
     vm.refresh_from_db()
     assert (vm.status, vm.missing_since) == ("ACTIVE", None)
-    row = Cloud.objects.get()
+    row = compute_service()
     assert row.failures == 3
     assert row.last_error
     assert row.last_error_at is not None
@@ -260,10 +261,10 @@ def test_a_listing_older_than_the_end_of_an_operation_does_not_undo_it(
     observe()
     vm.refresh_from_db()
     assert vm.status == "SHUTOFF"
-    sync._read(
-        "default",
-        Listing(before, full=True, servers=servers, server_ids={vm.pk: vm.server_id}),
+    listing = Listing(
+        before, full=True, servers=servers, server_ids={vm.pk: vm.server_id}
     )
+    drift.follow_servers("default", listing)
     vm.refresh_from_db()
     assert (vm.status, drifts(vm)) == ("SHUTOFF", [])
 

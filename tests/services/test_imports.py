@@ -11,7 +11,8 @@ from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 
 from compute.models import VM, Event, Project
-from compute.services import imports, vms
+from compute.services import vms
+from compute.services.vms import imports
 from providers.mock import MockCloud, SeedServer
 from tests.conftest import ALICE, Drain, observe
 from tests.support.factories import ProjectFactory

@@ -8,7 +8,8 @@ from compute.engine import runner
 from compute.errors import ResourceLimitExceeded
 from compute.models import VM, Project, Quota, Resource, Snapshot
 from compute.models.quota import in_use
-from compute.services import imports, quotas, snapshots, vms
+from compute.services import quotas, snapshots, vms
+from compute.services.vms import imports
 from providers.mock import MockCloud, SeedServer
 from tests.conftest import ALICE, Drain, drain_all, observe
 from tests.support.invariants import check_quotas

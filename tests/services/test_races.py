@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 from django.db import connection, transaction
 
-from compute.engine import queue, runner
+from compute.engine import passes, queue, runner
 from compute.engine.work import Done, Failed
 from compute.errors import (
     InvalidTransition,
@@ -19,14 +19,15 @@ from compute.errors import (
 from compute.errors import ValidationError as Invalid
 from compute.models import (
     VM,
-    Cloud,
+    CloudService,
     Event,
     Operation,
     OperationType,
     Project,
     Snapshot,
 )
-from compute.services import catalog, settling, snapshots, sync, vms
+from compute.services import catalog, snapshots, vms
+from compute.services.vms import ends
 from providers.mock import MockCloud
 from tests.conftest import ALICE, Drain, observe
 from tests.services.conftest import live
@@ -216,11 +217,11 @@ def test_two_ends_of_one_operation_are_one(make_vm: MakeVM) -> None:
         assert operation is not None
         runner.run(operation.pk)
         mine = Operation.objects.get(pk=operation.pk)
-        at_once(*[partial(settling.settle, mine, Done(after))] * 8)
+        at_once(*[partial(ends.settle, mine, Done(after))] * 8)
         vm.refresh_from_db()
         assert vm.status == after
-        ends = Event.objects.filter(operation=operation, type="operation.finished")
-        assert ends.count() == 1
+        finished = Event.objects.filter(operation=operation, type="operation.finished")
+        assert finished.count() == 1
 
 
 def test_success_against_failure(make_vm: MakeVM, cloud: MockCloud) -> None:
@@ -230,8 +231,8 @@ def test_success_against_failure(make_vm: MakeVM, cloud: MockCloud) -> None:
     runner.run(operation.pk)
     failed = Failed(OpenStackTimeout("Too late."), "ACTIVE")
     at_once(
-        lambda: settling.settle(Operation.objects.get(pk=operation.pk), failed),
-        lambda: settling.settle(Operation.objects.get(pk=operation.pk), Done("ACTIVE")),
+        lambda: ends.settle(Operation.objects.get(pk=operation.pk), failed),
+        lambda: ends.settle(Operation.objects.get(pk=operation.pk), Done("ACTIVE")),
     )
     operation.refresh_from_db()
     vm.refresh_from_db()
@@ -253,9 +254,9 @@ def test_one_of_many_workers_takes_an_operation(
 
 def test_many_passes_at_once_are_one(make_vm: MakeVM, cloud: MockCloud) -> None:
     vm = make_vm()
-    Cloud.objects.update(next_pass_at=None)
+    CloudService.objects.update(next_pass_at=None)
     cloud.controls.reset_counts()
-    results = at_once(*[partial(sync.observe, vm.cloud)] * 8)
+    results = at_once(*[partial(passes.observe, vm.cloud, "compute")] * 8)
     assert Counter(results) == {True: 1, False: 7}
     assert cloud.controls.call_counts() == {"servers.list_all": 1}
 

@@ -125,7 +125,7 @@ def test_a_snapshot_that_takes_its_time_shows_how_far_it_is(
     runner.run(operation.pk)
     observe()
     operation.refresh_from_db()
-    assert (operation.status, operation.step) == ("RUNNING", "queued")
+    assert (operation.status, operation.step) == ("RUNNING", "image_snapshot")
 
 
 def test_an_image_that_the_cloud_gave_up_is_removed(

@@ -30,7 +30,7 @@ from hypothesis.stateful import (
 )
 
 from compute import clouds
-from compute.engine import queue, runner
+from compute.engine import passes, queue, runner
 from compute.errors import (
     DeleteProtected,
     InvalidTransition,
@@ -39,9 +39,17 @@ from compute.errors import (
     Problem,
     ValidationError,
 )
-from compute.models import VM, Cloud, Event, Occupation, Operation, Project, Snapshot
+from compute.models import (
+    VM,
+    CloudService,
+    Event,
+    Occupation,
+    Operation,
+    Project,
+    Snapshot,
+)
 from compute.models.lifecycle import MOVING
-from compute.services import catalog, snapshots, sync, vms
+from compute.services import catalog, snapshots, vms
 from providers.errors import ProviderError
 from providers.mock import MockCloud
 from tests.conftest import ALICE
@@ -246,8 +254,8 @@ class Life(RuleBasedStateMachine):
         changes = {"next_pass_at": None}
         if full:
             changes["full_observed_at"] = None
-        Cloud.objects.update(**changes)
-        self.mortal(partial(sync.observe, "default"))
+        CloudService.objects.update(**changes)
+        self.mortal(partial(passes.observe, "default", "compute"))
 
     @rule(moment=st.sampled_from(["before", "after"]))
     def doom_the_next_caller(self, moment: str) -> None:

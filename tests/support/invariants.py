@@ -13,7 +13,7 @@ from compute.models import (
 )
 from compute.models.lifecycle import MOVING
 from compute.models.quota import in_use
-from compute.services import observed
+from compute.services.vms import observed
 from providers.contract.cloud import Cloud
 
 

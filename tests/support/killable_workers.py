@@ -105,9 +105,8 @@ def work(job: Job) -> None:
     """Do what a worker and the beat do, until every operation has ended."""
     # Models can be imported only after setup.
     from compute import clouds
-    from compute.engine import runner
-    from compute.models import Cloud, Operation
-    from compute.services import sync
+    from compute.engine import passes, runner
+    from compute.models import CloudService, Operation
 
     settings.PROVIDERS = {"default": job["cloud"]}
     if job["call_timeout"]:
@@ -119,8 +118,8 @@ def work(job: Job) -> None:
         runner.sweep()
         for operation in Operation.objects.claimable(timezone.now()):
             runner.run(operation.pk)
-        Cloud.objects.update(next_pass_at=None)
-        sync.observe("default")
+        CloudService.objects.update(next_pass_at=None)
+        passes.observe("default", "compute")
         time.sleep(0.01)
 
 

@@ -1,5 +1,6 @@
 """One row of everything that the console has a page for."""
 
+from datetime import datetime
 from typing import Any
 
 from compute.models import Cloud, Event, User
@@ -13,6 +14,19 @@ from tests.support.factories import (
     SnapshotFactory,
     VMFactory,
 )
+
+
+def _cloud(then: datetime) -> Cloud:
+    cloud = Cloud.objects.create(alias="default")
+    for service, failures in (("compute", 0), ("network", 3)):
+        cloud.services.create(
+            service=service,
+            observed_at=then,
+            failures=failures,
+            last_error="No route to host",
+            last_error_at=then,
+        )
+    return cloud
 
 
 def one_of_each(user: User) -> dict[str, Any]:
@@ -30,9 +44,7 @@ def one_of_each(user: User) -> dict[str, Any]:
         "project": vm.project,
         "flavor": FlavorFactory.create(vanished_at=then),
         "image": ImageFactory.create(vanished_at=then),
-        "cloud": Cloud.objects.create(
-            alias="default", observed_at=then, last_error_at=then
-        ),
+        "cloud": _cloud(then),
         "apitoken": APITokenFactory.create(),
         "login": LoginFactory.create(revoked_at=then),
         "user": user,

@@ -7,8 +7,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from compute import clouds
 from compute.management.lines import project
-from compute.services import imports
-from compute.services.imports import CannotImportError
+from compute.services.vms import imports
+from compute.services.vms.imports import CannotImportError
 
 
 class Command(BaseCommand):

@@ -12,7 +12,7 @@ from compute.engine import calls, runner
 from compute.engine.work import Again, Answer, Done, Failed, Waiting
 from compute.errors import OpenStackError, ServerVanished, from_provider
 from compute.models import VM, Operation, OperationType
-from compute.services import observed, records
+from compute.services.vms import observed, records
 from providers.contract.calls import Receipt
 from providers.contract.cloud import Cloud
 from providers.contract.servers import Server, ServerVerb

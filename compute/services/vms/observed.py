@@ -8,9 +8,8 @@ from uuid import UUID
 
 from compute.engine.work import Again, Answer, Look
 from compute.errors import OpenStackError
-from compute.models import Operation, VMStatus
+from compute.models import VM, Operation, VMStatus
 from providers.contract.cloud import Cloud
-from providers.contract.images import Image
 from providers.contract.servers import Server
 from providers.errors import NotFound
 
@@ -42,7 +41,7 @@ SILENCE = timedelta(seconds=10)
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What one pass has listed of a cloud, of which every page arrived."""
+    """The servers that one pass has listed, of which every page arrived."""
 
     started: datetime
     #: Whether that is all servers, and not only those that have changed.
@@ -51,19 +50,25 @@ class Listing:
     servers: Mapping[str, Server]
     #: VM -> the id of its server, of the VMs with an operation that waits.
     server_ids: Mapping[UUID, str]
-    #: By the tag of their snapshot; ``None``: they were not asked for.
-    images: Mapping[str, Image] | None = None
 
-    def server_of(self, vm_id: UUID | None) -> Server | None:
-        server_id = self.server_ids.get(vm_id) if vm_id else None
-        return self.servers.get(server_id) if server_id else None
+    def __len__(self) -> int:
+        return len(self.servers)
+
+    def server_of(self, operation: Operation) -> Server | None:
+        """Return the server of the VM that an operation occupies, if it is listed."""
+        pairs = (
+            (operation.target_kind, operation.target_id),
+            (operation.related_kind, operation.related_id),
+        )
+        ids = (self.server_ids.get(id) for kind, id in pairs if kind == VM.kind and id)
+        return self.servers.get(next(ids, None) or "")
 
 
 def in_listing(read: Callable[[Operation, Server], Answer]) -> Look:
     """Return the look of an operation that is read from its server alone."""
 
     def look(operation: Operation, listing: Listing) -> Answer | None:
-        server = listing.server_of(operation.target_id)
+        server = listing.server_of(operation)
         if server is not None:
             return read(operation, server)
         # Not mentioned means unchanged, unless everything was listed. Or gone without a
@@ -80,6 +85,15 @@ def resting_status(server: Server) -> VMStatus | None:
     if server.task_state is not None:
         return None
     return RESTING_STATUSES.get(server.status)
+
+
+def note(vm: VM, server: Server) -> None:
+    """Take over what the cloud says beside the status."""
+    vm.observed_status = server.status
+    vm.observed_at = server.updated_at
+    vm.addresses = addresses_of(server)
+    vm.never_launched = server.launched_at is None
+    vm.missing_since = None
 
 
 def is_gone(server: Server) -> bool:

@@ -36,7 +36,7 @@ from compute.models import (
 from compute.models.vm import VERBS
 from compute.places import Places
 from compute.services import catalog, fields, quotas
-from compute.services.user_data import decode
+from compute.services.vms.user_data import decode
 from providers.errors import Conflict, ProviderError
 
 

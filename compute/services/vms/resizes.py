@@ -8,7 +8,7 @@ worker may take over anywhere.
 from compute.engine import calls
 from compute.engine.work import Again, Answer, Done, Failed, Waiting
 from compute.models import VM, Operation, VMStatus
-from compute.services import observed, records, verbs
+from compute.services.vms import observed, records, verbs
 from providers.contract.calls import Receipt
 from providers.contract.cloud import Cloud
 from providers.contract.servers import Server

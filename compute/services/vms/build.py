@@ -4,8 +4,8 @@ from compute.engine import calls
 from compute.engine.work import Again, Answer, Cancelled, Done, Failed, Waiting
 from compute.errors import ServerVanished
 from compute.models import VM, Operation, VMStatus
-from compute.services import observed, records
-from compute.services.user_data import decode
+from compute.services.vms import observed, records
+from compute.services.vms.user_data import decode
 from providers import errors
 from providers.contract.calls import Receipt
 from providers.contract.cloud import Cloud

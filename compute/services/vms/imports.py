@@ -16,7 +16,8 @@ from compute.errors import ValidationError
 from compute.events import SYSTEM
 from compute.limits import is_id
 from compute.models import VM, Flavor, Image, Project, VMStatus
-from compute.services import catalog, fields, observed, quotas, settling
+from compute.services import catalog, fields, quotas
+from compute.services.vms import observed
 from providers.contract.servers import Server
 from providers.errors import ProviderError
 
@@ -123,7 +124,7 @@ def _adopt(
         created_at=server.created_at,
         updated_at=timezone.now(),
     )
-    settling.note(vm, server)
+    observed.note(vm, server)
     if status == VMStatus.ERROR:
         vm.error = observed.fault_problem(server).document()
     try:

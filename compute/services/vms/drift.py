@@ -1,0 +1,226 @@
+"""Drift: list the servers of a cloud, and take over what was changed outside.
+
+Three facts, three writers: what was asked is the Operation, what the cloud said is
+``observed_status``, what we show is ``status``. Nothing is corrected while an operation
+lives.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+
+from compute import clouds, events
+from compute.errors import ServerVanished
+from compute.events import SYSTEM
+from compute.models import VM, Flavor, Occupation, Operation, VMStatus
+from compute.models.lifecycle import GONE
+from compute.services import leftovers, quotas
+from compute.services.vms import observed
+from compute.services.vms.leftovers import servers_of
+from compute.services.vms.observed import Listing
+from providers.contract.servers import Server
+
+#: Rows looked up at a time.
+CHUNK = 500
+#: Changes made outside that an event tells, beside the status.
+_TOLD = ("addresses", "flavor_name", "vcpus", "ram_mb", "disk_gb")
+
+
+def list_servers(alias: str, started: datetime, since: datetime | None) -> Listing:
+    """List the servers of a cloud: all, or those that have changed since."""
+    servers = clouds.get(alias).servers.list_all(changes_since=since)
+    waiting = Operation.objects.waiting().filter(cloud=alias)
+    waited_for = VM.objects.filter(operation__in=waiting)
+    return Listing(
+        started,
+        full=since is None,
+        servers={server.id: server for server in servers},
+        server_ids=dict(waited_for.values_list("pk", "server_id")),
+    )
+
+
+def follow_servers(alias: str, listing: Listing) -> None:
+    """Take over what a listing tells of VMs that no operation occupies."""
+    occupied = Occupation.objects.filter(kind=VM.kind, operation__cloud=alias)
+    busy = set(occupied.values_list("target_id", flat=True))
+    servers = list(listing.servers.values())
+    for start in range(0, len(servers), CHUNK):
+        chunk = servers[start : start + CHUNK]
+        _follow(alias, chunk, busy, started=listing.started)
+    if listing.full:
+        _note_missing(alias, listing.servers, busy, started=listing.started)
+    leftovers.remove(alias, servers_of(alias, servers))
+
+
+def _follow(
+    alias: str, servers: Sequence[Server], busy: set[UUID], *, started: datetime
+) -> None:
+    found = {server.id: server for server in servers}
+    known = VM.objects.alive().filter(cloud=alias, server_id__in=found)
+    for vm in known.select_related("flavor"):
+        server = found[vm.server_id]
+        if vm.pk in busy:
+            continue
+        if observed.is_gone(server):
+            vanish(vm, seen_at=started)
+            continue
+        status = observed.resting_status(server)
+        if status is None:
+            note_unrest(vm, server)
+        elif differs(vm, server, status):
+            follow(vm, server, status, seen_at=started)
+
+
+def _note_missing(
+    alias: str,
+    servers: Mapping[str, Server],
+    busy: set[UUID],
+    *,
+    started: datetime,
+) -> None:
+    candidates = (
+        VM.objects.alive()
+        .filter(cloud=alias, created_at__lt=started)
+        .exclude(server_id="")
+        .values_list("pk", "server_id", "missing_since")
+    )
+    for pk, server_id, missing_since in candidates.iterator(chunk_size=CHUNK):
+        if pk in busy or (server_id in servers and missing_since is None):
+            continue
+        if server_id in servers:
+            VM.objects.filter(pk=pk).update(missing_since=None)
+        else:
+            miss(VM.objects.get(pk=pk), absent_since=started)
+
+
+def differs(vm: VM, server: Server, status: VMStatus) -> bool:
+    """Whether a server at rest shows anything that the VM does not."""
+    return (
+        vm.status != status
+        or vm.observed_status != server.status
+        or vm.addresses != observed.addresses_of(server)
+        or vm.never_launched != (server.launched_at is None)
+        or _has_other_size(vm, server)
+    )
+
+
+def _has_other_size(vm: VM, server: Server) -> bool:
+    if not server.flavor_name:  # a cell that is down tells no size
+        return False
+    # As sent it may be an id.
+    names = {vm.flavor_name, vm.flavor.name if vm.flavor else ""}
+    size = (vm.vcpus, vm.ram_mb, vm.disk_gb)
+    return (
+        server.flavor_name not in names
+        or (server.vcpus, server.ram_mb, server.disk_gb) != size
+    )
+
+
+def _note_size(vm: VM, server: Server) -> None:
+    """Take over the size of a server that was resized outside."""
+    if not _has_other_size(vm, server):
+        return
+    offered = Flavor.objects.filter(cloud=vm.cloud, name=server.flavor_name)
+    vm.flavor_name = server.flavor_name
+    vm.flavor = offered.order_by(F("vanished_at").desc(nulls_first=True)).first()
+    vm.vcpus, vm.ram_mb, vm.disk_gb = server.vcpus, server.ram_mb, server.disk_gb
+
+
+def _may_correct(vm: VM, seen_at: datetime) -> bool:
+    """Whether what the cloud said then is newer than all we did ourselves."""
+    if vm.deleted_at is not None:
+        return False
+    ended = vm.operation.finished_at if vm.operation else None
+    return vm.live_operation is None and (ended is None or ended < seen_at)
+
+
+def follow(vm: VM, server: Server, status: VMStatus, *, seen_at: datetime) -> bool:
+    """Take over a change made outside, unless an operation lives; say if it did.
+
+    ``seen_at`` is when the listing that tells it was asked for: one older than the
+    end of an operation does not undo it.
+    """
+    with transaction.atomic():
+        vm = VM.objects.locked(vm.pk)
+        if not _may_correct(vm, seen_at):
+            return False
+        before, held = {name: getattr(vm, name) for name in _TOLD}, quotas.held_by(vm)
+        offered = vm.allowed_actions
+        drifted = vm.lacks_server or status != vm.status
+        observed.note(vm, server)
+        _note_size(vm, server)
+        # It is there, whatever the limit says.
+        vm.counted = True
+        quotas.settle(vm.project_id, before=held, after=quotas.held_by(vm))
+        changes = {
+            name: [value, getattr(vm, name)]
+            for name, value in before.items()
+            if getattr(vm, name) != value
+        }
+        if not drifted:
+            if vm.allowed_actions != offered:
+                changes["allowed_actions"] = [offered, vm.allowed_actions]
+            vm.save_changes(touch=bool(changes))
+            if changes:
+                events.record("vm.updated", actor=SYSTEM, subject=vm, data=changes)
+            return bool(changes)
+        changes["status"] = [vm.status, status]
+        vm.follow(status)
+        vm.error = (
+            observed.fault_problem(server).document()
+            if status == VMStatus.ERROR
+            else None
+        )
+        vm.save_changes()
+        events.record("vm.drifted", actor=SYSTEM, subject=vm, data=changes)
+    return True
+
+
+def note_unrest(vm: VM, server: Server) -> None:
+    """Note what the cloud says of a server that somebody else moves.
+
+    Operators see it (VERIFY_RESIZE, MIGRATING, UNKNOWN, …); our status follows when the
+    server rests. One that was gone is back only then.
+    """
+    if vm.observed_status != server.status and not vm.lacks_server:
+        VM.objects.filter(pk=vm.pk, observed_status=vm.observed_status).update(
+            observed_status=server.status, observed_at=server.updated_at
+        )
+
+
+def miss(vm: VM, *, absent_since: datetime) -> None:
+    """Note that a complete listing lacked the server; the second time it is proof."""
+    if vm.missing_since is None:
+        VM.objects.filter(pk=vm.pk, missing_since=None).update(
+            missing_since=absent_since
+        )
+    elif vm.missing_since < absent_since:
+        vanish(vm, seen_at=absent_since)
+
+
+def vanish(vm: VM, *, seen_at: datetime) -> bool:
+    """Show a VM whose server is gone as ERROR, unless an operation lives.
+
+    Its quotas are given back: nothing is in the cloud, and only a delete is left.
+    """
+    with transaction.atomic():
+        vm = VM.objects.locked(vm.pk)
+        if vm.lacks_server or not _may_correct(vm, seen_at):
+            return False
+        problem = ServerVanished("The server was deleted outside this service.")
+        before, held = vm.status, quotas.held_by(vm)
+        vm.follow(VMStatus.ERROR)
+        vm.error = problem.document()
+        vm.observed_status, vm.counted = GONE, False
+        vm.save_changes()
+        quotas.settle(vm.project_id, before=held, after=quotas.held_by(vm))
+        events.record(
+            "vm.drifted",
+            actor=SYSTEM,
+            subject=vm,
+            data={"status": [before, vm.status], "error": vm.error},
+        )
+    return True
