@@ -1,10 +1,10 @@
 """VMs: /vms, and one action per verb of the lifecycle."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -22,7 +22,7 @@ from compute.api.http.fields import (
     RequestBody,
     Word,
 )
-from compute.api.http.parameters import is_asked, whole_number
+from compute.api.http.parameters import INCLUDE_DELETED, is_asked, whole_number
 from compute.api.http.renderers import render_inline
 from compute.api.http.viewset import ResourceViewSet
 from compute.bodies.vms import CONSOLE_LOG_BODY, VM_BODY
@@ -32,6 +32,11 @@ from compute.models.vm import UserDataEncoding, VMQuerySet
 from compute.services import vms
 
 MAX_LOG_LINES = 10_000
+LINES = OpenApiParameter(
+    "lines",
+    {"type": "integer", "minimum": 1, "maximum": MAX_LOG_LINES, "default": 100},
+    description="Lines from the end.",
+)
 
 
 class VMCreate(RequestBody):
@@ -114,15 +119,11 @@ class Restore(RequestBody):
     )
 
 
-class VMFilter(filters.NamedFilterSet):
-    status = filters.ChoiceIn(choices=VMStatus.choices, help_text="These statuses.")
+class VMFilter(filters.NamedFilterSet, filters.UpdatedFilterSet):
+    status = filters.ChoiceIn(VMStatus, help_text="These statuses.")
     flavor = filters.Reference(help_text="These flavors: name as sent, or id.")
     image = filters.Reference(help_text="These images: name as sent, or id.")
     project = filters.UUIDIn(help_text="These projects.")
-    created_at__gte = filters.Time(field_name="created_at", lookup_expr="gte")
-    created_at__lt = filters.Time(field_name="created_at", lookup_expr="lt")
-    updated_at__gte = filters.Time(field_name="updated_at", lookup_expr="gte")
-    updated_at__lt = filters.Time(field_name="updated_at", lookup_expr="lt")
     search = filters.SearchWithAddress(
         help_text="Part of the name, or the beginning of the id or of an address."
     )
@@ -134,15 +135,17 @@ class VMViewSet(ResourceViewSet[VM]):
 
     queryset = VM.objects.none()  # its model, for the schema
     noun = "VM"
+    about = "Virtual machines and what can be done to them."
+    is_in_navigation = True
     shows = VM_BODY
     filterset_class = VMFilter
     orderings = ("created_at", "updated_at", "name")
-    query_parameters: ClassVar[Mapping[str, frozenset[str]]] = {
-        "list": frozenset({"include_deleted"}),
-        "retrieve": frozenset({"include_deleted"}),
-        "console_log": frozenset({"lines"}),
+    query_parameters = {
+        "list": (INCLUDE_DELETED,),
+        "retrieve": (INCLUDE_DELETED,),
+        "console_log": (LINES,),
     }
-    bodies: ClassVar[Mapping[str, type[RequestBody]]] = {
+    bodies = {
         "create": VMCreate,
         "partial_update": VMUpdate,
         "destroy": NoBody,
@@ -160,6 +163,30 @@ class VMViewSet(ResourceViewSet[VM]):
         "unshelve": NoBody,
         "rescue": NoBody,
         "unrescue": NoBody,
+    }
+
+    more_problems = {
+        # What it may hear from the cloud.
+        "console_log": (409, 502, 504),
+    }
+    links = {
+        "create": {
+            "vms_retrieve": "id",
+            "vms_update": "id",
+            "vms_delete": "id",
+            "vms_stop": "id",
+            "vms_start": "id",
+            "vms_snapshots_create": "id",
+            "vms_snapshots_list": "id",
+            "operations_retrieve": "operation_id",
+        },
+        "stop": {"vms_start": "id", "vms_resize": "id"},
+        "start": dict.fromkeys(
+            ("vms_reboot", "vms_pause", "vms_suspend", "vms_shelve"), "id"
+        ),
+        "pause": {"vms_unpause": "id"},
+        "suspend": {"vms_resume": "id"},
+        "shelve": {"vms_unshelve": "id"},
     }
 
     def get_queryset(self) -> QuerySet[VM]:
