@@ -19,10 +19,11 @@ def complete(operation: Operation, view: Any, *, path: str, method: str) -> None
     # Where nobody has to authenticate it says so.
     operation.setdefault("security", [])
     answers = dict(operation["responses"])
+    # Of a request that is sent again: what the first one made is gone.
+    may_be_gone = "{" in path or idempotency.HEADER in takes
     problems = {
         *_common_problems(takes, reads=reads),
-        # Of a request that is sent again: what the first one made is gone.
-        *((404,) if "{" in path or idempotency.HEADER in takes else ()),
+        *((404,) if may_be_gone else ()),
         *((429, 503) if _is_limited(view) else ()),
         *((401, 403) if operation["security"] else ()),
         *getattr(view, "more_problems", {}).get(action, ()),
@@ -34,7 +35,15 @@ def complete(operation: Operation, view: Any, *, path: str, method: str) -> None
     if reads and "If-None-Match" in takes:
         operation["responses"]["304"] = {"description": "It is still what you have."}
         answers["304"] = operation["responses"]["304"]
-    links = resource.links.get(action) if resource else None
+    links = {
+        target: {
+            "operationId": target,
+            "parameters": {"id": f"$response.body#/{field}"},
+        }
+        for target, field in (
+            resource.links.get(action, {}) if resource else {}
+        ).items()
+    }
     for status, response in answers.items():
         known = {
             "X-Request-ID": True,
@@ -46,13 +55,7 @@ def complete(operation: Operation, view: Any, *, path: str, method: str) -> None
         there = (name for name, is_there in known.items() if is_there)
         response["headers"] = headers.refs(*there)
         if links and "content" in response:
-            response["links"] = {
-                target: {
-                    "operationId": target,
-                    "parameters": {"id": f"$response.body#/{field}"},
-                }
-                for target, field in links.items()
-            }
+            response["links"] = links
 
 
 def _is_limited(view: Any) -> bool:
