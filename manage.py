@@ -8,6 +8,7 @@ import sys
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 from django.db import OperationalError
+from django.db.migrations.exceptions import InconsistentMigrationHistory
 
 
 def main() -> None:
@@ -20,6 +21,11 @@ def main() -> None:
         execute_from_command_line(sys.argv)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
+    except InconsistentMigrationHistory as error:
+        sys.exit(
+            f"manage.py: {error} A database of a version before 0.1.0 cannot be "
+            "upgraded: use a new one (with SQLite: another DATA_DIR)."
+        )
     except (ImproperlyConfigured, OperationalError) as error:
         if "--traceback" in sys.argv:
             raise

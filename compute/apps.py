@@ -1,5 +1,8 @@
+from importlib import import_module
+from pkgutil import iter_modules
+
 from django.apps import AppConfig
-from django.contrib.admin.apps import AdminConfig
+from django.contrib.admin.apps import SimpleAdminConfig
 from django.db.backends.signals import connection_created
 
 
@@ -25,7 +28,19 @@ class ComputeConfig(AppConfig):
         quotas.require_known_resources()
 
 
-class ConsoleConfig(AdminConfig):
-    """Django's admin, on a site of our own."""
+class ConsoleConfig(SimpleAdminConfig):
+    """Django's admin on a site of our own, with the pages of compute.admin alone.
 
-    default_site = "compute.console.site.Console"
+    Those of other apps would show refresh tokens.
+    """
+
+    default_site = "compute.admin.console.site.Console"
+
+    def ready(self) -> None:
+        super().ready()
+        # Each file registers its noun. The package itself cannot: it is imported with
+        # the site, before there is one to register at.
+        from compute import admin
+
+        for module in iter_modules(admin.__path__, "compute.admin."):
+            import_module(module.name)

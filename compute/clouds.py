@@ -1,15 +1,16 @@
-"""Cloud alias -> provider: the one bridge from settings to providers."""
+"""Cloud alias -> cloud: the one bridge from settings to providers."""
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
 from django.core import checks
 from django.utils.module_loading import import_string
 
-from providers.base import Provider
+from providers.contract.cloud import Cloud
 
-_providers: dict[str, Provider] = {}
+_clouds: dict[str, Cloud] = {}
 _lock = threading.Lock()
 
 
@@ -23,30 +24,30 @@ def default_alias() -> str:
     return aliases()[0]
 
 
-def provider(alias: str) -> Provider:
-    """Return the one provider object of a cloud in this process.
+def get(alias: str) -> Cloud:
+    """Return the one object through which this process reaches a cloud.
 
     Raises KeyError for an alias that is not configured (any more).
     """
     with _lock:
-        if alias not in _providers:
+        if alias not in _clouds:
             config = settings.PROVIDERS[alias]
-            backend: type[Provider] = import_string(config["BACKEND"])
-            _providers[alias] = backend(**config.get("OPTIONS", {}))
-        return _providers[alias]
+            backend: Callable[..., Cloud] = import_string(config["BACKEND"])
+            _clouds[alias] = backend(**config.get("OPTIONS", {}))
+        return _clouds[alias]
 
 
 def take_calls(alias: str) -> int:
     """Return how many requests this process sent to a cloud since it was last asked."""
     with _lock:
-        provider = _providers.get(alias)
-    return provider.take_calls() if provider else 0
+        cloud = _clouds.get(alias)
+    return cloud.tally.take() if cloud else 0
 
 
 def reset() -> None:
-    """Forget the provider objects, so that changed settings take effect."""
+    """Forget these objects, so that changed settings take effect."""
     with _lock:
-        _providers.clear()
+        _clouds.clear()
 
 
 @checks.register
@@ -55,7 +56,7 @@ def check(**kwargs: Any) -> list[checks.CheckMessage]:
     messages: list[checks.CheckMessage] = []
     for alias in aliases():
         try:
-            provider(alias)
+            get(alias)
         except (ImportError, TypeError, ValueError) as error:
             messages.append(
                 checks.Error(f"Cloud {alias!r}: {error}", id="compute.E001")

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from django.db.models import F
 
-from compute.models import VM, Event, Operation, Outcome, Project, Snapshot
+from compute.models import Event, Operation, Outcome, Project
+from compute.models.owned import CloudResource
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,29 +34,50 @@ def record(
     *,
     actor: Actor,
     project: Project | None = None,
-    vm: VM | None = None,
-    snapshot: Snapshot | None = None,
+    subject: CloudResource | None = None,
+    related: CloudResource | None = None,
     operation: Operation | None = None,
     data: Mapping[str, Any] | None = None,
 ) -> Event:
     """Write one event; call it last in the transaction that made the change.
 
-    It takes the project's row lock, held to commit: that makes ``sequence`` free of
-    gaps and ordered as the commits are, so a reader that follows it misses nothing.
+    It is about ``subject``, or else about what the operation is about; the page of
+    ``related`` shows it too. It takes the project's row lock, held to commit: that
+    makes ``sequence`` free of gaps and ordered as the commits are, so a reader that
+    follows it misses nothing.
     """
-    owner = vm or snapshot or operation
+    owner = subject or operation
     event = by(
         actor,
         type,
-        vm=vm,
-        snapshot=snapshot,
         operation=operation,
         data=dict(data or {}),
+        **about(owner, related),
     )
     if owner is None and project is None:
         raise ValueError("an event is about a project or something of one")
     record_all(owner.project_id if owner else project.pk, [event])  # type: ignore[union-attr]  # one of the two is there
     return event
+
+
+def about(row: object, related: CloudResource | None = None) -> dict[str, Any]:
+    """Return the fields of an event that say what it is about; none: it is no thing's."""
+    match row:
+        case Operation():
+            return {
+                "subject_kind": row.target_kind,
+                "subject_id": row.target_id,
+                "related_kind": row.related_kind,
+                "related_id": row.related_id,
+            }
+        case CloudResource():
+            return {
+                "subject_kind": row.kind,
+                "subject_id": row.pk,
+                "related_kind": related.kind if related else "",
+                "related_id": related.pk if related else None,
+            }
+    return {}
 
 
 def by(actor: Actor, type: str, **fields: Any) -> Event:

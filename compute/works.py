@@ -23,22 +23,13 @@ WORKS: Mapping[str, Work] = {
         look=in_listing(builds.look_create),
         undoable=True,
     ),
-    OperationType.VM_START: _of_vm(perform=verbs.perform_start),
-    OperationType.VM_STOP: _of_vm(perform=verbs.perform_stop),
+    **dict.fromkeys(verbs.PLAIN, _of_vm(perform=verbs.perform_plain)),
     OperationType.VM_REBOOT: _of_vm(perform=verbs.perform_reboot),
     OperationType.VM_RESIZE: _of_vm(
         perform=resizes.perform_resize, look=in_listing(resizes.look)
     ),
     OperationType.VM_REBUILD: _of_vm(perform=verbs.perform_rebuild),
     OperationType.VM_RESTORE: _of_vm(perform=verbs.perform_rebuild),
-    OperationType.VM_PAUSE: _of_vm(perform=verbs.perform_pause),
-    OperationType.VM_UNPAUSE: _of_vm(perform=verbs.perform_unpause),
-    OperationType.VM_SUSPEND: _of_vm(perform=verbs.perform_suspend),
-    OperationType.VM_RESUME: _of_vm(perform=verbs.perform_resume),
-    OperationType.VM_SHELVE: _of_vm(perform=verbs.perform_shelve),
-    OperationType.VM_UNSHELVE: _of_vm(perform=verbs.perform_unshelve),
-    OperationType.VM_RESCUE: _of_vm(perform=verbs.perform_rescue),
-    OperationType.VM_UNRESCUE: _of_vm(perform=verbs.perform_unrescue),
     OperationType.VM_DELETE: _of_vm(
         perform=builds.perform_delete, look=in_listing(builds.look_delete)
     ),

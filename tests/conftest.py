@@ -15,7 +15,7 @@ from compute.engine import runner
 from compute.events import Actor
 from compute.models import VM, Cloud, Operation, Project, VMStatus
 from compute.services import catalog, sync, vms
-from providers.mock import MockProvider
+from providers.mock import MockCloud
 from tests.support.deployed import new_database, new_redis
 from tests.support.serving import Ground, prepared
 
@@ -72,25 +72,25 @@ def project(db: None) -> Project:
 
 
 @pytest.fixture
-def cloud(settings: Settings, tmp_path: Path) -> Iterator[MockProvider]:
+def cloud(settings: Settings, tmp_path: Path) -> Iterator[MockCloud]:
     """A mock cloud of this test's own, without delays."""
     settings.PROVIDERS = {
         "default": {
-            "BACKEND": "providers.mock.MockProvider",
+            "BACKEND": "providers.mock.MockCloud",
             "OPTIONS": {"path": str(tmp_path / "cloud.sqlite3"), "delay": "0"},
         }
     }
     settings.OPERATION_RETRY_SECONDS = 0.01
     clouds.reset()
-    provider = clouds.provider("default")
-    assert isinstance(provider, MockProvider)
-    yield provider
-    provider.close()
+    cloud = clouds.get("default")
+    assert isinstance(cloud, MockCloud)
+    yield cloud
+    cloud.close()
     clouds.reset()
 
 
 @pytest.fixture
-def catalogue(db: None, cloud: MockProvider) -> None:
+def catalogue(db: None, cloud: MockCloud) -> None:
     """The flavors and images of the mock cloud."""
     catalog.refresh("default")
 
@@ -99,7 +99,7 @@ Drain = Callable[[], None]
 
 
 @pytest.fixture
-def drain(cloud: MockProvider) -> Drain:
+def drain(cloud: MockCloud) -> Drain:
     """Do what workers and passes would, until no operation moves any more."""
     return drain_all
 
@@ -153,9 +153,9 @@ def make_vm(project: Project, catalogue: None, drain: Drain) -> Callable[..., VM
 def move_vm(vm: VM, status: str) -> None:
     """Bring an ACTIVE VM, and its server, to a stable status."""
     if status == VMStatus.ERROR:
-        provider = clouds.provider(vm.cloud)
-        assert isinstance(provider, MockProvider)
-        provider.poke(vm.server_id, status="ERROR", fault="The host burned down.")
+        cloud = clouds.get(vm.cloud)
+        assert isinstance(cloud, MockCloud)
+        cloud.controls.poke(vm.server_id, status="ERROR", fault="The host burned down.")
         observe()
     else:
         for step in _WAY_TO[status]:

@@ -20,7 +20,7 @@ from compute.models import (
     Project,
     User,
 )
-from providers.mock import MockProvider
+from providers.mock import MockCloud
 from tests.conftest import Drain
 from tests.support.api import Api, as_user
 from tests.support.factories import MembershipFactory, UserFactory
@@ -61,7 +61,7 @@ def test_no_secret_leaves_a_trace(
     told: Told,
     project: Project,
     catalogue: None,
-    cloud: MockProvider,
+    cloud: MockCloud,
     drain: Drain,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -98,7 +98,7 @@ def test_no_secret_leaves_a_trace(
         {"kind": "fail", "status": 403},
         {"kind": "build_error", "message": "no"},
     ):
-        cloud.inject("create_server", **kind)
+        cloud.controls.inject("servers.create", **kind)
         say(api.post("/vms", new))
         drain()
     say(api.post("/vms", {**new, "flavor": "m1.none"}))
@@ -146,7 +146,7 @@ def test_no_secret_leaves_a_trace(
     assert found == []
     # It was there to be found: the cloud got it.
     built = VM.objects.filter(status="ACTIVE").get()
-    assert cloud.user_data(built.server_id) == CANARY.encode()
+    assert cloud.controls.user_data(built.server_id) == CANARY.encode()
     # And here it is no more.
     assert set(VM.objects.values_list("user_data", flat=True)) == {""}
     assert orjson.loads(texts["logs"].splitlines()[0])["level"]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 
-from providers.mock import MockProvider
+from providers.mock import MockCloud
 from tests.support import readme
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -41,9 +41,9 @@ def test_a_create_whose_answer_is_lost_makes_one_vm(
     tmp_path: Path, after: float, cloud_answers: bool
 ) -> None:
     path = tmp_path / "cloud.sqlite3"
-    cloud = MockProvider(path=str(path), delay="0")
+    cloud = MockCloud(path=str(path), delay="0")
     if not cloud_answers:
-        cloud.inject("create_server", kind="lose_response")
+        cloud.controls.inject("servers.create", kind="lose_response")
     clouds = f"default=mock://?delay=0&path={path}"
     with readme.served(tmp_path, clouds=clouds) as (port, _):
         send_and_hang_up(port, "k1", after=after)
@@ -62,5 +62,5 @@ def test_a_create_whose_answer_is_lost_makes_one_vm(
     (vm,) = listed.json()["results"]
     assert {answer.json()["id"] for answer in answers} == {vm["id"]}
     assert vm["status"] == "ACTIVE"
-    (server,) = cloud.list_servers()
+    (server,) = cloud.servers.list_all()
     assert server.tags == {vm["id"]}

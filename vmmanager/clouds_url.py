@@ -12,8 +12,8 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-MOCK = "providers.mock.MockProvider"
-OPENSTACK = "providers.openstack.OpenStackProvider"
+MOCK = "providers.mock.MockCloud"
+OPENSTACK = "providers.openstack.OpenStackCloud"
 
 
 class ProviderSettings(TypedDict):

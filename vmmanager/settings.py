@@ -66,7 +66,7 @@ CSRF_COOKIE_SECURE = not DEBUG
 CSRF_COOKIE_HTTPONLY = True  # pages carry the token themselves
 CSRF_COOKIE_SAMESITE = "Lax"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
-CSRF_FAILURE_VIEW = "compute.admin.refusals.csrf_failure"
+CSRF_FAILURE_VIEW = "compute.admin.console.refusals.csrf_failure"
 X_FRAME_OPTIONS = "DENY"
 # Nothing but our own files, and no script inside a page: an injected one does not run.
 CONTENT_SECURITY_POLICY: dict[str, Any] = {
@@ -122,7 +122,7 @@ MIDDLEWARE = [
     "compute.api.http.middleware.NobodyMiddleware",  # before the check that it leaves out
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "compute.admin.login.BrowserLoginMiddleware",  # right behind it: ends what was revoked
+    "compute.admin.console.login.BrowserLoginMiddleware",  # right behind it: ends what was revoked
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]

@@ -5,7 +5,7 @@ from django.urls import include, path
 from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import RedirectView
 
-from compute.admin.login import LoginView, LogoutView
+from compute.admin.console.login import LoginView, LogoutView
 from compute.api.health import Health, Ready
 from compute.api.http import problem_pages
 
@@ -25,4 +25,4 @@ urlpatterns = [
     path("admin/", admin.site.urls),
 ]
 
-handler403 = "compute.admin.refusals.forbidden"
+handler403 = "compute.admin.console.refusals.forbidden"

@@ -2,10 +2,11 @@
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
-from compute.admin import display, filters
-from compute.admin.revoking import EndedFilter, RevocableAdmin
+from compute.admin.console import display, filters
+from compute.admin.console.revocable import EndedFilter, RevocableAdmin
 from compute.models import APIToken
 from compute.models.search import id_prefix
 from compute.services import tokens
@@ -13,7 +14,7 @@ from compute.services import tokens
 
 @admin.register(APIToken)
 class APITokenAdmin(RevocableAdmin[APIToken]):
-    revoke_permission = "api-token.delete"
+    commands = {"revoke": "api-token.delete"}
     service = tokens.revoke
     revoke_warning = "The next request with it is refused. There is no way back."
     list_display = (
@@ -28,7 +29,7 @@ class APITokenAdmin(RevocableAdmin[APIToken]):
         "expires",
     )
     list_select_related = ("user", "project")
-    list_filter = (EndedFilter, filters.ProjectFilter, filters.AgeFilter)
+    list_filter = (EndedFilter, filters.ProjectFilter, filters.CREATED)
     search_fields = ("name",)
     search_help_text = "Part of the name, the beginning of the token, or a username"
     # Named one by one: the digest is in no list.
@@ -48,12 +49,14 @@ class APITokenAdmin(RevocableAdmin[APIToken]):
     used = staticmethod(display.ago_column("last_used_at", "Last used"))
     used_on = staticmethod(display.exact_field("last_used_at", "Last used"))
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[APIToken], search_term: str
-    ) -> tuple[QuerySet[APIToken], bool]:
-        text = search_term.strip()
-        if not text:
-            return queryset, False
+    def search(self, queryset: QuerySet[APIToken], text: str) -> QuerySet[APIToken]:
         named = Q(name__icontains=text) | Q(prefix__startswith=text)
         whose = Q(user__username=text) | id_prefix(text)
-        return queryset.filter(named | whose), False
+        return queryset.filter(named | whose)
+
+    def scope(self, row: APIToken) -> SafeString:
+        return format_html(
+            ' <span class="quiet">in</span> {} <span class="quiet">as</span> {}',
+            row.project,
+            row.role,
+        )

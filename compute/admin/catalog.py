@@ -4,29 +4,37 @@ from typing import TypeVar
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
 
-from compute.admin import display, filters
-from compute.admin.base import HistoryAdmin
+from compute.admin.console import display, filters
+from compute.admin.console.pages import HistoryAdmin
 from compute.models import Flavor, Image
 from compute.models.search import id_prefix
 
 Row = TypeVar("Row", Flavor, Image)
 
 
+class CatalogAdmin(HistoryAdmin[Row]):
+    search_fields = ("name",)
+    search_help_text = "Part of the name, the cloud's id, or the beginning of ours"
+
+    vanished = staticmethod(display.ago_column("vanished_at", "Vanished"))
+
+    def search(self, queryset: QuerySet[Row], text: str) -> QuerySet[Row]:
+        named = Q(name__icontains=text) | Q(provider_id=text)
+        return queryset.filter(named | id_prefix(text))
+
+
 @admin.register(Flavor)
-class FlavorAdmin(HistoryAdmin[Flavor]):
+class FlavorAdmin(CatalogAdmin[Flavor]):
     list_display = (
         "name",
         "vcpus",
         "ram_mb",
         "disk_gb",
         "cloud",
-        display.ago_column("vanished_at", "Vanished"),
+        "vanished",
     )
-    list_filter = (filters.CloudFilter, filters.OfferedFilter)
-    search_fields = ("name",)
-    search_help_text = "Part of the name, the cloud's id, or the beginning of ours"
+    list_filter = (filters.CloudFilter, filters.VANISHED)
     fields = (
         "id",
         "name",
@@ -40,14 +48,9 @@ class FlavorAdmin(HistoryAdmin[Flavor]):
         "updated_at",
     )
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Flavor], search_term: str
-    ) -> tuple[QuerySet[Flavor], bool]:
-        return _named(queryset, search_term), False
-
 
 @admin.register(Image)
-class ImageAdmin(HistoryAdmin[Image]):
+class ImageAdmin(CatalogAdmin[Image]):
     list_display = (
         "name",
         "status",
@@ -56,17 +59,15 @@ class ImageAdmin(HistoryAdmin[Image]):
         "min_ram_mb",
         "project",
         "cloud",
-        display.ago_column("vanished_at", "Vanished"),
+        "vanished",
     )
     list_select_related = ("project",)
     list_filter = (
         filters.CloudFilter,
         filters.ProjectFilter,
-        filters.AgeFilter,
-        filters.OfferedFilter,
+        filters.CREATED,
+        filters.VANISHED,
     )
-    search_fields = ("name",)
-    search_help_text = "Part of the name, the cloud's id, or the beginning of ours"
     fields = (
         "id",
         "name",
@@ -81,18 +82,4 @@ class ImageAdmin(HistoryAdmin[Image]):
         "vanished_at",
         "created_at",
         "updated_at",
-    )
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Image], search_term: str
-    ) -> tuple[QuerySet[Image], bool]:
-        return _named(queryset, search_term), False
-
-
-def _named(queryset: QuerySet[Row], text: str) -> QuerySet[Row]:
-    text = text.strip()
-    if not text:
-        return queryset
-    return queryset.filter(
-        Q(name__icontains=text) | Q(provider_id=text) | id_prefix(text)
     )

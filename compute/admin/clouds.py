@@ -1,10 +1,11 @@
 """Clouds: whether each one answers, and when it last did."""
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.utils.safestring import SafeString
 
-from compute.admin import display
-from compute.admin.base import HistoryAdmin
+from compute.admin.console import display
+from compute.admin.console.pages import HistoryAdmin
 from compute.models import Cloud
 
 
@@ -38,6 +39,9 @@ class CloudAdmin(HistoryAdmin[Cloud]):
         "last_error",
         "last_error_at",
     )
+
+    def search(self, queryset: QuerySet[Cloud], text: str) -> QuerySet[Cloud]:
+        return queryset.filter(alias__icontains=text)
 
     @admin.display(description="Health", ordering="failures")
     def health(self, cloud: Cloud) -> SafeString:

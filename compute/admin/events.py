@@ -3,16 +3,18 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from compute.admin import display, filters
-from compute.admin.base import HistoryAdmin
-from compute.models import Event
-from compute.models.search import from_address, id_prefix
+from compute.admin.console import about, display, filters
+from compute.admin.console.about import AboutChangeList, AboutFilter
+from compute.admin.console.pages import HistoryAdmin
+from compute.models import Event, kinds
+from compute.models.search import from_address
 
 #: What the types of events begin with.
 KINDS = (
@@ -59,18 +61,22 @@ class EventAdmin(HistoryAdmin[Event]):
         "what",
         "who",
     )
-    list_select_related = ("project", "vm")
+    list_select_related = ("project",)
     links = (
-        "vm__id__exact",
-        "snapshot__id__exact",
         "operation__id__exact",
         "project__id__exact",
     )
-    list_filter = ("outcome", TypeFilter, filters.ProjectFilter, filters.AgeFilter)
+    list_filter = (
+        AboutFilter,
+        "outcome",
+        TypeFilter,
+        filters.ProjectFilter,
+        filters.CREATED,
+    )
     search_fields = ("type",)
     search_help_text = (
-        "A type (vm.drifted), part of the VM's name, the beginning of its id, "
-        "a request id, an address, or who acted (user:alice)"
+        "A type (vm.drifted), part of the name of what it is about, the beginning of its "
+        "id, a request id, an address, or who acted (user:alice)"
     )
     fields = (
         "type",
@@ -78,8 +84,8 @@ class EventAdmin(HistoryAdmin[Event]):
         "created_on",
         "project",
         "sequence",
-        "vm_page",
-        "snapshot_page",
+        "subject",
+        "related",
         "operation",
         "actor",
         "token",
@@ -92,11 +98,17 @@ class EventAdmin(HistoryAdmin[Event]):
     def badge(self, event: Event) -> SafeString:
         return display.badge(event.outcome)
 
+    subject = staticmethod(about.column("subject", "Subject"))
+    related = staticmethod(about.column("related", "Related"))
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return AboutChangeList
+
     @admin.display(description="About")
     def about(self, event: Event) -> SafeString:
         return format_html(
             '{}<div class="quiet">{}</div>',
-            self.vm_page(event) if event.vm else "",
+            self.subject(event) if event.subject_id else "",
             event.project or display.NONE,
         )
 
@@ -130,15 +142,10 @@ class EventAdmin(HistoryAdmin[Event]):
     def changes(self, event: Event) -> SafeString | str:
         return display.pretty(event.data)
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Event], search_term: str
-    ) -> tuple[QuerySet[Event], bool]:
-        text = search_term.strip()
-        if not text:
-            return queryset, False
+    def search(self, queryset: QuerySet[Event], text: str) -> QuerySet[Event]:
         exact = Q(type=text) | Q(actor=text) | Q(request_id=text)
-        vm = Q(vm__name__icontains=text) | id_prefix(text, field="vm_id")
-        return queryset.filter(exact | from_address(text) | vm), False
+        about = kinds.named(text, kind="subject_kind", id="subject_id")
+        return queryset.filter(exact | from_address(text) | about)
 
 
 def _request(event: Event, *, length: int) -> SafeString | str:

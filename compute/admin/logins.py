@@ -2,10 +2,9 @@
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
 
-from compute.admin import display, filters
-from compute.admin.revoking import EndedFilter, RevocableAdmin
+from compute.admin.console import display, filters
+from compute.admin.console.revocable import EndedFilter, RevocableAdmin
 from compute.models import Login
 from compute.models.search import from_address
 from compute.services import logins
@@ -13,7 +12,7 @@ from compute.services import logins
 
 @admin.register(Login)
 class LoginAdmin(RevocableAdmin[Login]):
-    revoke_permission = "login.revoke"
+    commands = {"revoke": "login.revoke"}
     service = logins.revoke
     revoke_warning = "Who uses it is logged out with the next request."
     list_display = (
@@ -27,7 +26,7 @@ class LoginAdmin(RevocableAdmin[Login]):
         "expires",
     )
     list_select_related = ("user",)
-    list_filter = (EndedFilter, "kind", filters.AgeFilter)
+    list_filter = (EndedFilter, "kind", filters.CREATED)
     search_fields = ("user__username",)
     search_help_text = "Part of the username, or an address"
     # Named one by one: the hash that ties it to the password is in no list.
@@ -50,11 +49,6 @@ class LoginAdmin(RevocableAdmin[Login]):
     def agent(self, login: Login) -> str:
         return display.short(login.user_agent, 60) or display.NONE
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Login], search_term: str
-    ) -> tuple[QuerySet[Login], bool]:
-        text = search_term.strip()
-        if not text:
-            return queryset, False
+    def search(self, queryset: QuerySet[Login], text: str) -> QuerySet[Login]:
         named = Q(user__username__icontains=text)
-        return queryset.filter(named | from_address(text)), False
+        return queryset.filter(named | from_address(text))

@@ -1,29 +1,24 @@
 """Operations: history, and a way to cancel what has not ended."""
 
 from typing import Any
-from uuid import UUID
 
 from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
-from django.shortcuts import get_object_or_404, redirect
-from django.urls import URLPattern, path, reverse
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 
-from compute.admin import display, filters
-from compute.admin.base import (
-    HistoryAdmin,
-    actor_of,
-    history,
-    may,
-    refused,
-    require,
-)
-from compute.admin.display import page_url
+from compute.admin.console import about, display, filters
+from compute.admin.console.about import AboutChangeList, AboutFilter
+from compute.admin.console.display import api_url, page_url
+from compute.admin.console.history import LiveLine, duration, history
+from compute.admin.console.operators import actor_of, refused
+from compute.admin.console.pages import HistoryAdmin, Link, Page
 from compute.engine import runner
 from compute.errors import Problem
-from compute.models import Operation, OperationType
+from compute.models import Operation, OperationType, kinds
 from compute.models.search import id_prefix
 
 
@@ -42,36 +37,38 @@ class TypeFilter(admin.SimpleListFilter):
 
 @admin.register(Operation)
 class OperationAdmin(HistoryAdmin[Operation]):
+    commands = {"cancel": "operation.cancel"}
     list_display = (
         "kind",
         "badge",
-        "vm_page",
-        "snapshot_page",
+        "target",
+        "related",
         "project",
         "requested_by",
         "created",
         "took",
     )
-    list_select_related = ("project", "vm", "snapshot")
-    links = ("vm__id__exact", "snapshot__id__exact", "project__id__exact")
+    list_select_related = ("project",)
+    links = ("project__id__exact",)
     list_filter = (
+        AboutFilter,
         "status",
         TypeFilter,
         filters.ProjectFilter,
         filters.CloudFilter,
-        filters.AgeFilter,
+        filters.CREATED,
     )
-    search_fields = ("vm__name",)
+    search_fields = ("type",)
     search_help_text = (
-        "Part of the VM's name, the beginning of its id or of the operation's, "
+        "Part of the target's name, the beginning of its id or of the operation's, "
         "a request id, or who asked (user:alice)"
     )
     fields = (
         "id",
         "kind",
         "badge",
-        "vm_page",
-        "snapshot_page",
+        "target",
+        "related",
         "project",
         "cloud",
         "requested_by",
@@ -87,21 +84,22 @@ class OperationAdmin(HistoryAdmin[Operation]):
         "due_on",
     )
 
+    target = staticmethod(about.column("target", "Target"))
+    related = staticmethod(about.column("related", "Related"))
     started_on = staticmethod(display.exact_field("started_at", "Started"))
     finished_on = staticmethod(display.exact_field("finished_at", "Finished"))
     due_on = staticmethod(display.exact_field("deadline", "Deadline"))
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return AboutChangeList
 
     @admin.display(description="Operation", ordering="type")
     def kind(self, operation: Operation) -> str:
         return operation.type
 
-    @admin.display(description="Status", ordering="status")
-    def badge(self, operation: Operation) -> SafeString:
-        return display.badge(operation.status)
-
     @admin.display(description="Took")
     def took(self, operation: Operation) -> str:
-        return display.duration(operation)
+        return duration(operation)
 
     @admin.display(description="Arguments")
     def arguments(self, operation: Operation) -> SafeString | str:
@@ -118,37 +116,26 @@ class OperationAdmin(HistoryAdmin[Operation]):
     def reason(self, operation: Operation) -> SafeString | str:
         return display.error(operation.error)
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Operation], search_term: str
-    ) -> tuple[QuerySet[Operation], bool]:
-        text = search_term.strip()
-        if not text:
-            return queryset, False
-        ids = id_prefix(text) | id_prefix(text, field="vm_id")
+    def search(self, queryset: QuerySet[Operation], text: str) -> QuerySet[Operation]:
+        about = kinds.named(text, kind="target_kind", id="target_id")
         who = Q(request_id=text) | Q(requested_by=text)
-        return queryset.filter(Q(vm__name__icontains=text) | ids | who), False
+        return queryset.filter(about | id_prefix(text) | who)
 
-    def page(self, request: HttpRequest, operation: Operation) -> dict[str, Any]:
-        return {
-            "live": operation.is_live and display.OperationLine(operation),
-            # Not has_change_permission: the row itself is nobody's to edit.
-            "can_cancel": runner.is_cancellable(operation)
-            and may(request, "operation.cancel"),
-            "api_url": reverse("operation-detail", kwargs={"id": operation.pk}),
-            **history(request, target=operation),
-        }
+    def page(self, request: HttpRequest, operation: Operation) -> Page:
+        target = kinds.target(operation)
+        return Page(
+            links=[
+                Link(f"Its {target._meta.verbose_name}", page_url(target)),
+                Link("In the API", api_url(operation)),
+            ],
+            live=LiveLine(request, operation) if operation.is_live else None,
+            history=history(request, operation),
+        )
 
-    def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.cancel_view)
-        own = path("<uuid:pk>/cancel/", view, name="compute_operation_cancel")
-        return [own, *super().get_urls()]
-
-    def cancel_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+    def command(
+        self, request: HttpRequest, operation: Operation, name: str
+    ) -> HttpResponse:
         """Cancel it, and go back to the page that asked."""
-        require(request, "operation.cancel")
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        operation = get_object_or_404(Operation, pk=pk)
         try:
             operation = runner.cancel(operation, actor=actor_of(request))
         except Problem as problem:
@@ -156,12 +143,12 @@ class OperationAdmin(HistoryAdmin[Operation]):
                 request,
                 problem,
                 project_id=operation.project_id,
-                target=operation.snapshot or operation.vm,
+                target=operation,
             )
             messages.error(request, reason)
         else:
             word = "is being cancelled" if operation.is_live else "is cancelled"
             messages.success(request, f"Operation {operation.type} {word}.")
         back = request.POST.get("next", "")
-        ours = url_has_allowed_host_and_scheme(back, allowed_hosts=None)
-        return redirect(back if ours else page_url(operation))
+        is_ours = url_has_allowed_host_and_scheme(back, allowed_hosts=None)
+        return redirect(back if is_ours else page_url(operation))

@@ -1,41 +1,90 @@
 """Projects, their members and how much of their quotas they use."""
 
-from collections.abc import Mapping
-from typing import Any
-from uuid import UUID
+from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.utils import unquote
+from django.core.exceptions import ValidationError
 from django.db.models import Count, Q, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from compute.access import Access
-from compute.admin import display, filters
-from compute.admin.base import (
-    EditedAdmin,
-    actor_of,
-    add_errors,
-    history,
-    may,
-    refused,
-    require,
+from compute.admin import quotas
+from compute.admin.console import display, filters
+from compute.admin.console.display import api_url, page_url
+from compute.admin.console.edited import EditedAdmin
+from compute.admin.console.forms import (
+    LineField,
+    LinesField,
+    VersionedForm,
+    active_user,
 )
-from compute.admin.display import page_url
-from compute.admin.forms import (
-    MembershipForm,
-    ProjectCreateForm,
-    ProjectForm,
-    QuotaForm,
-)
-from compute.errors import Problem
-from compute.models import Membership, Project, Role
+from compute.admin.console.history import history
+from compute.admin.console.operators import actor_of, may
+from compute.admin.console.pages import Link, Page
+from compute.models import Membership, Project, Role, User
 from compute.models.search import id_prefix
-from compute.services import projects, quotas
+from compute.services import projects
+from compute.services import quotas as quota_service
+
+
+class ProjectForm(VersionedForm):
+    #: What the service said to what was typed; the form shows it and keeps the rest.
+    refused: ClassVar[str | None] = None
+
+    class Meta(VersionedForm.Meta):
+        model = Project
+        fields = ("name", "description")
+
+    def clean(self) -> dict[str, Any]:
+        if self.refused is not None:
+            raise ValidationError(self.refused)
+        return super().clean()
+
+
+class ProjectCreateForm(forms.Form):
+    """The arguments of `services.projects.create`."""
+
+    name = LineField()
+    description = LinesField()
+    admin = LineField(
+        required=False, help_text="Username of its first admin; others are added later."
+    )
+
+    def clean_admin(self) -> User | None:
+        name = self.cleaned_data["admin"]
+        return active_user(name) if name else None
+
+
+class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in its stubs only
+    """A member's role; who is meant does not change.
+
+    By name, as over the API: a list of users, or their numbers, is nobody's to read
+    who may set members and no more.
+    """
+
+    user = LineField(label="Username")
+
+    class Meta:
+        model = Membership
+        fields = ("user", "role")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk is not None:
+            self.initial["user"] = self.instance.user.get_username()
+            if "user" in self.fields:
+                self.fields["user"].disabled = True
+
+    def clean_user(self) -> User:
+        if self.instance.pk is not None:
+            member: User = self.instance.user
+            return member
+        return active_user(self.cleaned_data["user"])
 
 
 class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]  # generic in the stubs only
@@ -66,6 +115,7 @@ class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]  # generi
 @admin.register(Project)
 class ProjectAdmin(EditedAdmin[Project]):
     services = projects
+    commands = {"quota": "quota.update"}
     delete_warning = "Its members leave it and its API tokens are revoked, for good."
     form = ProjectForm
     list_display = (
@@ -75,17 +125,10 @@ class ProjectAdmin(EditedAdmin[Project]):
         "description",
         "created",
     )
-    list_filter = (filters.AgeFilter, filters.DeletedFilter)
+    list_filter = (filters.CREATED, filters.DeletedFilter)
     search_fields = ("name",)
     search_help_text = "Part of the name, or the beginning of the id"
-    fieldsets = (
-        (None, {"fields": ("name", "description")}),
-        (
-            "Details",
-            {"fields": ("id", "created_on", "updated_on", "deleted_on", "version")},
-        ),
-    )
-    readonly_fields = ("id", "created_on", "updated_on", "deleted_on")
+    details = ("id", "created_on", "updated_on", "deleted_on")
     inlines = (MembershipInline,)
 
     def has_delete_permission(
@@ -99,13 +142,8 @@ class ProjectAdmin(EditedAdmin[Project]):
         counted = super().get_queryset(request).annotate(count=Count("memberships"))
         return counted.prefetch_related("quotas").order_by("name")
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Project], search_term: str
-    ) -> tuple[QuerySet[Project], bool]:
-        text = search_term.strip()
-        if not text:
-            return queryset, False
-        return queryset.filter(Q(name__icontains=text) | id_prefix(text)), False
+    def search(self, queryset: QuerySet[Project], text: str) -> QuerySet[Project]:
+        return queryset.filter(Q(name__icontains=text) | id_prefix(text))
 
     # The list
 
@@ -127,7 +165,7 @@ class ProjectAdmin(EditedAdmin[Project]):
         limited = [row for row in project.quotas.all() if row.limit is not None]
         if not limited:
             return display.NONE
-        return display.compact_use(max(limited, key=display.percent))
+        return quotas.compact_use(max(limited, key=quotas.percent))
 
     # The page
 
@@ -136,7 +174,7 @@ class ProjectAdmin(EditedAdmin[Project]):
     ) -> tuple[str, ...]:
         # The service finds its default project by name.
         fixed = ("name",) if obj is not None and obj.is_default else ()
-        return (*fixed, *self.readonly_fields)
+        return (*fixed, *self.details)
 
     def get_form(
         self,
@@ -151,118 +189,70 @@ class ProjectAdmin(EditedAdmin[Project]):
         form.refused = getattr(request, "refused_because", None)
         return form
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: Mapping[str, Any] | None = None,
-    ) -> Any:
-        context = {"show_save_and_add_another": False, **(extra_context or {})}
-        try:
-            return super().changeform_view(request, object_id, form_url, context)
-        except Problem as problem:
-            # All of it is undone: show it again as it was typed, with the reason.
-            row = self.get_object(request, unquote(object_id or ""))
-            reason = self.refused(request, problem, row)
-            request.refused_because = reason  # type: ignore[attr-defined]  # read by get_form
-            return super().changeform_view(request, object_id, form_url, context)
+    def change_refused(
+        self, request: HttpRequest, object_id: str | None, reason: str
+    ) -> HttpResponse:
+        # As it was typed, with the reason.
+        request.refused_because = reason  # type: ignore[attr-defined]  # read by get_form
+        page: HttpResponse = self.changeform_view(request, object_id)
+        return page
 
     def save_formset(
         self, request: HttpRequest, form: Any, formset: Any, change: bool
     ) -> None:
         project, actor, access = form.instance, actor_of(request), Access(request.user)
-        found = [*formset.save(commit=False)]
-        for member in found:
+        members = formset.save(commit=False)
+        for member in members:
             access.require_grant(Role(member.role), project.pk)
         # New admins first: then the old one may go.
-        for member in sorted(found, key=lambda member: member.role != Role.ADMIN):
+        for member in sorted(members, key=lambda member: member.role != Role.ADMIN):
             projects.set_member(
                 project, member.user, role=Role(member.role), actor=actor
             )
         for member in formset.deleted_objects:
             projects.remove_member(project, member.user, actor=actor)
 
-    def page(self, request: HttpRequest, project: Project) -> dict[str, Any]:
-        editable = project.deleted_at is None and may(request, "quota.update")
-        form = QuotaForm(quotas=project.quotas.all())
-        return {
-            "project": project,
-            "uses": [
-                display.UseLine(row, form[row.resource] if editable else None)
-                for row in project.quotas.all()
-                if may(request, "quota.retrieve")
-            ],
-            "limits_editable": editable,
-            "quota_url": reverse("admin:compute_project_quota", args=[project.pk]),
-            "can_delete": self.has_delete_permission(request, project),
-            "delete_url": reverse("admin:compute_project_delete", args=[project.pk]),
-            "vms_url": _list_url("vm", project),
-            "tokens_url": _list_url("apitoken", project),
-            "api_url": reverse("project-detail", kwargs={"id": project.pk}),
-            **history(request, target=project),
-        }
+    def page(self, request: HttpRequest, project: Project) -> Page:
+        query = f"?project={project.pk}"
+        links = [
+            Link(label, reverse(f"admin:compute_{noun}_changelist") + query)
+            for noun, label in (("vm", "VMs"), ("apitoken", "API tokens"))
+            if request.user.has_perm(f"compute.view_{noun}")
+        ]
+        return Page(
+            links=[*links, Link("In the API", api_url(project))],
+            is_deleted=project.deleted_at is not None,
+            extra=quotas.table(
+                request, project, url=self.command_url(project, "quota")
+            ),
+            delete_url=self.delete_url(request, project),
+            history=history(request, project),
+        )
 
     # What a page can ask
 
-    def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.quota_view)
-        own = path("<uuid:pk>/quota/", view, name="compute_project_quota")
-        return [own, *super().get_urls()]
-
-    def quota_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+    def command(
+        self, request: HttpRequest, project: Project, name: str
+    ) -> HttpResponse:
         """Set the limits that were changed on the page."""
-        require(request, "quota.update")
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        project = self.get_object(request, str(pk))
-        if project is None:
-            return self.not_found(request, str(pk))
-        form = QuotaForm(request.POST, quotas=project.quotas.all())
+        form = quotas.QuotaForm(request.POST, quotas=project.quotas.all())
         if not form.is_valid():
-            for name, errors in form.errors.items():
+            for field, errors in form.errors.items():
                 reasons = " ".join(map(str, errors))
-                messages.error(request, f"{form.fields[name].label}: {reasons}")
+                messages.error(request, f"{form.fields[field].label}: {reasons}")
         elif form.limits:
-            quotas.update(project, actor=actor_of(request), limits=form.limits)
+            quota_service.update(project, actor=actor_of(request), limits=form.limits)
             messages.success(request, "The limits were changed.")
         return redirect(page_url(project))
 
-    def add_view(
-        self,
-        request: HttpRequest,
-        form_url: str = "",
-        extra_context: Mapping[str, Any] | None = None,
-    ) -> HttpResponse:
-        """Create a project, with the quotas of the settings."""
-        require(request, "project.create")
-        form = ProjectCreateForm(request.POST or None)
-        if form.is_valid() and (project := _create(request, form)):
-            messages.success(request, f"The project {project} is there.")
-            return redirect(page_url(project))
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "Add project",
-            "opts": self.opts,
-            "form": form,
-        }
-        return TemplateResponse(request, "admin/compute/add.html", context)
+    def create_form(self, request: HttpRequest, data: Any) -> ProjectCreateForm:
+        return ProjectCreateForm(data)
 
-    def accepted(self, label: str, row: Any, changed: None) -> SafeString:
-        return format_html("The project {} is deleted.", row)
-
-
-def _list_url(noun: str, project: Project) -> str:
-    return f"{reverse(f'admin:compute_{noun}_changelist')}?project={project.pk}"
-
-
-def _create(request: HttpRequest, form: ProjectCreateForm) -> Project | None:
-    """Create what a valid form asks for, or tell the form why not."""
-    try:
-        if form.cleaned_data["admin"] is not None:
+    def create(self, request: HttpRequest, values: dict[str, Any]) -> Project:
+        if values["admin"] is not None:
             Access(request.user).require_grant(Role.ADMIN, None)
-        return projects.create(actor=actor_of(request), **form.cleaned_data)
-    except Problem as problem:
-        refused(request, problem, project_id=None)
-        add_errors(form, problem)
-        return None
+        return super().create(request, values)
+
+    def accepted(self, label: str, row: Any, changed: Any) -> SafeString:
+        state = "deleted" if label == "Delete" else "there"
+        return format_html("The project {} is {}.", row, state)

@@ -1,27 +1,35 @@
 """Snapshots, for operators."""
 
-from typing import Any
-from uuid import UUID
-
 from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
-from django.urls import URLPattern, path, reverse
-from django.utils.safestring import SafeString
+from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
 from django_fsm import can_proceed
 
-from compute.admin import display, filters
-from compute.admin.base import OwnedAdmin, actor_of, history, may, require
-from compute.admin.forms import SnapshotForm
+from compute.admin.console import display, filters
+from compute.admin.console.display import api_url, page_url
+from compute.admin.console.edited import EditedAdmin
+from compute.admin.console.forms import OwnedForm
+from compute.admin.console.history import history
+from compute.admin.console.operators import may
+from compute.admin.console.pages import Button, Link, Page
 from compute.models import Snapshot, SnapshotStatus
 from compute.models.search import id_prefix
 from compute.services import snapshots, vms
+from compute.services.actions import ACTIONS
+
+
+class SnapshotForm(OwnedForm):
+    class Meta(OwnedForm.Meta):
+        model = Snapshot
+        fields = ("name", "description", "labels")
 
 
 @admin.register(Snapshot)
-class SnapshotAdmin(OwnedAdmin[Snapshot]):
+class SnapshotAdmin(EditedAdmin[Snapshot]):
     services = snapshots
-    delete_warning = "Its image is removed from the cloud for good."
+    delete_warning = ACTIONS["snapshot.delete"].note
+    commands = {"restore": "vm.restore"}
     form = SnapshotForm
     list_display = (
         "name",
@@ -38,33 +46,13 @@ class SnapshotAdmin(OwnedAdmin[Snapshot]):
         "status",
         filters.ProjectFilter,
         filters.CloudFilter,
-        filters.AgeFilter,
+        filters.CREATED,
         filters.DeletedFilter,
     )
     search_fields = ("name",)
     search_help_text = "Part of the name, or the beginning of its id or its VM's"
     actions = None
-    fieldsets = (
-        (None, {"fields": ("name", "description", "labels")}),
-        (
-            "Details",
-            {
-                "fields": (
-                    "id",
-                    "vm_page",
-                    "project",
-                    "cloud",
-                    "size",
-                    "image_provider_id",
-                    "created_on",
-                    "updated_on",
-                    "deleted_on",
-                    "version",
-                )
-            },
-        ),
-    )
-    readonly_fields = (
+    details = (
         "id",
         "vm_page",
         "project",
@@ -80,9 +68,7 @@ class SnapshotAdmin(OwnedAdmin[Snapshot]):
         # A snapshot is taken on the page of its VM.
         return False
 
-    @admin.display(description="Status", ordering="status")
-    def badge(self, snapshot: Snapshot) -> SafeString:
-        return display.badge(snapshot.status)
+    vm_page = staticmethod(display.link_column("vm", "VM"))
 
     @admin.display(description="Size", ordering="size_bytes")
     def size(self, snapshot: Snapshot) -> str:
@@ -90,51 +76,47 @@ class SnapshotAdmin(OwnedAdmin[Snapshot]):
             return display.NONE
         return f"{snapshot.size_bytes / 2**30:.1f} GiB"
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Snapshot], search_term: str
-    ) -> tuple[QuerySet[Snapshot], bool]:
-        text = search_term.strip()
-        if not text:
-            return queryset, False
+    def search(self, queryset: QuerySet[Snapshot], text: str) -> QuerySet[Snapshot]:
         ids = id_prefix(text) | id_prefix(text, field="vm_id")
-        return queryset.filter(Q(name__icontains=text) | ids), False
+        return queryset.filter(Q(name__icontains=text) | ids)
 
-    def page(self, request: HttpRequest, snapshot: Snapshot) -> dict[str, Any]:
-        free = snapshot.live_operation is None
-        return {
-            "snapshot": snapshot,
-            "badge": display.badge(snapshot.status),
-            "can_delete": free
-            and can_proceed(snapshot.remove)
-            and self.has_delete_permission(request, snapshot),
-            "delete_url": reverse("admin:compute_snapshot_delete", args=[snapshot.pk]),
-            "can_restore": free
+    def page(self, request: HttpRequest, snapshot: Snapshot) -> Page:
+        is_free = snapshot.live_operation is None
+        vm = snapshot.vm
+        restore = Button(
+            label="Restore",
+            url=self.command_url(snapshot, "restore"),
+            note=f"What {vm} has written since is lost.",
+        )
+        can_restore = (
+            is_free
             and snapshot.status == SnapshotStatus.AVAILABLE
-            and "restore" in snapshot.vm.allowed_actions
-            and may(request, "vm.restore"),
-            "error": snapshot.error,
-            "suffers": free,
-            "api_url": reverse("snapshot-detail", kwargs={"id": snapshot.pk}),
-            **history(request, target=snapshot),
-        }
+            and "restore" in vm.allowed_actions
+            and may(request, "vm.restore")
+        )
+        can_delete = is_free and can_proceed(snapshot.remove)
+        return Page(
+            links=[
+                Link("Its VM", page_url(vm)),
+                Link("In the API", api_url(snapshot)),
+            ],
+            facts=format_html(
+                '{} <span class="quiet">of</span> <a href="{}">{}</a>',
+                display.badge(snapshot.status),
+                page_url(vm),
+                vm,
+            ),
+            error=snapshot.error,
+            suffers=is_free,
+            buttons=[restore] if can_restore else [],
+            delete_url=self.delete_url(request, snapshot) if can_delete else "",
+            history=history(request, snapshot),
+        )
 
-    def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.restore_view)
-        own = path("<uuid:pk>/restore/", view, name="compute_snapshot_restore")
-        return [own, *super().get_urls()]
-
-    def restore_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+    def command(
+        self, request: HttpRequest, snapshot: Snapshot, name: str
+    ) -> HttpResponse:
         """Take its VM back to it."""
-        require(request, "vm.restore")
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        snapshot = self.get_object(request, str(pk))
-        if snapshot is None:
-            return self.not_found(request, str(pk))
-        vm, actor = snapshot.vm, actor_of(request)
         return self.perform(
-            request,
-            vm,
-            "Restore",
-            lambda: vms.restore(vm, snapshot=str(pk), actor=actor),
+            request, snapshot.vm, "Restore", vms.restore, snapshot=str(snapshot.pk)
         )

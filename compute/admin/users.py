@@ -7,10 +7,13 @@ from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 
 from compute.access import Access, permissions_of
-from compute.admin.base import ClosedAdmin, actor_of
+from compute.admin.console.lists import ClosedAdmin
+from compute.admin.console.operators import actor_of
+from compute.admin.console.pages import Link, Page
 from compute.models import User
 from compute.services import accounts, audit
 
@@ -20,9 +23,6 @@ POWERS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
 class AuditedAdmin(ClosedAdmin[Any]):
     """Saved by Django's forms; where Django notes that, the audit does, too."""
-
-    show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         audit.account(obj, "created", actor=actor_of(request))
@@ -87,6 +87,22 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # gen
         # Else who may change users could set the password of somebody who may do more.
         below = obj is None or Access(request.user).covers(obj)
         return below and super().has_change_permission(request, obj)
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: User | None = None,
+    ) -> HttpResponse:
+        links = []
+        if obj is not None and self.has_change_permission(request, obj):
+            url = reverse("admin:auth_user_password_change", args=[obj.pk])
+            links.append(Link("Set another password", url))
+        context["page"] = Page(links=links, has_django_history=True)
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
     def save_model(
         self, request: HttpRequest, obj: User, form: Any, change: bool

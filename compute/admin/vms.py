@@ -1,52 +1,41 @@
 """VMs, for operators."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from typing import Any
-from uuid import UUID
 
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
-from django.http import (
-    Http404,
-    HttpRequest,
-    HttpResponse,
-    HttpResponseNotAllowed,
-    HttpResponseRedirect,
-)
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from compute.admin import display, filters, verbs
-from compute.admin.base import (
-    OwnedAdmin,
+from compute.admin import vm_forms
+from compute.admin.console import display, filters
+from compute.admin.console.display import api_url, page_url
+from compute.admin.console.edited import EditedAdmin
+from compute.admin.console.forms import ActionForm
+from compute.admin.console.history import LiveLine, history
+from compute.admin.console.operators import (
     actor_of,
-    add_errors,
-    history,
     may,
-    refused,
-    requested,
-    require,
 )
-from compute.admin.display import page_url
-from compute.admin.forms import VMCreateForm, VMForm
-from compute.engine import runner
+from compute.admin.console.pages import Link, Page
+from compute.admin.vm_forms import VMCreateForm, VMForm
 from compute.errors import Problem
-from compute.models import VM, Cloud, Flavor, Image, OperationStatus, Project
+from compute.models import VM, Cloud, OperationStatus
 from compute.models.cloud import confirmed_at
 from compute.models.search import has_address, id_prefix
 from compute.services import vms
-
-#: VMs that one list action takes: each is a transaction of its own, in the request.
-MAX_SELECTED = 500
+from compute.services.actions import VM_ACTIONS
 
 
 @admin.register(VM)
-class VMAdmin(OwnedAdmin[VM]):
+class VMAdmin(EditedAdmin[VM]):
     services = vms
-    delete_warning = "The server and its disk are removed from the cloud for good."
+    delete_warning = VM_ACTIONS["delete"].note
+    commands = {verb: action.name for verb, action in VM_ACTIONS.items()}
     form = VMForm
     list_display = (
         "name",
@@ -63,36 +52,13 @@ class VMAdmin(OwnedAdmin[VM]):
         filters.ProjectFilter,
         filters.CloudFilter,
         filters.FlavorFilter,
-        filters.AgeFilter,
+        filters.CREATED,
         filters.DeletedFilter,
     )
     search_fields = ("name",)
     search_help_text = "Part of the name, or the beginning of the id or of an address"
     actions = ("start_all", "stop_all", "reboot_all", "delete_all")
-    fieldsets = (
-        (None, {"fields": ("name", "description", "labels", "delete_protection")}),
-        (
-            "Details",
-            {
-                "fields": (
-                    "id",
-                    "project",
-                    "cloud",
-                    "flavor_name",
-                    "size",
-                    "image_name",
-                    "ips",
-                    "server_id",
-                    "observed",
-                    "created_on",
-                    "updated_on",
-                    "deleted_on",
-                    "version",
-                )
-            },
-        ),
-    )
-    readonly_fields = (
+    details = (
         "id",
         "project",
         "cloud",
@@ -109,30 +75,21 @@ class VMAdmin(OwnedAdmin[VM]):
 
     # The list
 
-    @admin.display(description="Status", ordering="status")
-    def badge(self, vm: VM) -> SafeString:
-        return display.badge(vm.status)
-
     @admin.display(description="Flavor", ordering="flavor_name")
     def flavor_asked(self, vm: VM) -> str:
         return vm.flavor_name
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[VM], search_term: str
-    ) -> tuple[QuerySet[VM], bool]:
-        text = search_term.strip()
-        if not text:
-            return queryset, False
+    def search(self, queryset: QuerySet[VM], text: str) -> QuerySet[VM]:
         queryset, address = has_address(queryset, text)
         condition = Q(name__icontains=text) | id_prefix(text) | address
-        return queryset.filter(condition), False
+        return queryset.filter(condition)
 
     def get_actions(self, request: HttpRequest) -> Any:
         """Return what this operator may ask of many VMs at once."""
         return {
             name: action
             for name, action in super().get_actions(request).items()
-            if may(request, verbs.permission(name.removesuffix("_all")))
+            if may(request, VM_ACTIONS[name.removesuffix("_all")].name)
         }
 
     @admin.action(description="Start")
@@ -160,20 +117,11 @@ class VMAdmin(OwnedAdmin[VM]):
         back = request.get_full_path()
         return self.confirm_delete(request, selected, back=back, action="delete_all")
 
-    def selected(self, request: HttpRequest, queryset: QuerySet[VM]) -> list[VM] | None:
-        found = list(queryset[: MAX_SELECTED + 1])
-        if len(found) <= MAX_SELECTED:
-            return found
-        messages.error(
-            request, f"Nothing was done: select at most {MAX_SELECTED} VMs at once."
-        )
-        return None
-
     def act_on_all(
         self, request: HttpRequest, queryset: QuerySet[VM], name: str
     ) -> None:
         """Ask the same of every selected VM and say of each what became of it."""
-        action, actor = verbs.ACTIONS[name], actor_of(request)
+        action, actor = VM_ACTIONS[name], actor_of(request)
         done, not_done = [], []
         rows = self.selected(request, queryset)
         if rows == []:
@@ -198,11 +146,11 @@ class VMAdmin(OwnedAdmin[VM]):
 
     @admin.display(description="Size")
     def size(self, vm: VM) -> str:
-        return display.size(vm)
+        return f"{vm.vcpus} vCPU, {vm.ram_mb} MB RAM, {vm.disk_gb} GB disk"
 
     @admin.display(description="Addresses")
     def ips(self, vm: VM) -> str:
-        return display.addresses(vm)
+        return ", ".join(address["ip"] for address in vm.addresses) or display.NONE
 
     @admin.display(description="Observed")
     def observed(self, vm: VM) -> SafeString | str:
@@ -215,111 +163,63 @@ class VMAdmin(OwnedAdmin[VM]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[VM]:
         return super().get_queryset(request).select_related("operation", "project")
 
-    def page(self, request: HttpRequest, vm: VM) -> dict[str, Any]:
+    def page(self, request: HttpRequest, vm: VM) -> Page:
         sees = may(request, "operation.list")
         operation, live = (vm.operation, vm.live_operation) if sees else (None, None)
-        failed = operation and operation.status == OperationStatus.FAILED
-        can_delete = self.has_delete_permission(request, vm)
-        return {
-            "vm": vm,
-            "badge": display.badge(vm.status),
-            "addresses": display.addresses(vm),
-            "size": display.size(vm),
-            "buttons": verbs.buttons(request, vm),
-            "can_delete": can_delete and "delete" in vm.allowed_actions,
-            "protected": can_delete and vm.delete_protection,
-            "delete_url": reverse("admin:compute_vm_delete", args=[vm.pk]),
-            "live": live and display.OperationLine(live),
-            "can_cancel": bool(live and runner.is_cancellable(live))
-            and may(request, "operation.cancel"),
-            "error": vm.error or (operation.error if operation and failed else None),
+        has_failed = operation and operation.status == OperationStatus.FAILED
+        snapshots = reverse("admin:compute_snapshot_changelist")
+        links = [Link("Snapshots", f"{snapshots}?vm__id__exact={vm.pk}")]
+        at = format_html(' <span class="quiet">at</span> {}', self.ips(vm))
+        delete_url = self.delete_url(request, vm)
+        return Page(
+            links=[
+                *(links if may(request, "snapshot.list") else ()),
+                Link("In the API", api_url(vm)),
+            ],
+            facts=format_html(
+                '{} {} <span class="quiet">in</span> {}{}',
+                display.badge(vm.status),
+                self.size(vm),
+                vm.cloud,
+                at if vm.addresses else "",
+            ),
+            error=vm.error or (operation.error if operation and has_failed else None),
             # What is under way may well mend it.
-            "suffers": vm.error is not None and not live,
-            "snapshots_url": f"{reverse('admin:compute_snapshot_changelist')}"
-            f"?vm__id__exact={vm.pk}",
-            "api_url": reverse("vm-detail", kwargs={"id": vm.pk}),
-            **history(request, target=vm),
-        }
+            suffers=vm.error is not None and not live,
+            live=LiveLine(request, live) if live else None,
+            is_deleted=vm.deleted_at is not None,
+            buttons=vm_forms.buttons(request, vm, url=self.command_url),
+            delete_url=delete_url if "delete" in vm.allowed_actions else "",
+            notes=list(_notes(vm, can_delete=bool(delete_url))),
+            history=history(request, vm),
+        )
 
     # What a page can ask
 
-    def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.action_view)
-        route = "<uuid:pk>/actions/<slug:name>/"
-        return [path(route, view, name="compute_vm_action"), *super().get_urls()]
-
-    def action_view(self, request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
-        """Do what a button says."""
-        action = verbs.ACTIONS.get(name)
-        if action is None:
-            raise Http404
-        require(request, verbs.permission(name))
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        vm = self.get_object(request, str(pk))
-        if vm is None:
-            return self.not_found(request, str(pk))
-        form = action.form(request.POST, vm=vm)
-        if not form.is_valid():
-            return self._say_invalid(request, vm, form)
-        values = form.cleaned_data
-        actor = actor_of(request)
-        return self.perform(
-            request,
-            vm,
-            action.label,
-            lambda: action.service(vm, actor=actor, **values),
-        )
-
-    def _say_invalid(
-        self, request: HttpRequest, vm: VM, form: verbs.VerbForm
-    ) -> HttpResponseRedirect:
-        for field, errors in form.errors.items():
-            messages.error(
-                request, f"{field.capitalize()}: {' '.join(map(str, errors))}"
+    def command(self, request: HttpRequest, vm: VM, name: str) -> HttpResponse:
+        """Ask for an action of the table."""
+        action = VM_ACTIONS[name]
+        form = ActionForm(action, request.POST)
+        if form.is_valid():
+            return self.perform(
+                request, vm, action.label, action.service, **form.cleaned_data
             )
+        for field, errors in form.errors.items():
+            reasons = " ".join(map(str, errors))
+            messages.error(request, f"{field.capitalize()}: {reasons}")
         return redirect(page_url(vm))
 
-    def add_view(
-        self,
-        request: HttpRequest,
-        form_url: str = "",
-        extra_context: Mapping[str, Any] | None = None,
-    ) -> HttpResponse:
-        """Create a VM: the service makes the row, and a cloud the server."""
-        require(request, "vm.create")
-        if request.method == "POST":
-            form = VMCreateForm(request.POST)
-            if form.is_valid() and (vm := _create(request, form)):
-                text = f"Creation of {vm} is under way"
-                messages.success(request, requested(text, vm.operation))
-                return redirect(page_url(vm))
-        else:
-            form = VMCreateForm(initial={"project": Project.objects.default().name})
-        flavors = Flavor.objects.offered().order_by("disk_gb", "ram_mb", "name")
-        images = Image.objects.offered().filter(project=None)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "Add VM",
-            "opts": self.opts,
-            "form": form,
-            "suggestions": {
-                noun: rows.values("name").distinct()[: verbs.SUGGESTIONS]
-                for noun, rows in (("flavor", flavors), ("image", images))
-                if may(request, f"{noun}.list")
-            },
-        }
-        return TemplateResponse(request, "admin/compute/add.html", context)
+    def create_form(self, request: HttpRequest, data: Any) -> VMCreateForm:
+        return VMCreateForm(request, data)
 
 
-def _create(request: HttpRequest, form: VMCreateForm) -> VM | None:
-    """Create what a valid form asks for, or tell the form why not."""
-    try:
-        return vms.create(actor=actor_of(request), **form.cleaned_data)
-    except Problem as problem:
-        refused(request, problem, project_id=form.cleaned_data["project"].pk)
-        add_errors(form, problem)
-        return None
+def _notes(vm: VM, *, can_delete: bool) -> Iterator[str]:
+    if vm.lacks_server:
+        yield "It has no server in the cloud: all that is left is to delete it."
+    elif vm.takes_only_delete:
+        yield "Its server was never launched: all that is left is to delete it."
+    if can_delete and vm.delete_protection:
+        yield "Protected from deletion: clear “Delete protection” below first."
 
 
 def _listed(text: str, lines: list[tuple[str, str, str]]) -> SafeString:

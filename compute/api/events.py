@@ -13,7 +13,7 @@ class EventFilter(filters.CreatedFilterSet):
     type = filters.TextIn(help_text="These types.")
     outcome = filters.ChoiceIn(Outcome, help_text="These outcomes.")
     project = filters.UUIDIn(help_text="Of these projects.")
-    vm = filters.UUIDIn(help_text="About these VMs.")
+    vm = filters.About("vm", help_text="About these VMs.")
     operation = filters.UUIDIn(help_text="About these operations.")
     actor = filters.TextIn(help_text="By these: `user:alice`.")
     request_id = filters.TextIn(help_text="Caused by these requests.")

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -20,6 +20,7 @@ from compute.api.http.viewset import ResourceViewSet
 from compute.bodies.operations import OPERATION_BODY
 from compute.engine import once, runner
 from compute.models import Operation, OperationStatus, OperationType
+from compute.models.kinds import KINDS
 
 
 class Target(filters.UUIDIn):
@@ -28,16 +29,13 @@ class Target(filters.UUIDIn):
     def filter(self, qs: QuerySet[Any], value: list[Any] | None) -> QuerySet[Any]:
         if not value:
             return qs
-        return qs.filter(
-            Q(type__startswith="vm.", vm_id__in=value)
-            | Q(type__startswith="snapshot.", snapshot_id__in=value)
-        )
+        return qs.filter(target_kind__in=KINDS, target_id__in=value)
 
 
 class OperationFilter(filters.CreatedFilterSet):
     id = filters.UUIDIn(help_text="These ids.")
     target = Target(field_name="id", help_text="About these VMs or snapshots.")
-    vm = filters.UUIDIn(help_text="Occupying these VMs, snapshots included.")
+    vm = filters.About("vm", help_text="Occupying these VMs, snapshots included.")
     status = filters.ChoiceIn(OperationStatus, help_text="These statuses.")
     type = filters.ChoiceIn(OperationType, help_text="These types.")
     project = filters.UUIDIn(help_text="These projects.")

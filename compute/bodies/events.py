@@ -14,6 +14,7 @@ from compute.bodies.examples import (
 )
 from compute.bodies.reader import Reader
 from compute.models import Outcome
+from compute.models.kinds import KINDS
 
 
 def _source(reader: Reader, project_id: UUID | None) -> str:
@@ -22,15 +23,10 @@ def _source(reader: Reader, project_id: UUID | None) -> str:
 
 
 def _subject(
-    reader: Reader,
-    vm_id: UUID | None,
-    snapshot_id: UUID | None,
-    operation_id: UUID | None,
+    reader: Reader, kind: str, id: UUID | None, operation_id: UUID | None
 ) -> str | None:
-    if snapshot_id is not None:
-        return f"snapshots/{snapshot_id}"
-    if vm_id is not None:
-        return f"vms/{vm_id}"
+    if id is not None:
+        return f"{KINDS[kind].plural}/{id}"
     return None if operation_id is None else f"operations/{operation_id}"
 
 
@@ -60,7 +56,7 @@ EVENT_BODY = Body(
         "subject",
         TEXT,
         f"vms/{VM_ID}",
-        at=("vm_id", "snapshot_id", "operation_id"),
+        at=("subject_kind", "subject_id", "operation_id"),
         made=_subject,
         null=True,
         about="`vms/{id}`, `snapshots/{id}`, `operations/{id}`.",

@@ -22,13 +22,11 @@ from compute.bodies.reader import Reader, problem
 from compute.engine import runner
 from compute.errors import OperationCancelled
 from compute.models import OperationStatus, OperationType
+from compute.models.kinds import KINDS
 
 
-def _target(
-    reader: Reader, type: str, vm_id: UUID | None, snapshot_id: UUID | None
-) -> dict[str, Any]:
-    kind = type.partition(".")[0]
-    return {"type": kind, "id": vm_id if kind == "vm" else snapshot_id}
+def _target(reader: Reader, kind: str, id: UUID) -> dict[str, Any]:
+    return {"type": kind, "id": id}
 
 
 def _cancellable(
@@ -43,8 +41,8 @@ def _error(
     stored: Mapping[str, Any] | None,
     id: UUID,
     type: str,
-    vm_id: UUID | None,
-    snapshot_id: UUID | None,
+    target_kind: str,
+    target_id: UUID,
     request_id: str,
 ) -> dict[str, Any] | None:
     """Return the problem it ended with: the same for who waited and for who polls."""
@@ -52,10 +50,9 @@ def _error(
         return None
     if stored is None:
         stored = OperationCancelled(f"{type} was cancelled.").document()
-    target = _target(reader, type, vm_id, snapshot_id)
     return {
         **(problem(reader, stored) or {}),
-        target["type"]: str(target["id"]),
+        target_kind: str(target_id),
         "instance": reverse("operation-detail", kwargs={"id": id}),
         "request_id": request_id,
     }
@@ -64,7 +61,7 @@ def _error(
 TARGET_BODY = Body(
     "Target",
     "",
-    Field("type", one_of(("vm", "snapshot")), "vm"),
+    Field("type", one_of(tuple(KINDS)), "vm"),
     Field("id", ID, VM_ID),
 )
 
@@ -80,14 +77,22 @@ OPERATION_BODY = Body(
         "target",
         TARGET_BODY,
         TARGET_BODY.example,
-        at=("type", "vm_id", "snapshot_id"),
+        at=("target_kind", "target_id"),
         made=_target,
     ),
     Field(
         "error",
         PROBLEM,
         None,
-        at=("status", "error", "id", "type", "vm_id", "snapshot_id", "request_id"),
+        at=(
+            "status",
+            "error",
+            "id",
+            "type",
+            "target_kind",
+            "target_id",
+            "request_id",
+        ),
         made=_error,
         null=True,
         about="The problem a call that waited would have got.",

@@ -15,7 +15,8 @@ from django.utils import timezone
 from compute.engine import queue
 from compute.models.operation import Operation
 from providers import errors
-from providers.base import Provider, Receipt
+from providers.contract.calls import Receipt
+from providers.contract.cloud import Cloud
 
 
 class ClaimLostError(Exception):
@@ -26,7 +27,7 @@ def send(operation: Operation, call: str, request: Callable[[str], Receipt]) -> 
     """Send a call, noting it before and its receipt after.
 
     ``request`` takes our request id. Raises `ClaimLostError` instead of sending when the
-    lease ran out meanwhile, and whatever the provider raises.
+    lease ran out meanwhile, and whatever the cloud raises.
     """
     if not queue.hold(operation):
         raise ClaimLostError
@@ -65,9 +66,9 @@ def forget(operation: Operation) -> None:
     operation.save(update_fields=["call", "issued_at", "receipt"])
 
 
-def may_still_arrive(operation: Operation, provider: Provider) -> float:
+def may_still_arrive(operation: Operation, cloud: Cloud) -> float:
     """Return the seconds for which to wait: the lost request could still arrive."""
     if operation.issued_at is None:
         return 0.0
-    safe = operation.issued_at + timedelta(seconds=provider.call_timeout)
+    safe = operation.issued_at + timedelta(seconds=cloud.call_timeout)
     return max(0.0, (safe - timezone.now()).total_seconds())

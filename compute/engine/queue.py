@@ -6,19 +6,25 @@ leaves no work and a lost message loses none. `compute.engine.runner` runs it.
 
 import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Protocol
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
 from compute.engine.work import Cancelled, Done, End, Failed, Waiting
 from compute.errors import OperationInProgress
 from compute.events import Actor
-from compute.models.operation import Operation, OperationStatus, OperationType
+from compute.models.operation import (
+    Occupation,
+    Operation,
+    OperationStatus,
+    OperationType,
+)
+from compute.models.owned import CloudResource
 
 log = logging.getLogger(__name__)
 
@@ -33,16 +39,6 @@ _STATUSES = {
     Failed: OperationStatus.FAILED,
     Cancelled: OperationStatus.CANCELLED,
 }
-
-
-class Target(Protocol):
-    """What an operation can be about."""
-
-    cloud: str
-    project_id: uuid.UUID
-
-    @property
-    def live_operation(self) -> Operation | None: ...
 
 
 # Announcing work
@@ -85,38 +81,47 @@ def announce(operation: Operation, *, after: float = 0.0) -> None:
 # The request half
 
 
-def check_free(target: Target) -> None:
+def check_free(target: CloudResource) -> None:
     """Raise OperationInProgress, naming it, if an operation occupies the target.
 
-    Call it under the target's row lock; the unique constraint is the backstop.
+    `submit` decides; this spares the checks in between.
     """
     live = target.live_operation
     if live is not None:
-        raise OperationInProgress(
-            f"Operation {live.pk} ({live.type}) is in progress.",
-            operation_id=str(live.pk),
-        )
+        raise _in_progress(live)
+
+
+def _in_progress(live: Operation) -> OperationInProgress:
+    return OperationInProgress(
+        f"Operation {live.pk} ({live.type}) is in progress.",
+        operation_id=str(live.pk),
+    )
 
 
 def submit(
     type: OperationType,
     *,
     actor: Actor,
-    target: Target,
-    vm_id: uuid.UUID | None = None,
-    snapshot_id: uuid.UUID | None = None,
+    target: CloudResource,
+    related: CloudResource | None = None,
     params: Mapping[str, Any] | None = None,
     from_status: str = "",
     end_status: str = "",
 ) -> Operation:
-    """Write the operation of a change in the change's own transaction."""
+    """Write the operation of a change in the change's own transaction.
+
+    It occupies its target, and ``related``. Raises OperationInProgress, naming the
+    other, if one of them is occupied.
+    """
     now = timezone.now()
     operation = Operation.objects.create(
         type=type,
         project_id=target.project_id,
         cloud=target.cloud,
-        vm_id=vm_id,
-        snapshot_id=snapshot_id,
+        target_kind=target.kind,
+        target_id=target.pk,
+        related_kind=related.kind if related else "",
+        related_id=related.pk if related else None,
         params=dict(params or {}),
         from_status=from_status,
         end_status=end_status,
@@ -126,8 +131,26 @@ def submit(
         created_at=now,
         updated_at=now,
     )
+    _occupy(operation, [target] if related is None else [target, related])
     announce(operation)
     return operation
+
+
+def _occupy(operation: Operation, things: Sequence[CloudResource]) -> None:
+    # In one order always: who comes second waits here for the first to commit.
+    held = sorted((thing.kind, thing.pk) for thing in things)
+    try:
+        with transaction.atomic():
+            Occupation.objects.bulk_create(
+                Occupation(operation=operation, kind=kind, target_id=pk)
+                for kind, pk in held
+            )
+    except IntegrityError:
+        for thing in things:
+            winner = Operation.objects.occupying(thing.kind, thing.pk)
+            if winner is not None:
+                raise _in_progress(winner) from None
+        raise
 
 
 # The perform half
@@ -152,9 +175,7 @@ def claim(operation_id: uuid.UUID) -> Operation | None:
     )
     if not taken:
         return None
-    operation = Operation.objects.select_related("vm", "snapshot__image").get(
-        pk=operation_id
-    )
+    operation = Operation.objects.get(pk=operation_id)
     if operation.started_at is None:
         operation.started_at = now
         Operation.objects.filter(pk=operation_id).update(started_at=now)
@@ -245,6 +266,7 @@ def close(operation: Operation, end: End) -> bool:
     )
     if not closed:
         return False
+    Occupation.objects.filter(operation=operation).delete()
     operation.refresh_from_db(fields=["status", "error", "finished_at"])
     if isinstance(end, Failed):
         log.warning("%s failed: %s", operation, end.problem)

@@ -13,7 +13,6 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.utils import timezone
-from django_fsm import ConcurrentTransition
 
 from compute import clouds, events
 from compute.engine import calls, queue, work
@@ -27,7 +26,7 @@ from compute.errors import (
 from compute.events import Actor
 from compute.expected import Expect, check_expected
 from compute.models.operation import LIVE, Operation, OperationStatus
-from providers.base import Provider
+from providers.contract.cloud import Cloud
 from providers.errors import Conflict, NotFound, ProviderError
 
 log = logging.getLogger(__name__)
@@ -50,24 +49,24 @@ def run(operation_id: uuid.UUID) -> Operation | None:
         log.info("Running %s, attempt %s", operation.type, operation.attempts)
         try:
             take(operation, _perform(operation))
-        except (calls.ClaimLostError, ConcurrentTransition):
+        except calls.ClaimLostError:
             log.warning("Another worker has taken %s over", operation)
     return operation
 
 
 def _perform(operation: Operation) -> Answer:
     try:
-        provider = clouds.provider(operation.cloud)
+        cloud = clouds.get(operation.cloud)
     except KeyError:
         detail = f"The cloud {operation.cloud} is no longer configured."
         return Failed(InternalError(detail))
     try:
         if timezone.now() >= operation.deadline:
             return _expire(operation)
-        return work.of(operation).perform(operation, provider)
+        return work.of(operation).perform(operation, cloud)
     except ProviderError as error:
-        return _after_error(operation, provider, error)
-    except (calls.ClaimLostError, ConcurrentTransition):
+        return _after_error(operation, cloud, error)
+    except calls.ClaimLostError:
         raise
     except Exception:
         # A defect of ours must neither kill the worker nor strand the target.
@@ -81,14 +80,12 @@ def _expire(operation: Operation) -> Failed:
     return Failed(OpenStackTimeout(f"Not finished within {seconds} seconds."))
 
 
-def _after_error(
-    operation: Operation, provider: Provider, error: ProviderError
-) -> Answer:
+def _after_error(operation: Operation, cloud: Cloud, error: ProviderError) -> Answer:
     """Decide what a failed call to the cloud means for the operation."""
     log.warning("%s: %s", type(error).__name__, error)
     refused = work.of(operation).refused
     if isinstance(error, Conflict | NotFound) and refused is not None:
-        return refused(operation, provider, error)
+        return refused(operation, cloud, error)
     # A call that may have been carried out is looked for before it is sent again.
     may_retry = error.retryable or error.ambiguous
     again = retry(operation, error.retry_after) if may_retry else None
@@ -113,9 +110,7 @@ def look(cloud: str, listing: Any, *, started: datetime) -> None:
     """
     # A call that was answered after the pass began may not show in it yet.
     waiting = list(
-        Operation.objects.waiting()
-        .filter(cloud=cloud, updated_at__lte=started)
-        .select_related("vm", "snapshot")
+        Operation.objects.waiting().filter(cloud=cloud, updated_at__lte=started)
     )
     for operation in waiting:
         how = work.of(operation)
@@ -130,7 +125,7 @@ def _note(operation: Operation, answer: Answer) -> None:
             queue.show_progress(operation, answer)
         else:
             take(operation, answer)
-    except (ConcurrentTransition, DatabaseError):
+    except DatabaseError:
         # One target that cannot be settled now must not stop the others' pass.
         log.exception("Could not settle %s", operation)
 
@@ -149,10 +144,11 @@ def take(operation: Operation, answer: Answer) -> None:
 
 def _logged_as(operation: Operation) -> AbstractContextManager[None]:
     """Have every line of the work carry what it was asked for by, and is about."""
+    about = {f"{operation.target_kind}_id": str(operation.target_id)}
+    if operation.related_kind:
+        about[f"{operation.related_kind}_id"] = str(operation.related_id)
     return structlog.contextvars.bound_contextvars(
-        request_id=operation.request_id,
-        operation_id=str(operation.pk),
-        vm_id=str(operation.vm_id or ""),
+        request_id=operation.request_id, operation_id=str(operation.pk), **about
     )
 
 
@@ -203,9 +199,7 @@ def cancel(operation: Operation, *, actor: Actor, expect: Expect = None) -> Oper
     with transaction.atomic():
         how = work.of(operation)
         how.lock(operation)
-        operation = Operation.objects.select_related("vm", "snapshot").get(
-            pk=operation.pk
-        )
+        operation = Operation.objects.get(pk=operation.pk)
         check_expected(operation, expect)
         # Taking it ourselves is what keeps a worker from taking it meanwhile.
         pending = operation.status == OperationStatus.PENDING
@@ -223,8 +217,6 @@ def cancel(operation: Operation, *, actor: Actor, expect: Expect = None) -> Oper
         events.record(
             "operation.updated",
             actor=actor,
-            vm=operation.vm,
-            snapshot=operation.snapshot,
             operation=operation,
             data=changes,
         )

@@ -10,7 +10,7 @@ from typing import Any
 
 from compute.errors import Problem
 from compute.models.operation import Operation
-from providers.base import Provider
+from providers.contract.cloud import Cloud
 from providers.errors import Conflict, NotFound
 
 # What became of one look at an operation
@@ -62,11 +62,11 @@ Answer = Waiting | Again | End
 
 # What the engine asks of a noun
 
-Perform = Callable[[Operation, Provider], Answer]
+Perform = Callable[[Operation, Cloud], Answer]
 #: Takes what a pass has listed, in the form that the services of its nouns agree on.
 Look = Callable[[Operation, Any], Answer | None]
 Settle = Callable[[Operation, End], None]
-Refused = Callable[[Operation, Provider, Conflict | NotFound], Answer]
+Refused = Callable[[Operation, Cloud, Conflict | NotFound], Answer]
 Lock = Callable[[Operation], object]
 
 

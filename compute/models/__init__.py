@@ -7,7 +7,12 @@ from compute.models.event import Event, Outcome
 from compute.models.idempotency import IdempotencyKey
 from compute.models.lifecycle import VMStatus
 from compute.models.login import Login, LoginKind
-from compute.models.operation import Operation, OperationStatus, OperationType
+from compute.models.operation import (
+    Occupation,
+    Operation,
+    OperationStatus,
+    OperationType,
+)
 from compute.models.project import Membership, Project, Role
 from compute.models.quota import Quota, Resource
 from compute.models.repeat import Repeat
@@ -26,6 +31,7 @@ __all__ = [
     "Login",
     "LoginKind",
     "Membership",
+    "Occupation",
     "Operation",
     "OperationStatus",
     "OperationType",

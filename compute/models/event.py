@@ -2,7 +2,7 @@
 
 import uuid
 from datetime import timedelta
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 from django.db import connection, models, transaction
 from django.db.models import Q
@@ -29,6 +29,13 @@ class EventQuerySet(models.QuerySet["Event"]):
 
     def delete(self) -> NoReturn:
         raise TypeError("events are append-only")
+
+    def about(self, kind: str, *ids: uuid.UUID) -> Self:
+        """Return those that the pages of things of one kind show."""
+        return self.filter(
+            Q(subject_kind=kind, subject_id__in=ids)
+            | Q(related_kind=kind, related_id__in=ids)
+        )
 
     def forget(self, *, older_than: timedelta, limit: int) -> int:
         """Remove up to ``limit`` of the oldest rows; return how many.
@@ -65,20 +72,12 @@ class Event(models.Model):
     outcome = models.CharField(
         max_length=16, choices=Outcome.choices, default=Outcome.SUCCEEDED
     )
-    vm = models.ForeignKey(
-        "compute.VM",
-        on_delete=models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="events",
-    )
-    snapshot = models.ForeignKey(
-        "compute.Snapshot",
-        on_delete=models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="events",
-    )
+    #: What changed: a slug of `compute.models.kinds`, and an id.
+    subject_kind = models.CharField(max_length=32, blank=True, default="")
+    subject_id = models.UUIDField(null=True, blank=True)
+    #: Whose page shows it too: a snapshot's VM.
+    related_kind = models.CharField(max_length=32, blank=True, default="")
+    related_id = models.UUIDField(null=True, blank=True)
     operation = models.ForeignKey(
         "compute.Operation",
         on_delete=models.PROTECT,
@@ -113,6 +112,16 @@ class Event(models.Model):
             models.CheckConstraint(
                 condition=Q(outcome__in=Outcome.values), name="event_outcome_known"
             ),
+            models.CheckConstraint(
+                condition=Q(subject_kind="", subject_id=None)
+                | (~Q(subject_kind="") & Q(subject_id__isnull=False)),
+                name="event_subject_is_whole",
+            ),
+            models.CheckConstraint(
+                condition=Q(related_kind="", related_id=None)
+                | (~Q(related_kind="") & Q(related_id__isnull=False)),
+                name="event_related_is_whole",
+            ),
         )
         indexes = (
             models.Index(fields=("created_at", "id"), name="event_by_creation"),
@@ -120,7 +129,15 @@ class Event(models.Model):
                 fields=("project", "created_at", "id"), name="event_by_project_creation"
             ),
             models.Index(fields=("-created_at", "-sequence"), name="event_by_time"),
-            models.Index(fields=("vm", "-sequence"), name="event_by_vm"),
+            models.Index(
+                fields=("subject_kind", "subject_id", "-sequence"),
+                name="event_by_subject",
+            ),
+            models.Index(
+                fields=("related_kind", "related_id", "-sequence"),
+                condition=Q(related_id__isnull=False),
+                name="event_by_related",
+            ),
         )
 
     def __str__(self) -> str:

@@ -17,7 +17,7 @@ class OperationStatus(models.TextChoices):
     CANCELLED = "CANCELLED"
 
 
-#: Work in these is not over: it occupies its VM and its snapshot.
+#: Work in these is not over: it occupies what it is about.
 LIVE = (OperationStatus.PENDING, OperationStatus.RUNNING)
 
 
@@ -53,6 +53,17 @@ class OperationQuerySet(models.QuerySet["Operation"]):
             | Q(status=OperationStatus.RUNNING, lease_until__lte=now)
         )
 
+    def about(self, kind: str, *ids: uuid.UUID) -> Self:
+        """Return those that are or were about things of one kind, as target or else."""
+        return self.filter(
+            Q(target_kind=kind, target_id__in=ids)
+            | Q(related_kind=kind, related_id__in=ids)
+        )
+
+    def occupying(self, kind: str, id: uuid.UUID) -> "Operation | None":
+        """Return the live operation that holds a thing."""
+        return self.filter(occupations__kind=kind, occupations__target_id=id).first()
+
     def waiting(self) -> Self:
         """Return what the cloud works on and the next pass may end."""
         return self.filter(status=OperationStatus.RUNNING, lease_until=None)
@@ -74,22 +85,12 @@ class Operation(models.Model):
         "compute.Project", on_delete=models.PROTECT, related_name="operations"
     )
     cloud = models.CharField(max_length=64)
-    #: The VM this occupies.
-    vm = models.ForeignKey(
-        "compute.VM",
-        on_delete=models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="operations",
-    )
-    #: The snapshot this makes, deletes, or restores from.
-    snapshot = models.ForeignKey(
-        "compute.Snapshot",
-        on_delete=models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="operations",
-    )
+    #: What it makes, changes or deletes: a slug of `compute.models.kinds`, and an id.
+    target_kind = models.CharField(max_length=32)
+    target_id = models.UUIDField()
+    #: What else it occupies: the VM of a snapshot, the snapshot of a restore.
+    related_kind = models.CharField(max_length=32, blank=True, default="")
+    related_id = models.UUIDField(null=True, blank=True)
     #: The request's arguments, resolved.
     params = models.JSONField(default=dict, blank=True)
     #: The target's status before: where a cancelled operation returns to.
@@ -116,7 +117,7 @@ class Operation(models.Model):
     deadline = models.DateTimeField()
     #: When the call now under way was sent: written before it is sent.
     issued_at = models.DateTimeField(null=True, blank=True)
-    #: The call now under way, in the contract's word (``stop_server``).
+    #: The call now under way, in the contract's word (``servers.stop``).
     call = models.CharField(max_length=32, blank=True, default="")
     #: The cloud's id of that call; empty until its answer was stored.
     receipt = models.CharField(max_length=64, blank=True, default="")
@@ -131,16 +132,6 @@ class Operation(models.Model):
     class Meta:
         ordering = ("-created_at", "-id")
         constraints = (
-            models.UniqueConstraint(
-                fields=("vm",),
-                condition=Q(status__in=("PENDING", "RUNNING")),
-                name="one_live_operation_per_vm",
-            ),
-            models.UniqueConstraint(
-                fields=("snapshot",),
-                condition=Q(status__in=("PENDING", "RUNNING")),
-                name="one_live_operation_per_snapshot",
-            ),
             models.CheckConstraint(
                 condition=Q(status__in=OperationStatus.values),
                 name="operation_status_known",
@@ -150,8 +141,9 @@ class Operation(models.Model):
                 name="operation_type_known",
             ),
             models.CheckConstraint(
-                condition=Q(vm__isnull=False) | Q(snapshot__isnull=False),
-                name="operation_has_target",
+                condition=Q(related_kind="", related_id=None)
+                | (~Q(related_kind="") & Q(related_id__isnull=False)),
+                name="operation_related_is_whole",
             ),
             models.CheckConstraint(
                 condition=Q(status__in=("PENDING", "RUNNING"), finished_at=None)
@@ -167,9 +159,14 @@ class Operation(models.Model):
                 fields=("project", "created_at", "id"),
                 name="operation_by_project_creation",
             ),
-            models.Index(fields=("vm", "-created_at"), name="operation_by_vm"),
             models.Index(
-                fields=("snapshot", "-created_at"), name="operation_by_snapshot"
+                fields=("target_kind", "target_id", "-created_at"),
+                name="operation_by_target",
+            ),
+            models.Index(
+                fields=("related_kind", "related_id", "-created_at"),
+                condition=Q(related_id__isnull=False),
+                name="operation_by_related",
             ),
             models.Index(
                 fields=("cloud", "status", "lease_until"),
@@ -185,10 +182,23 @@ class Operation(models.Model):
     def is_live(self) -> bool:
         return self.status in LIVE
 
-    @property
-    def target_type(self) -> str:
-        return self.type.partition(".")[0]
 
-    @property
-    def target_id(self) -> uuid.UUID | None:
-        return self.vm_id if self.target_type == "vm" else self.snapshot_id
+class Occupation(models.Model):
+    """What a live operation holds: nothing else may begin on it. Gone when it ends."""
+
+    operation = models.ForeignKey(
+        Operation, on_delete=models.CASCADE, related_name="occupations"
+    )
+    kind = models.CharField(max_length=32)
+    target_id = models.UUIDField()
+
+    class Meta:
+        constraints = (
+            # The one constraint that decides every race for a thing.
+            models.UniqueConstraint(
+                fields=("kind", "target_id"), name="occupied_by_one_operation"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.target_id}"

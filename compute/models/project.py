@@ -1,6 +1,5 @@
 """Project: the tenant every owned row belongs to, and who is in it."""
 
-import uuid
 from typing import Self
 
 from django.conf import settings
@@ -9,6 +8,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from compute.models.limits import DESCRIPTION_RULES, MAX_NAME, NAME_RULES, is_id
+from compute.models.owned import Versioned, VersionedQuerySet
 
 DEFAULT_PROJECT_NAME = "default"
 
@@ -26,11 +26,7 @@ class Role(models.TextChoices):
         return list(Role).index(self)
 
 
-class ProjectQuerySet(models.QuerySet["Project"]):
-    def alive(self) -> Self:
-        """Return the projects that are not deleted."""
-        return self.filter(deleted_at=None)
-
+class ProjectQuerySet(VersionedQuerySet["Project"]):
     def defaults(self) -> Self:
         """Return the default project alone, as a queryset."""
         return self.alive().filter(name=DEFAULT_PROJECT_NAME)
@@ -45,24 +41,13 @@ class ProjectQuerySet(models.QuerySet["Project"]):
             return self.filter(pk=reference)
         return self.filter(name=reference)
 
-    def locked(self, pk: uuid.UUID) -> "Project | None":
-        """Lock the row of a living project and return it as it is now."""
-        rows = self.alive().select_for_update(no_key=True)
-        return rows.filter(pk=pk).first()
 
-
-class Project(models.Model):
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+class Project(Versioned):
     name = models.CharField(max_length=MAX_NAME, validators=NAME_RULES)
     description = models.TextField(blank=True, default="", validators=DESCRIPTION_RULES)
     #: The sequence of the newest event. Its row lock, held to commit, makes the
     #: order of events that of the commits, without gaps (see `compute.events`).
     event_sequence = models.BigIntegerField(default=0, editable=False)
-    #: Counts the changes a user can see; the ETag.
-    version = models.PositiveIntegerField(default=1, editable=False)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-    updated_at = models.DateTimeField(default=timezone.now, editable=False)
-    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = ProjectQuerySet.as_manager()
 
@@ -92,12 +77,6 @@ class Project(models.Model):
     def mark_deleted(self) -> None:
         """Take it away: the row stays, and its name is free again."""
         self.deleted_at = timezone.now()
-
-    def save_changes(self, *fields: str) -> None:
-        """Save the named fields and count a change a user can see."""
-        self.version += 1
-        self.updated_at = timezone.now()
-        self.save(update_fields=[*fields, "version", "updated_at"])
 
 
 class Membership(models.Model):

@@ -1,25 +1,11 @@
 """Snapshot: an image of a VM at one moment, and its legal changes."""
 
-import uuid
-from typing import Self
-
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
-from django_fsm import (
-    RETURN_VALUE,
-    ConcurrentTransitionMixin,
-    FSMField,
-    transition,
-)
+from django_fsm import RETURN_VALUE, FSMField, FSMModelMixin, transition
 
-from compute.models.limits import (
-    DESCRIPTION_RULES,
-    LABELS_RULES,
-    MAX_NAME,
-    NAME_RULES,
-)
-from compute.models.operation import Operation
+from compute.models.owned import CloudResource, VersionedQuerySet
 
 
 class SnapshotStatus(models.TextChoices):
@@ -33,24 +19,19 @@ class SnapshotStatus(models.TextChoices):
 S = SnapshotStatus
 
 
-class SnapshotQuerySet(models.QuerySet["Snapshot"]):
-    def alive(self) -> Self:
-        """Return the snapshots that are not deleted."""
-        return self.filter(deleted_at=None)
+class SnapshotQuerySet(VersionedQuerySet["Snapshot"]):
+    pass
 
 
-class Snapshot(ConcurrentTransitionMixin, models.Model):
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    project = models.ForeignKey(
-        "compute.Project", on_delete=models.PROTECT, related_name="snapshots"
-    )
-    cloud = models.CharField(max_length=64)
+class Snapshot(FSMModelMixin, CloudResource):
+    """An image of a VM; counted until it is gone, or could not be made."""
+
+    kind = "snapshot"
+    UNSEEN = frozenset({"image_provider_id", "counted"})
+
     vm = models.ForeignKey(
         "compute.VM", on_delete=models.PROTECT, related_name="snapshots"
     )
-    name = models.CharField(max_length=MAX_NAME, validators=NAME_RULES)
-    description = models.TextField(blank=True, default="", validators=DESCRIPTION_RULES)
-    labels = models.JSONField(default=dict, blank=True, validators=LABELS_RULES)
     status = FSMField(
         choices=SnapshotStatus.choices, default=SnapshotStatus.CREATING, protected=True
     )
@@ -65,20 +46,6 @@ class Snapshot(ConcurrentTransitionMixin, models.Model):
         related_name="snapshots",
     )
     size_bytes = models.BigIntegerField(null=True, blank=True)
-    operation = models.ForeignKey(
-        "compute.Operation",
-        on_delete=models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
-    )
-    error = models.JSONField(null=True, blank=True)
-    #: Whether the project's quota counts it: until it is gone, or could not be made.
-    counted = models.BooleanField(default=True)
-    version = models.PositiveIntegerField(default=1)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-    updated_at = models.DateTimeField(default=timezone.now, editable=False)
-    deleted_at = models.DateTimeField(null=True, blank=True)
 
     objects = SnapshotQuerySet.as_manager()
 
@@ -113,9 +80,6 @@ class Snapshot(ConcurrentTransitionMixin, models.Model):
             ),
         )
 
-    def __str__(self) -> str:
-        return self.name
-
     @transition(status, source=[S.AVAILABLE, S.ERROR], target=S.DELETING)
     def remove(self) -> None:
         """Begin to delete it. `delete` is Django's own method."""
@@ -133,18 +97,3 @@ class Snapshot(ConcurrentTransitionMixin, models.Model):
     def mark_deleted(self) -> None:
         """End a delete, or a create cancelled before it began: the row stays."""
         self.deleted_at = timezone.now()
-
-    @property
-    def live_operation(self) -> Operation | None:
-        """The operation that occupies it, be it a restore from it; costs a query."""
-        return self.operations.live().first()
-
-    def save_changes(self, *fields: str) -> None:
-        """Save the named fields and count a change a user can see.
-
-        The status is always saved too: the concurrency guard of the state machine
-        compares it with what was read.
-        """
-        self.version += 1
-        self.updated_at = timezone.now()
-        self.save(update_fields=[*fields, "status", "version", "updated_at"])

@@ -4,19 +4,13 @@ The `verb` decorators on `VM` are the table of the product: `allowed_actions`, t
 409 bodies, the admin's buttons and the README's table are read from them.
 """
 
-import uuid
 from collections.abc import Mapping
 from typing import Any, Self
 
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
-from django_fsm import (
-    RETURN_VALUE,
-    ConcurrentTransitionMixin,
-    FSMField,
-    transition,
-)
+from django_fsm import RETURN_VALUE, FSMField, FSMModelMixin, transition
 
 from compute.models.lifecycle import (
     MOVING,
@@ -26,13 +20,8 @@ from compute.models.lifecycle import (
     takes_only_delete,
     verb,
 )
-from compute.models.limits import (
-    DESCRIPTION_RULES,
-    LABELS_RULES,
-    MAX_NAME,
-    NAME_RULES,
-)
 from compute.models.operation import LIVE, Operation
+from compute.models.owned import CloudResource, VersionedQuerySet
 
 S = VMStatus
 
@@ -54,11 +43,7 @@ _NOT_IN_LISTS = (
 )
 
 
-class VMQuerySet(models.QuerySet["VM"]):
-    def alive(self) -> Self:
-        """Return the VMs that are not deleted."""
-        return self.filter(deleted_at=None)
-
+class VMQuerySet(VersionedQuerySet["VM"]):
     def with_operation(self) -> Self:
         """Join what `VM.allowed_actions` needs, so that it costs no query.
 
@@ -67,16 +52,21 @@ class VMQuerySet(models.QuerySet["VM"]):
         return self.select_related("operation").defer(*_NOT_IN_LISTS)
 
 
-class VM(ConcurrentTransitionMixin, models.Model):
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    project = models.ForeignKey(
-        "compute.Project", on_delete=models.PROTECT, related_name="vms"
+class VM(FSMModelMixin, CloudResource):
+    """A server of a cloud; counted until it is gone, or lacks a server.
+
+    Its status changes under its row lock alone, so that no two changes meet.
+    """
+
+    kind = "vm"
+    UNSEEN = frozenset(
+        {
+            *("server_id", "observed_status", "observed_at", "missing_since"),
+            *("never_launched", "counted", "user_data", "user_data_encoding"),
+            *("reserved_vcpus", "reserved_ram_mb", "reserved_disk_gb"),
+        }
     )
-    #: Alias of the cloud it lives in.
-    cloud = models.CharField(max_length=64)
-    name = models.CharField(max_length=MAX_NAME, validators=NAME_RULES)
-    description = models.TextField(blank=True, default="", validators=DESCRIPTION_RULES)
-    labels = models.JSONField(default=dict, blank=True, validators=LABELS_RULES)
+
     delete_protection = models.BooleanField(default=False)
     #: Given to cloud-init, as the client wrote it; never shown or logged, and kept
     #: until the create has ended.
@@ -101,8 +91,6 @@ class VM(ConcurrentTransitionMixin, models.Model):
     reserved_vcpus = models.PositiveIntegerField(default=0)
     reserved_ram_mb = models.PositiveIntegerField(default=0)
     reserved_disk_gb = models.PositiveIntegerField(default=0)
-    #: Whether the project's quotas count it: until it is gone, or lacks a server.
-    counted = models.BooleanField(default=True)
 
     #: What we show.
     status = FSMField(choices=VMStatus.choices, default=VMStatus.BUILD, protected=True)
@@ -118,23 +106,6 @@ class VM(ConcurrentTransitionMixin, models.Model):
     never_launched = models.BooleanField(default=False)
     #: ``[{"ip", "version", "network", "type", "mac"}]``
     addresses = models.JSONField(default=list, blank=True)
-
-    #: The newest operation, whether it lives or has ended.
-    operation = models.ForeignKey(
-        "compute.Operation",
-        on_delete=models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
-    )
-    #: The problem of the last failure while the VM still suffers from it; in ERROR the
-    #: one that led there.
-    error = models.JSONField(null=True, blank=True)
-    #: Counts the changes a user can see; the ETag.
-    version = models.PositiveIntegerField(default=1)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-    updated_at = models.DateTimeField(default=timezone.now, editable=False)
-    deleted_at = models.DateTimeField(null=True, blank=True)
 
     objects = VMQuerySet.as_manager()
 
@@ -174,9 +145,6 @@ class VM(ConcurrentTransitionMixin, models.Model):
             ),
             models.Index(fields=("project", "name", "id"), name="vm_by_project_name"),
         )
-
-    def __str__(self) -> str:
-        return self.name
 
     # The lifecycle: each verb with where it may start and where it ends.
 
@@ -308,7 +276,7 @@ class VM(ConcurrentTransitionMixin, models.Model):
 
     @property
     def live_operation(self) -> Operation | None:
-        """The operation that occupies it; costs a query unless joined."""
+        """The operation that occupies it: its newest, which lists have joined."""
         operation = self.operation
         return operation if operation is not None and operation.is_live else None
 
@@ -338,16 +306,6 @@ class VM(ConcurrentTransitionMixin, models.Model):
             only_delete=self.takes_only_delete,
             operation_status=self.operation.status if self.operation else None,
         )
-
-    def save_changes(self, *fields: str) -> None:
-        """Save the named fields and count a change a user can see.
-
-        The status is always saved too: the concurrency guard of the state machine
-        compares it with what was read.
-        """
-        self.version += 1
-        self.updated_at = timezone.now()
-        self.save(update_fields=[*fields, "status", "version", "updated_at"])
 
 
 class Verb:

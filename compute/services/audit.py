@@ -14,7 +14,7 @@ from django.db import transaction
 from compute import events
 from compute.errors import Problem
 from compute.events import Actor
-from compute.models import VM, Event, Outcome, Snapshot, User
+from compute.models import Event, Outcome, User
 from compute.models.user import ANONYMOUS
 from compute.services import repeats
 
@@ -56,8 +56,7 @@ def refused(
         actor,
         "request.refused",
         outcome=Outcome.REFUSED,
-        vm=target if isinstance(target, VM) else None,
-        snapshot=target if isinstance(target, Snapshot) else None,
+        **events.about(target),
         data={
             "method": method,
             "path": path[:MAX_PATH],

@@ -7,39 +7,35 @@ from compute.models import VM, Operation, VMStatus
 from compute.services import observed, records
 from compute.services.user_data import decode
 from providers import errors
-from providers.base import Provider, Receipt, Server, ServerSpec
+from providers.contract.calls import Receipt
+from providers.contract.cloud import Cloud
+from providers.contract.servers import Server, ServerSpec
 
 #: A server Nova has just made may not show up for a moment.
 VISIBLE_AFTER_SECONDS = 60.0
 
 
-def perform_create(operation: Operation, provider: Provider) -> Answer:
+def perform_create(operation: Operation, cloud: Cloud) -> Answer:
     """Create the server, or find the one that was created before.
 
     The VM's id goes into a tag of the create call itself, and is looked for before
     the call is ever repeated.
     """
-    vm = _vm(operation)
+    vm = VM.objects.get(pk=operation.target_id)
     if operation.cancel_requested:
-        return _undo(operation, provider, vm)
+        return _undo(operation, cloud, vm)
     if not operation.call:
-        return _create(operation, provider, vm)
-    if not vm.server_id and not _adopt(operation, provider, vm):
-        remaining = calls.may_still_arrive(operation, provider)
-        return Again(remaining) if remaining > 0 else _create(operation, provider, vm)
+        return _create(operation, cloud, vm)
+    if not vm.server_id and not _adopt(operation, cloud, vm):
+        remaining = calls.may_still_arrive(operation, cloud)
+        return Again(remaining) if remaining > 0 else _create(operation, cloud, vm)
     try:
-        return look_create(operation, provider.get_server(vm.server_id))
+        return look_create(operation, cloud.servers.get(vm.server_id))
     except errors.NotFound:
         return _unseen(operation)
 
 
-def _vm(operation: Operation) -> VM:
-    if operation.vm is None:
-        raise ValueError(f"{operation} has no VM")
-    return operation.vm
-
-
-def _create(operation: Operation, provider: Provider, vm: VM) -> Answer:
+def _create(operation: Operation, cloud: Cloud, vm: VM) -> Answer:
     spec = ServerSpec(
         name=vm.name,
         flavor_id=operation.params["flavor_provider_id"],
@@ -51,34 +47,39 @@ def _create(operation: Operation, provider: Provider, vm: VM) -> Answer:
     )
 
     def request(request_id: str) -> Receipt:
-        return provider.create_server(spec, request_id=request_id)
+        return cloud.servers.create(spec, request_id=request_id)
 
-    receipt = calls.send(operation, "create_server", request)
-    _remember(vm, receipt.created_id or "")
+    receipt = calls.send(operation, "servers.create", request)
+    _remember(operation, vm, receipt.created_id or "")
     return Waiting(step="scheduling", progress=10)
 
 
-def _remember(vm: VM, server_id: str) -> None:
-    """Store the server's id; the status rides along for the concurrency guard."""
+def _remember(operation: Operation, vm: VM, server_id: str) -> None:
+    """Store the server's id, unless the operation was ended meanwhile.
+
+    Then the server is nobody's, and the next pass removes it.
+    """
+    mine = VM.objects.filter(pk=vm.pk, operation=operation, status=vm.status)
+    if not mine.update(server_id=server_id):
+        raise calls.ClaimLostError
     vm.server_id = server_id
-    vm.save(update_fields=["server_id", "status"])
 
 
-def _adopt(operation: Operation, provider: Provider, vm: VM) -> bool:
+def _adopt(operation: Operation, cloud: Cloud, vm: VM) -> bool:
     """Take over a server that carries the VM's tag; remove any second one.
 
     Return whether the VM has a server now. A second one exists when the answer to a
     create was lost and the server showed only after the call was repeated.
     """
     found = sorted(
-        (s for s in provider.find_servers(tag=str(vm.pk)) if not observed.is_gone(s)),
+        (s for s in cloud.servers.find(tag=str(vm.pk)) if not observed.is_gone(s)),
         key=lambda server: (server.created_at, server.id),
     )
     if found and not vm.server_id:
-        _remember(vm, found[0].id)
+        _remember(operation, vm, found[0].id)
     for server in found:
         if server.id != vm.server_id:
-            provider.delete_server(server.id, request_id=calls.request_id(operation))
+            cloud.servers.delete(server.id, request_id=calls.request_id(operation))
     return bool(vm.server_id)
 
 
@@ -93,7 +94,7 @@ def _unseen(operation: Operation) -> Answer:
 def look_create(operation: Operation, server: Server) -> Answer:
     """Read from a listing how far the build, or its removal, has come."""
     if operation.cancel_requested:
-        if operation.call == "delete_server":
+        if operation.call == "servers.delete":
             return Cancelled() if observed.is_gone(server) else Waiting("cancelling")
         return Again()
     if observed.is_gone(server):
@@ -111,63 +112,61 @@ def look_create(operation: Operation, server: Server) -> Answer:
     return Done(status, server)
 
 
-def _undo(operation: Operation, provider: Provider, vm: VM) -> Answer:
+def _undo(operation: Operation, cloud: Cloud, vm: VM) -> Answer:
     """Remove what a cancelled create has built so far."""
-    if operation.call != "delete_server" and not _adopt(operation, provider, vm):
-        remaining = calls.may_still_arrive(operation, provider)
+    if operation.call != "servers.delete" and not _adopt(operation, cloud, vm):
+        remaining = calls.may_still_arrive(operation, cloud)
         return Again(remaining) if remaining > 0 else Cancelled()
-    if operation.call == "create_server":
+    if operation.call == "servers.create":
         try:
-            provider.get_server(vm.server_id)
+            cloud.servers.get(vm.server_id)
         except errors.NotFound:
             # A delete of what does not show yet would take it for gone.
             if not calls.older_than(operation, VISIBLE_AFTER_SECONDS):
                 return Again(records.RECORD_POLL_SECONDS)
-    return _remove(operation, provider, vm, done=Cancelled())
+    return _remove(operation, cloud, vm, done=Cancelled())
 
 
-def perform_delete(operation: Operation, provider: Provider) -> Answer:
+def perform_delete(operation: Operation, cloud: Cloud) -> Answer:
     """Delete the server; one that is gone already counts as deleted."""
-    vm = _vm(operation)
+    vm = VM.objects.get(pk=operation.target_id)
     # A second server of the VM, should there be one, is for the passes to remove.
-    if not vm.server_id and not _adopt(operation, provider, vm):
+    if not vm.server_id and not _adopt(operation, cloud, vm):
         return Done(VMStatus.DELETED)
-    return _remove(operation, provider, vm, done=Done(VMStatus.DELETED))
+    return _remove(operation, cloud, vm, done=Done(VMStatus.DELETED))
 
 
-def _remove(
-    operation: Operation, provider: Provider, vm: VM, *, done: Answer
-) -> Answer:
-    if operation.call == "delete_server":
+def _remove(operation: Operation, cloud: Cloud, vm: VM, *, done: Answer) -> Answer:
+    if operation.call == "servers.delete":
         try:
-            server = provider.get_server(vm.server_id)
+            server = cloud.servers.get(vm.server_id)
         except errors.NotFound:
             return done
         if observed.is_gone(server):
             return done
         if server.task_state == "deleting" and not operation.receipt:
-            return _insist(operation, provider, server)
+            return _insist(operation, cloud, server)
         if server.task_state is not None:
             return Waiting(step=server.task_state)
-        answer = records.verify(operation, provider, action="delete", server=server)
+        answer = records.verify(operation, cloud, action="delete", server=server)
         return answer or Again(records.RECORD_POLL_SECONDS)
 
     def request(request_id: str) -> Receipt:
-        return provider.delete_server(vm.server_id, request_id=request_id)
+        return cloud.servers.delete(vm.server_id, request_id=request_id)
 
     try:
-        calls.send(operation, "delete_server", request)
+        calls.send(operation, "servers.delete", request)
     except errors.NotFound:
         return done
     return Waiting(step="deleting")
 
 
-def _insist(operation: Operation, provider: Provider, server: Server) -> Answer:
+def _insist(operation: Operation, cloud: Cloud, server: Server) -> Answer:
     """Repeat a delete that was begun and never accepted, which Nova permits.
 
     It answers 500 where Neutron is away, and leaves the server in that task for ever.
     """
-    if records.record_of(operation, provider, action="delete", server_id=server.id):
+    if records.record_of(operation, cloud, action="delete", server_id=server.id):
         return Waiting(step="deleting")
     calls.forget(operation)
     return Again()

@@ -77,9 +77,9 @@ def refresh(alias: str) -> None:
     Raises `providers.errors.ProviderError` before anything is written if a listing
     fails.
     """
-    provider = clouds.provider(alias)
-    flavors = provider.list_flavors()
-    images = provider.list_images()
+    cloud = clouds.get(alias)
+    flavors = cloud.flavors.list_all()
+    images = cloud.images.list_all()
     # What Nova keeps of a shelved VM is nobody's to boot.
     ours = set(
         VM.objects.filter(

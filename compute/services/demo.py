@@ -22,8 +22,8 @@ from compute.models import (
     VMStatus,
 )
 from compute.services import catalog, observed, quotas, settling
-from providers.base import Server
-from providers.mock import MockProvider, SeedServer
+from providers.contract.servers import Server
+from providers.mock import MockCloud, SeedServer
 
 #: What the VMs rest in, and how many of a hundred.
 STATUSES = {
@@ -53,14 +53,14 @@ def seed(count: int, *, cloud: str | None = None) -> int:
     Raises `NotAMockError` for any other cloud and `providers.errors.ProviderError`.
     """
     alias = cloud or clouds.default_alias()
-    provider = clouds.provider(alias)
-    if not isinstance(provider, MockProvider):
+    mock = clouds.get(alias)
+    if not isinstance(mock, MockCloud):
         raise NotAMockError(f"The cloud {alias} is not a mock: no demo data for it.")
     catalog.refresh(alias)
     flavors = list(Flavor.objects.offered().filter(cloud=alias))
     images = list(Image.objects.offered().filter(cloud=alias, project=None))
     wanted = {str(uuid.uuid4()): _choose(flavors, images) for _ in range(count)}
-    ids = provider.seed(
+    ids = mock.controls.seed(
         SeedServer(
             name=choice["name"],
             flavor_id=choice["flavor"].provider_id,
@@ -74,7 +74,7 @@ def seed(count: int, *, cloud: str | None = None) -> int:
         for vm_id, choice in wanted.items()
     )
     seeded = set(ids)
-    servers = [server for server in provider.list_servers() if server.id in seeded]
+    servers = [server for server in mock.servers.list_all() if server.id in seeded]
     with transaction.atomic():
         _store(alias, servers, wanted)
     total: int = VM.objects.alive().filter(cloud=alias).count()
@@ -112,18 +112,18 @@ def _store(
         vm = _vm(project, alias, vm_id, server, wanted[vm_id])
         vms.append(vm)
         operations.append(_operation(vm))
-    VM.objects.bulk_create(vms, batch_size=BATCH)
     Operation.objects.bulk_create(operations, batch_size=BATCH)
     for vm, operation in zip(vms, operations, strict=True):
         vm.operation = operation
-    VM.objects.bulk_update(vms, ["operation"], batch_size=BATCH)
+    VM.objects.bulk_create(vms, batch_size=BATCH)
     quotas.recount(project)
     events.record_all(
         project.pk,
         [
             Event(
                 type="vm.created",
-                vm=vm,
+                subject_kind=vm.kind,
+                subject_id=vm.pk,
                 operation=operation,
                 actor=ACTOR.name,
                 created_at=vm.created_at,
@@ -171,7 +171,8 @@ def _operation(vm: VM) -> Operation:
         error=vm.error,
         project=vm.project,
         cloud=vm.cloud,
-        vm=vm,
+        target_kind=vm.kind,
+        target_id=vm.pk,
         end_status=VMStatus.ACTIVE,
         requested_by=ACTOR.name,
         progress=70 if failed else 100,

@@ -12,12 +12,12 @@ from django.db.models import Q
 from django.utils import timezone
 
 from compute import clouds, events
-from compute.errors import NotFound, ValidationError
+from compute.errors import ValidationError
 from compute.events import SYSTEM
 from compute.models import VM, Flavor, Image, Project, VMStatus
 from compute.models.limits import is_id
 from compute.services import catalog, fields, observed, quotas, settling
-from providers.base import Server
+from providers.contract.servers import Server
 from providers.errors import ProviderError
 
 #: Servers looked up at a time.
@@ -46,7 +46,7 @@ def import_servers(
     same and writes nothing. Raises `CannotImportError` before it adopts anything.
     """
     try:
-        servers = clouds.provider(alias).list_servers()
+        servers = clouds.get(alias).servers.list_all()
         if not dry_run:
             catalog.refresh(alias)
     except ProviderError as error:
@@ -131,13 +131,12 @@ def _adopt(
             vm.save(force_insert=True)
             # It is there, whatever the limit says.
             quotas.count(project.pk, quotas.held_by(vm))
-            if Project.objects.locked(project.pk) is None:
-                raise NotFound("its project was deleted meanwhile")
+            Project.objects.alive().locked(project.pk)
             events.record(
-                "vm.imported", actor=SYSTEM, vm=vm, data={"server_id": server.id}
+                "vm.imported", actor=SYSTEM, subject=vm, data={"server_id": server.id}
             )
-    except NotFound as gone:
-        return gone.detail
+    except Project.DoesNotExist:
+        return "its project was deleted meanwhile"
     except IntegrityError:
         # The unique constraint: another import was faster.
         return _known(alias, [server])[server.id]

@@ -22,7 +22,11 @@ from compute import clouds, events
 from compute.events import SYSTEM, Actor
 from compute.models import VM, Event, Snapshot, SnapshotStatus
 from compute.services import observed
-from providers.base import Image, Port, Provider, Receipt, Server
+from providers.contract.calls import Receipt
+from providers.contract.cloud import Cloud
+from providers.contract.images import Image
+from providers.contract.networks import Port
+from providers.contract.servers import Server
 from providers.errors import NotFound, ProviderError
 
 log = logging.getLogger(__name__)
@@ -60,15 +64,16 @@ def remove(alias: str, servers: Sequence[Server], *, full: bool) -> None:
 
     What cannot be removed, or listed, now is left to the next pass that shows it.
     """
-    provider = clouds.provider(alias)
-    found: Iterator[Leftover] = servers_of(alias, provider, servers)
+    cloud = clouds.get(alias)
+    found: Iterator[Leftover] = servers_of(alias, cloud, servers)
     try:
         if full:
-            images, ports = provider.list_snapshot_images(), provider.list_ports()
+            images = cloud.images.list_snapshots()
+            ports = cloud.networks.list_ports()
             found = chain(
                 found,
-                images_of(alias, provider, images),
-                ports_of(alias, provider, ports, servers),
+                images_of(alias, cloud, images),
+                ports_of(alias, cloud, ports, servers),
             )
         for leftover in islice(found, MOST_AT_ONCE):
             _remove(leftover)
@@ -93,14 +98,14 @@ def _remove(leftover: Leftover) -> None:
         events.record(
             REMOVED,
             actor=actor,
-            vm=leftover.vm,
-            snapshot=leftover.snapshot,
+            subject=leftover.snapshot or leftover.vm,
+            related=leftover.vm if leftover.snapshot else None,
             data={"kind": leftover.kind, "id": leftover.id},
         )
 
 
 def servers_of(
-    alias: str, provider: Provider, listed: Iterable[Server]
+    alias: str, cloud: Cloud, listed: Iterable[Server]
 ) -> Iterator[Leftover]:
     """Find servers that carry a VM's tag and are not its server."""
     tagged = [
@@ -120,13 +125,11 @@ def servers_of(
             vm = vms.get(owner)
             # While an operation lives it may be about to adopt this one.
             if vm and vm.server_id != server.id and vm.live_operation is None:
-                delete = partial(provider.delete_server, server.id)
+                delete = partial(cloud.servers.delete, server.id)
                 yield Leftover("server", server.id, delete, vm)
 
 
-def images_of(
-    alias: str, provider: Provider, listed: Iterable[Image]
-) -> Iterator[Leftover]:
+def images_of(alias: str, cloud: Cloud, listed: Iterable[Image]) -> Iterator[Leftover]:
     """Find images of snapshots that failed or are deleted.
 
     Nova hands an image's properties down to the images of servers that were booted
@@ -150,12 +153,12 @@ def images_of(
                 and snapshot.image_provider_id in ("", image.id)
                 and snapshot.live_operation is None
             ):
-                delete = partial(provider.delete_image, image.id)
+                delete = partial(cloud.images.delete, image.id)
                 yield Leftover("image", image.id, delete, snapshot.vm, snapshot)
 
 
 def ports_of(
-    alias: str, provider: Provider, listed: Iterable[Port], servers: Iterable[Server]
+    alias: str, cloud: Cloud, listed: Iterable[Port], servers: Iterable[Server]
 ) -> Iterator[Leftover]:
     """Find ports of servers that we removed and that ``servers``, all, no longer has."""
     there = {server.id for server in servers}
@@ -167,7 +170,7 @@ def ports_of(
             owners |= _owners_of_removed(alias, others)
         for port in chunk:
             if vm := owners.get(port.server_id):
-                delete = partial(provider.delete_port, port.id)
+                delete = partial(cloud.networks.delete_port, port.id)
                 yield Leftover("port", port.id, delete, vm)
 
 
@@ -183,11 +186,13 @@ def _owners_of_removed(alias: str, server_ids: Iterable[str]) -> dict[str, VM]:
     removed = Event.objects.filter(
         type=REMOVED,
         created_at__gte=timezone.now() - RECENT,
-        vm__cloud=alias,
+        subject_kind=VM.kind,
         data__kind="server",
         data__id__in=list(server_ids),
-    ).select_related("vm")
-    return {event.data["id"]: event.vm for event in removed if event.vm}
+    )
+    owners = {event.data["id"]: event.subject_id for event in removed}
+    vms = VM.objects.filter(cloud=alias).in_bulk(owners.values())
+    return {server: vms[vm] for server, vm in owners.items() if vm in vms}
 
 
 def _uuid(tag: str | None) -> uuid.UUID | None:

@@ -4,11 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from compute.engine.work import Again, Answer, Look
 from compute.errors import OpenStackError
 from compute.models import Operation, VMStatus
-from providers.base import Image, Provider, Server
+from providers.contract.cloud import Cloud
+from providers.contract.images import Image
+from providers.contract.servers import Server
 from providers.errors import NotFound
 
 #: Nova's status of a server at rest -> ours. Whatever is missing here
@@ -46,23 +49,26 @@ class Listing:
     full: bool
     #: By id.
     servers: Mapping[str, Server]
+    #: VM -> the id of its server, of the VMs with an operation that waits.
+    server_ids: Mapping[UUID, str]
     #: By the tag of their snapshot; ``None``: they were not asked for.
     images: Mapping[str, Image] | None = None
 
-    def server_of(self, operation: Operation) -> Server | None:
-        return self.servers.get(operation.vm.server_id) if operation.vm else None
+    def server_of(self, vm_id: UUID | None) -> Server | None:
+        server_id = self.server_ids.get(vm_id) if vm_id else None
+        return self.servers.get(server_id) if server_id else None
 
 
 def in_listing(read: Callable[[Operation, Server], Answer]) -> Look:
     """Return the look of an operation that is read from its server alone."""
 
     def look(operation: Operation, listing: Listing) -> Answer | None:
-        server = listing.server_of(operation)
+        server = listing.server_of(operation.target_id)
         if server is not None:
             return read(operation, server)
         # Not mentioned means unchanged, unless everything was listed. Or gone without a
         # trace: so Nova deletes a server that was in no cell yet.
-        deleting = operation.call == "delete_server"
+        deleting = operation.call == "servers.delete"
         silent = deleting and operation.updated_at < listing.started - SILENCE
         return Again() if listing.full or silent else None
 
@@ -80,10 +86,10 @@ def is_gone(server: Server) -> bool:
     return server.status in GONE_STATUSES
 
 
-def read(provider: Provider, server_id: str) -> Server | None:
+def read(cloud: Cloud, server_id: str) -> Server | None:
     """Return a server as the cloud shows it now; ``None``: it is gone."""
     try:
-        server = provider.get_server(server_id)
+        server = cloud.servers.get(server_id)
     except NotFound:
         return None
     return None if is_gone(server) else server

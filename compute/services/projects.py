@@ -70,21 +70,16 @@ def update(
     with transaction.atomic():
         project = _lock(project)
         check_expected(project, expect)
-        changed = {
-            name: [getattr(project, name), value]
-            for name, value in changes.items()
-            if getattr(project, name) != value
-        }
+        was_default = project.is_default
+        changed = project.apply_changes(changes)
         if not changed:
             return project
-        if "name" in changed and project.is_default:
+        if "name" in changed and was_default:
             raise ResourceInUse("The default project keeps its name.")
-        for name in changed:
-            setattr(project, name, changes[name])
         fields.check(project, *changed)
         if "name" in changed:
             _check_name(project, seen)
-        project.save_changes(*changed)
+        project.save_changes()
         events.record("project.updated", actor=actor, project=project, data=changed)
     return project
 
@@ -114,7 +109,7 @@ def delete(project: Project, *, actor: Actor, expect: Expect = None) -> None:
             tokens.revoke(token, actor=actor)
         project.memberships.all().delete()
         project.mark_deleted()
-        project.save_changes("deleted_at")
+        project.save_changes()
         events.record("project.deleted", actor=actor, project=project)
 
 
@@ -200,7 +195,7 @@ def _check_name(project: Project, seen: QuerySet[Project] | None) -> None:
 
 
 def _lock(project: Project) -> Project:
-    found = Project.objects.locked(project.pk)
-    if found is None:
-        raise NotFound("No such project.")
-    return found
+    try:
+        return Project.objects.alive().locked(project.pk)
+    except Project.DoesNotExist:
+        raise NotFound("No such project.") from None

@@ -13,7 +13,8 @@ from compute.engine.work import Again, Answer, Failed, Waiting
 from compute.errors import OpenStackError
 from compute.models import Operation
 from providers import errors
-from providers.base import Provider, Server, ServerAction
+from providers.contract.cloud import Cloud
+from providers.contract.servers import Server, ServerAction
 
 #: Clocks of the cloud and ours may differ by this much.
 CLOCK_SKEW = timedelta(seconds=5)
@@ -25,12 +26,12 @@ RECORD_POLL_SECONDS = 1.0
 #: too many; and of a second confirmation Nova says 400 while the first is under way. Of
 #: all others the server's status shows the end, and Nova refuses them there.
 ONCE_ONLY = frozenset(
-    {"rebuild_server", "reboot_server", "resize_server", "confirm_resize"}
+    {"servers.rebuild", "servers.reboot", "servers.resize", "servers.confirm_resize"}
 )
 
 
 def record_of(
-    operation: Operation, provider: Provider, *, action: str, server_id: str
+    operation: Operation, cloud: Cloud, *, action: str, server_id: str
 ) -> ServerAction | None:
     """Return the cloud's record of the call under way.
 
@@ -38,30 +39,30 @@ def record_of(
     belongs to no other operation of ours and is not older than the call.
     """
     if not operation.receipt and not _find_receipt(
-        operation, provider, action=action, server_id=server_id
+        operation, cloud, action=action, server_id=server_id
     ):
         return None
     try:
-        return provider.get_action(server_id, operation.receipt)
+        return cloud.servers.get_action(server_id, operation.receipt)
     except errors.NotFound:  # Nova's first moments
         return None
 
 
 def _find_receipt(
-    operation: Operation, provider: Provider, *, action: str, server_id: str
+    operation: Operation, cloud: Cloud, *, action: str, server_id: str
 ) -> bool:
     if operation.issued_at is None:
         return False
     earliest = operation.issued_at - CLOCK_SKEW
     candidates = [
         record
-        for record in provider.list_actions(server_id)
+        for record in cloud.servers.list_actions(server_id)
         if record.action == action and record.started_at >= earliest
     ]
     taken = set(
-        Operation.objects.filter(
-            vm=operation.vm, receipt__in=[r.request_id for r in candidates]
-        ).values_list("receipt", flat=True)
+        Operation.objects.about("vm", operation.target_id)
+        .filter(receipt__in=[r.request_id for r in candidates])
+        .values_list("receipt", flat=True)
     )
     lost = next((r for r in candidates if r.request_id not in taken), None)
     if lost is None:
@@ -72,16 +73,16 @@ def _find_receipt(
 
 
 def verify(
-    operation: Operation, provider: Provider, *, action: str, server: Server
+    operation: Operation, cloud: Cloud, *, action: str, server: Server
 ) -> Answer | None:
     """Say from the cloud's record what became of the call under way.
 
     ``None``: it succeeded as far as the cloud knows. `Again` with the call forgotten:
     it never arrived and may be sent again.
     """
-    record = record_of(operation, provider, action=action, server_id=server.id)
+    record = record_of(operation, cloud, action=action, server_id=server.id)
     if record is None:
-        return _unrecorded(operation, provider, server=server)
+        return _unrecorded(operation, cloud, server=server)
     if not record.finished:
         if server.task_state is not None:
             return Waiting(step=server.task_state)
@@ -103,9 +104,7 @@ def verify(
     return None
 
 
-def _unrecorded(
-    operation: Operation, provider: Provider, *, server: Server
-) -> Answer | None:
+def _unrecorded(operation: Operation, cloud: Cloud, *, server: Server) -> Answer | None:
     if operation.receipt and operation.issued_at is not None:
         if timezone.now() < operation.issued_at + RECORD_GRACE:
             return Again(RECORD_POLL_SECONDS)
@@ -113,7 +112,7 @@ def _unrecorded(
         return None
     if server.task_state is not None:
         return Waiting(step=server.task_state)
-    remaining = calls.may_still_arrive(operation, provider)
+    remaining = calls.may_still_arrive(operation, cloud)
     if remaining > 0 and operation.call in ONCE_ONLY:
         return Again(remaining)
     calls.forget(operation)

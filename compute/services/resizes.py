@@ -7,74 +7,76 @@ worker may take over anywhere.
 
 from compute.engine import calls
 from compute.engine.work import Again, Answer, Done, Failed, Waiting
-from compute.models import Operation, VMStatus
+from compute.models import VM, Operation, VMStatus
 from compute.services import observed, records, verbs
-from providers.base import Provider, Receipt, Server
+from providers.contract.calls import Receipt
+from providers.contract.cloud import Cloud
+from providers.contract.servers import Server
 
 VERIFY_RESIZE = "VERIFY_RESIZE"
 
 
-def perform_resize(operation: Operation, provider: Provider) -> Answer:
-    server_id = operation.vm.server_id if operation.vm else ""
+def perform_resize(operation: Operation, cloud: Cloud) -> Answer:
+    server_id = VM.objects.get(pk=operation.target_id).server_id
     if not operation.call and operation.attempts == 1:
-        return _resize(operation, provider, server_id)
-    server = observed.read(provider, server_id)
+        return _resize(operation, cloud, server_id)
+    server = observed.read(cloud, server_id)
     if server is None:
         return verbs.vanished()
     if server.task_state is not None:
         return Waiting(step=server.task_state)
-    return _next(operation, provider, server)
+    return _next(operation, cloud, server)
 
 
-def _next(operation: Operation, provider: Provider, server: Server) -> Answer:
+def _next(operation: Operation, cloud: Cloud, server: Server) -> Answer:
     resized = server.flavor_name == operation.params["flavor_provider_name"]
     if server.status == VERIFY_RESIZE:
-        if operation.call == "confirm_resize":
+        if operation.call == "servers.confirm_resize":
             # No task state tells that the confirmation runs: ask for its record.
             return records.verify(
-                operation, provider, action="confirmResize", server=server
+                operation, cloud, action="confirmResize", server=server
             ) or Again(records.RECORD_POLL_SECONDS)
-        return _confirm(operation, provider, server.id)
+        return _confirm(operation, cloud, server.id)
     if resized and server.status == "ACTIVE":
         return Done(VMStatus.ACTIVE, server)
     if resized and server.status == "SHUTOFF":
-        if operation.call == "start_server":
-            failed = records.verify(operation, provider, action="start", server=server)
+        if operation.call == "servers.start":
+            failed = records.verify(operation, cloud, action="start", server=server)
             return failed or Again(records.RECORD_POLL_SECONDS)
-        return _start(operation, provider, server.id)
+        return _start(operation, cloud, server.id)
     if server.status == "ERROR":
         return Failed(observed.fault_problem(server), VMStatus.ERROR, server)
-    if operation.call == "resize_server":
-        failed = records.verify(operation, provider, action="resize", server=server)
+    if operation.call == "servers.resize":
+        failed = records.verify(operation, cloud, action="resize", server=server)
         return failed or Again(records.RECORD_POLL_SECONDS)
-    return _resize(operation, provider, server.id)
+    return _resize(operation, cloud, server.id)
 
 
-def _resize(operation: Operation, provider: Provider, server_id: str) -> Answer:
+def _resize(operation: Operation, cloud: Cloud, server_id: str) -> Answer:
     def request(request_id: str) -> Receipt:
-        return provider.resize_server(
+        return cloud.servers.resize(
             server_id,
             flavor_id=operation.params["flavor_provider_id"],
             request_id=request_id,
         )
 
-    calls.send(operation, "resize_server", request)
+    calls.send(operation, "servers.resize", request)
     return Waiting(step="resize", progress=20)
 
 
-def _confirm(operation: Operation, provider: Provider, server_id: str) -> Answer:
+def _confirm(operation: Operation, cloud: Cloud, server_id: str) -> Answer:
     def request(request_id: str) -> Receipt:
-        return provider.confirm_resize(server_id, request_id=request_id)
+        return cloud.servers.act(server_id, "confirm_resize", request_id=request_id)
 
-    calls.send(operation, "confirm_resize", request)
+    calls.send(operation, "servers.confirm_resize", request)
     return Waiting(step="confirm_resize", progress=70)
 
 
-def _start(operation: Operation, provider: Provider, server_id: str) -> Answer:
+def _start(operation: Operation, cloud: Cloud, server_id: str) -> Answer:
     def request(request_id: str) -> Receipt:
-        return provider.start_server(server_id, request_id=request_id)
+        return cloud.servers.act(server_id, "start", request_id=request_id)
 
-    calls.send(operation, "start_server", request)
+    calls.send(operation, "servers.start", request)
     return Waiting(step="start", progress=90)
 
 
@@ -87,7 +89,7 @@ def look(operation: Operation, server: Server) -> Answer:
     resized = server.flavor_name == operation.params["flavor_provider_name"]
     if server.status == "ACTIVE" and resized:
         return Done(VMStatus.ACTIVE, server)
-    if server.status == VERIFY_RESIZE and operation.call == "confirm_resize":
+    if server.status == VERIFY_RESIZE and operation.call == "servers.confirm_resize":
         # Nova stays here for a moment, and without a task state.
         return Waiting(step="confirm_resize", progress=70)
     return Again()

@@ -25,16 +25,13 @@ from compute.models import (
 )
 from compute.models.lifecycle import GONE
 from compute.services import observed, quotas
-from providers.base import Server
+from providers.contract.servers import Server
 from providers.errors import NotFound, ProviderError
 
 
-def lock(operation: Operation) -> VM | None:
-    """Lock the VM that an operation occupies, if it is one's."""
-    locked: VM | None = (
-        VM.objects.select_for_update(no_key=True).filter(pk=operation.vm_id).first()
-    )
-    return locked
+def lock(operation: Operation) -> VM:
+    """Lock the VM that an operation is about."""
+    return VM.objects.locked(operation.target_id)
 
 
 def settle(operation: Operation, end: End) -> None:
@@ -45,15 +42,14 @@ def settle(operation: Operation, end: End) -> None:
     if isinstance(end, Failed) and end.status is None:
         end = _where_it_rests(operation, end)
     with transaction.atomic():
-        vm = VM.objects.select_for_update(no_key=True).get(pk=operation.vm_id)
+        vm = lock(operation)
         if not queue.close(operation, end):
             return
         problem = end.problem if isinstance(end, Failed) else None
         before, held = vm.status, quotas.held_by(vm)
         server = _server(end)
-        fields = ["error", "deleted_at", "observed_status"]
         if server is not None:
-            fields += note(vm, server)
+            note(vm, server)
         if isinstance(end, Cancelled):  # which leaves all as it was
             _rest(vm, operation.from_status or VMStatus.DELETED)
         else:
@@ -62,11 +58,10 @@ def settle(operation: Operation, end: End) -> None:
         if operation.type == OperationType.VM_CREATE:
             # Passwords are often in it, and the server has it, or never will.
             vm.user_data = ""
-            fields.append("user_data")
         if isinstance(end, Done) or _is_resized(operation, server):
-            fields += _take_over(vm, operation)
-        fields += _release(vm)
-        vm.save_changes(*fields)
+            _take_over(vm, operation)
+        _release(vm)
+        vm.save_changes(touch=True)
         quotas.settle(vm.project_id, before=held, after=quotas.held_by(vm))
         _record_end(vm, operation, before=before, actor=_actor(operation))
 
@@ -98,10 +93,10 @@ def _where_it_rests(operation: Operation, failed: Failed) -> Failed:
 
 def _read(operation: Operation) -> Server | None:
     """Return the server of an operation; ``None``: there is none, or no such cloud."""
-    server_id = operation.vm.server_id if operation.vm else ""
+    server_id = VM.objects.get(pk=operation.target_id).server_id
     if not server_id or operation.cloud not in clouds.aliases():
         return None
-    return clouds.provider(operation.cloud).get_server(server_id)
+    return clouds.get(operation.cloud).servers.get(server_id)
 
 
 def _note_end(vm: VM, operation: Operation, problem: Problem | None) -> None:
@@ -117,15 +112,14 @@ def _note_end(vm: VM, operation: Operation, problem: Problem | None) -> None:
         vm.error = problem.document() if problem else None
 
 
-def _release(vm: VM) -> list[str]:
-    """Give back what a resize held, and all of it if there is no server; the fields.
+def _release(vm: VM) -> None:
+    """Give back what a resize held, and all of it if there is no server.
 
     A create that failed before there was one leaves an ERROR to look at, and nothing
     in the cloud.
     """
     vm.reserved_vcpus = vm.reserved_ram_mb = vm.reserved_disk_gb = 0
     vm.counted = vm.deleted_at is None and not vm.lacks_server
-    return ["reserved_vcpus", "reserved_ram_mb", "reserved_disk_gb", "counted"]
 
 
 def _rest(vm: VM, status: str) -> None:
@@ -143,14 +137,14 @@ def _record_end(vm: VM, operation: Operation, *, before: str, actor: Actor) -> N
     events.record(
         "operation.finished",
         actor=actor,
-        vm=vm,
+        subject=vm,
         operation=operation,
         data={"status": operation.status, "error": operation.error},
     )
     events.record(
         "vm.deleted" if vm.deleted_at else "vm.updated",
         actor=actor,
-        vm=vm,
+        subject=vm,
         operation=operation,
         data={"status": [before, vm.status]},
     )
@@ -168,35 +162,28 @@ def _is_resized(operation: Operation, server: Server | None) -> bool:
     )
 
 
-def _take_over(vm: VM, operation: Operation) -> list[str]:
-    """Show what a resize or rebuild gave the VM; return changed fields."""
+def _take_over(vm: VM, operation: Operation) -> None:
+    """Show what a resize or rebuild gave the VM."""
     if operation.type == OperationType.VM_RESIZE:
         size = Flavor.objects.get(pk=operation.params["flavor_id"])
         vm.flavor_name, vm.flavor = operation.params["flavor"], size
         vm.vcpus, vm.ram_mb, vm.disk_gb = size.vcpus, size.ram_mb, size.disk_gb
-        return ["flavor_name", "flavor", "vcpus", "ram_mb", "disk_gb"]
     if operation.type == OperationType.VM_REBUILD:
         vm.image_name = operation.params["image"]
         vm.image = Image.objects.get(pk=operation.params["image_id"])
-        return ["image_name", "image"]
-    return []
 
 
 #: Changes made outside that an event tells, beside the status.
 _TOLD = ("addresses", "flavor_name", "vcpus", "ram_mb", "disk_gb")
 
 
-def note(vm: VM, server: Server) -> list[str]:
-    """Take over what the cloud says beside the status; return the fields."""
+def note(vm: VM, server: Server) -> None:
+    """Take over what the cloud says beside the status."""
     vm.observed_status = server.status
     vm.observed_at = server.updated_at
     vm.addresses = observed.addresses_of(server)
     vm.never_launched = server.launched_at is None
     vm.missing_since = None
-    return [
-        *("observed_status", "observed_at"),
-        *("addresses", "never_launched", "missing_since"),
-    ]
 
 
 def differs(vm: VM, server: Server, status: VMStatus) -> bool:
@@ -222,15 +209,14 @@ def _has_other_size(vm: VM, server: Server) -> bool:
     )
 
 
-def _note_size(vm: VM, server: Server) -> list[str]:
-    """Take over the size of a server that was resized outside; return the fields."""
+def _note_size(vm: VM, server: Server) -> None:
+    """Take over the size of a server that was resized outside."""
     if not _has_other_size(vm, server):
-        return []
+        return
     offered = Flavor.objects.filter(cloud=vm.cloud, name=server.flavor_name)
     vm.flavor_name = server.flavor_name
     vm.flavor = offered.order_by(F("vanished_at").desc(nulls_first=True)).first()
     vm.vcpus, vm.ram_mb, vm.disk_gb = server.vcpus, server.ram_mb, server.disk_gb
-    return ["flavor_name", "flavor", "vcpus", "ram_mb", "disk_gb"]
 
 
 def _may_correct(vm: VM, seen_at: datetime) -> bool:
@@ -248,13 +234,14 @@ def follow(vm: VM, server: Server, status: VMStatus, *, seen_at: datetime) -> bo
     end of an operation does not undo it.
     """
     with transaction.atomic():
-        vm = VM.objects.select_for_update(no_key=True).get(pk=vm.pk)
+        vm = VM.objects.locked(vm.pk)
         if not _may_correct(vm, seen_at):
             return False
         before, held = {name: getattr(vm, name) for name in _TOLD}, quotas.held_by(vm)
         offered = vm.allowed_actions
         drifted = vm.lacks_server or status != vm.status
-        fields = [*note(vm, server), *_note_size(vm, server), "counted"]
+        note(vm, server)
+        _note_size(vm, server)
         # It is there, whatever the limit says.
         vm.counted = True
         quotas.settle(vm.project_id, before=held, after=quotas.held_by(vm))
@@ -266,12 +253,10 @@ def follow(vm: VM, server: Server, status: VMStatus, *, seen_at: datetime) -> bo
         if not drifted:
             if vm.allowed_actions != offered:
                 changes["allowed_actions"] = [offered, vm.allowed_actions]
-            if not changes:
-                vm.save(update_fields=[*fields, "status"])
-                return False
-            vm.save_changes(*fields)
-            events.record("vm.updated", actor=SYSTEM, vm=vm, data=changes)
-            return True
+            vm.save_changes(touch=bool(changes))
+            if changes:
+                events.record("vm.updated", actor=SYSTEM, subject=vm, data=changes)
+            return bool(changes)
         changes["status"] = [vm.status, status]
         vm.follow(status)
         vm.error = (
@@ -279,8 +264,8 @@ def follow(vm: VM, server: Server, status: VMStatus, *, seen_at: datetime) -> bo
             if status == VMStatus.ERROR
             else None
         )
-        vm.save_changes(*fields, "error")
-        events.record("vm.drifted", actor=SYSTEM, vm=vm, data=changes)
+        vm.save_changes()
+        events.record("vm.drifted", actor=SYSTEM, subject=vm, data=changes)
     return True
 
 
@@ -312,7 +297,7 @@ def vanish(vm: VM, *, seen_at: datetime) -> bool:
     Its quotas are given back: nothing is in the cloud, and only a delete is left.
     """
     with transaction.atomic():
-        vm = VM.objects.select_for_update(no_key=True).get(pk=vm.pk)
+        vm = VM.objects.locked(vm.pk)
         if vm.lacks_server or not _may_correct(vm, seen_at):
             return False
         problem = ServerVanished("The server was deleted outside this service.")
@@ -320,12 +305,12 @@ def vanish(vm: VM, *, seen_at: datetime) -> bool:
         vm.follow(VMStatus.ERROR)
         vm.error = problem.document()
         vm.observed_status, vm.counted = GONE, False
-        vm.save_changes("error", "observed_status", "counted")
+        vm.save_changes()
         quotas.settle(vm.project_id, before=held, after=quotas.held_by(vm))
         events.record(
             "vm.drifted",
             actor=SYSTEM,
-            vm=vm,
+            subject=vm,
             data={"status": [before, vm.status], "error": vm.error},
         )
     return True

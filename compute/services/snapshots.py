@@ -35,10 +35,11 @@ from compute.models import (
     Snapshot,
     SnapshotStatus,
 )
-from compute.services import fields, observed, quotas, settling, vms
+from compute.services import fields, observed, quotas, vms
 from providers import errors
-from providers.base import Image as CloudImage
-from providers.base import Provider, Receipt
+from providers.contract.calls import Receipt
+from providers.contract.cloud import Cloud
+from providers.contract.images import Image as CloudImage
 
 #: Glance's words for an image that will never be active.
 DEAD_IMAGE_STATUSES = frozenset({"killed", "deleted", "pending_delete"})
@@ -76,23 +77,21 @@ def create(
         )
         fields.check(snapshot, "name", "description", "labels")
         quotas.reserve(vm.project_id, {Resource.SNAPSHOTS: 1})
-        snapshot.save(force_insert=True)
         operation = queue.submit(
             OperationType.SNAPSHOT_CREATE,
             actor=actor,
             target=snapshot,
-            vm_id=vm.pk,
-            snapshot_id=snapshot.pk,
+            related=vm,
             end_status=SnapshotStatus.AVAILABLE,
         )
         snapshot.operation = vm.operation = operation
-        snapshot.save(update_fields=["operation", "status"])
-        vm.save_changes("operation")
+        snapshot.save(force_insert=True)
+        vm.save_changes()
         events.record(
             "snapshot.created",
             actor=actor,
-            vm=vm,
-            snapshot=snapshot,
+            subject=snapshot,
+            related=vm,
             operation=operation,
         )
     return snapshot
@@ -112,22 +111,16 @@ def update(
     with transaction.atomic():
         snapshot = _lock(snapshot)
         check_expected(snapshot, expect)
-        changed = {
-            name: [getattr(snapshot, name), value]
-            for name, value in changes.items()
-            if getattr(snapshot, name) != value
-        }
+        changed = snapshot.apply_changes(changes)
         if not changed:
             return snapshot
-        for name in changed:
-            setattr(snapshot, name, changes[name])
         fields.check(snapshot, *changed)
-        snapshot.save_changes(*changed)
+        snapshot.save_changes()
         events.record(
             "snapshot.updated",
             actor=actor,
-            vm=snapshot.vm,
-            snapshot=snapshot,
+            subject=snapshot,
+            related=snapshot.vm,
             data=changed,
         )
     return snapshot
@@ -151,16 +144,15 @@ def delete(snapshot: Snapshot, *, actor: Actor, expect: Expect = None) -> Snapsh
             OperationType.SNAPSHOT_DELETE,
             actor=actor,
             target=snapshot,
-            snapshot_id=snapshot.pk,
             from_status=before,
             end_status=SnapshotStatus.DELETED,
         )
-        snapshot.save_changes("operation")
+        snapshot.save_changes()
         events.record(
             "snapshot.updated",
             actor=actor,
-            vm=snapshot.vm,
-            snapshot=snapshot,
+            subject=snapshot,
+            related=snapshot.vm,
             operation=snapshot.operation,
             data={"status": [before, snapshot.status]},
         )
@@ -168,46 +160,42 @@ def delete(snapshot: Snapshot, *, actor: Actor, expect: Expect = None) -> Snapsh
 
 
 def _lock(snapshot: Snapshot) -> Snapshot:
-    found: Snapshot | None = (
-        Snapshot.objects.select_for_update(no_key=True)
-        .filter(pk=snapshot.pk, deleted_at=None)
-        .first()
-    )
-    if found is None:
-        raise NotFound("No such snapshot.")
-    return found
+    try:
+        return Snapshot.objects.alive().locked(snapshot.pk)
+    except Snapshot.DoesNotExist:
+        raise NotFound("No such snapshot.") from None
 
 
 # The perform half
 
 
-def perform_create(operation: Operation, provider: Provider) -> Answer:
+def perform_create(operation: Operation, cloud: Cloud) -> Answer:
     """Take the snapshot, or find the image of one that was taken before."""
     snapshot = _of(operation)
     if not operation.call:
-        return _take(operation, provider, snapshot)
-    found = provider.list_snapshot_images(tag=str(snapshot.pk))
+        return _take(operation, cloud, snapshot)
+    found = cloud.images.list_snapshots(tag=str(snapshot.pk))
     if not found and not operation.receipt:
-        remaining = calls.may_still_arrive(operation, provider)
-        return Again(remaining) if remaining else _take(operation, provider, snapshot)
+        remaining = calls.may_still_arrive(operation, cloud)
+        return Again(remaining) if remaining else _take(operation, cloud, snapshot)
     if not found:
         return _failed("The cloud dropped the snapshot's image without a reason.")
     if found[0].status in DEAD_IMAGE_STATUSES:
-        _delete_image(operation, provider, found[0].id)
+        _delete_image(operation, cloud, found[0].id)
         return _failed(f"The cloud gave the snapshot's image up: {found[0].status}.")
-    _remember(snapshot, found[0].id)
+    _remember(operation, snapshot, found[0].id)
     if found[0].status != Image.ACTIVE:
-        return _await(provider, snapshot, found[0])
+        return _await(cloud, snapshot, found[0])
     return _read_image(found[0])
 
 
-def _await(provider: Provider, snapshot: Snapshot, image: CloudImage) -> Answer:
+def _await(cloud: Cloud, snapshot: Snapshot, image: CloudImage) -> Answer:
     """Wait for an image, unless nobody works on it any more: its server rests.
 
     Nova's record of a snapshot ends when it has begun, and where its host died or
     Glance was away nobody removes the image. The passes do, once this has failed.
     """
-    server = provider.get_server(snapshot.vm.server_id)
+    server = cloud.servers.get(snapshot.vm.server_id)
     if observed.resting_status(server) is None:
         return Waiting(step=image.status)
     remaining = (server.updated_at + IMAGE_GRACE - timezone.now()).total_seconds()
@@ -216,23 +204,26 @@ def _await(provider: Provider, snapshot: Snapshot, image: CloudImage) -> Answer:
     return _failed(f"The cloud stopped working on an image that is {image.status}.")
 
 
-def _take(operation: Operation, provider: Provider, snapshot: Snapshot) -> Answer:
+def _take(operation: Operation, cloud: Cloud, snapshot: Snapshot) -> Answer:
     def request(request_id: str) -> Receipt:
-        return provider.snapshot_server(
+        return cloud.servers.snapshot(
             snapshot.vm.server_id,
             name=snapshot.name,
             tag=str(snapshot.pk),
             request_id=request_id,
         )
 
-    receipt = calls.send(operation, "snapshot_server", request)
-    _remember(snapshot, receipt.created_id or "")
+    receipt = calls.send(operation, "servers.snapshot", request)
+    _remember(operation, snapshot, receipt.created_id or "")
     return Waiting(step="queued", progress=10)
 
 
-def _remember(snapshot: Snapshot, image_id: str) -> None:
+def _remember(operation: Operation, snapshot: Snapshot, image_id: str) -> None:
+    """Store the image's id, unless the operation was ended meanwhile."""
+    mine = Snapshot.objects.filter(pk=snapshot.pk, operation=operation)
+    if not mine.filter(status=snapshot.status).update(image_provider_id=image_id):
+        raise calls.ClaimLostError
     snapshot.image_provider_id = image_id
-    snapshot.save(update_fields=["image_provider_id", "status"])
 
 
 def _failed(detail: str) -> Failed:
@@ -241,10 +232,10 @@ def _failed(detail: str) -> Failed:
 
 def look_create(operation: Operation, listing: observed.Listing) -> Answer | None:
     """Read from a listing of images how far the snapshot has come."""
-    server = listing.server_of(operation)
+    server = listing.server_of(operation.related_id)
     if listing.images is None or (server is not None and server.task_state is not None):
         return None
-    image = listing.images.get(str(operation.snapshot_id))
+    image = listing.images.get(str(operation.target_id))
     resting = server is not None and observed.resting_status(server) is not None
     return _read_image(image, resting=resting)
 
@@ -258,7 +249,7 @@ def _read_image(image: CloudImage | None, *, resting: bool = False) -> Answer:
     return Again() if resting else Waiting(step=image.status)
 
 
-def perform_delete(operation: Operation, provider: Provider) -> Answer:
+def perform_delete(operation: Operation, cloud: Cloud) -> Answer:
     """Delete the image; one that is gone already counts as deleted.
 
     By its tag only where its id never reached us: images of servers that were booted
@@ -267,24 +258,22 @@ def perform_delete(operation: Operation, provider: Provider) -> Answer:
     snapshot = _of(operation)
     image_ids = [snapshot.image_provider_id]
     if not snapshot.image_provider_id:
-        found = provider.list_snapshot_images(tag=str(snapshot.pk))
+        found = cloud.images.list_snapshots(tag=str(snapshot.pk))
         image_ids = [image.id for image in found]
     for image_id in image_ids:
-        _delete_image(operation, provider, image_id)
+        _delete_image(operation, cloud, image_id)
     return Done(SnapshotStatus.DELETED)
 
 
-def _delete_image(operation: Operation, provider: Provider, image_id: str) -> None:
+def _delete_image(operation: Operation, cloud: Cloud, image_id: str) -> None:
     try:
-        provider.delete_image(image_id, request_id=calls.request_id(operation))
+        cloud.images.delete(image_id, request_id=calls.request_id(operation))
     except errors.NotFound:
         return
 
 
 def _of(operation: Operation) -> Snapshot:
-    if operation.snapshot is None:
-        raise ValueError(f"{operation} has no snapshot")
-    return operation.snapshot
+    return Snapshot.objects.select_related("vm").get(pk=operation.target_id)
 
 
 # The ends
@@ -295,10 +284,9 @@ def lock(operation: Operation) -> tuple[VM | None, Snapshot]:
 
     The VM first, as every request does: one lock order.
     """
-    vm = settling.lock(operation)
-    return vm, Snapshot.objects.select_for_update(no_key=True).get(
-        pk=operation.snapshot_id
-    )
+    vm_id = operation.related_id
+    vm = VM.objects.locked(vm_id) if vm_id else None
+    return vm, Snapshot.objects.locked(operation.target_id)
 
 
 def settle(operation: Operation, end: End) -> None:
@@ -320,10 +308,10 @@ def settle(operation: Operation, end: End) -> None:
         if snapshot.counted and not _is_there(snapshot):
             snapshot.counted = False
             quotas.count(snapshot.project_id, {Resource.SNAPSHOTS: -1})
-        snapshot.save_changes("deleted_at", "error", "size_bytes", "image", "counted")
+        snapshot.save_changes(touch=True)
         if vm is not None:
             # Its allowed_actions are back.
-            vm.save_changes()
+            vm.save_changes(touch=True)
         _record_end(snapshot, operation, before=before)
 
 
@@ -375,16 +363,16 @@ def _record_end(snapshot: Snapshot, operation: Operation, *, before: str) -> Non
     events.record(
         "operation.finished",
         actor=actor,
-        vm=snapshot.vm,
-        snapshot=snapshot,
+        subject=snapshot,
+        related=snapshot.vm,
         operation=operation,
         data={"status": operation.status, "error": operation.error},
     )
     events.record(
         "snapshot.deleted" if snapshot.deleted_at else "snapshot.updated",
         actor=actor,
-        vm=snapshot.vm,
-        snapshot=snapshot,
+        subject=snapshot,
+        related=snapshot.vm,
         operation=operation,
         data={"status": [before, snapshot.status]},
     )

@@ -14,10 +14,10 @@ from django.utils import timezone
 
 from compute import clouds
 from compute.engine import passes, runner
-from compute.models import VM, Cloud, Operation, OperationType
+from compute.models import VM, Cloud, Occupation, Operation, OperationType
 from compute.services import leftovers, observed, settling
 from compute.services.observed import Listing
-from providers.base import Server
+from providers.contract.servers import Server
 from providers.errors import ProviderError
 
 log = logging.getLogger(__name__)
@@ -64,28 +64,32 @@ def observe(alias: str) -> bool:
 
 
 def _list(alias: str, cloud: Cloud, started: datetime) -> Listing:
-    provider = clouds.provider(alias)
     full = passes.full_is_due(cloud, started)
     since = None if full or cloud.observed_at is None else cloud.observed_at - OVERLAP
     servers = {
-        server.id: server for server in provider.list_servers(changes_since=since)
+        server.id: server
+        for server in clouds.get(alias).servers.list_all(changes_since=since)
     }
     # Images are asked for only while a snapshot is being taken.
     snapshotting = Operation.objects.waiting().filter(
         cloud=alias, type=OperationType.SNAPSHOT_CREATE
     )
+    waited_for = VM.objects.filter(
+        operation__in=Operation.objects.waiting().filter(cloud=alias)
+    )
+    server_ids = dict(waited_for.values_list("pk", "server_id"))
     if not snapshotting.exists():
-        return Listing(started, full, servers)
-    images = provider.list_snapshot_images()
+        return Listing(started, full, servers, server_ids)
+    images = clouds.get(alias).images.list_snapshots()
     by_tag = {image.tag: image for image in images if image.tag}
-    return Listing(started, full, servers, by_tag)
+    return Listing(started, full, servers, server_ids, by_tag)
 
 
 def _read(alias: str, listing: Listing) -> None:
     """Compare a complete listing with what we have."""
     runner.look(alias, listing, started=listing.started)
-    live = Operation.objects.live().filter(cloud=alias, vm__isnull=False)
-    busy = set(live.values_list("vm_id", flat=True))
+    occupied = Occupation.objects.filter(kind=VM.kind, operation__cloud=alias)
+    busy = set(occupied.values_list("target_id", flat=True))
     servers = list(listing.servers.values())
     for start in range(0, len(servers), CHUNK):
         chunk = servers[start : start + CHUNK]

@@ -55,8 +55,10 @@ def create(
         people = User.objects.select_for_update(no_key=True)
         if not people.filter(pk=user.pk, is_active=True).exists():
             raise PermissionDenied("An inactive user has no API tokens.")
-        if Project.objects.locked(project.pk) is None:
-            raise NotFound("No such project.")
+        try:
+            Project.objects.alive().locked(project.pk)
+        except Project.DoesNotExist:
+            raise NotFound("No such project.") from None
         _require_role(user, project, role)
         token: APIToken = APIToken(
             user=user,

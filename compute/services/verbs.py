@@ -4,118 +4,77 @@ Each has a perform function: send the call, or find out what became of it. They 
 `look`, which reads the end from a listing.
 """
 
+from collections.abc import Mapping
 from functools import partial
-from typing import Protocol
+from typing import Protocol, get_args
 
 from compute.engine import calls, runner
 from compute.engine.work import Again, Answer, Done, Failed, Waiting
 from compute.errors import OpenStackError, ServerVanished, from_provider
-from compute.models import Operation, OperationType
+from compute.models import VM, Operation, OperationType
 from compute.services import observed, records
-from providers.base import Provider, Receipt, Server
+from providers.contract.calls import Receipt
+from providers.contract.cloud import Cloud
+from providers.contract.servers import Server, ServerVerb
 from providers.errors import Conflict, NotFound, ProviderError
 
-#: Want nothing but the status they end in, whoever brought the server there.
-_FOR_THE_STATUS = frozenset(
-    {
-        OperationType.VM_START,
-        OperationType.VM_STOP,
-        OperationType.VM_PAUSE,
-        OperationType.VM_UNPAUSE,
-        OperationType.VM_SUSPEND,
-        OperationType.VM_RESUME,
-        OperationType.VM_SHELVE,
-        OperationType.VM_UNSHELVE,
-        OperationType.VM_RESCUE,
-        OperationType.VM_UNRESCUE,
-    }
-)
+#: Operations that are a verb of the contract and no more. They want nothing but the
+#: status they end in, whoever brought the server there.
+PLAIN: Mapping[str, ServerVerb] = {
+    f"vm.{verb}": verb
+    for verb in get_args(ServerVerb)
+    if f"vm.{verb}" in OperationType.values
+}
 
 
 class Verb(Protocol):
-    """A verb of the provider that takes a server and nothing else any more."""
+    """A change of a server that takes nothing else any more."""
 
     def __call__(self, server_id: str, *, request_id: str) -> Receipt: ...
 
 
-def perform_start(operation: Operation, provider: Provider) -> Answer:
-    return _perform(operation, provider, "start", provider.start_server)
+def perform_plain(operation: Operation, cloud: Cloud) -> Answer:
+    verb = PLAIN[operation.type]
+    act = partial(cloud.servers.act, verb=verb)
+    return _perform(operation, cloud, verb, act)
 
 
-def perform_stop(operation: Operation, provider: Provider) -> Answer:
-    return _perform(operation, provider, "stop", provider.stop_server)
-
-
-def perform_reboot(operation: Operation, provider: Provider) -> Answer:
+def perform_reboot(operation: Operation, cloud: Cloud) -> Answer:
     hard = operation.params["type"] == "HARD"
-    reboot = partial(provider.reboot_server, hard=hard)
-    return _perform(operation, provider, "reboot", reboot)
+    reboot = partial(cloud.servers.reboot, hard=hard)
+    return _perform(operation, cloud, "reboot", reboot)
 
 
-def perform_rebuild(operation: Operation, provider: Provider) -> Answer:
+def perform_rebuild(operation: Operation, cloud: Cloud) -> Answer:
     """Rebuild from an image; a restore is one from the VM's own snapshot."""
     image_id = operation.params["image_provider_id"]
-    rebuild = partial(provider.rebuild_server, image_id=image_id)
-    return _perform(operation, provider, "rebuild", rebuild)
+    rebuild = partial(cloud.servers.rebuild, image_id=image_id)
+    return _perform(operation, cloud, "rebuild", rebuild)
 
 
-def perform_pause(operation: Operation, provider: Provider) -> Answer:
-    return _perform(operation, provider, "pause", provider.pause_server)
-
-
-def perform_unpause(operation: Operation, provider: Provider) -> Answer:
-    return _perform(operation, provider, "unpause", provider.unpause_server)
-
-
-def perform_suspend(operation: Operation, provider: Provider) -> Answer:
-    return _perform(operation, provider, "suspend", provider.suspend_server)
-
-
-def perform_resume(operation: Operation, provider: Provider) -> Answer:
-    return _perform(operation, provider, "resume", provider.resume_server)
-
-
-def perform_shelve(operation: Operation, provider: Provider) -> Answer:
-    return _perform(operation, provider, "shelve", provider.shelve_server)
-
-
-def perform_unshelve(operation: Operation, provider: Provider) -> Answer:
-    return _perform(operation, provider, "unshelve", provider.unshelve_server)
-
-
-def perform_rescue(operation: Operation, provider: Provider) -> Answer:
-    return _perform(operation, provider, "rescue", provider.rescue_server)
-
-
-def perform_unrescue(operation: Operation, provider: Provider) -> Answer:
-    return _perform(operation, provider, "unrescue", provider.unrescue_server)
-
-
-def _perform(
-    operation: Operation, provider: Provider, action: str, verb: Verb
-) -> Answer:
+def _perform(operation: Operation, cloud: Cloud, action: str, verb: Verb) -> Answer:
     """Send the verb, or find out what became of it.
 
     ``action`` is Nova's name of it in the server's records.
     """
-    server_id = operation.vm.server_id if operation.vm else ""
+    server_id = VM.objects.get(pk=operation.target_id).server_id
     if not operation.call:
         calls.send(
             operation,
-            f"{action}_server",
+            f"servers.{action}",
             lambda request_id: verb(server_id, request_id=request_id),
         )
         return Waiting(step=action)
-    server = observed.read(provider, server_id)
+    server = observed.read(cloud, server_id)
     if server is None:
         return vanished()
     if _is_done(operation, server):
         return Done(operation.end_status, server)
-    answer = records.verify(operation, provider, action=action, server=server)
+    answer = records.verify(operation, cloud, action=action, server=server)
     if answer is not None:
         return answer
     # Succeeded by the record: the status the server rests in must agree.
-    server = provider.get_server(server.id)
+    server = cloud.servers.get(server.id)
     status = observed.resting_status(server)
     if status is None:
         return Waiting(step=server.task_state or server.status.lower())
@@ -146,19 +105,17 @@ def look(operation: Operation, server: Server) -> Answer:
     return Again()
 
 
-def refused(
-    operation: Operation, provider: Provider, error: Conflict | NotFound
-) -> Answer:
+def refused(operation: Operation, cloud: Cloud, error: Conflict | NotFound) -> Answer:
     """Read a server that refused again: it may be gone, or busy for a moment.
 
     Nova's tasks end a little after their result shows, and a server it has just made
     may not be known everywhere.
     """
-    server_id = operation.vm.server_id if operation.vm else ""
+    server_id = VM.objects.get(pk=operation.target_id).server_id
     if not server_id:
         return Failed(from_provider(error))
     try:
-        server = observed.read(provider, server_id)
+        server = observed.read(cloud, server_id)
     except ProviderError as silence:
         again = runner.retry(operation, silence.retry_after)
         return again or Failed(from_provider(error))
@@ -180,7 +137,7 @@ def _is_done(operation: Operation, server: Server) -> bool:
     for lost came in late.
     """
     return (
-        operation.type in _FOR_THE_STATUS
+        operation.type in PLAIN
         and observed.resting_status(server) == operation.end_status
     )
 

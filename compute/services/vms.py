@@ -115,21 +115,18 @@ def create(
         )
         decode(user_data, user_data_encoding)  # now, not when a worker comes to it
         quotas.reserve(project.pk, quotas.held_by(vm))
-        vm.save(force_insert=True)
-        operation = queue.submit(
+        vm.operation = queue.submit(
             OperationType.VM_CREATE,
             actor=actor,
             target=vm,
-            vm_id=vm.pk,
             params={
                 "flavor_provider_id": size.provider_id,
                 "image_provider_id": source.provider_id,
             },
             end_status=VMStatus.ACTIVE,
         )
-        vm.operation = operation
-        vm.save(update_fields=["operation", "status"])
-        events.record("vm.created", actor=actor, vm=vm, operation=operation)
+        vm.save(force_insert=True)
+        events.record("vm.created", actor=actor, subject=vm, operation=vm.operation)
     return vm
 
 
@@ -148,30 +145,39 @@ def update(
         vm = lock(vm)
         _ = vm.operation  # read while it can fail: the answer shows what it permits
         check_expected(vm, expect)
-        before = {name: getattr(vm, name) for name in changes}
-        changed = {
-            name: [before[name], value]
-            for name, value in changes.items()
-            if before[name] != value
-        }
+        changed = vm.apply_changes(changes)
         if not changed:
             return vm
-        for name in changed:
-            setattr(vm, name, changes[name])
         fields.check(vm, *changed)
-        vm.save_changes(*changed)
-        events.record("vm.updated", actor=actor, vm=vm, data=changed)
+        vm.save_changes()
+        events.record("vm.updated", actor=actor, subject=vm, data=changed)
     return vm
+
+
+def act(
+    vm: VM,
+    method: str,
+    *,
+    actor: Actor,
+    expect: Expect = None,
+    params: Mapping[str, Any] | None = None,
+) -> VM:
+    """Ask for a verb of the lifecycle that needs nothing but the VM."""
+    with transaction.atomic():
+        vm = lock(vm)
+        check(vm, method, expect=expect)
+        type = OperationType(f"vm.{VERBS[method].action}")
+        return _begin(vm, method, type, actor=actor, params=params)
 
 
 def start(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
     """Power on a SHUTOFF VM."""
-    return _request(vm, "start", OperationType.VM_START, actor=actor, expect=expect)
+    return act(vm, "start", actor=actor, expect=expect)
 
 
 def stop(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
     """Power off an ACTIVE VM."""
-    return _request(vm, "stop", OperationType.VM_STOP, actor=actor, expect=expect)
+    return act(vm, "stop", actor=actor, expect=expect)
 
 
 def reboot(
@@ -182,10 +188,9 @@ def reboot(
     expect: Expect = None,
 ) -> VM:
     """Reboot a VM: SOFT asks the guest, HARD cuts the power and leads out of ERROR."""
-    return _request(
+    return act(
         vm,
         "reboot_hard" if type == RebootType.HARD else "reboot",
-        OperationType.VM_REBOOT,
         actor=actor,
         expect=expect,
         params={"type": str(type)},
@@ -216,7 +221,6 @@ def resize(vm: VM, *, flavor: str, actor: Actor, expect: Expect = None) -> VM:
             "resize",
             OperationType.VM_RESIZE,
             actor=actor,
-            fields=("reserved_vcpus", "reserved_ram_mb", "reserved_disk_gb"),
             params={
                 "flavor": flavor,
                 "flavor_id": str(size.pk),
@@ -260,53 +264,49 @@ def restore(vm: VM, *, snapshot: str, actor: Actor, expect: Expect = None) -> VM
             "restore",
             OperationType.VM_RESTORE,
             actor=actor,
-            snapshot=source,
+            related=source,
             params={"image_provider_id": source.image_provider_id},
         )
 
 
 def pause(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
     """Freeze an ACTIVE VM in memory."""
-    return _request(vm, "pause", OperationType.VM_PAUSE, actor=actor, expect=expect)
+    return act(vm, "pause", actor=actor, expect=expect)
 
 
 def unpause(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
     """Continue a PAUSED VM."""
-    return _request(vm, "unpause", OperationType.VM_UNPAUSE, actor=actor, expect=expect)
+    return act(vm, "unpause", actor=actor, expect=expect)
 
 
 def suspend(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
     """Save an ACTIVE VM's memory to disk and turn it off."""
-    return _request(vm, "suspend", OperationType.VM_SUSPEND, actor=actor, expect=expect)
+    return act(vm, "suspend", actor=actor, expect=expect)
 
 
 def resume(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
     """Continue a SUSPENDED VM."""
-    return _request(vm, "resume", OperationType.VM_RESUME, actor=actor, expect=expect)
+    return act(vm, "resume", actor=actor, expect=expect)
 
 
 def shelve(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
     """Keep a VM as an image only, without a host."""
-    return _request(vm, "shelve", OperationType.VM_SHELVE, actor=actor, expect=expect)
+    return act(vm, "shelve", actor=actor, expect=expect)
 
 
 def unshelve(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
     """Bring a SHELVED_OFFLOADED VM back."""
-    return _request(
-        vm, "unshelve", OperationType.VM_UNSHELVE, actor=actor, expect=expect
-    )
+    return act(vm, "unshelve", actor=actor, expect=expect)
 
 
 def rescue(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
     """Boot a VM from a rescue image, its own disk attached."""
-    return _request(vm, "rescue", OperationType.VM_RESCUE, actor=actor, expect=expect)
+    return act(vm, "rescue", actor=actor, expect=expect)
 
 
 def unrescue(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
     """End the rescue of a VM."""
-    return _request(
-        vm, "unrescue", OperationType.VM_UNRESCUE, actor=actor, expect=expect
-    )
+    return act(vm, "unrescue", actor=actor, expect=expect)
 
 
 def delete(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
@@ -338,7 +338,7 @@ def console_log(vm: VM, *, lines: int, actor: Actor) -> str:
             )
         database.give_back()
         try:
-            return clouds.provider(vm.cloud).get_console_log(
+            return clouds.get(vm.cloud).servers.get_console_log(
                 vm.server_id, lines=lines, timeout=CONSOLE_SECONDS
             )
         except Conflict as error:
@@ -347,36 +347,15 @@ def console_log(vm: VM, *, lines: int, actor: Actor) -> str:
             raise from_provider(error) from error
 
 
-def _request(
-    vm: VM,
-    method: str,
-    type: OperationType,
-    *,
-    actor: Actor,
-    expect: Expect,
-    params: Mapping[str, Any] | None = None,
-) -> VM:
-    with transaction.atomic():
-        vm = lock(vm)
-        check(vm, method, expect=expect)
-        return _begin(vm, method, type, actor=actor, params=params)
-
-
 def lock(vm: VM) -> VM:
-    """Return the VM as it is now, its row locked to the end of the transaction.
+    """Return a VM as it is now, its row locked to the end of the transaction.
 
-    Every row lock here is ``no_key``: a foreign key to the row can be checked
-    meanwhile. Otherwise who locks a VM and then its snapshot, and who locks the
-    snapshot and writes an event naming the VM, wait for each other.
+    Raises NotFound once it is deleted.
     """
-    found: VM | None = (
-        VM.objects.select_for_update(no_key=True)
-        .filter(pk=vm.pk, deleted_at=None)
-        .first()
-    )
-    if found is None:
-        raise NotFound("No such VM.")
-    return found
+    try:
+        return VM.objects.alive().locked(vm.pk)
+    except VM.DoesNotExist:
+        raise NotFound("No such VM.") from None
 
 
 def check(vm: VM, method: str, *, expect: Expect) -> None:
@@ -407,9 +386,8 @@ def _begin(
     type: OperationType,
     *,
     actor: Actor,
-    snapshot: Snapshot | None = None,
+    related: Snapshot | None = None,
     params: Mapping[str, Any] | None = None,
-    fields: tuple[str, ...] = (),
 ) -> VM:
     """Make the transition of a checked request, in the caller's transaction."""
     before = VMStatus(vm.status)
@@ -417,23 +395,21 @@ def _begin(
         getattr(vm, method)()
     except TransitionNotAllowed as error:
         raise _refused(vm, VERBS[method].action) from error
-    operation = queue.submit(
+    vm.operation = queue.submit(
         type,
         actor=actor,
         target=vm,
-        vm_id=vm.pk,
-        snapshot_id=snapshot.pk if snapshot else None,
+        related=related,
         params=params,
         from_status=before,
         end_status=VERBS[method].ends[before],
     )
-    vm.operation = operation
-    vm.save_changes("operation", *fields)
+    vm.save_changes()
     events.record(
         "vm.updated",
         actor=actor,
-        vm=vm,
-        operation=operation,
+        subject=vm,
+        operation=vm.operation,
         data={"status": [before, vm.status]},
     )
     return vm

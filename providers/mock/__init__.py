@@ -1,6 +1,6 @@
 """A believable Nova in one SQLite file, for development, tests and demos."""
 
-from providers.mock.controls import SeedServer
-from providers.mock.provider import MockProvider
+from providers.mock.cloud import MockCloud
+from providers.mock.world.controls import SeedServer
 
-__all__ = ["MockProvider", "SeedServer"]
+__all__ = ["MockCloud", "SeedServer"]

@@ -1,26 +1,31 @@
-"""The mock's options, and the frame that every call of it runs in."""
+"""The mock cloud: its options and its services."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from providers.base import CallTally
-from providers.errors import ProviderError
-from providers.mock import faults
-from providers.mock.controls import Controls
-from providers.mock.faults import Call
-from providers.mock.store import Store
+from providers.contract.cloud import Cloud
+from providers.mock.flavors import MockFlavors
+from providers.mock.images import MockImages
+from providers.mock.networks import MockNetworks
+from providers.mock.servers import MockServers
+from providers.mock.world.controls import Controls
+from providers.mock.world.store import Store
+from providers.mock.world.world import World
 
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Cloud(Controls, CallTally):
-    """A `Controls` with the options of a provider; see `MockProvider`."""
+class MockCloud(Cloud):
+    """A cloud of imagined servers that behaves as Nova, Glance and Neutron do.
 
-    call_timeout = 5.0
+    Options: ``path``, the SQLite file that is the cloud; ``delay``, a factor on the
+    duration of every action (1 is about a small real OpenStack, 0 ends everything at
+    once); ``page_size`` of listings; ``quota``, the number of servers (0: no limit).
+    ``clock`` is for tests that move time. Raises ValueError for a wrong option.
+    """
 
     def __init__(
         self,
@@ -33,47 +38,29 @@ class Cloud(Controls, CallTally):
         **unknown: str,
     ) -> None:
         for name in unknown:
-            raise ValueError(f"MockProvider has no option {name!r}")
-        self._pace = _number("delay", delay, least=0.0)
-        self._page_size = int(_number("page_size", page_size, least=1))
-        self._quota = int(_number("quota", quota, least=0))
-        Controls.__init__(self, Store(Path(path)), clock)
-        CallTally.__init__(self)
+            raise ValueError(f"mock:// has no option {name!r}")
+        self.world = world = World(
+            Store(Path(path)),
+            clock,
+            pace=_number("delay", delay, least=0.0),
+            page_size=int(_number("page_size", page_size, least=1)),
+            quota=int(_number("quota", quota, least=0)),
+            call_timeout=5.0,
+        )
+        #: Not in the contract: what tests, demos and operators may do to it.
+        self.controls = Controls(world)
+        super().__init__(
+            call_timeout=world.call_timeout,
+            tally=world.tally,
+            flavors=MockFlavors(world),
+            images=MockImages(world),
+            networks=MockNetworks(world),
+            servers=MockServers(world),
+        )
 
     def close(self) -> None:
         """Close this thread's connection; a later call opens another."""
-        self._store.close()
-
-    @contextmanager
-    def _call(
-        self,
-        op: str,
-        *,
-        server_id: str = "",
-        image_id: str = "",
-        subject: str = "",
-        timeout: float | None = None,
-    ) -> Iterator[Call]:
-        """Count a call, and let the injected faults act before and after its block."""
-        self.count_call()
-        with self._store.transaction() as db:
-            if server_id or image_id:
-                table = "servers" if server_id else "images"
-                key = server_id or image_id
-                row = db.execute(
-                    f"SELECT name FROM {table} WHERE id = ?",  # noqa: S608  # one of two constants
-                    (key,),
-                ).fetchone()
-                subject = f"{row['name'] if row else ''} {key}"
-            acting = faults.take(db, op, subject)
-        call = Call(op, timeout or self.call_timeout, acting)
-        call.begin()
-        try:
-            yield call
-        except ProviderError as error:
-            error.request_id = error.request_id or call.request_id
-            raise
-        call.end()
+        self.world.store.close()
 
 
 def _number(option: str, value: str, *, least: float) -> float:
@@ -83,7 +70,7 @@ def _number(option: str, value: str, *, least: float) -> float:
         number = -1.0
     if not least <= number < float("inf"):
         raise ValueError(
-            f"MockProvider option {option!r} is a number from {least:g} on,"
+            f"option {option!r} of mock:// must be a number from {least:g} on,"
             f" not {value!r}"
         )
     return number

@@ -1,39 +1,35 @@
-"""Images and flavors: what the mock offers, and what snapshots added."""
+"""The images of the mock cloud, those included that snapshots made."""
 
-from providers.base import Flavor, Image, Receipt
-from providers.errors import Forbidden, InvalidRequest, NotFound
-from providers.mock import records
-from providers.mock.cloud import Cloud
+from providers.contract.calls import Receipt
+from providers.contract.images import Image, Images
+from providers.errors import Forbidden, NotFound
+from providers.mock.world import catalog
+from providers.mock.world.world import World
 
 
-class Images(Cloud):
-    """The catalogue and the images made by snapshots."""
+class MockImages(Images):
+    def __init__(self, world: World) -> None:
+        self._world = world
 
-    def list_flavors(self) -> list[Flavor]:
-        """Return every flavor our user may boot."""
-        with self._call("list_flavors"):
-            return list(records.offered_flavors(self._store.connection()).values())
-
-    def list_images(self) -> list[Image]:
-        """Return every image our user may boot, snapshots included."""
-        with self._call("list_images"):
-            images = records.find_images(self._store.connection(), self._now())
+    def list_all(self) -> list[Image]:
+        with self._world.call("images.list_all"):
+            images = catalog.find_images(
+                self._world.store.connection(), self._world.now()
+            )
             return [image for image in images if image.status == "active"]
 
-    def list_snapshot_images(self, *, tag: str | None = None) -> list[Image]:
-        """Return the images made by `snapshot_server`, unfinished ones included."""
-        with self._call("list_snapshot_images", subject=tag or ""):
-            db = self._store.connection()
+    def list_snapshots(self, *, tag: str | None = None) -> list[Image]:
+        with self._world.call("images.list_snapshots", subject=tag or ""):
+            db, now = self._world.store.connection(), self._world.now()
             if tag is None:
-                return records.find_images(db, self._now(), "server_id IS NOT NULL")
-            return records.find_images(db, self._now(), "tag = ?", tag)
+                return catalog.find_images(db, now, "server_id IS NOT NULL")
+            return catalog.find_images(db, now, "tag = ?", tag)
 
-    def delete_image(self, image_id: str, *, request_id: str) -> Receipt:
-        """Delete an image of ours."""
-        with self._call("delete_image", image_id=image_id) as call:
-            with self._store.transaction() as db:
-                now = self._now()
-                found = records.find_images(db, now, "id = ?", image_id)
+    def delete(self, image_id: str, *, request_id: str) -> Receipt:
+        with self._world.call("images.delete", image_id=image_id) as call:
+            with self._world.store.transaction() as db:
+                now = self._world.now()
+                found = catalog.find_images(db, now, "id = ?", image_id)
                 if not found:
                     raise NotFound(
                         f"Failed to find image {image_id} to delete",
@@ -50,13 +46,3 @@ class Images(Cloud):
                     "UPDATE images SET gone_at = ? WHERE id = ?", (now, image_id)
                 )
             return Receipt(request_id=call.request_id)
-
-    def _bootable_image(self, image_id: str, missing: str) -> Image:
-        found = records.find_images(
-            self._store.connection(), self._now(), "id = ?", image_id
-        )
-        if not found:
-            raise InvalidRequest(missing, status=400)
-        if found[0].status != "active":
-            raise InvalidRequest(f"Image {image_id} is not active.", status=400)
-        return found[0]

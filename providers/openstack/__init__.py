@@ -1,5 +1,5 @@
 """Any OpenStack that openstacksdk can reach."""
 
-from providers.openstack.provider import OpenStackProvider
+from providers.openstack.cloud import OpenStackCloud
 
-__all__ = ["OpenStackProvider"]
+__all__ = ["OpenStackCloud"]

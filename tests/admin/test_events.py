@@ -55,8 +55,11 @@ def types(operator: Operator, query: str) -> set[str]:
         ("type=project", {"project.updated"}),
         ("type=login.failed", {"login.failed"}),
         ("type=log", set()),
-        ("age=hour", {"project.updated", "request.refused", "login.failed"}),
-        ("age=older", set()),
+        (
+            "created_at__gte=2020-01-01T00:00Z",
+            {"project.updated", "request.refused", "login.failed"},
+        ),
+        ("created_at__lt=2020-01-01T00:00Z", set()),
         ("q=192.0.2.7", {"project.updated"}),
         ("q=2001:DB8:0::1", {"request.refused"}),
         ("q=192.0.2", set()),

@@ -12,7 +12,7 @@ from rest_framework_simplejwt.token_blacklist.models import (
     OutstandingToken,
 )
 
-from compute.admin import revoking
+from compute.admin.console import lists
 from compute.events import Actor
 from compute.models import APIToken, Event, Login, Project, Role
 from compute.models.permission import PERMISSIONS
@@ -25,6 +25,8 @@ from tests.support.factories import (
     UserFactory,
 )
 
+#: A time as an address has it.
+DAYS_AGO = f"{timezone.now() - timedelta(days=5):%Y-%m-%dT%H:%MZ}"
 #: noun -> how to make one, and the permission to revoke it.
 KEYS: dict[str, tuple[Any, str]] = {
     "apitoken": (APITokenFactory, "api-token.delete"),
@@ -44,7 +46,7 @@ def listed(operator: Operator, noun: str, query: str) -> int:
 def test_a_button_revokes_one(operator: Operator, noun: str) -> None:
     row = KEYS[noun][0].create()
     assert "Revoke…" in operator.get(url(row))
-    told = operator.post(url(row, "revoke"))
+    told = operator.post(url(row, "actions/revoke"))
     assert f"{row} is revoked" in told
     row.refresh_from_db()
     assert row.revoked_at is not None
@@ -53,7 +55,7 @@ def test_a_button_revokes_one(operator: Operator, noun: str) -> None:
     assert event.actor == OPERATOR
     assert event.data["user"] == row.user.username
     assert "Revoke…" not in operator.get(url(row))
-    operator.post(url(row, "revoke"))
+    operator.post(url(row, "actions/revoke"))
     assert Event.objects.count() == 1
 
 
@@ -77,14 +79,14 @@ def test_a_list_action_revokes_many(operator: Operator, noun: str) -> None:
 def test_too_many_at_once_are_refused(
     operator: Operator, noun: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(revoking, "MAX_SELECTED", 1)
+    monkeypatch.setattr(lists, "MAX_SELECTED", 1)
     rows = KEYS[noun][0].create_batch(2)
     told = operator.post(
         f"compute/{noun}/",
         action="revoke_all",
         _selected_action=[str(row.pk) for row in rows],
     )
-    assert "select at most 1 at once" in told
+    assert "select at most 1 " in told
     assert not Event.objects.exists()
 
 
@@ -96,21 +98,21 @@ def test_to_revoke_takes_its_permission(db: None, noun: str) -> None:
     emma = staff("emma", *all_others)
     assert "Revoke…" not in emma.get(url(row))
     assert "revoke_all" not in emma.get(f"compute/{noun}/")
-    assert emma.status_of_post(url(row, "revoke")) == 403
+    assert emma.status_of_post(url(row, "actions/revoke")) == 403
     values = {"action": "revoke_all", "_selected_action": str(row.pk)}
     assert emma.status_of_post(f"compute/{noun}/", **values) == 403
     row.refresh_from_db()
     assert row.revoked_at is None
     greta = staff("greta", permission(f"view_{noun}"), permission(codename))
     assert "Revoke…" in greta.get(url(row))
-    assert "is revoked" in greta.post(url(row, "revoke"))
+    assert "is revoked" in greta.post(url(row, "actions/revoke"))
 
 
 @pytest.mark.parametrize("noun", KEYS)
 def test_a_revoke_is_no_link_and_needs_a_row(operator: Operator, noun: str) -> None:
     row = KEYS[noun][0].create()
-    operator.get(url(row, "revoke"), status=405)
-    nowhere = f"compute/{noun}/00000000-0000-4000-8000-000000000000/revoke/"
+    operator.get(url(row, "actions/revoke"), status=405)
+    nowhere = f"compute/{noun}/00000000-0000-4000-8000-000000000000/actions/revoke/"
     assert "There is no" in operator.post(nowhere)
 
 
@@ -145,8 +147,8 @@ def test_a_search_by_digest_or_secret_finds_nothing(operator: Operator) -> None:
         ("state=alive", 1),
         ("state=expired", 1),
         ("state=revoked", 1),
-        ("age=hour", 2),
-        ("age=older", 1),
+        (f"created_at__gte={DAYS_AGO}", 2),
+        (f"created_at__lt={DAYS_AGO}", 1),
         ("q=ali", None),
         ("q=nobody", 0),
         ("q=%20", 3),

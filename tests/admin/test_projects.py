@@ -294,7 +294,7 @@ def test_a_page_shows_use_and_limits(operator: Operator, lab: Project) -> None:
 def test_limits_are_set_by_the_service(operator: Operator, lab: Project) -> None:
     limit(lab, vms=4, vcpus=8)
     shown = {"initial-vms": "4", "initial-vcpus": "8"}
-    told = operator.post(url(lab, "quota"), vms="6", vcpus="", **shown)
+    told = operator.post(url(lab, "actions/quota"), vms="6", vcpus="", **shown)
     assert "The limits were changed" in told
     event = Event.objects.get(type="quota.updated")
     assert event.data == {"vms": [4, 6], "vcpus": [8, None]}
@@ -306,7 +306,7 @@ def test_a_limit_that_was_not_touched_stays_what_it_is(
 ) -> None:
     limit(lab, vms=4, vcpus=99)
     shown = {"initial-vms": "4", "initial-vcpus": "8"}
-    operator.post(url(lab, "quota"), vms="6", vcpus="8", **shown)
+    operator.post(url(lab, "actions/quota"), vms="6", vcpus="8", **shown)
     assert Quota.objects.get(project=lab, resource="vcpus").limit == 99
 
 
@@ -315,7 +315,7 @@ def test_a_limit_that_is_none_is_refused(
     operator: Operator, lab: Project, text: str
 ) -> None:
     limit(lab, vms=4)
-    assert "VMs: " in operator.post(url(lab, "quota"), vms=text)
+    assert "VMs: " in operator.post(url(lab, "actions/quota"), vms=text)
     assert Quota.objects.get(project=lab, resource="vms").limit == 4
 
 
@@ -326,11 +326,11 @@ def test_limits_take_a_permission_of_their_own(
     assert "<progress" in page
     assert "Save limits" not in page
     assert 'name="vms"' not in page
-    assert onlooker.status_of_post(url(lab, "quota"), vms="9") == 403
+    assert onlooker.status_of_post(url(lab, "actions/quota"), vms="9") == 403
     names = ("view_project", "view_quota", "change_quota")
     quentin = staff("quentin", *map(permission, names))
     assert "Save limits" in quentin.get(url(lab))
-    quentin.post(url(lab, "quota"), vms="9")
+    quentin.post(url(lab, "actions/quota"), vms="9")
     assert Quota.objects.get(project=lab, resource="vms").limit == 9
     blind = staff("bea", permission("view_project"))
     assert "<progress" not in blind.get(url(lab))
@@ -339,8 +339,8 @@ def test_limits_take_a_permission_of_their_own(
 def test_limits_are_no_link_and_need_a_project(
     operator: Operator, lab: Project
 ) -> None:
-    operator.get(url(lab, "quota"), status=405)
-    nowhere = "compute/project/00000000-0000-4000-8000-000000000000/quota/"
+    operator.get(url(lab, "actions/quota"), status=405)
+    nowhere = "compute/project/00000000-0000-4000-8000-000000000000/actions/quota/"
     assert "There is no project" in operator.post(nowhere)
 
 
@@ -362,7 +362,7 @@ def test_the_list_shows_the_fullest_quota(operator: Operator, lab: Project) -> N
     [
         ("change_project", "change"),
         ("delete_project", "delete"),
-        ("change_quota", "quota"),
+        ("change_quota", "actions/quota"),
     ],
 )
 def test_each_write_takes_its_own_permission(

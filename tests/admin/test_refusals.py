@@ -7,11 +7,11 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
 
-from compute.admin import verbs
 from compute.events import Actor
 from compute.models import VM, Event, Operation, Project, Quota
 from compute.models.permission import PERMISSIONS
 from compute.services import vms
+from compute.services.actions import VM_ACTIONS
 from tests.support.console import OPERATOR, Operator, permission, staff
 from tests.support.factories import ProjectFactory, SnapshotFactory, VMFactory
 
@@ -36,9 +36,9 @@ def only_refusal() -> Event:
 # Permissions
 
 
-@pytest.mark.parametrize("action", sorted(verbs.ACTIONS))
+@pytest.mark.parametrize("action", sorted(VM_ACTIONS))
 def test_an_action_takes_the_permission_of_the_table(db: None, action: str) -> None:
-    codename = PERMISSIONS[verbs.permission(action)].codename
+    codename = PERMISSIONS[VM_ACTIONS[action].name].codename
     busy = VMFactory.create(status="DELETED")  # so that who may is refused with a 409
     path = f"compute/vm/{busy.pk}/actions/{action}/"
     values = {"name": "x", "flavor": "x", "image": "x", "snapshot": "x", "type": "SOFT"}
@@ -52,7 +52,7 @@ def test_an_action_takes_the_permission_of_the_table(db: None, action: str) -> N
 def test_a_button_is_there_for_who_may_press_it(db: None, status: str) -> None:
     vm = VMFactory.create(status=status)
     for number, name in enumerate(vm.allowed_actions):
-        codename = PERMISSIONS[verbs.permission(name)].codename
+        codename = PERMISSIONS[VM_ACTIONS[name].name].codename
         button = "Delete…" if name == "delete" else f"/actions/{name}/"
         granted = staff(f"g{number}", permission("view_vm"), permission(codename))
         others = Permission.objects.exclude(codename=codename)
@@ -65,7 +65,7 @@ def test_a_button_is_there_for_who_may_press_it(db: None, status: str) -> None:
 def test_a_list_action_takes_the_same_permission(db: None, name: str) -> None:
     vm = VMFactory.create()
     action = name.removesuffix("_all")
-    emma = everything_but(PERMISSIONS[verbs.permission(action)].codename)
+    emma = everything_but(PERMISSIONS[VM_ACTIONS[action].name].codename)
     assert f'value="{name}"' not in emma.get("compute/vm/")
     values = {"action": name, "_selected_action": str(vm.pk), "confirmed": "yes"}
     assert emma.status_of_post("compute/vm/", **values) == 403
@@ -87,7 +87,7 @@ def test_a_forbidden_page_leaves_an_event(onlooker: Operator) -> None:
     assert "vm.stop takes the permission compute.change_vm." in text
     event = only_refusal()
     assert (event.outcome, event.actor) == ("REFUSED", "user:ivan")
-    assert (event.project_id, event.vm_id) == (vm.project_id, vm.pk)
+    assert (event.project_id, event.subject_id) == (vm.project_id, vm.pk)
     assert event.address == "192.0.2.7"
     assert event.request_id == response.headers["X-Request-ID"]
     assert event.data["code"] == "permission-denied"
@@ -111,31 +111,25 @@ def test_a_refusal_is_about_the_row_of_its_page(
     vms.stop(make_vm(), actor=actor)
     operation = Operation.objects.live().get()
     project = ProjectFactory.create()
-    for path, project_id, vm_id, snapshot_id in (
+    for path, project_id, about in (
         (
-            f"snapshot/{snapshot.pk}/restore/",
+            f"snapshot/{snapshot.pk}/actions/restore/",
             snapshot.project_id,
-            None,
             snapshot.pk,
         ),
         (
-            f"operation/{operation.pk}/cancel/",
+            f"operation/{operation.pk}/actions/cancel/",
             operation.project_id,
-            operation.vm_id,
-            None,
+            operation.target_id,
         ),
-        (f"project/{project.pk}/change/", project.pk, None, None),
-        ("vm/nonsense/delete/", None, None, None),
-        ("vm/add/", None, None, None),
-        ("event/add/", None, None, None),
+        (f"project/{project.pk}/change/", project.pk, None),
+        ("vm/nonsense/delete/", None, None),
+        ("vm/add/", None, None),
+        ("event/add/", None, None),
     ):
         assert onlooker.status_of_post(f"compute/{path}") == 403
         event = refusals()[-1]
-        assert (event.project_id, event.vm_id, event.snapshot_id) == (
-            project_id,
-            vm_id,
-            snapshot_id,
-        ), path
+        assert (event.project_id, event.subject_id) == (project_id, about), path
 
 
 def test_what_is_not_possible_now_leaves_an_event(operator: Operator) -> None:
@@ -143,7 +137,7 @@ def test_what_is_not_possible_now_leaves_an_event(operator: Operator) -> None:
     told = operator.post(f"compute/vm/{vm.pk}/actions/stop/")
     assert "Action not allowed in this state" in told
     event = only_refusal()
-    assert (event.actor, event.vm_id, event.project_id) == (
+    assert (event.actor, event.subject_id, event.project_id) == (
         OPERATOR,
         vm.pk,
         vm.project_id,
@@ -158,17 +152,17 @@ def test_each_vm_that_a_list_action_cannot_take_leaves_an_event(
     paused = VMFactory.create_batch(2, status="PAUSED")
     chosen = [str(vm.pk) for vm in paused]
     operator.post("compute/vm/", action="stop_all", _selected_action=chosen)
-    assert {event.vm_id for event in refusals()} == {vm.pk for vm in paused}
+    assert {event.subject_id for event in refusals()} == {vm.pk for vm in paused}
 
 
 def test_an_operation_that_cannot_be_cancelled_leaves_an_event(
     operator: Operator, make_vm: MakeVM
 ) -> None:
     vm = make_vm()
-    operator.post(f"compute/operation/{vm.operation_id}/cancel/")
+    operator.post(f"compute/operation/{vm.operation_id}/actions/cancel/")
     event = only_refusal()
     assert event.data["code"] == "not-cancellable"
-    assert (event.vm_id, event.project_id) == (vm.pk, vm.project_id)
+    assert (event.subject_id, event.project_id) == (vm.pk, vm.project_id)
 
 
 def test_a_vm_beyond_the_quota_leaves_an_event(
@@ -203,4 +197,4 @@ def test_a_form_from_elsewhere_leaves_an_event(operator: Operator) -> None:
     client.force_login(operator.user)
     assert client.post(path).status_code == 403
     event = only_refusal()
-    assert (event.actor, event.vm_id) == (OPERATOR, vm.pk)
+    assert (event.actor, event.subject_id) == (OPERATOR, vm.pk)

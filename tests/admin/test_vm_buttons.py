@@ -5,11 +5,11 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 
-from compute.admin import verbs
 from compute.events import Actor
 from compute.models import VM, Event, Operation, Snapshot, VMStatus
 from compute.models.vm import ACTIONS
 from compute.services import snapshots, vms
+from compute.services.actions import VM_ACTIONS
 from tests.support.console import OPERATOR, Operator, permission, staff
 from tests.support.factories import VMFactory
 
@@ -27,12 +27,12 @@ def press(operator: Operator, vm: VM, action: str, **values: str) -> str:
 
 def offered(text: str) -> set[str]:
     """Return the actions that a page has a form for."""
-    return {name for name in verbs.ACTIONS if f"/actions/{name}/" in text}
+    return {name for name in VM_ACTIONS if f"/actions/{name}/" in text}
 
 
 def test_every_action_of_the_lifecycle_has_a_button() -> None:
     named = {name for names in ACTIONS.values() for name in names}
-    assert named == set(verbs.ACTIONS)
+    assert named == set(VM_ACTIONS)
 
 
 @pytest.mark.parametrize("status", [s for s in VMStatus if s != VMStatus.DELETED])
@@ -134,7 +134,7 @@ def test_suggestions_are_those_that_fit(operator: Operator, make_vm: MakeVM) -> 
         ("restore", {"snapshot": "nonesuch"}, "no available snapshot nonesuch"),
         ("restore", {}, "Snapshot: This field is required"),
         ("reboot", {"type": "GENTLE"}, "Type: Select a valid choice"),
-        ("snapshot", {"name": "a\x00b"}, "Name: Null characters"),
+        ("snapshot", {"name": "a\x00b"}, "Name: Must not contain control characters."),
     ],
 )
 def test_a_refusal_says_why(
@@ -181,7 +181,7 @@ def test_a_button_needs_the_token_of_the_page(operator: Operator) -> None:
     assert client.post(f"/admin/compute/vm/{vm.pk}/actions/stop/").status_code == 403
 
 
-@pytest.mark.parametrize("action", sorted(verbs.ACTIONS))
+@pytest.mark.parametrize("action", sorted(VM_ACTIONS))
 def test_who_may_only_look_gets_no_button_and_403(
     onlooker: Operator, action: str
 ) -> None:
@@ -223,7 +223,11 @@ def test_delete_asks_again_and_keeps_the_row(
     drain()
     vm.refresh_from_db()
     assert vm.status == "DELETED"
-    assert Event.objects.filter(vm=vm, actor=OPERATOR, type="vm.updated").exists()
+    assert (
+        Event.objects.about("vm", vm.pk)
+        .filter(actor=OPERATOR, type="vm.updated")
+        .exists()
+    )
     operator.get(path, status=302)
     assert "The VM web-server-01 is gone." in operator.post(path)
 
@@ -260,7 +264,7 @@ def test_what_is_under_way_can_be_cancelled(
     assert "Under way" in text
     assert "Cancel it" in text
     told = operator.post(
-        f"compute/operation/{operation.pk}/cancel/",
+        f"compute/operation/{operation.pk}/actions/cancel/",
         next=f"/admin/compute/vm/{vm.pk}/change/",
     )
     assert "vm.stop is cancelled" in told
@@ -268,7 +272,7 @@ def test_what_is_under_way_can_be_cancelled(
     assert vm.status == "ACTIVE"
     cancelled = Event.objects.get(operation=operation, type="operation.updated")
     assert cancelled.actor == OPERATOR
-    told = operator.post(f"compute/operation/{operation.pk}/cancel/")
+    told = operator.post(f"compute/operation/{operation.pk}/actions/cancel/")
     assert "cannot be cancelled" in told
 
 
@@ -278,7 +282,8 @@ def test_what_cannot_be_cancelled_has_no_button(operator: Operator) -> None:
         type="vm.stop",
         status="RUNNING",
         project=vm.project,
-        vm=vm,
+        target_kind="vm",
+        target_id=vm.pk,
         deadline=vm.created_at,
         step="powering-off",
     )
@@ -295,9 +300,11 @@ def test_a_cancel_leads_back_to_us_alone(operator: Operator, make_vm: MakeVM) ->
     press(operator, make_vm(), "stop")
     operation = Operation.objects.live().get()
     path = f"/admin/compute/operation/{operation.pk}"
-    response = operator.client.post(f"{path}/cancel/", {"next": "//evil.example/"})
+    response = operator.client.post(
+        f"{path}/actions/cancel/", {"next": "//evil.example/"}
+    )
     assert response.headers["Location"] == f"{path}/change/"
-    assert operator.client.get(f"{path}/cancel/").status_code == 405
+    assert operator.client.get(f"{path}/actions/cancel/").status_code == 405
 
 
 def test_who_may_only_look_cannot_cancel(
@@ -305,7 +312,7 @@ def test_who_may_only_look_cannot_cancel(
 ) -> None:
     vm = vms.stop(make_vm(), actor=actor)
     assert "Cancel it" not in page(onlooker, vm)
-    path = f"compute/operation/{vm.operation_id}/cancel/"
+    path = f"compute/operation/{vm.operation_id}/actions/cancel/"
     assert onlooker.status_of_post(path) == 403
 
 
@@ -366,15 +373,17 @@ def test_a_snapshot_is_restored_from_its_page(
 ) -> None:
     path = f"compute/snapshot/{snapshot.pk}"
     assert "Restore…" in operator.get(f"{path}/change/")
-    assert "Restore of web-server-01 is under way" in operator.post(f"{path}/restore/")
+    assert "Restore of web-server-01 is under way" in operator.post(
+        f"{path}/actions/restore/"
+    )
     assert Operation.objects.live().get().requested_by == OPERATOR
     assert "Restore…" not in operator.get(f"{path}/change/")
-    assert "Another operation" in operator.post(f"{path}/restore/")
-    operator.get(f"{path}/restore/", status=405)
+    assert "Another operation" in operator.post(f"{path}/actions/restore/")
+    operator.get(f"{path}/actions/restore/", status=405)
 
 
 def test_a_restore_from_nothing_says_so(operator: Operator) -> None:
-    path = "compute/snapshot/00000000-0000-4000-8000-000000000000/restore/"
+    path = "compute/snapshot/00000000-0000-4000-8000-000000000000/actions/restore/"
     assert "There is no snapshot" in operator.post(path)
 
 
@@ -387,7 +396,7 @@ def test_a_snapshot_is_deleted_by_the_service(
     drain()
     snapshot.refresh_from_db()
     assert snapshot.status == "DELETED"
-    events = Event.objects.filter(snapshot=snapshot, actor=OPERATOR)
+    events = Event.objects.about("snapshot", snapshot.pk).filter(actor=OPERATOR)
     assert events.get().data == {"status": ["AVAILABLE", "DELETING"]}
 
 
@@ -398,5 +407,5 @@ def test_who_may_only_look_cannot_touch_snapshots(
     text = onlooker.get(f"{path}/change/")
     assert "Restore…" not in text
     assert "Delete…" not in text
-    assert onlooker.status_of_post(f"{path}/restore/") == 403
+    assert onlooker.status_of_post(f"{path}/actions/restore/") == 403
     assert onlooker.status_of_post(f"{path}/delete/") == 403

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from compute.admin import vms as vms_admin
+from compute.admin.console import lists
 from compute.models import VM, Event, Operation
 from tests.support.console import OPERATOR, Operator
 from tests.support.factories import VMFactory
@@ -40,7 +40,7 @@ def test_a_list_action_answers_for_each_vm(
         assert f"{vm.name} : under way" in told
     assert "paused-1 : Action not allowed in this state: Cannot" in told
     assert "gone-1 : Not found: No such VM." in told
-    assert set(Operation.objects.values_list("type", "requested_by", "vm")) == {
+    assert set(Operation.objects.values_list("type", "requested_by", "target_id")) == {
         (type, OPERATOR, vm.pk) for vm in fit
     }
     assert set(Event.objects.values_list("actor", flat=True)) == {OPERATOR}
@@ -60,13 +60,13 @@ def test_delete_asks_again_and_then_answers_for_each_vm(operator: Operator) -> N
     told = act(operator, "delete_all", free, safe, confirmed="yes")
     assert "free-1 : under way" in told
     assert "safe-1 : Protected from deletion: Turn delete_protection off" in told
-    assert Operation.objects.get().vm_id == free.pk
+    assert Operation.objects.get().target_id == free.pk
 
 
 def test_too_many_at_once_are_refused(
     operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vms_admin, "MAX_SELECTED", 1)
+    monkeypatch.setattr(lists, "MAX_SELECTED", 1)
     two = VMFactory.create_batch(2)
     for action in ("stop_all", "delete_all"):
         assert "select at most 1 VMs at once" in act(operator, action, *two)

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from compute.engine import once
 from compute.models import VM, IdempotencyKey, Operation, Snapshot
-from providers.mock import MockProvider
+from providers.mock import MockCloud
 from tests.conftest import Drain
 from tests.support.api import Api, errors, problem
 
@@ -31,7 +31,7 @@ def replay_of(first: Any, again: Any) -> None:
 
 
 def test_a_create_that_is_sent_again_makes_one_vm(
-    api: Api, catalogue: None, drain: Drain, cloud: MockProvider
+    api: Api, catalogue: None, drain: Drain, cloud: MockCloud
 ) -> None:
     first = api.post("/vms", NEW, Idempotency_Key=KEY)
     again = api.post("/vms", SAME, Idempotency_Key=f'"{KEY}"')
@@ -43,7 +43,7 @@ def test_a_create_that_is_sent_again_makes_one_vm(
     assert done.json()["status"] == "ACTIVE"
     replay_of(first, done)
     assert VM.objects.count() == Operation.objects.count() == 1
-    assert len(cloud.list_servers()) == 1
+    assert len(cloud.servers.list_all()) == 1
 
 
 def test_without_a_key_each_request_is_one_of_its_own(
@@ -95,9 +95,9 @@ def test_a_cancel_that_is_sent_again_tells_what_became_of_it(
 
 
 def test_a_failure_is_told_again(
-    api: Api, catalogue: None, drain: Drain, cloud: MockProvider
+    api: Api, catalogue: None, drain: Drain, cloud: MockCloud
 ) -> None:
-    cloud.inject("create_server", kind="build_error", message="No valid host")
+    cloud.controls.inject("servers.create", kind="build_error", message="No valid host")
     api.post("/vms", NEW, Idempotency_Key=KEY)
     drain()
     operation = Operation.objects.get().pk

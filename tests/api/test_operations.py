@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 from compute.bodies.operations import OPERATION_BODY
 from compute.models import VM
-from providers.mock import MockProvider
+from providers.mock import MockCloud
 from tests.support.api import Api, problem
 
 Drain = Callable[[], None]
@@ -30,10 +30,10 @@ def test_an_operation_tells_what_was_asked_and_what_became_of_it(
 
 
 def test_a_failed_operation_carries_the_problem_a_waiting_call_would_have_got(
-    api: Api, make_vm: Callable[..., VM], drain: Drain, cloud: MockProvider
+    api: Api, make_vm: Callable[..., VM], drain: Drain, cloud: MockCloud
 ) -> None:
     vm = make_vm()
-    cloud.inject("stop_server", kind="fail_async")
+    cloud.controls.inject("servers.stop", kind="fail_async")
     operation_id = api.post(f"/vms/{vm.pk}/actions/stop").json()["operation_id"]
     drain()
     shown = api.get(f"/operations/{operation_id}").json()

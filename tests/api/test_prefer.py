@@ -12,7 +12,7 @@ from compute.api.http import prefer, writes
 from compute.engine import runner
 from compute.engine.waiting import pause_after
 from compute.models import VM, Operation
-from providers.mock import MockProvider
+from providers.mock import MockCloud
 from tests.conftest import observe
 from tests.support.api import Api, problem
 
@@ -61,7 +61,7 @@ def test_an_end_is_seen_within_a_small_part_of_the_wait() -> None:
 def engine(
     transactional_db: None,
     django_db_serialized_rollback: None,  # keeps the project that migrate made
-    cloud: MockProvider,
+    cloud: MockCloud,
     catalogue: None,
 ) -> Iterator[threading.Event]:
     """A worker in a thread of its own; set the event to make it pause."""
@@ -178,9 +178,9 @@ def test_a_vm_that_stays_busy_is_409_when_the_wait_runs_out(
 
 
 def test_a_failure_is_answered_with_the_operations_own_problem(
-    api: Api, vm: dict[str, Any], cloud: MockProvider
+    api: Api, vm: dict[str, Any], cloud: MockCloud
 ) -> None:
-    cloud.inject("stop_server", kind="fail_async")
+    cloud.controls.inject("servers.stop", kind="fail_async")
     response = api.post(f"/vms/{vm['id']}/actions/stop", Prefer="wait=20")
     document = response.json()
     assert response.status_code == document["status"] >= 500
@@ -193,9 +193,9 @@ def test_a_failure_is_answered_with_the_operations_own_problem(
 
 
 def test_a_failure_that_passes_says_when_to_ask_again(
-    api: Api, vm: dict[str, Any], cloud: MockProvider
+    api: Api, vm: dict[str, Any], cloud: MockCloud
 ) -> None:
-    cloud.inject("stop_server", kind="fail", status=503, times=0)
+    cloud.controls.inject("servers.stop", kind="fail", status=503, times=0)
     response = api.post(f"/vms/{vm['id']}/actions/stop", Prefer="wait=20")
     document = problem(response, 503, "openstack-unavailable")
     assert document["retryable"] is True
@@ -205,9 +205,9 @@ def test_a_failure_that_passes_says_when_to_ask_again(
 
 
 def test_a_build_that_fails_names_the_vm_it_left_behind(
-    api: Api, engine: threading.Event, cloud: MockProvider
+    api: Api, engine: threading.Event, cloud: MockCloud
 ) -> None:
-    cloud.inject("create_server", kind="build_error", message="No valid host")
+    cloud.controls.inject("servers.create", kind="build_error", message="No valid host")
     response = api.post("/vms", NEW, Prefer="wait=20")
     document = response.json()
     assert response.status_code == 502
@@ -242,9 +242,9 @@ def test_a_cancelled_operation_is_a_409_for_who_waited(
 
 
 def test_a_cancel_that_waits_answers_with_the_end(
-    api: Api, engine: threading.Event, cloud: MockProvider
+    api: Api, engine: threading.Event, cloud: MockCloud
 ) -> None:
-    cloud.inject("create_server", kind="stuck")
+    cloud.controls.inject("servers.create", kind="stuck")
     operation_id = api.post("/vms", NEW).json()["operation_id"]
     while Operation.objects.get(pk=operation_id).status == "PENDING":
         time.sleep(0.01)

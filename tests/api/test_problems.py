@@ -6,7 +6,7 @@ import pytest
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.test import Client, RequestFactory
-from django_fsm import ConcurrentTransition, TransitionNotAllowed
+from django_fsm import TransitionNotAllowed
 from rest_framework import exceptions
 from rest_framework.request import Request
 
@@ -45,7 +45,6 @@ def test_all_codes_are_listed(api: Api) -> None:
     ("exception", "code"),
     [
         (TransitionNotAllowed("no"), "invalid-transition"),
-        (ConcurrentTransition("late"), "concurrent-update"),
         (RequestDataTooBig("big"), "payload-too-large"),
         (exceptions.NotAuthenticated(), "unauthenticated"),
         (exceptions.ParseError(), "bad-request"),

@@ -27,7 +27,11 @@ def fill(count: int) -> None:
     vms = VMFactory.create_batch(count)
     for number, vm in enumerate(vms):
         vm.operation = Operation.objects.create(
-            type="vm.stop", project=project, vm=vm, deadline=vm.created_at
+            type="vm.stop",
+            project=project,
+            target_kind="vm",
+            target_id=vm.pk,
+            deadline=vm.created_at,
         )
         VM.objects.filter(pk=vm.pk).update(
             operation=vm.operation, server_id=f"server-{number}"
@@ -145,7 +149,8 @@ def fill_one(path: str, project: Project, rows: int = 2000) -> None:
                 finished_at=vm.created_at,
                 deadline=vm.created_at,
                 project=project,
-                vm=vm,
+                target_kind="vm",
+                target_id=vm.pk,
             )
             for _ in range(rows)
         )

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from providers.mock import MockProvider
+from providers.mock import MockCloud
 from tests.support.serving import MARKS, Crowd, Ground, Service, shell
 
 pytestmark = MARKS
@@ -26,10 +26,10 @@ def vm(ground: Ground) -> str:
 
 @pytest.fixture
 def hanging_cloud(ground: Ground) -> Iterator[None]:
-    cloud = MockProvider(path=ground.cloud)
-    cloud.inject("get_console_log", kind="hang", delay=60, times=0)
+    cloud = MockCloud(path=ground.cloud)
+    cloud.controls.inject("servers.get_console_log", kind="hang", delay=60, times=0)
     yield
-    cloud.clear_faults()
+    cloud.controls.clear_faults()
     cloud.close()
 
 

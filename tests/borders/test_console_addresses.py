@@ -35,6 +35,8 @@ NONSENSE = [
     ("project__name__contains", "a"),
     ("vm__user_data__contains", "a"),
     ("vm__id__exact", "x"),
+    ("about", "x"),
+    ("about", "vm:x"),
     ("_selected_action", "x"),
     ("_facets", "True"),
     ("_popup", "1"),
@@ -113,7 +115,8 @@ def test_nobody_reads_user_data_letter_by_letter(db: None) -> None:
     "query",
     [
         {"status__exact": "NONSENSE"},
-        {"age": "x"},
+        {"created_at__gte": "x"},
+        {"created_at__lt": "9999-12-31T23:59-14:00"},
         {"deleted": "x"},
         {"project": "x"},
         {"project": "9" * 3000},

@@ -246,13 +246,14 @@ def test_the_failure_of_an_operation_is_the_operations(db: None) -> None:
         status=OperationStatus.FAILED,
         project=vm.project,
         cloud=vm.cloud,
-        vm=vm,
+        target_kind="vm",
+        target_id=vm.pk,
         error=failure,
         requested_by="user:alice",
         deadline=timezone.now(),
         finished_at=timezone.now(),
     )
-    vm.save(update_fields=["operation", "status"])
+    vm.save(update_fields=["operation"])
     path = f"compute/vm/{vm.pk}/change/"
     assert "Secret host" not in staff("bea", permission("view_vm")).get(path)
     seeing = staff("sam", permission("view_vm"), permission("view_operation"))

@@ -24,8 +24,8 @@ from compute.models import (
 from compute.models.limits import MAX_LIMIT, NameValidator, wrong_labels
 from compute.services import imports, projects, quotas, snapshots, tokens, vms
 from providers.errors import InvalidRequest
-from providers.mock import MockProvider, SeedServer
-from providers.mock.requests import check_name
+from providers.mock import MockCloud, SeedServer
+from providers.mock.world.requests import check_name
 from tests.conftest import ALICE
 from tests.support.api import Api, errors, operator
 from tests.support.api_calls import undone
@@ -200,9 +200,9 @@ def test_a_command_says_it_in_one_line(project: Project) -> None:
 
 
 def test_a_name_that_the_cloud_has_is_imported_as_it_is(
-    project: Project, cloud: MockProvider
+    project: Project, cloud: MockCloud
 ) -> None:
-    cloud.seed([SeedServer("50\u00a0% Größe", "2", _CIRROS)])
+    cloud.controls.seed([SeedServer("50\u00a0% Größe", "2", _CIRROS)])
     assert [found.skipped for found in imports.import_servers("default", project)] == [
         ""
     ]
@@ -210,9 +210,9 @@ def test_a_name_that_the_cloud_has_is_imported_as_it_is(
 
 
 def test_a_name_from_before_novas_rule_says_what_is_wrong_with_it(
-    project: Project, cloud: MockProvider
+    project: Project, cloud: MockCloud
 ) -> None:
-    cloud.seed([SeedServer("we\u200bb", "2", _CIRROS)])
+    cloud.controls.seed([SeedServer("we\u200bb", "2", _CIRROS)])
     (found,) = imports.import_servers("default", project)
     told = "its name cannot be a VM's: Must not contain U+200B (character 3)."
     assert found.skipped == told
@@ -226,10 +226,10 @@ _CIRROS = "0d5b0c3e-2f68-4c4b-9a73-7e1d5f8a0061"
 def test_the_mock_cloud_refuses_a_snapshots_name_as_nova_does(
     tmp_path: Any, name: str
 ) -> None:
-    mock = MockProvider(path=str(tmp_path / "cloud.sqlite3"), delay="0")
+    mock = MockCloud(path=str(tmp_path / "cloud.sqlite3"), delay="0")
     server_id = boot(mock)
     with pytest.raises(InvalidRequest, match="attribute name"):
-        mock.snapshot_server(server_id, name=name, tag="t", request_id=REQUEST_ID)
+        mock.servers.snapshot(server_id, name=name, tag="t", request_id=REQUEST_ID)
     mock.close()
 
 

@@ -102,7 +102,7 @@ def test_a_failure_is_told_although_its_vm_is_gone(
     api: Api, cloud: Any, drain: Drain
 ) -> None:
     body = {"name": "web", "flavor": "m1.small", "image": "ubuntu-22.04"}
-    cloud.inject("create_server", kind="build_error", message="No valid host")
+    cloud.controls.inject("servers.create", kind="build_error", message="No valid host")
     made = api.post("/vms", body, Idempotency_Key=KEY)
     drain()
     remove(made.headers["Location"])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from providers.mock import MockProvider
+from providers.mock import MockCloud
 from tests.support.runserver import Served, migrate, serving
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.once]
@@ -42,7 +42,7 @@ def served(data: Path) -> Iterator[Served]:
 
 
 def hang(cloud: Path) -> None:
-    MockProvider(path=str(cloud)).inject("*", kind="hang", delay=60, times=0)
+    MockCloud(path=str(cloud)).controls.inject("*", kind="hang", delay=60, times=0)
 
 
 def press_ctrl_c(served: Served) -> None:

@@ -12,7 +12,7 @@ from compute.errors import ValidationError
 from compute.models import VM, Project
 from compute.models.limits import MAX_USER_DATA
 from compute.services import vms
-from providers.mock import MockProvider
+from providers.mock import MockCloud
 from tests.conftest import ALICE, Drain
 from tests.support.api import Api, errors
 from tests.support.console import Operator
@@ -42,8 +42,8 @@ def api(project: Project) -> Api:
     return Api()
 
 
-def received(cloud: MockProvider) -> bytes:
-    return cloud.user_data(VM.objects.latest("created_at").server_id)
+def received(cloud: MockCloud) -> bytes:
+    return cloud.controls.user_data(VM.objects.latest("created_at").server_id)
 
 
 @payloads
@@ -51,7 +51,7 @@ def received(cloud: MockProvider) -> bytes:
 def test_base64_arrives_as_what_it_encodes(
     api: Api,
     catalogue: None,
-    cloud: MockProvider,
+    cloud: MockCloud,
     drain: Drain,
     payload: bytes,
     write: Any,
@@ -68,7 +68,7 @@ def test_base64_arrives_as_what_it_encodes(
 def test_plain_text_is_the_default(
     api: Api,
     catalogue: None,
-    cloud: MockProvider,
+    cloud: MockCloud,
     drain: Drain,
     encoding: dict[str, str],
 ) -> None:
@@ -90,7 +90,7 @@ def base64(data: bytes) -> dict[str, str]:
 
 @pytest.mark.parametrize("write", [plain, base64])
 def test_as_much_is_taken_as_nova_takes(
-    api: Api, catalogue: None, cloud: MockProvider, drain: Drain, write: Any
+    api: Api, catalogue: None, cloud: MockCloud, drain: Drain, write: Any
 ) -> None:
     most = b"x" * MAX_USER_DATA
     assert len(b64encode(most)) <= 65_535 < len(b64encode(most + b"x"))
@@ -155,7 +155,7 @@ def test_the_service_refuses_what_its_doors_do(
 def test_the_console_takes_both(
     catalogue: None,
     project: Project,
-    cloud: MockProvider,
+    cloud: MockCloud,
     drain: Drain,
     admin_user: Any,
 ) -> None:

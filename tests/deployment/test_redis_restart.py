@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from providers.base import Flavor
+from providers.contract.flavors import Flavor
 from tests.support.deployed import (
     command_of,
     eventually,
@@ -41,7 +41,9 @@ def test_a_worker_with_work_in_its_hands_outlives_a_restart_of_redis(
             assert run(REFRESH, site.env).returncode == 0
             eventually(site.calls, what="the call", log=log)
         brokers.enter_context(redis_at(port, tmp_path / "redis"))
-        site.cloud.put_flavor(Flavor("late", "late", vcpus=1, ram_mb=1, disk_gb=1))
+        site.cloud.controls.put_flavor(
+            Flavor("late", "late", vcpus=1, ram_mb=1, disk_gb=1)
+        )
         time.sleep(CALL_SECONDS)
         assert run(REFRESH, site.env).returncode == 0
         eventually(lambda: "late" in site.flavors(), what="the next task", log=log)

@@ -10,7 +10,8 @@ from compute.errors import NotCancellable
 from compute.events import Actor
 from compute.models import VM, Event, OperationStatus, Project
 from compute.services import snapshots, vms
-from providers.mock import MockProvider
+from providers.mock import MockCloud
+from providers.mock.world.faults import Kind
 from tests.conftest import ALICE, Drain, observe
 from tests.services.conftest import Play, ask_for_vm, live
 from tests.support import invariants as ledger
@@ -31,18 +32,18 @@ BOB = Actor("user:bob", request_id="req-bob")
     ],
 )
 def test_what_no_worker_took_is_forgotten(
-    make_vm: MakeVM, cloud: MockProvider, drain: Drain, name: str, status: str
+    make_vm: MakeVM, cloud: MockCloud, drain: Drain, name: str, status: str
 ) -> None:
     vm = make_vm(status)
     VERBS[name](vm)
-    cloud.reset_counts()
+    cloud.controls.reset_counts()
     operation = runner.cancel(live(), actor=BOB)
     assert operation.status == OperationStatus.CANCELLED
     assert operation.finished_at is not None
     vm.refresh_from_db()
     assert (vm.status, vm.live_operation) == (status, None)
     drain()
-    assert cloud.call_counts() == {}
+    assert cloud.controls.call_counts() == {}
     told = Event.objects.filter(operation=operation, actor="user:bob").get()
     assert (told.type, told.request_id) == ("operation.updated", "req-bob")
     ledger.check(cloud)
@@ -68,7 +69,7 @@ def test_a_cancel_tells_who_asked_and_what_it_did(make_vm: MakeVM) -> None:
 
 
 def test_a_snapshot_that_no_worker_took_is_deleted(
-    make_vm: MakeVM, cloud: MockProvider, drain: Drain
+    make_vm: MakeVM, cloud: MockCloud, drain: Drain
 ) -> None:
     vm = make_vm()
     snapshot = snapshots.create(vm, actor=ALICE, name="before")
@@ -104,7 +105,7 @@ def test_what_has_ended_cannot_be_cancelled(make_vm: MakeVM) -> None:
 
 
 def test_a_create_that_no_worker_took_leaves_nothing(
-    catalogue: None, project: Project, cloud: MockProvider, drain: Drain
+    catalogue: None, project: Project, cloud: MockCloud, drain: Drain
 ) -> None:
     vm = ask_for_vm(project)
     runner.cancel(live(), actor=ALICE)
@@ -112,21 +113,21 @@ def test_a_create_that_no_worker_took_leaves_nothing(
     assert vm.status == "DELETED"
     assert vm.deleted_at is not None
     drain()
-    assert cloud.call_counts().get("create_server") is None
+    assert cloud.controls.call_counts().get("servers.create") is None
 
 
 @pytest.mark.parametrize("delay", ["0", "1"])
 def test_a_create_under_way_is_cancelled_by_removing_what_was_built(
     catalogue: None,
     project: Project,
-    cloud: MockProvider,
+    cloud: MockCloud,
     play: Play,
     delay: str,
 ) -> None:
-    cloud._pace = float(delay)
+    cloud.world.pace = float(delay)
     vm = ask_for_vm(project)
     runner.run(live().pk)
-    assert len(cloud.list_servers()) == 1
+    assert len(cloud.servers.list_all()) == 1
     operation = runner.cancel(live(), actor=BOB)
     assert operation.cancel_requested
     with pytest.raises(NotCancellable):
@@ -147,12 +148,13 @@ def test_a_create_under_way_is_cancelled_by_removing_what_was_built(
 def test_a_create_that_goes_wrong_is_cancelled_all_the_same(
     catalogue: None,
     project: Project,
-    cloud: MockProvider,
+    cloud: MockCloud,
     play: Play,
     clock: time_machine.Traveller,
-    kind: str,
+    kind: Kind,
 ) -> None:
-    cloud.inject("create_server", kind=kind, delay=3.0 if kind == "hidden" else 0.0)  # type: ignore[arg-type]  # one of the kinds
+    delay = 3.0 if kind == "hidden" else 0.0
+    cloud.controls.inject("servers.create", kind=kind, delay=delay)
     vm = ask_for_vm(project)
     runner.run(live().pk)
     runner.cancel(live(), actor=ALICE)
@@ -164,7 +166,7 @@ def test_a_create_that_goes_wrong_is_cancelled_all_the_same(
 
 
 def test_a_cancel_while_the_worker_is_in_the_call_is_not_missed(
-    catalogue: None, project: Project, cloud: MockProvider, play: Play
+    catalogue: None, project: Project, cloud: MockCloud, play: Play
 ) -> None:
     vm = ask_for_vm(project)
     held = queue.claim(live().pk)
@@ -183,13 +185,13 @@ def test_a_cancel_while_the_worker_is_in_the_call_is_not_missed(
 def test_the_removal_of_a_cancelled_create_is_repeated_until_it_works(
     catalogue: None,
     project: Project,
-    cloud: MockProvider,
+    cloud: MockCloud,
     play: Play,
     fault: dict[str, str],
 ) -> None:
     vm = ask_for_vm(project)
     runner.run(live().pk)
-    cloud.inject("delete_server", **fault)  # type: ignore[arg-type]  # keywords of inject
+    cloud.controls.inject("servers.delete", **fault)  # type: ignore[arg-type]  # keywords of inject
     runner.cancel(live(), actor=ALICE)
     play()
     vm.refresh_from_db()
@@ -198,11 +200,11 @@ def test_the_removal_of_a_cancelled_create_is_repeated_until_it_works(
 
 
 def test_a_cancelled_create_that_cannot_be_removed_is_an_error_that_can_be_deleted(
-    catalogue: None, project: Project, cloud: MockProvider, play: Play
+    catalogue: None, project: Project, cloud: MockCloud, play: Play
 ) -> None:
     vm = ask_for_vm(project)
     runner.run(live().pk)
-    cloud.inject("delete_server", kind="fail", status=403)
+    cloud.controls.inject("servers.delete", kind="fail", status=403)
     runner.cancel(live(), actor=ALICE)
     play()
     observe()
@@ -212,4 +214,4 @@ def test_a_cancelled_create_that_cannot_be_removed_is_an_error_that_can_be_delet
     ledger.check(cloud)
     vms.delete(vm, actor=ALICE)
     play()
-    assert cloud.list_servers() == []
+    assert cloud.servers.list_all() == []

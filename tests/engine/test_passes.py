@@ -12,7 +12,7 @@ from compute.engine import passes, runner
 from compute.models import VM, Cloud, Operation
 from compute.services import sync, vms
 from compute.services.observed import Listing
-from providers.mock import MockProvider
+from providers.mock import MockCloud
 from tests.conftest import ALICE, observe
 from tests.services.conftest import live
 
@@ -56,7 +56,7 @@ def test_a_pass_asked_for_is_made_soon_but_not_too_soon(
     assert passes.due_in("default") < 1
 
 
-def test_a_cloud_that_nobody_observed_is_due(cloud: MockProvider, db: None) -> None:
+def test_a_cloud_that_nobody_observed_is_due(cloud: MockCloud, db: None) -> None:
     assert passes.due_in("default") == 0
     passes.ask_for_pass("default")
     assert not Cloud.objects.exists()
@@ -72,17 +72,19 @@ def test_a_slow_cloud_is_asked_less_often(settings: Settings) -> None:
 
 
 def test_a_cloud_that_fails_is_asked_ever_less_often(
-    catalogue: None, cloud: MockProvider, settings: Settings
+    catalogue: None, cloud: MockCloud, settings: Settings
 ) -> None:
     settings.OBSERVE_INTERVAL_LIVE_SECONDS = 1.0
     settings.OBSERVE_INTERVAL_IDLE_SECONDS = 10.0
-    cloud.inject("list_servers", kind="fail", times=0, status=503, message="Down.")
+    cloud.controls.inject(
+        "servers.list_all", kind="fail", times=0, status=503, message="Down."
+    )
     waits = []
     for _ in range(6):
         observe()
         waits.append(round(passes.due_in("default")))
     assert waits == [1, 2, 4, 8, 10, 10]
-    cloud.clear_faults()
+    cloud.controls.clear_faults()
     observe()
     row = Cloud.objects.get()
     assert (row.failures, row.last_error) == (0, "Down.")
@@ -124,15 +126,15 @@ def test_everything_is_listed_now_and_then(
 
 
 def test_a_listing_of_everything_delays_no_other_pass(
-    make_vm: MakeVM, cloud: MockProvider, settings: Settings
+    make_vm: MakeVM, cloud: MockCloud, settings: Settings
 ) -> None:
     settings.OBSERVE_INTERVAL_LIVE_SECONDS = 0.25
     vm = make_vm()
     observe()
-    cloud.inject("stop_server", kind="stuck")
+    cloud.controls.inject("servers.stop", kind="stuck")
     vms.stop(vm, actor=ALICE)
     runner.run(live().pk)
-    cloud.inject("list_servers", kind="slow", delay=0.5)
+    cloud.controls.inject("servers.list_all", kind="slow", delay=0.5)
     observe(full=True)
     row = Cloud.objects.get()
     assert row.full_pass_seconds is not None
@@ -169,30 +171,33 @@ def test_a_slow_cloud_keeps_its_pass_for_longer(
     assert sync.observe("default") is False
 
 
-def test_requests_to_a_cloud_are_counted(make_vm: MakeVM, cloud: MockProvider) -> None:
+def test_requests_to_a_cloud_are_counted(make_vm: MakeVM, cloud: MockCloud) -> None:
     vm = make_vm()
     observe()
-    cloud.reset_counts()
+    cloud.controls.reset_counts()
     before = Cloud.objects.get().calls
     vms.stop(vm, actor=ALICE)
     runner.run(live().pk)
-    cloud.inject("list_servers", kind="fail", status=503)
+    cloud.controls.inject("servers.list_all", kind="fail", status=503)
     observe()
     observe()
-    counts = cloud.call_counts()
-    assert counts == {"stop_server": 1, "list_servers": 2}
+    counts = cloud.controls.call_counts()
+    assert counts == {"servers.stop": 1, "servers.list_all": 2}
     assert Cloud.objects.get().calls == before + 3
 
 
 def test_what_was_answered_after_a_pass_began_is_left_to_the_next(
-    make_vm: MakeVM, cloud: MockProvider
+    make_vm: MakeVM, cloud: MockCloud
 ) -> None:
     vm = make_vm()
-    servers = {server.id: server for server in cloud.list_servers()}
+    servers = {server.id: server for server in cloud.servers.list_all()}
     before = timezone.now()
     vms.stop(vm, actor=ALICE)
     runner.run(live().pk)
-    sync._read("default", Listing(before, full=True, servers=servers))
+    sync._read(
+        "default",
+        Listing(before, full=True, servers=servers, server_ids={vm.pk: vm.server_id}),
+    )
     operation = live()
     assert operation.lease_until is None
     observe()
@@ -200,10 +205,10 @@ def test_what_was_answered_after_a_pass_began_is_left_to_the_next(
 
 
 def test_progress_is_shown_while_the_cloud_works(
-    make_vm: MakeVM, cloud: MockProvider
+    make_vm: MakeVM, cloud: MockCloud
 ) -> None:
     vm = make_vm()
-    cloud.inject("stop_server", kind="stuck")
+    cloud.controls.inject("servers.stop", kind="stuck")
     vms.stop(vm, actor=ALICE)
     operation = live()
     runner.run(operation.pk)

@@ -13,11 +13,11 @@ from compute import clouds
 from compute.engine import calls, queue, runner, work
 from compute.models import VM, Image, Operation, Project
 from compute.services import snapshots, vms
-from providers.mock import MockProvider
+from providers.mock import MockCloud
 from tests.conftest import ALICE, Drain
 from tests.services.conftest import Play, live
 from tests.support import invariants as ledger
-from tests.support.dying_callers import MortalProvider, WorkerDied
+from tests.support.dying_callers import MortalCloud, WorkerDied
 from tests.support.factories import VMFactory
 from tests.support.service_verbs import VERBS
 
@@ -40,15 +40,15 @@ def announced() -> Iterator[list[tuple[uuid.UUID, float]]]:
 
 
 @pytest.fixture
-def mortal(cloud: MockProvider, settings: Settings) -> MortalProvider:
-    """The same cloud, through a provider that kills its callers when told to."""
+def mortal(cloud: MockCloud, settings: Settings) -> MortalCloud:
+    """The same cloud, through one that kills its callers when told to."""
     options = settings.PROVIDERS["default"]["OPTIONS"]
-    backend = "tests.support.dying_callers.MortalProvider"
+    backend = "tests.support.dying_callers.MortalCloud"
     settings.PROVIDERS = {"default": {"BACKEND": backend, "OPTIONS": options}}
     clouds.reset()
-    provider = clouds.provider("default")
-    assert isinstance(provider, MortalProvider)
-    return provider
+    mortal = clouds.get("default")
+    assert isinstance(mortal, MortalCloud)
+    return mortal
 
 
 # Claims and leases
@@ -85,7 +85,7 @@ def test_a_claimed_operation_is_nobody_elses(
 
 
 def test_a_worker_that_lost_its_claim_sends_nothing(
-    make_vm: MakeVM, cloud: MockProvider, clock: time_machine.Traveller
+    make_vm: MakeVM, cloud: MockCloud, clock: time_machine.Traveller
 ) -> None:
     vms.stop(make_vm(), actor=ALICE)
     stale = queue.claim(live().pk)
@@ -96,7 +96,7 @@ def test_a_worker_that_lost_its_claim_sends_nothing(
     assert live().lease_until is not None
     with pytest.raises(calls.ClaimLostError):
         work.of(stale).perform(stale, cloud)
-    assert "stop_server" not in cloud.call_counts()
+    assert "servers.stop" not in cloud.controls.call_counts()
 
 
 def test_an_unknown_or_ended_operation_is_not_run(
@@ -111,7 +111,7 @@ def test_an_unknown_or_ended_operation_is_not_run(
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("name", ["stop", "reboot", "resize", "snapshot", "remove"])
 def test_a_dead_workers_operation_is_taken_over_when_its_lease_ran_out(
-    make_vm: MakeVM, mortal: MortalProvider, play: Play, moment: str, name: str
+    make_vm: MakeVM, mortal: MortalCloud, play: Play, moment: str, name: str
 ) -> None:
     vm = make_vm()
     VERBS[name](vm)
@@ -126,7 +126,7 @@ def test_a_dead_workers_operation_is_taken_over_when_its_lease_ran_out(
 
 
 def test_a_defect_of_ours_is_retried_then_told_without_its_words(
-    make_vm: MakeVM, play: Play, cloud: MockProvider
+    make_vm: MakeVM, play: Play, cloud: MockCloud
 ) -> None:
     vm = make_vm()
     vms.rebuild(vm, image="debian-12", actor=ALICE)
@@ -162,14 +162,14 @@ def test_a_cloud_that_is_no_longer_configured_fails_what_was_asked_of_it(
 
 def test_retries_come_ever_later_and_are_counted(
     make_vm: MakeVM,
-    cloud: MockProvider,
+    cloud: MockCloud,
     settings: Settings,
     clock: time_machine.Traveller,
 ) -> None:
     settings.OPERATION_RETRY_SECONDS = 10.0
     vms.stop(make_vm(), actor=ALICE)
-    cloud.inject("stop_server", kind="fail", status=503, times=0)
-    cloud.inject("get_server", kind="fail", status=503, times=0)
+    cloud.controls.inject("servers.stop", kind="fail", status=503, times=0)
+    cloud.controls.inject("servers.get", kind="fail", status=503, times=0)
     waits = []
     for _ in range(5):
         runner.run(live().pk)
@@ -209,7 +209,8 @@ def test_lost_announcements_take_turns(
         Operation(
             type="vm.stop",
             project=project,
-            vm=vm,
+            target_kind="vm",
+            target_id=vm.pk,
             created_at=timezone.now(),
             deadline=timezone.now() + timedelta(hours=1),
         )
@@ -252,7 +253,7 @@ def test_an_operation_that_the_cloud_has_is_left_to_the_passes(
 @pytest.mark.parametrize("started", [True, False])
 def test_an_operation_past_its_deadline_fails_where_the_cloud_says(
     make_vm: MakeVM,
-    cloud: MockProvider,
+    cloud: MockCloud,
     clock: time_machine.Traveller,
     started: bool,
 ) -> None:
@@ -274,11 +275,11 @@ def test_an_operation_past_its_deadline_fails_where_the_cloud_says(
 
 
 def test_a_deadline_is_kept_when_the_cloud_does_not_answer(
-    make_vm: MakeVM, cloud: MockProvider, clock: time_machine.Traveller
+    make_vm: MakeVM, cloud: MockCloud, clock: time_machine.Traveller
 ) -> None:
     vm = make_vm("SUSPENDED")
     vms.resume(vm, actor=ALICE)
-    cloud.inject("*", kind="fail", status=503, times=0)
+    cloud.controls.inject("*", kind="fail", status=503, times=0)
     clock.shift(1801)
     runner.run(live().pk)
     vm.refresh_from_db()
@@ -286,11 +287,11 @@ def test_a_deadline_is_kept_when_the_cloud_does_not_answer(
 
 
 def test_a_deadline_finds_a_server_gone(
-    make_vm: MakeVM, cloud: MockProvider, clock: time_machine.Traveller
+    make_vm: MakeVM, cloud: MockCloud, clock: time_machine.Traveller
 ) -> None:
     vm = make_vm()
     vms.stop(vm, actor=ALICE)
-    cloud.vanish(vm.server_id)
+    cloud.controls.vanish(vm.server_id)
     clock.shift(1801)
     runner.run(live().pk)
     vm.refresh_from_db()
@@ -300,7 +301,7 @@ def test_a_deadline_finds_a_server_gone(
 
 
 def test_an_ended_restore_needs_no_catalogue(
-    make_vm: MakeVM, drain: Drain, cloud: MockProvider
+    make_vm: MakeVM, drain: Drain, cloud: MockCloud
 ) -> None:
     vm = make_vm()
     snapshots.create(vm, actor=ALICE, name="before")

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from providers import errors
-from providers.openstack import OpenStackProvider
+from providers.openstack import OpenStackCloud
 from tests.support.fake_openstack import Line, Stage
 
 SERVER = "/compute/v2.1/servers/one"
@@ -28,17 +28,17 @@ def stage() -> Iterator[Stage]:
 @pytest.fixture
 def cloud(
     stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> OpenStackProvider:
+) -> OpenStackCloud:
     path = tmp_path / "clouds.yaml"
     entry = stage.cloud(password="secret")
     path.write_text(yaml.safe_dump({"clouds": {"stage": entry}}))
     monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(path))
-    return OpenStackProvider(cloud="stage", timeout="5")
+    return OpenStackCloud(cloud="stage", timeout="5")
 
 
-def refused(cloud: OpenStackProvider) -> errors.ProviderError:
+def refused(cloud: OpenStackCloud) -> errors.ProviderError:
     with pytest.raises(errors.ProviderError) as caught:
-        cloud.stop_server("one", request_id="req-1")
+        cloud.servers.act("one", "stop", request_id="req-1")
     return caught.value
 
 
@@ -68,7 +68,7 @@ def refused(cloud: OpenStackProvider) -> errors.ProviderError:
     ],
 )
 def test_only_a_refusal_of_the_service_itself_says_that_nothing_was_begun(
-    stage: Stage, cloud: OpenStackProvider, line: Line, ambiguous: bool
+    stage: Stage, cloud: OpenStackCloud, line: Line, ambiguous: bool
 ) -> None:
     stage.speak("POST", ACTION, line)
     error = refused(cloud)
@@ -96,14 +96,14 @@ def test_only_a_refusal_of_the_service_itself_says_that_nothing_was_begun(
     ids=lambda value: str(value)[:12],
 )
 def test_a_pause_is_read_as_seconds_or_as_a_date(
-    stage: Stage, cloud: OpenStackProvider, value: str, seconds: float | None
+    stage: Stage, cloud: OpenStackCloud, value: str, seconds: float | None
 ) -> None:
     stage.speak("POST", ACTION, Line(503, OWN_WORDS, {"Retry-After": value}))
     assert refused(cloud).retry_after == seconds
 
 
 def test_a_date_to_come_is_a_pause_until_then(
-    stage: Stage, cloud: OpenStackProvider
+    stage: Stage, cloud: OpenStackCloud
 ) -> None:
     when = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
     stage.speak("POST", ACTION, Line(503, OWN_WORDS, {"Retry-After": when}))
@@ -113,7 +113,7 @@ def test_a_date_to_come_is_a_pause_until_then(
 
 
 def test_a_keystone_that_asks_for_a_pause_gets_it(
-    stage: Stage, cloud: OpenStackProvider
+    stage: Stage, cloud: OpenStackCloud
 ) -> None:
     stage.speak("POST", TOKENS, Line(503, OWN_WORDS, {"Retry-After": "9"}))
     error = refused(cloud)
@@ -121,9 +121,9 @@ def test_a_keystone_that_asks_for_a_pause_gets_it(
 
 
 def test_a_read_that_breaks_off_can_be_asked_again(
-    stage: Stage, cloud: OpenStackProvider
+    stage: Stage, cloud: OpenStackCloud
 ) -> None:
     stage.speak("GET", SERVER, Line(body={"server": {"id": "one"}}, cut=True))
     with pytest.raises(errors.Unavailable) as caught:
-        cloud.get_server("one")
+        cloud.servers.get("one")
     assert caught.value.retryable

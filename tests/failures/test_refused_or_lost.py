@@ -11,9 +11,9 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from compute.engine import passes, runner
-from compute.models import VM, Cloud, Operation, Project, Snapshot
+from compute.models import VM, Cloud, Operation, Project, Snapshot, kinds
 from compute.services import snapshots, vms
-from providers.mock import MockProvider
+from providers.mock import MockCloud
 from tests.conftest import ALICE, Drain, move_vm, observe
 from tests.services.conftest import Play, ask_for_vm, live
 from tests.support import invariants as ledger
@@ -30,11 +30,11 @@ SOON = 10.0
 
 #: Verb -> the first call it makes.
 CALLS = {
-    "restore": "rebuild_server",
-    "reboot_hard": "reboot_server",
-    "remove": "delete_server",
+    "restore": "servers.rebuild",
+    "reboot_hard": "servers.reboot",
+    "remove": "servers.delete",
     **{
-        name: f"{name}_server"
+        name: f"servers.{name}"
         for name in TABLE
         if name not in ("restore", "reboot_hard", "remove")
     },
@@ -52,14 +52,14 @@ PROXYS = (502, 503, 504)
 
 
 @pytest.fixture(autouse=True)
-def patient(cloud: MockProvider, settings: Settings) -> None:
+def patient(cloud: MockCloud, settings: Settings) -> None:
     """The pauses of the real service, and a cloud as slow to answer as real ones."""
     settings.OPERATION_RETRY_SECONDS = 1.0
     cloud.call_timeout = CALL_TIMEOUT
 
 
 @pytest.fixture
-def asked(make_vm: MakeVM, drain: Drain, cloud: MockProvider) -> Asked:
+def asked(make_vm: MakeVM, drain: Drain, cloud: MockCloud) -> Asked:
     """Ask for a verb from where it can start, with faults on its first call."""
 
     def ask(name: str, *faults: dict[str, Any]) -> Operation:
@@ -68,9 +68,9 @@ def asked(make_vm: MakeVM, drain: Drain, cloud: MockProvider) -> Asked:
             snapshots.create(vm, actor=ALICE, name=SNAPSHOT_NAME)
             drain()
         move_vm(vm, next(iter(TABLE[name].ends)))
-        cloud.reset_counts()
+        cloud.controls.reset_counts()
         for fault in faults:
-            cloud.inject(CALLS[name], **fault)
+            cloud.controls.inject(CALLS[name], **fault)
         VERBS[name](VM.objects.get(pk=vm.pk))
         return live()
 
@@ -90,61 +90,61 @@ def seconds_of(operation: Operation) -> float:
 
 @pytest.mark.parametrize("name", TABLE)
 def test_a_verb_that_is_refused_twice_ends_soon(
-    asked: Asked, cloud: MockProvider, play: Play, name: str
+    asked: Asked, cloud: MockCloud, play: Play, name: str
 ) -> None:
     operation = asked(name, TWICE)
     play()
     assert seconds_of(operation) < SOON
-    assert cloud.call_counts()[CALLS[name]] == 3
+    assert cloud.controls.call_counts()[CALLS[name]] == 3
     ledger.check(cloud)
 
 
 def test_too_many_requests_and_nobody_there_are_refusals_too(
-    asked: Asked, cloud: MockProvider, play: Play
+    asked: Asked, cloud: MockCloud, play: Play
 ) -> None:
     operation = asked("reboot", {"kind": "fail", "status": 429}, {"kind": "refuse"})
     play()
     assert seconds_of(operation) < SOON
-    assert cloud.call_counts()["reboot_server"] == 3
+    assert cloud.controls.call_counts()["servers.reboot"] == 3
 
 
 def test_a_create_that_is_refused_twice_ends_soon(
-    catalogue: None, project: Project, cloud: MockProvider, play: Play
+    catalogue: None, project: Project, cloud: MockCloud, play: Play
 ) -> None:
-    cloud.inject("create_server", **TWICE)
+    cloud.controls.inject("servers.create", **TWICE)
     vm = ask_for_vm(project)
     play()
     assert vm.operation is not None
     assert seconds_of(vm.operation) < SOON
-    assert cloud.call_counts()["create_server"] == 3
+    assert cloud.controls.call_counts()["servers.create"] == 3
     ledger.check(cloud)
 
 
-@pytest.mark.parametrize("call", ["confirm_resize", "start_server"])
+@pytest.mark.parametrize("call", ["servers.confirm_resize", "servers.start"])
 def test_the_later_calls_of_a_resize_are_repeated_soon(
-    make_vm: MakeVM, cloud: MockProvider, play: Play, call: str
+    make_vm: MakeVM, cloud: MockCloud, play: Play, call: str
 ) -> None:
     vm = make_vm("SHUTOFF")
-    cloud.reset_counts()
-    cloud.inject(call, **TWICE)
+    cloud.controls.reset_counts()
+    cloud.controls.inject(call, **TWICE)
     vms.resize(vm, flavor="m1.medium", actor=ALICE)
     operation = live()
     play()
     assert seconds_of(operation) < SOON
-    assert cloud.call_counts()[call] == 3
+    assert cloud.controls.call_counts()[call] == 3
 
 
 @pytest.mark.parametrize("fault", [TWICE, LOST_BEFORE], ids=["refused", "lost"])
 def test_the_delete_of_a_snapshot_is_repeated_soon(
     make_vm: MakeVM,
     drain: Drain,
-    cloud: MockProvider,
+    cloud: MockCloud,
     play: Play,
     fault: dict[str, Any],
 ) -> None:
     snapshots.create(make_vm(), actor=ALICE, name="before")
     drain()
-    cloud.inject("delete_image", **fault)
+    cloud.controls.inject("images.delete", **fault)
     snapshots.delete(Snapshot.objects.get(), actor=ALICE)
     operation = live()
     play()
@@ -157,30 +157,30 @@ def test_the_delete_of_a_snapshot_is_repeated_soon(
 
 @pytest.mark.parametrize("name", [name for name in TABLE if name not in ONCE_ONLY])
 def test_a_verb_whose_end_a_status_shows_is_decided_at_once(
-    asked: Asked, cloud: MockProvider, play: Play, name: str
+    asked: Asked, cloud: MockCloud, play: Play, name: str
 ) -> None:
     operation = asked(name, LOST_BEFORE)
     play()
     assert seconds_of(operation) < SOON
-    assert cloud.call_counts()[CALLS[name]] == 2
+    assert cloud.controls.call_counts()[CALLS[name]] == 2
     ledger.check(cloud)
 
 
 @pytest.mark.parametrize("name", sorted(ONCE_ONLY))
 def test_what_must_not_be_done_twice_waits_for_what_might_still_arrive(
-    asked: Asked, cloud: MockProvider, play: Play, name: str
+    asked: Asked, cloud: MockCloud, play: Play, name: str
 ) -> None:
     operation = asked(name, LOST_BEFORE)
     play()
     assert seconds_of(operation) >= CALL_TIMEOUT
-    assert cloud.call_counts()[CALLS[name]] == 2
+    assert cloud.controls.call_counts()[CALLS[name]] == 2
     ledger.check(cloud)
 
 
 def test_a_create_waits_for_what_might_still_arrive(
-    catalogue: None, project: Project, cloud: MockProvider, play: Play
+    catalogue: None, project: Project, cloud: MockCloud, play: Play
 ) -> None:
-    cloud.inject("create_server", **LOST_BEFORE)
+    cloud.controls.inject("servers.create", **LOST_BEFORE)
     vm = ask_for_vm(project)
     play()
     assert vm.operation is not None
@@ -190,42 +190,41 @@ def test_a_create_waits_for_what_might_still_arrive(
 
 @pytest.mark.parametrize("name", TABLE)
 def test_a_verb_whose_answer_is_lost_is_done_once_and_ends_soon(
-    asked: Asked, cloud: MockProvider, play: Play, name: str
+    asked: Asked, cloud: MockCloud, play: Play, name: str
 ) -> None:
     operation = asked(name, LOST_AFTER)
     play()
     assert seconds_of(operation) < SOON
-    assert cloud.call_counts()[CALLS[name]] == 1
+    assert cloud.controls.call_counts()[CALLS[name]] == 1
     ledger.check(cloud)
 
 
 @pytest.mark.parametrize("status", PROXYS)
 def test_a_proxys_answer_says_nothing_of_what_was_done(
-    asked: Asked, cloud: MockProvider, play: Play, status: int
+    asked: Asked, cloud: MockCloud, play: Play, status: int
 ) -> None:
     done = asked("reboot", {**LOST_AFTER, "status": status})
     play()
     assert seconds_of(done) < SOON
-    assert cloud.call_counts()["reboot_server"] == 1
+    assert cloud.controls.call_counts()["servers.reboot"] == 1
     not_done = asked("reboot", {**LOST_BEFORE, "status": status})
-    cloud.clear_faults()
-    cloud.inject("reboot_server", **LOST_BEFORE, status=status)
+    cloud.controls.clear_faults()
+    cloud.controls.inject("servers.reboot", **LOST_BEFORE, status=status)
     play()
     assert seconds_of(not_done) >= CALL_TIMEOUT
-    assert cloud.call_counts()["reboot_server"] == 2
+    assert cloud.controls.call_counts()["servers.reboot"] == 2
 
 
 def test_a_verb_that_somebody_else_has_brought_about_is_not_sent_again(
-    asked: Asked, cloud: MockProvider, play: Play
+    asked: Asked, cloud: MockCloud, play: Play
 ) -> None:
     """No record of ours, and none is needed: the server is where it was to be."""
     operation = asked("stop", {"kind": "drop"})
     runner.run(operation.pk)
-    assert operation.vm is not None
-    cloud.poke(operation.vm.server_id, status="SHUTOFF")
+    cloud.controls.poke(kinds.target(operation).server_id, status="SHUTOFF")
     play()
     assert seconds_of(operation) < SOON
-    assert cloud.call_counts()["stop_server"] == 1
+    assert cloud.controls.call_counts()["servers.stop"] == 1
 
 
 # The pause that a cloud asks for
@@ -246,10 +245,10 @@ def test_a_pause_that_the_cloud_asks_for_is_kept_within_reason(
 
 
 def test_a_pass_keeps_the_pause_too_whatever_is_asked_meanwhile(
-    make_vm: MakeVM, cloud: MockProvider
+    make_vm: MakeVM, cloud: MockCloud
 ) -> None:
     vm = make_vm()
-    cloud.inject("list_servers", kind="fail", status=429, retry_after=45)
+    cloud.controls.inject("servers.list_all", kind="fail", status=429, retry_after=45)
     observe()
     vms.stop(vm, actor=ALICE)
     runner.run(live().pk)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from compute.models import VM, Operation
-from providers.mock import MockProvider
+from providers.mock import MockCloud
 from tests.conftest import Drain
 from tests.support.api import Api
 
@@ -32,13 +32,13 @@ failures = pytest.mark.parametrize(("fault", "status", "retryable"), FAILURES, i
 def test_a_read_that_asks_the_cloud_says_whether_to_ask_again(
     api: Api,
     make_vm: MakeVM,
-    cloud: MockProvider,
+    cloud: MockCloud,
     fault: dict[str, Any],
     status: int,
     retryable: bool,
 ) -> None:
     path = f"/vms/{make_vm().pk}/console-log"
-    cloud.inject("get_console_log", **fault)
+    cloud.controls.inject("servers.get_console_log", **fault)
     answer = api.get(path)
     assert (answer.status_code, answer.json()["retryable"]) == (status, retryable)
     assert ("Retry-After" in answer.headers) == retryable
@@ -47,10 +47,12 @@ def test_a_read_that_asks_the_cloud_says_whether_to_ask_again(
 
 @pytest.mark.parametrize(("asks", "told"), [(7, "7"), (6.2, "7"), (86_400, "60")])
 def test_the_pause_that_the_cloud_asks_for_is_passed_on(
-    api: Api, make_vm: MakeVM, cloud: MockProvider, asks: float, told: str
+    api: Api, make_vm: MakeVM, cloud: MockCloud, asks: float, told: str
 ) -> None:
     path = f"/vms/{make_vm().pk}/console-log"
-    cloud.inject("get_console_log", kind="fail", status=503, retry_after=asks)
+    cloud.controls.inject(
+        "servers.get_console_log", kind="fail", status=503, retry_after=asks
+    )
     assert api.get(path).headers["Retry-After"] == told
 
 
@@ -58,14 +60,14 @@ def test_the_pause_that_the_cloud_asks_for_is_passed_on(
 def test_an_operation_that_failed_says_whether_to_try_again(
     api: Api,
     make_vm: MakeVM,
-    cloud: MockProvider,
+    cloud: MockCloud,
     drain: Drain,
     fault: dict[str, Any],
     status: int,
     retryable: bool,
 ) -> None:
     vm = make_vm()
-    cloud.inject("stop_server", times=0, **fault)
+    cloud.controls.inject("servers.stop", times=0, **fault)
     path = f"/vms/{vm.pk}/actions/stop"
     key = {"Idempotency_Key": "k"}
     api.post(path, **key)
@@ -80,7 +82,7 @@ def test_an_operation_that_failed_says_whether_to_try_again(
     assert again.json() == {**told, "retryable": False}
     assert "Retry-After" not in again.headers
     # A new request may succeed, as it said.
-    cloud.clear_faults()
+    cloud.controls.clear_faults()
     api.post(path, Idempotency_Key="another")
     drain()
     assert api.get(f"/vms/{vm.pk}").json()["status"] == "SHUTOFF"

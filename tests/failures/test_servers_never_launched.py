@@ -9,7 +9,7 @@ from compute.engine import runner
 from compute.errors import InvalidTransition
 from compute.models import VM, Event, Operation, Project
 from compute.services import imports, vms
-from providers.mock import MockProvider, SeedServer
+from providers.mock import MockCloud, SeedServer
 from tests.conftest import ALICE, Drain, observe
 from tests.failures.test_vms_without_a_server import NEED_A_SERVER, NOTHING, used
 from tests.services.conftest import ask_for_vm
@@ -24,19 +24,19 @@ CIRROS = "0d5b0c3e-2f68-4c4b-9a73-7e1d5f8a0061"
 NO_HOST = "No valid host was found. There are not enough hosts available."
 
 
-def build_in_vain(project: Project, cloud: MockProvider, drain: Drain) -> VM:
+def build_in_vain(project: Project, cloud: MockCloud, drain: Drain) -> VM:
     """Return a VM whose create was accepted and then found no host."""
-    cloud.inject("create_server", kind="build_error", message=NO_HOST)
+    cloud.controls.inject("servers.create", kind="build_error", message=NO_HOST)
     vm = ask_for_vm(project)
     drain()
     vm.refresh_from_db()
     return vm
 
 
-def adopt(project: Project, cloud: MockProvider, *, status: str) -> VM:
+def adopt(project: Project, cloud: MockCloud, *, status: str) -> VM:
     """Return the VM of a server made elsewhere that was never launched."""
     facts = {"status": status, "fault": NO_HOST, "launched": False}
-    (server_id,) = cloud.seed([SeedServer("old", "2", CIRROS, **facts)])  # type: ignore[arg-type]  # fields of SeedServer
+    (server_id,) = cloud.controls.seed([SeedServer("old", "2", CIRROS, **facts)])  # type: ignore[arg-type]  # fields of SeedServer
     list(imports.import_servers("default", project))
     vm: VM = VM.objects.get(server_id=server_id)
     return vm
@@ -52,7 +52,7 @@ def unlaunched(
     request: pytest.FixtureRequest,
     catalogue: None,
     project: Project,
-    cloud: MockProvider,
+    cloud: MockCloud,
     drain: Drain,
 ) -> VM:
     match request.param:
@@ -87,10 +87,10 @@ def test_only_a_delete_is_offered_by_every_door(
 
 @pytest.mark.parametrize("name", NEED_A_SERVER)
 def test_what_nova_would_refuse_is_refused_and_hides_no_cause(
-    unlaunched: VM, cloud: MockProvider, name: str
+    unlaunched: VM, cloud: MockCloud, name: str
 ) -> None:
     why, count = unlaunched.error, Operation.objects.count()
-    cloud.reset_counts()
+    cloud.controls.reset_counts()
     with pytest.raises(InvalidTransition) as caught:
         VERBS[name](unlaunched)
     assert "was never launched" in caught.value.detail
@@ -98,7 +98,7 @@ def test_what_nova_would_refuse_is_refused_and_hides_no_cause(
     unlaunched.refresh_from_db()
     assert (unlaunched.status, unlaunched.error) == ("ERROR", why)
     assert Operation.objects.count() == count
-    assert cloud.call_counts() == {}
+    assert cloud.controls.call_counts() == {}
 
 
 def test_its_console_is_refused_with_the_reason(unlaunched: VM, api: Api) -> None:
@@ -108,7 +108,7 @@ def test_its_console_is_refused_with_the_reason(unlaunched: VM, api: Api) -> Non
 
 
 def test_it_counts_until_it_is_deleted(
-    unlaunched: VM, project: Project, cloud: MockProvider, drain: Drain
+    unlaunched: VM, project: Project, cloud: MockCloud, drain: Drain
 ) -> None:
     assert not unlaunched.lacks_server
     assert used(project)["vms"] == 1
@@ -122,9 +122,9 @@ def test_it_counts_until_it_is_deleted(
 
 
 def test_it_counts_no_more_once_it_is_gone(
-    unlaunched: VM, project: Project, cloud: MockProvider
+    unlaunched: VM, project: Project, cloud: MockCloud
 ) -> None:
-    cloud.vanish(unlaunched.server_id)
+    cloud.controls.vanish(unlaunched.server_id)
     for _ in range(2):
         observe(full=True)
     unlaunched.refresh_from_db()
@@ -134,10 +134,10 @@ def test_it_counts_no_more_once_it_is_gone(
 
 
 def test_a_delete_that_fails_hides_no_cause(
-    unlaunched: VM, cloud: MockProvider, drain: Drain
+    unlaunched: VM, cloud: MockCloud, drain: Drain
 ) -> None:
     why = unlaunched.error
-    cloud.inject("delete_server", kind="fail", status=403)
+    cloud.controls.inject("servers.delete", kind="fail", status=403)
     vms.delete(unlaunched, actor=ALICE)
     drain()
     unlaunched.refresh_from_db()
@@ -148,7 +148,7 @@ def test_a_delete_that_fails_hides_no_cause(
 
 
 def test_one_that_an_operator_calls_active_is_refused_all_the_same(
-    catalogue: None, project: Project, cloud: MockProvider
+    catalogue: None, project: Project, cloud: MockCloud
 ) -> None:
     vm = adopt(project, cloud, status="ACTIVE")
     assert (vm.status, vm.allowed_actions) == ("ACTIVE", ("delete",))
@@ -157,9 +157,9 @@ def test_one_that_an_operator_calls_active_is_refused_all_the_same(
 
 
 def test_one_whose_build_took_too_long_offers_the_rest_once_it_runs(
-    catalogue: None, project: Project, cloud: MockProvider, drain: Drain
+    catalogue: None, project: Project, cloud: MockCloud, drain: Drain
 ) -> None:
-    cloud.inject("create_server", kind="stuck")
+    cloud.controls.inject("servers.create", kind="stuck")
     vm = ask_for_vm(project)
     runner.run(Operation.objects.get().pk)
     Operation.objects.update(deadline=timezone.now())
@@ -167,8 +167,8 @@ def test_one_whose_build_took_too_long_offers_the_rest_once_it_runs(
     drain()
     vm.refresh_from_db()
     assert (vm.status, vm.allowed_actions) == ("ERROR", ("delete",))
-    assert cloud.get_server(vm.server_id).status == "BUILD"
-    cloud.poke(vm.server_id, status="ACTIVE")
+    assert cloud.servers.get(vm.server_id).status == "BUILD"
+    cloud.controls.poke(vm.server_id, status="ACTIVE")
     observe()
     vm.refresh_from_db()
     assert (vm.status, vm.error) == ("ACTIVE", None)
@@ -177,14 +177,14 @@ def test_one_whose_build_took_too_long_offers_the_rest_once_it_runs(
 
 @pytest.mark.parametrize("full", [True, False])
 def test_one_that_is_launched_after_all_offers_everything(
-    unlaunched: VM, cloud: MockProvider, project: Project, full: bool
+    unlaunched: VM, cloud: MockCloud, project: Project, full: bool
 ) -> None:
-    cloud.poke(unlaunched.server_id, status="ACTIVE")
+    cloud.controls.poke(unlaunched.server_id, status="ACTIVE")
     observe(full=full)
     unlaunched.refresh_from_db()
     assert (unlaunched.status, unlaunched.error) == ("ACTIVE", None)
     assert "reboot" in unlaunched.allowed_actions
-    cloud.poke(unlaunched.server_id, status="ERROR", fault="Burnt")
+    cloud.controls.poke(unlaunched.server_id, status="ERROR", fault="Burnt")
     observe(full=full)
     unlaunched.refresh_from_db()
     assert unlaunched.status == "ERROR"
@@ -193,7 +193,7 @@ def test_one_that_is_launched_after_all_offers_everything(
 
 
 def test_a_launched_server_in_error_offers_what_it_did(
-    make_vm: MakeVM, cloud: MockProvider
+    make_vm: MakeVM, cloud: MockCloud
 ) -> None:
     vm = make_vm("ERROR")
     for _ in range(2):
@@ -211,7 +211,7 @@ def test_a_launched_server_in_error_offers_what_it_did(
 
 
 def test_what_was_there_before_keeps_its_actions_until_a_pass_knows_better(
-    catalogue: None, project: Project, cloud: MockProvider, drain: Drain, api: Api
+    catalogue: None, project: Project, cloud: MockCloud, drain: Drain, api: Api
 ) -> None:
     vm = build_in_vain(project, cloud, drain)
     forget(vm)
@@ -225,7 +225,7 @@ def test_what_was_there_before_keeps_its_actions_until_a_pass_knows_better(
     assert after.json()["version"] == before.json()["version"] + 1
     assert after.headers["ETag"] != before.headers["ETag"]
     assert after.json()["error"] == before.json()["error"]
-    event = Event.objects.filter(vm=vm).latest("sequence")
+    event = Event.objects.about("vm", vm.pk).latest("sequence")
     assert (event.type, event.actor) == ("vm.updated", "system")
     assert event.data == {
         "allowed_actions": [before.json()["allowed_actions"], ["delete"]]

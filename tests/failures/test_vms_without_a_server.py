@@ -7,7 +7,7 @@ import pytest
 from compute.errors import InvalidTransition
 from compute.models import VM, Event, Operation, Project, Quota, Snapshot
 from compute.services import snapshots, vms
-from providers.mock import MockProvider
+from providers.mock import MockCloud
 from tests.conftest import ALICE, Drain, observe
 from tests.services.conftest import ask_for_vm
 from tests.support import invariants as ledger
@@ -27,31 +27,31 @@ def lost(
     catalogue: None,
     project: Project,
     make_vm: MakeVM,
-    cloud: MockProvider,
+    cloud: MockCloud,
     drain: Drain,
 ) -> VM:
     """A VM whose create came to nothing, or whose server is gone."""
     match request.param:
         case "refused":
-            cloud.inject("create_server", kind="quota", message=WORDS)
+            cloud.controls.inject("servers.create", kind="quota", message=WORDS)
             vm = ask_for_vm(project)
             drain()
         case "unreachable":
-            cloud.inject("create_server", kind="refuse", times=6)
+            cloud.controls.inject("servers.create", kind="refuse", times=6)
             vm = ask_for_vm(project)
             drain()
         case "reported":
             vm = make_vm()
-            cloud.delete_server(vm.server_id, request_id="req-operator")
+            cloud.servers.delete(vm.server_id, request_id="req-operator")
             observe()
         case "absent":
             vm = make_vm()
-            cloud.vanish(vm.server_id)
+            cloud.controls.vanish(vm.server_id)
             observe(full=True)
             observe(full=True)
         case "found out":
             vm = make_vm()
-            cloud.vanish(vm.server_id)
+            cloud.controls.vanish(vm.server_id)
             vms.reboot(vm, actor=ALICE)
             drain()
     vm.refresh_from_db()
@@ -97,16 +97,16 @@ def test_what_needs_a_server_is_refused_and_hides_no_cause(lost: VM, name: str) 
 
 
 def test_its_console_is_refused_without_asking_the_cloud(
-    lost: VM, api: Api, cloud: MockProvider
+    lost: VM, api: Api, cloud: MockCloud
 ) -> None:
-    cloud.reset_counts()
+    cloud.controls.reset_counts()
     answer = api.get(f"/vms/{lost.pk}/console-log")
     problem(answer, 409, "invalid-transition")
-    assert cloud.call_counts() == {}
+    assert cloud.controls.call_counts() == {}
 
 
 def test_it_holds_no_quota_and_its_delete_gives_nothing_back_twice(
-    lost: VM, project: Project, cloud: MockProvider, drain: Drain
+    lost: VM, project: Project, cloud: MockCloud, drain: Drain
 ) -> None:
     assert used(project) == NOTHING
     vms.delete(lost, actor=ALICE)
@@ -118,11 +118,11 @@ def test_it_holds_no_quota_and_its_delete_gives_nothing_back_twice(
 
 
 def test_a_delete_that_fails_hides_no_cause(
-    lost: VM, cloud: MockProvider, drain: Drain
+    lost: VM, cloud: MockCloud, drain: Drain
 ) -> None:
     why = lost.error
-    for call in ("find_servers", "delete_server"):
-        cloud.inject(call, kind="fail", status=403)
+    for call in ("servers.find", "servers.delete"):
+        cloud.controls.inject(call, kind="fail", status=403)
     vms.delete(lost, actor=ALICE)
     drain()
     lost.refresh_from_db()
@@ -135,7 +135,7 @@ def test_a_delete_that_fails_hides_no_cause(
 @pytest.mark.parametrize("status", ["ACTIVE", "ERROR"])
 @pytest.mark.parametrize("moving", [True, False])
 def test_a_server_that_is_back_counts_again_and_offers_all(
-    make_vm: MakeVM, project: Project, cloud: MockProvider, status: str, moving: bool
+    make_vm: MakeVM, project: Project, cloud: MockCloud, status: str, moving: bool
 ) -> None:
     vm = make_vm()
     server_id = vm.server_id
@@ -146,11 +146,13 @@ def test_a_server_that_is_back_counts_again_and_offers_all(
     assert (vm.lacks_server, used(project)) == (True, NOTHING)
     VM.objects.filter(pk=vm.pk).update(server_id=server_id)
     if moving:
-        cloud.poke(server_id, status=status, task_state="rebuilding", fault="Burnt")
+        cloud.controls.poke(
+            server_id, status=status, task_state="rebuilding", fault="Burnt"
+        )
         observe(full=True)
         vm.refresh_from_db()
         assert (vm.lacks_server, used(project)) == (True, NOTHING)
-    cloud.poke(server_id, status=status, fault="Burnt")
+    cloud.controls.poke(server_id, status=status, fault="Burnt")
     observe(full=True)
     vm.refresh_from_db()
     assert (vm.status, vm.lacks_server) == (status, False)
@@ -161,17 +163,17 @@ def test_a_server_that_is_back_counts_again_and_offers_all(
         assert "Burnt" in vm.error["detail"]
     else:
         assert vm.error is None
-    told = Event.objects.filter(vm=vm).latest("sequence")
+    told = Event.objects.about("vm", vm.pk).latest("sequence")
     assert (told.type, told.data["status"]) == ("vm.drifted", ["ERROR", status])
     ledger.check_quotas()
 
 
 def test_what_led_into_error_is_shown_until_something_succeeds(
-    make_vm: MakeVM, cloud: MockProvider, drain: Drain
+    make_vm: MakeVM, cloud: MockCloud, drain: Drain
 ) -> None:
     vm = make_vm("ERROR")
     why = vm.error
-    cloud.inject("reboot_server", kind="fail", status=403)
+    cloud.controls.inject("servers.reboot", kind="fail", status=403)
     vms.reboot(vm, type=vms.RebootType.HARD, actor=ALICE)
     drain()
     vm.refresh_from_db()
@@ -186,21 +188,23 @@ def test_what_led_into_error_is_shown_until_something_succeeds(
 
 
 def test_what_led_a_snapshot_into_error_is_shown_until_it_is_gone(
-    make_vm: MakeVM, cloud: MockProvider, drain: Drain
+    make_vm: MakeVM, cloud: MockCloud, drain: Drain
 ) -> None:
-    cloud.inject("snapshot_server", kind="fail_async", message="Glance is full")
+    cloud.controls.inject(
+        "servers.snapshot", kind="fail_async", message="Glance is full"
+    )
     snapshots.create(make_vm(), actor=ALICE, name=SNAPSHOT_NAME)
     drain()
     snapshot = Snapshot.objects.get()
     why = snapshot.error
     assert why is not None
-    for call in ("list_snapshot_images", "delete_image"):
-        cloud.inject(call, kind="fail", status=403)
+    for call in ("images.list_snapshots", "images.delete"):
+        cloud.controls.inject(call, kind="fail", status=403)
     snapshots.delete(snapshot, actor=ALICE)
     drain()
     snapshot.refresh_from_db()
     assert (snapshot.status, snapshot.error) == ("ERROR", why)
-    cloud.clear_faults()
+    cloud.controls.clear_faults()
     snapshots.delete(snapshot, actor=ALICE)
     drain()
     snapshot.refresh_from_db()

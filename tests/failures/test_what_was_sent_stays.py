@@ -6,7 +6,7 @@ import pytest
 
 from compute.models import VM, Event, Flavor, Image
 from compute.services import vms
-from providers.mock import MockProvider
+from providers.mock import MockCloud
 from tests.conftest import ALICE, Drain, observe
 from tests.support.api import Api
 
@@ -71,13 +71,13 @@ def test_what_a_resize_and_a_rebuild_were_sent_stays_too(
 
 
 def test_another_flavor_of_the_same_size_is_still_noticed(
-    make_vm: MakeVM, cloud: MockProvider
+    make_vm: MakeVM, cloud: MockCloud
 ) -> None:
     vm = make_vm(flavor=reference(Flavor, "m1.small", "id"))
-    (small,) = [f for f in cloud.list_flavors() if f.name == "m1.small"]
+    (small,) = [f for f in cloud.flavors.list_all() if f.name == "m1.small"]
     twin = type(small)("77", "m2.small", small.vcpus, small.ram_mb, small.disk_gb)
-    cloud.put_flavor(twin)
-    cloud.poke(vm.server_id, flavor_id=twin.id)
+    cloud.controls.put_flavor(twin)
+    cloud.controls.poke(vm.server_id, flavor_id=twin.id)
     observe(full=True)
     vm.refresh_from_db()
     assert vm.flavor_name == "m2.small"

@@ -27,7 +27,7 @@ from compute.engine import runner
 from compute.models import VM, Cloud, Operation, Project
 from compute.services import catalog, sync, vms
 from providers.errors import NotFound
-from providers.openstack import OpenStackProvider
+from providers.openstack import OpenStackCloud
 from tests.conftest import ALICE
 from tests.support import invariants as ledger
 from tests.support.lossy_proxy import Proxy
@@ -90,20 +90,20 @@ def bench() -> Iterator[Bench]:
 
 
 @pytest.fixture
-def cloud(settings: Settings) -> Iterator[OpenStackProvider]:
+def cloud(settings: Settings) -> Iterator[OpenStackCloud]:
     """The real cloud as the default one, emptied of what the test made."""
     settings.PROVIDERS = {
         "default": {
-            "BACKEND": "providers.openstack.OpenStackProvider",
+            "BACKEND": "providers.openstack.OpenStackCloud",
             "OPTIONS": {"cloud": CLOUD, "timeout": str(CALL_TIMEOUT)},
         }
     }
     settings.OPERATION_RETRY_SECONDS = 0.2
     settings.OPERATION_LEASE_SECONDS = 2.0
     clouds.reset()
-    provider = clouds.provider("default")
-    assert isinstance(provider, OpenStackProvider)
-    yield provider
+    cloud = clouds.get("default")
+    assert isinstance(cloud, OpenStackCloud)
+    yield cloud
     clouds.reset()
 
 
@@ -116,7 +116,7 @@ def admin() -> Connection:
 
 @pytest.fixture
 def proxy(
-    cloud: OpenStackProvider,
+    cloud: OpenStackCloud,
     settings: Settings,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -145,7 +145,7 @@ def patience(settings: Settings, seconds: int) -> None:
 
 
 @pytest.fixture
-def emptied(cloud: OpenStackProvider) -> Iterator[None]:
+def emptied(cloud: OpenStackCloud) -> Iterator[None]:
     """Remove every server and snapshot of the project afterwards."""
     yield
     if BENCH:
@@ -153,16 +153,16 @@ def emptied(cloud: OpenStackProvider) -> Iterator[None]:
     empty(cloud)
 
 
-def empty(cloud: OpenStackProvider) -> None:
+def empty(cloud: OpenStackCloud) -> None:
     request_id = ALICE.request_id
-    for server in cloud.list_servers():
+    for server in cloud.servers.list_all():
         try:
-            cloud.delete_server(server.id, request_id=request_id)
+            cloud.servers.delete(server.id, request_id=request_id)
         except NotFound:
             continue
-    for image in cloud.list_snapshot_images():
-        cloud.delete_image(image.id, request_id=request_id)
-    wait_until(lambda: not cloud.list_servers())
+    for image in cloud.images.list_snapshots():
+        cloud.images.delete(image.id, request_id=request_id)
+    wait_until(lambda: not cloud.servers.list_all())
 
 
 def wait_until(
@@ -180,7 +180,7 @@ def project(db: None) -> Project:
 
 
 @pytest.fixture
-def catalogue(db: None, cloud: OpenStackProvider) -> None:
+def catalogue(db: None, cloud: OpenStackCloud) -> None:
     catalog.refresh("default")
 
 
@@ -228,13 +228,13 @@ def make_vm(project: Project, catalogue: None, emptied: None) -> MakeVM:
     return make
 
 
-def audit(cloud: OpenStackProvider) -> None:
+def audit(cloud: OpenStackCloud) -> None:
     """Assert that the cloud has what we say and nothing more: servers, images, ports."""
     ledger.check(cloud)
-    servers = {server.id for server in cloud.list_servers()}
+    servers = {server.id for server in cloud.servers.list_all()}
 
     def no_port_is_left() -> bool:
-        return {port.server_id for port in cloud.list_ports()} <= servers
+        return {port.server_id for port in cloud.networks.list_ports()} <= servers
 
     # A delete that overtakes the build takes the server out of the listing at once;
     # its host, when it comes to build, undoes the port it has begun (0.7 s seen).

@@ -6,7 +6,7 @@ from openstack.connection import Connection
 from compute import clouds
 from compute.models import VM, Snapshot
 from compute.services import snapshots, vms
-from providers.openstack import OpenStackProvider
+from providers.openstack import OpenStackCloud
 from tests.conftest import ALICE
 from tests.openstack.conftest import Bench, MakeVM, audit, ended, work
 from tests.support.lossy_proxy import Proxy
@@ -17,7 +17,7 @@ TOKENS = "^POST .*auth/tokens$"
 
 
 def test_a_token_that_is_revoked_in_mid_run_is_renewed(
-    proxy: Proxy, admin: Connection, make_vm: MakeVM, cloud: OpenStackProvider
+    proxy: Proxy, admin: Connection, make_vm: MakeVM, cloud: OpenStackCloud
 ) -> None:
     """Nova may believe in a token for a while that it has seen before, Glance has not."""
     vm = make_vm()
@@ -42,7 +42,7 @@ def test_a_token_that_is_revoked_in_mid_run_is_renewed(
 
 
 def test_a_401_of_nova_is_answered_with_a_new_token(
-    bench: Bench, make_vm: MakeVM, cloud: OpenStackProvider
+    bench: Bench, make_vm: MakeVM, cloud: OpenStackCloud
 ) -> None:
     vm = make_vm()
     bench.fault("http.nova", status=401, times=1)
@@ -53,7 +53,7 @@ def test_a_401_of_nova_is_answered_with_a_new_token(
 
 
 def test_keystone_is_away_for_a_moment(
-    bench: Bench, make_vm: MakeVM, cloud: OpenStackProvider
+    bench: Bench, make_vm: MakeVM, cloud: OpenStackCloud
 ) -> None:
     vm = make_vm()
     clouds.reset()
@@ -65,7 +65,7 @@ def test_keystone_is_away_for_a_moment(
 
 
 def test_credentials_that_are_refused_are_told_and_may_be_accepted_later(
-    bench: Bench, make_vm: MakeVM, cloud: OpenStackProvider
+    bench: Bench, make_vm: MakeVM, cloud: OpenStackCloud
 ) -> None:
     vm = make_vm()
     clouds.reset()

@@ -7,8 +7,8 @@ from pytest_django import Settings
 from compute import clouds
 from compute.models import VM, Event, Project
 from compute.services import imports, vms
-from providers.base import ServerSpec
-from providers.openstack import OpenStackProvider
+from providers.contract.servers import ServerSpec
+from providers.openstack import OpenStackCloud
 from tests.conftest import ALICE
 from tests.openstack.conftest import CLOUD, MakeVM, audit, wait_until, work
 
@@ -16,10 +16,10 @@ pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 
 def test_a_vm_is_made_stopped_started_and_deleted(
-    make_vm: MakeVM, cloud: OpenStackProvider
+    make_vm: MakeVM, cloud: OpenStackCloud
 ) -> None:
     vm = make_vm()
-    assert cloud.get_server(vm.server_id).tags == {str(vm.pk)}
+    assert cloud.servers.get(vm.server_id).tags == {str(vm.pk)}
     for act, status in (
         (vms.stop, "SHUTOFF"),
         (vms.start, "ACTIVE"),
@@ -39,7 +39,7 @@ def test_people_find_the_vm_of_a_server(make_vm: MakeVM) -> None:
 
 
 def test_a_vm_that_names_no_network_needs_one_that_is_clear(
-    project: Project, catalogue: None, cloud: OpenStackProvider, settings: Settings
+    project: Project, catalogue: None, cloud: OpenStackCloud, settings: Settings
 ) -> None:
     settings.PROVIDERS["default"]["OPTIONS"]["network"] = "nowhere"
     clouds.reset()
@@ -56,14 +56,14 @@ def test_a_vm_that_names_no_network_needs_one_that_is_clear(
 
 
 def test_a_server_that_was_there_before_is_adopted_and_managed(
-    project: Project, catalogue: None, emptied: None, cloud: OpenStackProvider
+    project: Project, catalogue: None, emptied: None, cloud: OpenStackCloud
 ) -> None:
-    flavor = next(f for f in cloud.list_flavors() if f.name == "m1.tiny")
-    image = next(i for i in cloud.list_images() if i.name == "cirros")
+    flavor = next(f for f in cloud.flavors.list_all() if f.name == "m1.tiny")
+    image = next(i for i in cloud.images.list_all() if i.name == "cirros")
     spec = ServerSpec("old", flavor_id=flavor.id, image_id=image.id, tag="blue")
-    server_id = cloud.create_server(spec, request_id=ALICE.request_id).created_id
+    server_id = cloud.servers.create(spec, request_id=ALICE.request_id).created_id
     assert server_id is not None
-    wait_until(lambda: cloud.get_server(server_id).status == "ACTIVE")
+    wait_until(lambda: cloud.servers.get(server_id).status == "ACTIVE")
     (first,) = imports.import_servers("default", project)
     (second,) = imports.import_servers("default", project)
     vm = VM.objects.get()
@@ -73,5 +73,5 @@ def test_a_server_that_was_there_before_is_adopted_and_managed(
     work()
     vms.delete(VM.objects.get(), actor=ALICE)
     work()
-    assert not cloud.list_servers()
+    assert not cloud.servers.list_all()
     assert Event.objects.filter(type="vm.imported").count() == 1

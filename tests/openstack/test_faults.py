@@ -13,7 +13,7 @@ from openstack.connection import Connection
 from compute.engine import passes, runner
 from compute.models import VM, Cloud, Event, Operation, Project, Snapshot
 from compute.services import snapshots, vms
-from providers.openstack import OpenStackProvider
+from providers.openstack import OpenStackCloud
 from tests.conftest import ALICE, observe
 from tests.openstack.conftest import (
     CALL_TIMEOUT,
@@ -36,8 +36,8 @@ def ask_for_vm(project: Project, *, image: str = "cirros") -> VM:
     )
 
 
-def times(cloud: OpenStackProvider, vm: VM, action: str) -> int:
-    return [a.action for a in cloud.list_actions(vm.server_id)].count(action)
+def times(cloud: OpenStackCloud, vm: VM, action: str) -> int:
+    return [a.action for a in cloud.servers.list_actions(vm.server_id)].count(action)
 
 
 # An answer is lost
@@ -48,14 +48,14 @@ def test_a_create_whose_answer_is_lost_is_done_once(
     project: Project,
     catalogue: None,
     emptied: None,
-    cloud: OpenStackProvider,
+    cloud: OpenStackCloud,
 ) -> None:
     proxy.lose(r"^POST \S*/servers ")
     vm = ask_for_vm(project)
     work()
     assert proxy.lost_all
     ended(vm, "ACTIVE")
-    assert len(cloud.list_servers()) == 1
+    assert len(cloud.servers.list_all()) == 1
     audit(cloud)
 
 
@@ -86,7 +86,7 @@ Ask = Callable[[VM], object]
 def test_an_action_whose_answer_is_lost_is_done_once(
     proxy: Proxy,
     make_vm: MakeVM,
-    cloud: OpenStackProvider,
+    cloud: OpenStackCloud,
     ask: Ask,
     pattern: str,
     status: str,
@@ -103,7 +103,7 @@ def test_an_action_whose_answer_is_lost_is_done_once(
 
 
 def test_a_snapshot_whose_answer_is_lost_is_taken_once(
-    proxy: Proxy, make_vm: MakeVM, cloud: OpenStackProvider
+    proxy: Proxy, make_vm: MakeVM, cloud: OpenStackCloud
 ) -> None:
     vm = make_vm()
     proxy.lose("createImage")
@@ -120,7 +120,7 @@ def test_a_snapshot_whose_answer_is_lost_is_taken_once(
 
 @pytest.mark.parametrize("status", [500, 503])
 def test_a_passing_failure_passes_unseen(
-    bench: Bench, make_vm: MakeVM, cloud: OpenStackProvider, status: int
+    bench: Bench, make_vm: MakeVM, cloud: OpenStackCloud, status: int
 ) -> None:
     vm = make_vm()
     bench.fault("http.nova", match="^POST .*action$", status=status, times=1)
@@ -141,19 +141,19 @@ def test_a_create_that_fails_in_passing_makes_one_server(
     project: Project,
     catalogue: None,
     emptied: None,
-    cloud: OpenStackProvider,
+    cloud: OpenStackCloud,
     status: int,
 ) -> None:
     bench.fault("http.nova", match="^POST .*servers$", status=status, times=2)
     vm = ask_for_vm(project)
     work()
     ended(vm, "ACTIVE")
-    assert len(cloud.list_servers()) == 1
+    assert len(cloud.servers.list_all()) == 1
     audit(cloud)
 
 
 def test_a_failure_that_lasts_is_told(
-    bench: Bench, make_vm: MakeVM, cloud: OpenStackProvider
+    bench: Bench, make_vm: MakeVM, cloud: OpenStackCloud
 ) -> None:
     vm = make_vm()
     bench.fault("http.nova", match="^POST .*action$", status=503, error="On fire")
@@ -174,7 +174,7 @@ def test_a_request_that_hangs_and_is_carried_out_later_does_no_harm(
     project: Project,
     catalogue: None,
     emptied: None,
-    cloud: OpenStackProvider,
+    cloud: OpenStackCloud,
 ) -> None:
     """The server is made after everybody has given the request up and made another."""
     late = CALL_TIMEOUT + 8  # also for a service that is slow to ask again
@@ -188,14 +188,14 @@ def test_a_request_that_hangs_and_is_carried_out_later_does_no_harm(
         return Event.objects.filter(type="vm.leftover_removed").exists()
 
     wait_until(alone, every=1.0)
-    wait_until(lambda: len(cloud.list_servers()) == 1)
+    wait_until(lambda: len(cloud.servers.list_all()) == 1)
     vm.refresh_from_db()
-    assert cloud.list_servers()[0].id == vm.server_id
+    assert cloud.servers.list_all()[0].id == vm.server_id
     audit(cloud)
 
 
 def test_an_action_that_hangs_is_carried_out_once(
-    bench: Bench, make_vm: MakeVM, cloud: OpenStackProvider
+    bench: Bench, make_vm: MakeVM, cloud: OpenStackCloud
 ) -> None:
     vm = make_vm()
     late = CALL_TIMEOUT + 2
@@ -207,7 +207,7 @@ def test_an_action_that_hangs_is_carried_out_once(
 
 
 def test_a_listing_that_fails_or_hangs_proves_nothing(
-    bench: Bench, make_vm: MakeVM, cloud: OpenStackProvider
+    bench: Bench, make_vm: MakeVM, cloud: OpenStackCloud
 ) -> None:
     vm = make_vm()
     for fault in ({"status": 500}, {"delay": CALL_TIMEOUT + 2}):
@@ -226,7 +226,7 @@ def test_a_listing_that_fails_or_hangs_proves_nothing(
 
 
 def test_a_slow_listing_ends_operations_and_is_asked_for_less_often(
-    bench: Bench, make_vm: MakeVM, cloud: OpenStackProvider
+    bench: Bench, make_vm: MakeVM, cloud: OpenStackCloud
 ) -> None:
     vm = make_vm()
     bench.fault("http.nova", match="^GET .*servers/detail$", delay=2)
@@ -243,7 +243,7 @@ def test_when_neutron_is_away_nothing_is_lost(
     bench: Bench,
     make_vm: MakeVM,
     project: Project,
-    cloud: OpenStackProvider,
+    cloud: OpenStackCloud,
 ) -> None:
     there = make_vm()
     bench.fault("http.neutron", status=503)
@@ -264,7 +264,7 @@ def test_when_neutron_is_away_nothing_is_lost(
 
 
 def test_when_glance_is_away_for_a_moment_a_snapshot_is_taken_all_the_same(
-    bench: Bench, make_vm: MakeVM, cloud: OpenStackProvider
+    bench: Bench, make_vm: MakeVM, cloud: OpenStackCloud
 ) -> None:
     vm = make_vm()
     bench.fault("http.glance", status=503, times=2)
@@ -278,7 +278,7 @@ def test_when_glance_is_away_for_a_moment_a_snapshot_is_taken_all_the_same(
 
 
 def test_a_locked_server_is_told_and_can_be_managed_once_unlocked(
-    admin: Connection, make_vm: MakeVM, cloud: OpenStackProvider
+    admin: Connection, make_vm: MakeVM, cloud: OpenStackCloud
 ) -> None:
     vm = make_vm()
     path = f"/servers/{vm.server_id}/action"
@@ -308,14 +308,14 @@ def quota(admin: Connection, name: str, limit: int) -> Iterator[None]:
 
 
 def test_a_quota_of_the_cloud_is_told(
-    admin: Connection, project: Project, catalogue: None, cloud: OpenStackProvider
+    admin: Connection, project: Project, catalogue: None, cloud: OpenStackCloud
 ) -> None:
     with quota(admin, "instances", 0):
         vm = ask_for_vm(project)
         work()
     error = ended(vm, "ERROR", "resource-limit-exceeded")
     assert "Quota exceeded for instances" in error["detail"]
-    assert cloud.list_servers() == []
+    assert cloud.servers.list_all() == []
     vms.delete(vm, actor=ALICE)
     work()
     ended(vm, "DELETED")
@@ -323,7 +323,7 @@ def test_a_quota_of_the_cloud_is_told(
 
 
 def test_a_quota_that_refuses_a_resize_leaves_the_vm_as_it_was(
-    admin: Connection, make_vm: MakeVM, cloud: OpenStackProvider
+    admin: Connection, make_vm: MakeVM, cloud: OpenStackCloud
 ) -> None:
     vm = make_vm()
     with quota(admin, "cores", 1):
@@ -339,13 +339,13 @@ def test_a_quota_that_refuses_a_resize_leaves_the_vm_as_it_was(
 
 
 def test_an_image_that_is_gone_by_then_is_told(
-    project: Project, make_vm: MakeVM, cloud: OpenStackProvider
+    project: Project, make_vm: MakeVM, cloud: OpenStackCloud
 ) -> None:
     snapshots.create(make_vm(), actor=ALICE, name="golden")
     work()
     image = Snapshot.objects.get().image_provider_id
     vm = ask_for_vm(project, image="golden")
-    cloud.delete_image(image, request_id=ALICE.request_id)
+    cloud.images.delete(image, request_id=ALICE.request_id)
     work()
     error = ended(vm, "ERROR", "openstack-refused")
     assert error["openstack"]["status"] == 400

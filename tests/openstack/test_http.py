@@ -381,7 +381,7 @@ def test_operators_see_all_of_it_in_the_console(
     service.done("POST", f"/vms/{vm['id']}/actions/stop")
     delete(service, cloud, vm)
     service.log_in()
-    page = service.page("GET", f"/admin/compute/event/?vm__id__exact={vm['id']}")
+    page = service.page("GET", f"/admin/compute/event/?about=vm:{vm['id']}")
     assert page.status_code == 200, page.text
     for type in ("vm.created", "vm.updated", "operation.finished", "vm.deleted"):
         assert type in page.text

@@ -12,7 +12,7 @@ import pytest
 
 from compute.models import VM, Operation, Project, Snapshot
 from compute.services import snapshots, vms
-from providers.openstack import OpenStackProvider
+from providers.openstack import OpenStackCloud
 from tests.conftest import ALICE, observe
 from tests.openstack.conftest import (
     CALL_TIMEOUT,
@@ -34,49 +34,49 @@ pytestmark = [
 #: same way there: ``{when}`` is before and after. Some calls come only after a death.
 DEATHS = {
     "create": [
-        "{when} create_server",
-        "{when} list_servers",
-        "{when} list_servers 3",
-        "{when} list_snapshot_images",
-        "{when} list_ports",
-        "after create_server, {when} find_servers",
-        "after create_server, {when} get_server",
+        "{when} servers.create",
+        "{when} servers.list_all",
+        "{when} servers.list_all 3",
+        "{when} images.list_snapshots",
+        "{when} networks.list_ports",
+        "after servers.create, {when} servers.find",
+        "after servers.create, {when} servers.get",
     ],
     "resize": [
-        "{when} resize_server",
-        "{when} get_server",
-        "{when} confirm_resize",
-        "{when} start_server",
-        "{when} list_servers",
-        "before resize_server, {when} list_actions",
-        "after resize_server, after confirm_resize, after start_server",
+        "{when} servers.resize",
+        "{when} servers.get",
+        "{when} servers.confirm_resize",
+        "{when} servers.start",
+        "{when} servers.list_all",
+        "before servers.resize, {when} servers.list_actions",
+        "after servers.resize, after servers.confirm_resize, after servers.start",
     ],
     "reboot": [
-        "{when} reboot_server",
-        "{when} list_servers",
-        "{when} get_server",
-        "{when} get_action",
-        "after reboot_server, {when} list_actions",
+        "{when} servers.reboot",
+        "{when} servers.list_all",
+        "{when} servers.get",
+        "{when} servers.get_action",
+        "after servers.reboot, {when} servers.list_actions",
     ],
     "snapshot": [
-        "{when} snapshot_server",
-        "{when} list_servers",
-        "{when} list_snapshot_images",
-        "after snapshot_server, {when} list_snapshot_images",
+        "{when} servers.snapshot",
+        "{when} servers.list_all",
+        "{when} images.list_snapshots",
+        "after servers.snapshot, {when} images.list_snapshots",
     ],
-    "delete of a snapshot": ["{when} delete_image"],
+    "delete of a snapshot": ["{when} images.delete"],
     "delete": [
-        "{when} delete_server",
-        "{when} list_servers",
-        "after delete_server, {when} get_server",
-        "before delete_server, {when} list_actions",
+        "{when} servers.delete",
+        "{when} servers.list_all",
+        "after servers.delete, {when} servers.get",
+        "before servers.delete, {when} servers.list_actions",
     ],
     # Who takes over finds the cloud still at it.
-    "slow resize": ["after confirm_resize, {when} get_action"],
-    "slow snapshot": ["after snapshot_server, {when} get_server"],
+    "slow resize": ["after servers.confirm_resize, {when} servers.get_action"],
+    "slow snapshot": ["after servers.snapshot, {when} servers.get"],
     "slow delete": [
-        "after delete_server, {when} list_actions",
-        "after delete_server, {when} get_action",
+        "after servers.delete, {when} servers.list_actions",
+        "after servers.delete, {when} servers.get_action",
     ],
 }
 
@@ -94,7 +94,7 @@ def calls_of(operation: str) -> set[str]:
     """Return the calls at which a worker is killed, and that of passes after the end."""
     lines = DEATHS[operation] + DEATHS.get(f"slow {operation}", [])
     deaths = ", ".join(lines).split(", ")
-    return {death.split()[1] for death in deaths} | {"list_servers"}
+    return {death.split()[1] for death in deaths} | {"servers.list_all"}
 
 
 @pytest.fixture(scope="module")
@@ -110,17 +110,17 @@ Worker = Callable[[str], tuple[int, set[str]]]
 
 
 @pytest.fixture
-def worker(workers: Nursery, cloud: OpenStackProvider, tmp_path: Path) -> Worker:
+def worker(workers: Nursery, cloud: OpenStackCloud, tmp_path: Path) -> Worker:
     def run(die: str = "") -> tuple[int, set[str]]:
         trace = tmp_path / "calls"
         trace.write_text("")
         options = {"cloud": CLOUD, "timeout": str(CALL_TIMEOUT)}
         mortal = {
-            "BACKEND": "tests.support.dying_driver.MortalProvider",
+            "BACKEND": "tests.support.dying_driver.MortalCloud",
             "OPTIONS": {**options, "die": die, "trace": str(trace)},
         }
         code = workers.work(
-            {"provider": mortal, "call_timeout": 0.0, "patience": PATIENCE}
+            {"cloud": mortal, "call_timeout": 0.0, "patience": PATIENCE}
         )
         return code, set(trace.read_text().split())
 
@@ -128,7 +128,7 @@ def worker(workers: Nursery, cloud: OpenStackProvider, tmp_path: Path) -> Worker
 
 
 def kill_and_replace(
-    cloud: OpenStackProvider, worker: Worker, operation: str, deaths: str
+    cloud: OpenStackCloud, worker: Worker, operation: str, deaths: str
 ) -> None:
     """Kill a worker at each of these calls, let another finish, compare both sides."""
     for die in deaths.split(", "):
@@ -145,8 +145,8 @@ def kill_and_replace(
     assert called | finished <= calls_of(operation)
 
 
-def times(cloud: OpenStackProvider, vm: VM, action: str) -> int:
-    return [a.action for a in cloud.list_actions(vm.server_id)].count(action)
+def times(cloud: OpenStackCloud, vm: VM, action: str) -> int:
+    return [a.action for a in cloud.servers.list_actions(vm.server_id)].count(action)
 
 
 @at_every_call_of("create")
@@ -154,7 +154,7 @@ def test_create(
     catalogue: None,
     emptied: None,
     project: Project,
-    cloud: OpenStackProvider,
+    cloud: OpenStackCloud,
     worker: Worker,
     deaths: str,
 ) -> None:
@@ -166,12 +166,12 @@ def test_create(
     vm.refresh_from_db()
     assert vm.status == "ACTIVE"
     # Not one that was made and removed again, either.
-    changed = cloud.list_servers(changes_since=vm.created_at)
+    changed = cloud.servers.list_all(changes_since=vm.created_at)
     assert [s.id for s in changed if s.name == name] == [vm.server_id]
 
 
 def resize_and_kill(
-    make_vm: MakeVM, cloud: OpenStackProvider, worker: Worker, deaths: str
+    make_vm: MakeVM, cloud: OpenStackCloud, worker: Worker, deaths: str
 ) -> None:
     vm = make_vm()
     vms.stop(vm, actor=ALICE)
@@ -186,14 +186,14 @@ def resize_and_kill(
 
 @at_every_call_of("resize")
 def test_resize(
-    make_vm: MakeVM, cloud: OpenStackProvider, worker: Worker, deaths: str
+    make_vm: MakeVM, cloud: OpenStackCloud, worker: Worker, deaths: str
 ) -> None:
     resize_and_kill(make_vm, cloud, worker, deaths)
 
 
 @at_every_call_of("slow resize")
 def test_resize_that_takes_its_time(
-    bench: Bench, make_vm: MakeVM, cloud: OpenStackProvider, worker: Worker, deaths: str
+    bench: Bench, make_vm: MakeVM, cloud: OpenStackCloud, worker: Worker, deaths: str
 ) -> None:
     bench.fault("nova.confirm_migration", delay=3)
     resize_and_kill(make_vm, cloud, worker, deaths)
@@ -201,7 +201,7 @@ def test_resize_that_takes_its_time(
 
 @at_every_call_of("reboot")
 def test_reboot(
-    make_vm: MakeVM, cloud: OpenStackProvider, worker: Worker, deaths: str
+    make_vm: MakeVM, cloud: OpenStackCloud, worker: Worker, deaths: str
 ) -> None:
     vm = make_vm()
     vms.reboot(vm, actor=ALICE)
@@ -211,19 +211,19 @@ def test_reboot(
 
 @at_every_call_of("snapshot")
 def test_snapshot(
-    make_vm: MakeVM, cloud: OpenStackProvider, worker: Worker, deaths: str
+    make_vm: MakeVM, cloud: OpenStackCloud, worker: Worker, deaths: str
 ) -> None:
     vm = make_vm()
     snapshots.create(vm, actor=ALICE, name="before")
     kill_and_replace(cloud, worker, "snapshot", deaths)
     assert Snapshot.objects.get().status == "AVAILABLE"
-    assert len(cloud.list_snapshot_images()) == 1
+    assert len(cloud.images.list_snapshots()) == 1
     assert times(cloud, vm, "createImage") == 1
 
 
 @at_every_call_of("slow snapshot")
 def test_snapshot_that_takes_its_time(
-    bench: Bench, make_vm: MakeVM, cloud: OpenStackProvider, worker: Worker, deaths: str
+    bench: Bench, make_vm: MakeVM, cloud: OpenStackCloud, worker: Worker, deaths: str
 ) -> None:
     vm = make_vm()
     bench.fault("nova.snapshot", delay=3)
@@ -235,7 +235,7 @@ def test_snapshot_that_takes_its_time(
 
 @at_every_call_of("delete of a snapshot")
 def test_delete_of_a_snapshot(
-    make_vm: MakeVM, cloud: OpenStackProvider, worker: Worker, deaths: str
+    make_vm: MakeVM, cloud: OpenStackCloud, worker: Worker, deaths: str
 ) -> None:
     snapshot = snapshots.create(make_vm(), actor=ALICE, name="before")
     work()
@@ -243,25 +243,25 @@ def test_delete_of_a_snapshot(
     kill_and_replace(cloud, worker, "delete of a snapshot", deaths)
     snapshot.refresh_from_db()
     assert snapshot.status == "DELETED"
-    assert cloud.list_snapshot_images() == []
+    assert cloud.images.list_snapshots() == []
 
 
 @at_every_call_of("delete")
 def test_delete(
-    make_vm: MakeVM, cloud: OpenStackProvider, worker: Worker, deaths: str
+    make_vm: MakeVM, cloud: OpenStackCloud, worker: Worker, deaths: str
 ) -> None:
     vm = make_vm()
     vms.delete(vm, actor=ALICE)
     kill_and_replace(cloud, worker, "delete", deaths)
     vm.refresh_from_db()
     assert vm.status == "DELETED"
-    assert cloud.list_servers() == []
+    assert cloud.servers.list_all() == []
     assert times(cloud, vm, "delete") == 1
 
 
 @at_every_call_of("slow delete")
 def test_delete_that_takes_its_time(
-    bench: Bench, make_vm: MakeVM, cloud: OpenStackProvider, worker: Worker, deaths: str
+    bench: Bench, make_vm: MakeVM, cloud: OpenStackCloud, worker: Worker, deaths: str
 ) -> None:
     vm = make_vm()
     bench.fault("nova.destroy", delay=3)

@@ -6,7 +6,7 @@ import pytest
 from compute.engine import runner
 from compute.models import Event, Operation, Project, Snapshot
 from compute.services import snapshots, vms
-from providers.openstack import OpenStackProvider
+from providers.openstack import OpenStackCloud
 from tests.conftest import ALICE, observe
 from tests.openstack.conftest import (
     CLOUD,
@@ -33,7 +33,7 @@ def test_the_port_of_a_build_that_failed_while_neutron_was_away(
     project: Project,
     catalogue: None,
     emptied: None,
-    cloud: OpenStackProvider,
+    cloud: OpenStackCloud,
 ) -> None:
     """Nova answers 500 to the delete, having begun it: only a repetition ends it."""
     bench.fault("nova.spawn", error=BOOM, times=1)
@@ -43,10 +43,10 @@ def test_the_port_of_a_build_that_failed_while_neutron_was_away(
     )
     work()
     ended(vm, "ERROR", "openstack-error")
-    assert [port.server_id for port in cloud.list_ports()] == [vm.server_id]
+    assert [port.server_id for port in cloud.networks.list_ports()] == [vm.server_id]
     vms.delete(vm, actor=ALICE)
     runner.run(Operation.objects.live().get().pk)
-    assert cloud.get_server(vm.server_id).task_state == "deleting"
+    assert cloud.servers.get(vm.server_id).task_state == "deleting"
     bench.clear()
     work()
     ended(vm, "DELETED")
@@ -54,24 +54,24 @@ def test_the_port_of_a_build_that_failed_while_neutron_was_away(
 
 
 def test_a_port_that_outlived_its_server(
-    make_vm: MakeVM, cloud: OpenStackProvider
+    make_vm: MakeVM, cloud: OpenStackCloud
 ) -> None:
     vm = make_vm()
-    (port,) = cloud.list_ports()
+    (port,) = cloud.networks.list_ports()
     network = openstack.connect(cloud=CLOUD).network
     like = network.get(f"/ports/{port.id}").json()["port"]
     vms.delete(vm, actor=ALICE)
     work()
     body = {name: like[name] for name in ("network_id", "device_id", "device_owner")}
     left = network.post("/ports", json={"port": body}).json()["port"]
-    assert [port.id for port in cloud.list_ports()] == [left["id"]]
+    assert [port.id for port in cloud.networks.list_ports()] == [left["id"]]
     observe(full=True)
     assert removed() == [("port", left["id"])]
     audit(cloud)
 
 
 def test_the_image_of_a_snapshot_that_failed(
-    bench: Bench, make_vm: MakeVM, cloud: OpenStackProvider
+    bench: Bench, make_vm: MakeVM, cloud: OpenStackCloud
 ) -> None:
     vm = make_vm()
     bench.fault("nova.snapshot", error=BOOM)
@@ -83,7 +83,7 @@ def test_the_image_of_a_snapshot_that_failed(
     assert operation.error is not None
     assert operation.error["code"] == "openstack-error"
     assert Snapshot.objects.get().status == "ERROR"
-    (image,) = cloud.list_snapshot_images()
+    (image,) = cloud.images.list_snapshots()
     assert image.status != "active"
     bench.clear()
     observe(full=True)
@@ -92,21 +92,21 @@ def test_the_image_of_a_snapshot_that_failed(
 
 
 def test_the_image_of_a_snapshot_whose_host_died(
-    bench: Bench, make_vm: MakeVM, cloud: OpenStackProvider
+    bench: Bench, make_vm: MakeVM, cloud: OpenStackCloud
 ) -> None:
     """Nova has the server rest again when its host is back, and forgets the image."""
     vm = make_vm()
     bench.fault("nova.snapshot", delay=60)
     snapshots.create(vm, actor=ALICE, name="before")
     runner.run(Operation.objects.live().get().pk)
-    wait_until(lambda: cloud.get_server(vm.server_id).task_state == "image_snapshot")
+    wait_until(lambda: cloud.servers.get(vm.server_id).task_state == "image_snapshot")
     bench("kill", "nova-compute")
     bench("start", "nova-compute")
     work()
     assert Snapshot.objects.get().status == "ERROR"
     vm.refresh_from_db()
     assert vm.status == "ACTIVE"
-    (image,) = cloud.list_snapshot_images()
+    (image,) = cloud.images.list_snapshots()
     observe(full=True)
     assert removed() == [("image", image.id)]
     audit(cloud)

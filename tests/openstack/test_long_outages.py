@@ -6,7 +6,7 @@ from pytest_django import Settings
 from compute.engine import runner
 from compute.models import Operation, Project
 from compute.services import vms
-from providers.openstack import OpenStackProvider
+from providers.openstack import OpenStackCloud
 from tests.conftest import ALICE, observe
 from tests.openstack.conftest import (
     CALL_TIMEOUT,
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 
 def test_a_nova_that_hangs_for_long_is_told(
-    bench: Bench, make_vm: MakeVM, cloud: OpenStackProvider, settings: Settings
+    bench: Bench, make_vm: MakeVM, cloud: OpenStackCloud, settings: Settings
 ) -> None:
     vm = make_vm()
     patience(settings, 2)
@@ -35,7 +35,7 @@ def test_a_nova_that_hangs_for_long_is_told(
     bench.clear()
     patience(settings, CALL_TIMEOUT)
     # It heard the first request all the same; we follow.
-    wait_until(lambda: cloud.get_server(vm.server_id).status == "SHUTOFF")
+    wait_until(lambda: cloud.servers.get(vm.server_id).status == "SHUTOFF")
     observe(full=True)
     vm.refresh_from_db()
     assert (vm.status, vm.missing_since) == ("SHUTOFF", None)
@@ -47,7 +47,7 @@ def test_a_create_that_never_works_leaves_nothing(
     project: Project,
     catalogue: None,
     emptied: None,
-    cloud: OpenStackProvider,
+    cloud: OpenStackCloud,
     settings: Settings,
 ) -> None:
     patience(settings, 4)  # for the listings between, which must not fail too
@@ -62,12 +62,12 @@ def test_a_create_that_never_works_leaves_nothing(
     vms.delete(vm, actor=ALICE)
     work()
     ended(vm, "DELETED")
-    assert cloud.list_servers() == []
+    assert cloud.servers.list_all() == []
     audit(cloud)
 
 
 def test_neutron_is_dead_for_a_moment(
-    bench: Bench, make_vm: MakeVM, project: Project, cloud: OpenStackProvider
+    bench: Bench, make_vm: MakeVM, project: Project, cloud: OpenStackCloud
 ) -> None:
     vm = make_vm()
     bench("kill", "neutron-api")

@@ -9,7 +9,7 @@ from django.utils import timezone
 from compute.engine import runner
 from compute.models import VM, Event, Operation, Project
 from compute.services import observed, vms
-from providers.openstack import OpenStackProvider
+from providers.openstack import OpenStackCloud
 from tests.conftest import ALICE, observe
 from tests.openstack.conftest import (
     Bench,
@@ -35,7 +35,7 @@ def run_all() -> None:
 
 
 def test_nova_compute_is_dead_for_a_while(
-    bench: Bench, make_vm: MakeVM, project: Project, cloud: OpenStackProvider
+    bench: Bench, make_vm: MakeVM, project: Project, cloud: OpenStackCloud
 ) -> None:
     stopped, deleted = make_vm("stopped"), make_vm("deleted")
     bench("kill", "nova-compute")
@@ -51,7 +51,7 @@ def test_nova_compute_is_dead_for_a_while(
             observe()
             time.sleep(1)
         # Nova has accepted all of it, and says nothing of the stop.
-        assert Operation.objects.live().filter(vm=stopped).exists()
+        assert Operation.objects.live().about("vm", stopped.pk).exists()
     finally:
         bench("start", "nova-compute")
     work()
@@ -67,7 +67,7 @@ def test_nova_compute_is_dead_for_a_while(
 
 
 def test_the_conductor_is_away_for_a_moment(
-    bench: Bench, make_vm: MakeVM, cloud: OpenStackProvider
+    bench: Bench, make_vm: MakeVM, cloud: OpenStackCloud
 ) -> None:
     vm = make_vm()
     bench("kill", "nova-conductor")
@@ -75,7 +75,7 @@ def test_the_conductor_is_away_for_a_moment(
         vms.stop(vm, actor=ALICE)
         run_all()
         observe()
-        assert Operation.objects.live().filter(vm=vm).exists()
+        assert Operation.objects.live().about("vm", vm.pk).exists()
     finally:
         bench("start", "nova-conductor")
     work()
@@ -84,7 +84,7 @@ def test_the_conductor_is_away_for_a_moment(
 
 
 def test_the_message_bus_is_gone_for_a_moment(
-    bench: Bench, make_vm: MakeVM, project: Project, cloud: OpenStackProvider
+    bench: Bench, make_vm: MakeVM, project: Project, cloud: OpenStackCloud
 ) -> None:
     """Nova holds on to what it is asked, and sends it as soon as the bus is back.
 
@@ -108,9 +108,9 @@ def test_the_message_bus_is_gone_for_a_moment(
     work()
     carried_out_or_told(vm, "SHUTOFF", cloud)
     carried_out_or_told(built, "ACTIVE", cloud)
-    actions = [action.action for action in cloud.list_actions(vm.server_id)]
+    actions = [action.action for action in cloud.servers.list_actions(vm.server_id)]
     assert actions.count("stop") == 1
-    assert {s.id for s in cloud.list_servers()} == {vm.server_id, built.server_id}
+    assert {s.id for s in cloud.servers.list_all()} == {vm.server_id, built.server_id}
     assert not Event.objects.filter(type="vm.leftover_removed").exists()
     # Wherever Nova got stuck, there is a way out, and what comes next works.
     for stuck in (vm, built):
@@ -123,7 +123,7 @@ def test_the_message_bus_is_gone_for_a_moment(
     audit(cloud)
 
 
-def carried_out_or_told(vm: VM, status: str, cloud: OpenStackProvider) -> None:
+def carried_out_or_told(vm: VM, status: str, cloud: OpenStackCloud) -> None:
     """Assert that an operation succeeded, or says that the cloud did not do it.
 
     Either way the VM is where its server is.
@@ -139,7 +139,7 @@ def carried_out_or_told(vm: VM, status: str, cloud: OpenStackProvider) -> None:
     def agree() -> bool:
         observe(full=True)
         vm.refresh_from_db()
-        resting = observed.resting_status(cloud.get_server(vm.server_id))
+        resting = observed.resting_status(cloud.servers.get(vm.server_id))
         return resting in {None, vm.status}
 
     wait_until(agree)

@@ -7,8 +7,8 @@ from urllib.request import urlopen
 
 import pytest
 
-from providers.base import ServerSpec
-from providers.openstack import OpenStackProvider
+from providers.contract.servers import ServerSpec
+from providers.openstack import OpenStackCloud
 from tests.conftest import ALICE
 from tests.openstack.conftest import CLOUD, wait_until
 from tests.support import readme
@@ -17,15 +17,15 @@ pytestmark = pytest.mark.e2e
 
 
 def test_make_run_serves_it_and_what_it_has_is_adopted(
-    tmp_path: Path, cloud: OpenStackProvider, emptied: None
+    tmp_path: Path, cloud: OpenStackCloud, emptied: None
 ) -> None:
-    flavor = next(f for f in cloud.list_flavors() if f.name == "m1.tiny")
-    image = next(i for i in cloud.list_images() if i.name == "cirros")
+    flavor = next(f for f in cloud.flavors.list_all() if f.name == "m1.tiny")
+    image = next(i for i in cloud.images.list_all() if i.name == "cirros")
     name = f"old-{uuid.uuid4().hex[:8]}"
     spec = ServerSpec(name, flavor_id=flavor.id, image_id=image.id, tag="blue")
-    server_id = cloud.create_server(spec, request_id=ALICE.request_id).created_id
+    server_id = cloud.servers.create(spec, request_id=ALICE.request_id).created_id
     assert server_id is not None
-    wait_until(lambda: cloud.get_server(server_id).status == "ACTIVE")
+    wait_until(lambda: cloud.servers.get(server_id).status == "ACTIVE")
     clouds, script = (
         text.replace("openstack://mycloud", f"openstack://{CLOUD}")
         for text in ("default=openstack://mycloud", readme.RUN_OPENSTACK)

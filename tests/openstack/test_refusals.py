@@ -5,7 +5,7 @@ from pytest_django import Settings
 
 from compute.models import VM, Operation, Project, Snapshot
 from compute.services import snapshots, vms
-from providers.openstack import OpenStackProvider
+from providers.openstack import OpenStackCloud
 from tests.conftest import ALICE
 from tests.openstack.conftest import (
     Bench,
@@ -61,13 +61,13 @@ def done_soon(what: str) -> None:
 
 
 @pytest.fixture
-def patient(cloud: OpenStackProvider, settings: Settings) -> None:
+def patient(cloud: OpenStackCloud, settings: Settings) -> None:
     patience(settings, CALL_TIMEOUT)
 
 
 @pytest.mark.usefixtures("patient", "catalogue", "emptied")
 def test_every_verb_ends_soon_after_two_refusals(
-    bench: Bench, project: Project, cloud: OpenStackProvider
+    bench: Bench, project: Project, cloud: OpenStackCloud
 ) -> None:
     refuse_twice(bench, "^POST .*/servers$")
     vm = vms.create(

@@ -11,7 +11,7 @@ from openstack.connection import Connection
 from compute.engine import runner
 from compute.models import VM, Event, Operation, Project, Snapshot, User
 from compute.services import catalog, snapshots, vms
-from providers.openstack import OpenStackProvider
+from providers.openstack import OpenStackCloud
 from tests.conftest import ALICE, observe
 from tests.openstack.conftest import (
     ADMIN_CLOUD,
@@ -29,7 +29,7 @@ BOOM = "Hypervisor on fire"
 
 
 @pytest.fixture
-def boundless(cloud: OpenStackProvider) -> Iterator[str]:
+def boundless(cloud: OpenStackCloud) -> Iterator[str]:
     """A flavor that no host can carry."""
     if not ADMIN_CLOUD:
         pytest.skip("OS_ADMIN_CLOUD names no cloud")
@@ -62,7 +62,7 @@ def test_a_build_that_fails_shows_novas_fault_everywhere(
     project: Project,
     catalogue: None,
     emptied: None,
-    cloud: OpenStackProvider,
+    cloud: OpenStackCloud,
     client: Client,
 ) -> None:
     bench.fault("nova.spawn", error=BOOM, times=1)
@@ -71,7 +71,7 @@ def test_a_build_that_fails_shows_novas_fault_everywhere(
     assert BOOM in error["detail"]
     assert BOOM in error["openstack"]["message"]
     assert vm.error == error
-    event = Event.objects.filter(vm=vm, type="operation.finished").get()
+    event = Event.objects.about("vm", vm.pk).filter(type="operation.finished").get()
     assert BOOM in str(event.data)
     client.force_login(User.objects.create_superuser("operator"))
     page = client.get(f"/admin/compute/vm/{vm.pk}/change/")
@@ -79,7 +79,7 @@ def test_a_build_that_fails_shows_novas_fault_everywhere(
     vms.delete(vm, actor=ALICE)
     work()
     observe(full=True)
-    assert cloud.list_servers() == []
+    assert cloud.servers.list_all() == []
     audit(cloud)
 
 
@@ -87,7 +87,7 @@ def test_a_flavor_that_no_host_can_carry(
     project: Project,
     catalogue: None,
     emptied: None,
-    cloud: OpenStackProvider,
+    cloud: OpenStackCloud,
     boundless: str,
 ) -> None:
     vm = create(project, boundless)
@@ -102,7 +102,7 @@ def test_a_create_is_cancelled_while_it_is_built(
     project: Project,
     catalogue: None,
     emptied: None,
-    cloud: OpenStackProvider,
+    cloud: OpenStackCloud,
 ) -> None:
     bench.fault("nova.spawn", delay=4, times=1)
     vm = vms.create(
@@ -111,7 +111,8 @@ def test_a_create_is_cancelled_while_it_is_built(
     operation = Operation.objects.live().get()
     runner.run(operation.pk)
     wait_until(
-        lambda: [s.task_state for s in cloud.list_servers()] == ["spawning"], every=0.1
+        lambda: [s.task_state for s in cloud.servers.list_all()] == ["spawning"],
+        every=0.1,
     )
     runner.cancel(Operation.objects.live().get(), actor=ALICE)
     work()
@@ -119,7 +120,7 @@ def test_a_create_is_cancelled_while_it_is_built(
     vm.refresh_from_db()
     assert (operation.status, vm.status) == ("CANCELLED", "DELETED")
     observe(full=True)
-    assert cloud.list_servers() == []
+    assert cloud.servers.list_all() == []
     audit(cloud)
 
 
@@ -139,7 +140,7 @@ Ask = Callable[[VM], object]
     ids=["stop", "pause", "suspend"],
 )
 def test_an_action_that_was_accepted_and_not_done_has_failed(
-    bench: Bench, make_vm: MakeVM, cloud: OpenStackProvider, part: str, ask: Ask
+    bench: Bench, make_vm: MakeVM, cloud: OpenStackCloud, part: str, ask: Ask
 ) -> None:
     vm = make_vm()
     bench.fault(f"nova.{part}", error=BOOM)
@@ -149,13 +150,13 @@ def test_an_action_that_was_accepted_and_not_done_has_failed(
     error = ended(vm, vm.status, "openstack-error")
     assert error["openstack"]["request_id"].startswith("req-")
     # Where the server really is: some failures leave it as it was, some in ERROR.
-    assert vm.status == cloud.get_server(vm.server_id).status
+    assert vm.status == cloud.servers.get(vm.server_id).status
     bench.clear()
     audit(cloud)
 
 
 def test_a_resize_that_no_host_can_carry_leaves_the_vm_as_it_was(
-    make_vm: MakeVM, cloud: OpenStackProvider, boundless: str
+    make_vm: MakeVM, cloud: OpenStackCloud, boundless: str
 ) -> None:
     vm = make_vm()
     vms.resize(vm, flavor=boundless, actor=ALICE)
@@ -166,7 +167,7 @@ def test_a_resize_that_no_host_can_carry_leaves_the_vm_as_it_was(
 
 
 def test_a_delete_that_was_accepted_and_not_done_can_be_asked_for_again(
-    bench: Bench, make_vm: MakeVM, cloud: OpenStackProvider
+    bench: Bench, make_vm: MakeVM, cloud: OpenStackCloud
 ) -> None:
     vm = make_vm()
     bench.fault("nova.destroy", error=BOOM)
@@ -184,7 +185,7 @@ def test_a_delete_that_was_accepted_and_not_done_can_be_asked_for_again(
 
 @pytest.mark.parametrize("part", ["migrate_disk_and_power_off", "finish_migration"])
 def test_a_resize_that_breaks_on_its_way_shows_the_fault(
-    bench: Bench, make_vm: MakeVM, cloud: OpenStackProvider, part: str
+    bench: Bench, make_vm: MakeVM, cloud: OpenStackCloud, part: str
 ) -> None:
     vm = make_vm()
     bench.fault(f"nova.{part}", error=BOOM)
@@ -192,7 +193,7 @@ def test_a_resize_that_breaks_on_its_way_shows_the_fault(
     work()
     vm.refresh_from_db()
     error = ended(vm, vm.status, "openstack-error")
-    assert vm.status == cloud.get_server(vm.server_id).status
+    assert vm.status == cloud.servers.get(vm.server_id).status
     assert BOOM in error["detail"] or vm.status == "ACTIVE"
     bench.clear()
     observe(full=True)
@@ -200,7 +201,7 @@ def test_a_resize_that_breaks_on_its_way_shows_the_fault(
 
 
 def test_a_snapshot_whose_image_vanishes_has_failed(
-    bench: Bench, make_vm: MakeVM, cloud: OpenStackProvider
+    bench: Bench, make_vm: MakeVM, cloud: OpenStackCloud
 ) -> None:
     vm = make_vm()
     bench.fault("nova.snapshot", error=BOOM)
@@ -213,12 +214,12 @@ def test_a_snapshot_whose_image_vanishes_has_failed(
     vm.refresh_from_db()
     assert vm.status == "ACTIVE"
     observe(full=True)
-    assert cloud.list_snapshot_images() == []
+    assert cloud.images.list_snapshots() == []
     audit(cloud)
 
 
 def test_a_reboot_that_failed_in_silence_ends_where_the_server_is(
-    bench: Bench, make_vm: MakeVM, cloud: OpenStackProvider
+    bench: Bench, make_vm: MakeVM, cloud: OpenStackCloud
 ) -> None:
     """Nova itself records it as done while the guest runs: nobody can know better."""
     vm = make_vm()
@@ -228,5 +229,5 @@ def test_a_reboot_that_failed_in_silence_ends_where_the_server_is(
     vm.refresh_from_db()
     assert vm.operation is not None
     assert vm.operation.status in {"SUCCEEDED", "FAILED"}
-    assert vm.status == cloud.get_server(vm.server_id).status == "ACTIVE"
+    assert vm.status == cloud.servers.get(vm.server_id).status == "ACTIVE"
     audit(cloud)

@@ -10,7 +10,7 @@ from openstack.connection import Connection
 from compute.models import VM, Flavor, Project, Quota
 from compute.models.limits import MAX_USER_DATA
 from compute.services import vms
-from providers.openstack import OpenStackProvider
+from providers.openstack import OpenStackCloud
 from tests.conftest import ALICE, observe
 from tests.openstack.conftest import CLOUD, MakeVM, audit, ended, wait_until, work
 
@@ -33,7 +33,7 @@ def test_user_data_arrives_byte_for_byte(
 
 
 def test_a_flavor_stays_as_it_was_sent(
-    project: Project, make_vm: MakeVM, cloud: OpenStackProvider
+    project: Project, make_vm: MakeVM, cloud: OpenStackCloud
 ) -> None:
     flavor = str(Flavor.objects.get(name="m1.small").pk)
     vm = make_vm(flavor=flavor)
@@ -45,7 +45,7 @@ def test_a_flavor_stays_as_it_was_sent(
 
 
 def test_a_server_that_vanished_leaves_a_delete_and_no_quota(
-    project: Project, make_vm: MakeVM, cloud: OpenStackProvider
+    project: Project, make_vm: MakeVM, cloud: OpenStackCloud
 ) -> None:
     vm = make_vm()
     openstack.connect(cloud=CLOUD).compute.delete(f"/servers/{vm.server_id}")

@@ -1,6 +1,6 @@
 """What every driver's run of the contract shares.
 
-A driver's test module gives the fixture ``provider``, with module scope, and where its
+A driver's test module gives the fixture ``cloud``, with module scope, and where its
 cloud needs or has it ``wait_until``, ``break_server``, ``fail_build`` and
 ``foreign_server``.
 """
@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from providers.base import Provider
-from providers.mock import MockProvider
+from providers.contract.cloud import Cloud
+from providers.mock import MockCloud
 from tests.support.clock import Clock
 from tests.support.contract_cloud import BreakServer, FailBuild, Lab, WaitUntil
 
@@ -53,12 +53,12 @@ def foreign_server() -> str | None:
 
 @pytest.fixture(scope="module")
 def lab(
-    provider: Provider,
+    cloud: Cloud,
     wait_until: WaitUntil,
     break_server: BreakServer | None,
     fail_build: FailBuild | None,
 ) -> Iterator[Lab]:
-    lab = Lab(provider, wait_until, break_server, fail_build)
+    lab = Lab(cloud, wait_until, break_server, fail_build)
     yield lab
     lab.clean_up()
 
@@ -74,12 +74,12 @@ def mock_path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def mock(mock_path: Path) -> MockProvider:
+def mock(mock_path: Path) -> MockCloud:
     """A mock cloud that ends every action at once."""
-    return MockProvider(path=str(mock_path), delay="0")
+    return MockCloud(path=str(mock_path), delay="0")
 
 
 @pytest.fixture
-def slow_mock(mock_path: Path, clock: Clock) -> MockProvider:
+def slow_mock(mock_path: Path, clock: Clock) -> MockCloud:
     """The same cloud with delays, on a clock that the test moves."""
-    return MockProvider(path=str(mock_path), clock=clock)
+    return MockCloud(path=str(mock_path), clock=clock)

@@ -10,7 +10,7 @@ from django.utils import timezone
 from compute.engine import runner
 from compute.models import VM, Cloud, Operation, Project
 from compute.services import vms
-from providers.mock import MockProvider
+from providers.mock import MockCloud
 from tests.conftest import ALICE, observe
 
 
@@ -41,7 +41,7 @@ Play = Callable[[], None]
 
 
 @pytest.fixture
-def play(cloud: MockProvider, clock: time_machine.Traveller) -> Play:
+def play(cloud: MockCloud, clock: time_machine.Traveller) -> Play:
     """Do what workers, beat and time do, until every operation has ended.
 
     Unlike `drain` it respects leases, retries and deadlines: it waits for them.

@@ -8,10 +8,10 @@ from pytest_django import Settings
 
 from compute.models import Cloud, Flavor, Image
 from compute.services import catalog
-from providers.base import Flavor as CloudFlavor
-from providers.base import Image as CloudImage
+from providers.contract.flavors import Flavor as CloudFlavor
+from providers.contract.images import Image as CloudImage
 from providers.errors import ProviderError
-from providers.mock import MockProvider
+from providers.mock import MockCloud
 from tests.support.factories import VMFactory
 
 pytestmark = pytest.mark.django_db
@@ -28,7 +28,7 @@ PLAN9 = CloudImage(
 )
 
 
-def test_a_refresh_copies_what_is_offered(cloud: MockProvider) -> None:
+def test_a_refresh_copies_what_is_offered(cloud: MockCloud) -> None:
     before = timezone.now()
     catalog.refresh("default")
     sizes = Flavor.objects.values_list("name", "vcpus", "ram_mb", "disk_gb")
@@ -39,7 +39,7 @@ def test_a_refresh_copies_what_is_offered(cloud: MockProvider) -> None:
         ("m1.large", 4, 8192, 80),
         ("m1.xlarge", 8, 16384, 160),
     }
-    assert {image.name for image in cloud.list_images()} == set(
+    assert {image.name for image in cloud.images.list_all()} == set(
         Image.objects.offered().values_list("name", flat=True)
     )
     refreshed = Cloud.objects.get(alias="default").catalog_refreshed_at
@@ -47,20 +47,20 @@ def test_a_refresh_copies_what_is_offered(cloud: MockProvider) -> None:
     assert refreshed >= before
 
 
-def test_a_second_refresh_changes_nothing(cloud: MockProvider) -> None:
+def test_a_second_refresh_changes_nothing(cloud: MockCloud) -> None:
     catalog.refresh("default")
     before = list(Flavor.objects.values()), list(Image.objects.values())
     catalog.refresh("default")
     assert (list(Flavor.objects.values()), list(Image.objects.values())) == before
 
 
-def test_what_vanished_is_marked_and_may_return(cloud: MockProvider) -> None:
-    cloud.put_flavor(HUGE)
-    cloud.put_image(PLAN9)
+def test_what_vanished_is_marked_and_may_return(cloud: MockCloud) -> None:
+    cloud.controls.put_flavor(HUGE)
+    cloud.controls.put_image(PLAN9)
     catalog.refresh("default")
     flavor, image = Flavor.objects.get(name=HUGE.name), Image.objects.get(name="plan9")
-    cloud.remove_flavor(HUGE.id)
-    cloud.remove_image(PLAN9.id)
+    cloud.controls.remove_flavor(HUGE.id)
+    cloud.controls.remove_image(PLAN9.id)
     catalog.refresh("default")
     for row in (flavor, image):
         row.refresh_from_db()
@@ -71,8 +71,8 @@ def test_what_vanished_is_marked_and_may_return(cloud: MockProvider) -> None:
     catalog.refresh("default")
     flavor.refresh_from_db()
     assert flavor.vanished_at == gone
-    cloud.put_flavor(HUGE)
-    cloud.put_image(PLAN9)
+    cloud.controls.put_flavor(HUGE)
+    cloud.controls.put_image(PLAN9)
     catalog.refresh("default")
     for row in (flavor, image):
         row.refresh_from_db()
@@ -82,24 +82,26 @@ def test_what_vanished_is_marked_and_may_return(cloud: MockProvider) -> None:
 
 
 def test_what_a_shelved_vm_is_kept_in_is_offered_to_nobody(
-    cloud: MockProvider,
+    cloud: MockCloud,
 ) -> None:
     VMFactory.create(server_id="kept")
-    cloud.put_image(replace(PLAN9, server_id="kept"))
-    cloud.put_image(replace(PLAN9, id="other", name="golden", server_id="elsewhere"))
+    cloud.controls.put_image(replace(PLAN9, server_id="kept"))
+    cloud.controls.put_image(
+        replace(PLAN9, id="other", name="golden", server_id="elsewhere")
+    )
     catalog.refresh("default")
     offered = set(Image.objects.offered().values_list("name", flat=True))
     assert "golden" in offered
     assert "plan9" not in offered
 
 
-def test_what_was_renamed_or_resized_keeps_its_id(cloud: MockProvider) -> None:
-    cloud.put_flavor(HUGE)
-    cloud.put_image(PLAN9)
+def test_what_was_renamed_or_resized_keeps_its_id(cloud: MockCloud) -> None:
+    cloud.controls.put_flavor(HUGE)
+    cloud.controls.put_image(PLAN9)
     catalog.refresh("default")
     flavor, image = Flavor.objects.get(name=HUGE.name), Image.objects.get(name="plan9")
-    cloud.put_flavor(replace(HUGE, name="m1.vast", vcpus=96))
-    cloud.put_image(replace(PLAN9, name="plan9-4th", min_disk_gb=2))
+    cloud.controls.put_flavor(replace(HUGE, name="m1.vast", vcpus=96))
+    cloud.controls.put_image(replace(PLAN9, name="plan9-4th", min_disk_gb=2))
     catalog.refresh("default")
     changed, renamed = Flavor.objects.get(pk=flavor.pk), Image.objects.get(pk=image.pk)
     assert (changed.name, changed.vcpus) == ("m1.vast", 96)
@@ -108,12 +110,12 @@ def test_what_was_renamed_or_resized_keeps_its_id(cloud: MockProvider) -> None:
     assert catalog.flavor("m1.vast", cloud="default") == flavor
 
 
-@pytest.mark.parametrize("op", ["list_flavors", "list_images"])
-def test_a_listing_that_fails_changes_nothing(cloud: MockProvider, op: str) -> None:
+@pytest.mark.parametrize("op", ["flavors.list_all", "images.list_all"])
+def test_a_listing_that_fails_changes_nothing(cloud: MockCloud, op: str) -> None:
     catalog.refresh("default")
     before = Cloud.objects.get().catalog_refreshed_at
-    cloud.put_flavor(HUGE)
-    cloud.inject(op, kind="fail", status=503)
+    cloud.controls.put_flavor(HUGE)
+    cloud.controls.inject(op, kind="fail", status=503)
     with pytest.raises(ProviderError):
         catalog.refresh("default")
     assert not Flavor.objects.filter(name=HUGE.name).exists()
@@ -121,13 +123,13 @@ def test_a_listing_that_fails_changes_nothing(cloud: MockProvider, op: str) -> N
 
 
 def test_a_cloud_that_fails_is_read_when_it_can_answer(
-    cloud: MockProvider, settings: Settings
+    cloud: MockCloud, settings: Settings
 ) -> None:
     settings.PROVIDERS = {
         **settings.PROVIDERS,
         "lab": settings.PROVIDERS["default"],
     }
-    cloud.inject("list_images", kind="fail", status=503)
+    cloud.controls.inject("images.list_all", kind="fail", status=503)
     catalog.keep_fresh("default")
     catalog.keep_fresh("lab")
     assert set(Flavor.objects.values_list("cloud", flat=True)) == {"lab"}

@@ -16,7 +16,7 @@ from compute.engine import passes, runner
 from compute.models import VM, Cloud, Operation, Project
 from compute.models.vm import VERBS as RULES
 from compute.services import quotas, snapshots, sync, vms
-from providers.mock import MockProvider, SeedServer
+from providers.mock import MockCloud, SeedServer
 from tests.conftest import ALICE, Drain, observe
 from tests.services.conftest import live
 from tests.support import invariants as ledger
@@ -26,12 +26,12 @@ from tests.support.service_verbs import SNAPSHOT_NAME, VERBS
 MakeVM = Callable[..., VM]
 
 
-def adopt_servers(cloud: MockProvider, count: int) -> list[VM]:
+def adopt_servers(cloud: MockCloud, count: int) -> list[VM]:
     """Make VMs at rest with their servers, many and fast."""
     made = VMFactory.build_batch(count, image_name="cirros")
     for vm in made:
         vm.server_id = str(uuid.uuid4())
-    cloud.seed(
+    cloud.controls.seed(
         SeedServer(
             name=vm.name,
             flavor_id="2",
@@ -48,7 +48,7 @@ def adopt_servers(cloud: MockProvider, count: int) -> list[VM]:
 
 @pytest.mark.parametrize("full", [True, False])
 def test_a_pass_over_quiet_vms_writes_one_row(
-    catalogue: None, project: Project, cloud: MockProvider, full: bool
+    catalogue: None, project: Project, cloud: MockCloud, full: bool
 ) -> None:
     made = adopt_servers(cloud, 60)
     observe(full=True)
@@ -67,87 +67,87 @@ def test_a_pass_over_quiet_vms_writes_one_row(
 
 
 def test_fifty_vms_in_flight_cost_no_more_listings_than_one(
-    catalogue: None, project: Project, cloud: MockProvider
+    catalogue: None, project: Project, cloud: MockCloud
 ) -> None:
     made = adopt_servers(cloud, 50)
     observe(full=True)
     for vm in made:
         vms.stop(vm, actor=ALICE)
-    cloud.reset_counts()
+    cloud.controls.reset_counts()
     for operation in Operation.objects.live():
         runner.run(operation.pk)
     observe()
     assert not Operation.objects.live().exists()
     assert set(VM.objects.values_list("status", flat=True)) == {"SHUTOFF"}
-    assert cloud.call_counts() == {"stop_server": 50, "list_servers": 1}
+    assert cloud.controls.call_counts() == {"servers.stop": 50, "servers.list_all": 1}
     ledger.check(cloud)
 
 
 def test_images_are_listed_only_while_a_snapshot_is_taken(
-    make_vm: MakeVM, cloud: MockProvider
+    make_vm: MakeVM, cloud: MockCloud
 ) -> None:
     vm = make_vm()
     snapshots.create(vm, actor=ALICE, name="before")
-    cloud.reset_counts()
+    cloud.controls.reset_counts()
     runner.run(live().pk)
     observe()
-    assert cloud.call_counts() == {
-        "snapshot_server": 1,
-        "list_servers": 1,
-        "list_snapshot_images": 1,
+    assert cloud.controls.call_counts() == {
+        "servers.snapshot": 1,
+        "servers.list_all": 1,
+        "images.list_snapshots": 1,
     }
     assert not Operation.objects.live().exists()
     observe()
-    assert cloud.call_counts()["list_snapshot_images"] == 1
+    assert cloud.controls.call_counts()["images.list_snapshots"] == 1
 
 
 def test_a_create_costs_one_call_and_shared_listings(
-    catalogue: None, project: Project, cloud: MockProvider, drain: Drain
+    catalogue: None, project: Project, cloud: MockCloud, drain: Drain
 ) -> None:
-    cloud.reset_counts()
+    cloud.controls.reset_counts()
     vms.create(
         project=project, actor=ALICE, name="web", flavor="m1.small", image="cirros"
     )
     drain()
-    assert spent(cloud) == {"create_server": 1}
+    assert spent(cloud) == {"servers.create": 1}
 
 
 #: Beside the one write: the record of what the status alone cannot tell, a second step.
 EXTRA = {
-    "reboot": {"get_action": 1, "get_server": 2},
-    "reboot_hard": {"get_action": 1, "get_server": 2},
-    "rebuild": {"get_action": 1, "get_server": 2},
-    "restore": {"get_action": 1, "get_server": 2},
-    "resize": {"get_server": 1, "confirm_resize": 1},
+    "reboot": {"servers.get_action": 1, "servers.get": 2},
+    "reboot_hard": {"servers.get_action": 1, "servers.get": 2},
+    "rebuild": {"servers.get_action": 1, "servers.get": 2},
+    "restore": {"servers.get_action": 1, "servers.get": 2},
+    "resize": {"servers.get": 1, "servers.confirm_resize": 1},
 }
 WRITES = {
-    "reboot_hard": "reboot_server",
-    "restore": "rebuild_server",
-    "remove": "delete_server",
+    "reboot_hard": "servers.reboot",
+    "restore": "servers.rebuild",
+    "remove": "servers.delete",
 }
 
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_an_action_costs_one_call_and_shared_listings(
-    make_vm: MakeVM, cloud: MockProvider, drain: Drain, verb: str
+    make_vm: MakeVM, cloud: MockCloud, drain: Drain, verb: str
 ) -> None:
     vm = make_vm(next(iter(RULES[verb].ends)))
     if verb == "restore":
         snapshots.create(vm, actor=ALICE, name=SNAPSHOT_NAME)
         drain()
         vm.refresh_from_db()
-    cloud.reset_counts()
+    cloud.controls.reset_counts()
     VERBS[verb](vm)
     drain()
     ledger.check(cloud)
-    write = WRITES.get(verb, f"{verb}_server")
+    write = WRITES.get(verb, f"servers.{verb}")
     assert spent(cloud) == {write: 1, **EXTRA.get(verb, {})}
 
 
-def spent(cloud: MockProvider) -> dict[str, int]:
+def spent(cloud: MockCloud) -> dict[str, int]:
     """Return the calls that were made but for the listings that all share."""
-    counts = cloud.call_counts()
-    shared = ("list_servers", "list_snapshot_images", "list_ports")
+    counts = cloud.controls.call_counts()
+    shared = ("servers.list_all", "images.list_snapshots", "networks.list_ports")
     return {op: count for op, count in counts.items() if op not in shared}
 
 
@@ -159,13 +159,13 @@ def still() -> Iterator[time_machine.Traveller]:
 
 
 def listings_in_ten_seconds(
-    cloud: MockProvider, still: time_machine.Traveller, count: int
+    cloud: MockCloud, still: time_machine.Traveller, count: int
 ) -> int:
     """Have ``count`` VMs in flight and return how often servers are listed."""
     for vm in adopt_servers(cloud, count):
         vms.stop(vm, actor=ALICE)
     observe(full=True)
-    cloud.reset_counts()
+    cloud.controls.reset_counts()
     for _ in range(100):
         still.shift(0.1)
         runner.sweep()
@@ -173,17 +173,17 @@ def listings_in_ten_seconds(
             runner.run(operation.pk)
             passes.ask_for_pass("default")
         sync.observe("default")
-    assert cloud.call_counts()["stop_server"] == count
-    return cloud.call_counts()["list_servers"]
+    assert cloud.controls.call_counts()["servers.stop"] == count
+    return cloud.controls.call_counts()["servers.list_all"]
 
 
 def test_200_vms_in_flight_are_listed_no_more_often_than_one(
     catalogue: None,
     project: Project,
-    cloud: MockProvider,
+    cloud: MockCloud,
     still: time_machine.Traveller,
 ) -> None:
-    cloud.inject("stop_server", kind="stuck", times=0)
+    cloud.controls.inject("servers.stop", kind="stuck", times=0)
     one = listings_in_ten_seconds(cloud, still, 1)
     assert 10 < one <= 41
     assert listings_in_ten_seconds(cloud, still, 200) <= one
@@ -192,7 +192,7 @@ def test_200_vms_in_flight_are_listed_no_more_often_than_one(
 
 @pytest.mark.slow
 def test_2500_servers_are_observed_page_by_page_in_constant_memory(
-    catalogue: None, project: Project, cloud: MockProvider
+    catalogue: None, project: Project, cloud: MockCloud
 ) -> None:
     made = adopt_servers(cloud, 2500)
     observe(full=True)

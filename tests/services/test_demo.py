@@ -9,15 +9,13 @@ from pytest_django import Settings
 from compute import clouds
 from compute.models import VM, Event, Operation, Project
 from compute.services import demo
-from providers.mock import MockProvider
+from providers.mock import MockCloud
 from tests.conftest import observe
 
 
-def test_cloud_and_database_hold_the_same(
-    project: Project, cloud: MockProvider
-) -> None:
+def test_cloud_and_database_hold_the_same(project: Project, cloud: MockCloud) -> None:
     assert demo.seed(60) == 60
-    servers = {server.id: server for server in cloud.list_servers()}
+    servers = {server.id: server for server in cloud.servers.list_all()}
     vms = list(VM.objects.all())
     assert {vm.server_id for vm in vms} == servers.keys()
     for vm in vms:
@@ -32,7 +30,7 @@ def test_cloud_and_database_hold_the_same(
 
 
 def test_the_next_pass_finds_nothing_to_correct(
-    project: Project, cloud: MockProvider
+    project: Project, cloud: MockCloud
 ) -> None:
     demo.seed(60)
     versions = set(VM.objects.values_list("pk", "version"))
@@ -42,7 +40,7 @@ def test_the_next_pass_finds_nothing_to_correct(
 
 
 def test_every_vm_has_the_operation_and_the_event_of_its_creation(
-    project: Project, cloud: MockProvider
+    project: Project, cloud: MockCloud
 ) -> None:
     demo.seed(10)
     demo.seed(10)
@@ -53,7 +51,7 @@ def test_every_vm_has_the_operation_and_the_event_of_its_creation(
 
 
 def test_the_command_says_how_many_there_are(
-    project: Project, cloud: MockProvider
+    project: Project, cloud: MockCloud
 ) -> None:
     out = StringIO()
     call_command("seed_demo", vms=3, stdout=out)

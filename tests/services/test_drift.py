@@ -10,8 +10,8 @@ from compute.engine import runner
 from compute.models import VM, Cloud, Event, Project
 from compute.services import sync, vms
 from compute.services.observed import Listing
-from providers.base import Flavor
-from providers.mock import MockProvider, SeedServer
+from providers.contract.flavors import Flavor
+from providers.mock import MockCloud, SeedServer
 from tests.conftest import ALICE, Drain, observe
 from tests.services.conftest import live
 from tests.support.factories import VMFactory
@@ -20,7 +20,9 @@ MakeVM = Callable[..., VM]
 
 
 def drifts(vm: VM) -> list[list[str]]:
-    found = Event.objects.filter(vm=vm, type="vm.drifted").order_by("sequence")
+    found = (
+        Event.objects.about("vm", vm.pk).filter(type="vm.drifted").order_by("sequence")
+    )
     assert all(event.actor == "system" for event in found)
     return [event.data["status"] for event in found]
 
@@ -30,11 +32,11 @@ def drifts(vm: VM) -> list[list[str]]:
 )
 @pytest.mark.parametrize("full", [True, False])
 def test_a_change_made_outside_is_followed(
-    make_vm: MakeVM, cloud: MockProvider, status: str, full: bool
+    make_vm: MakeVM, cloud: MockCloud, status: str, full: bool
 ) -> None:
     vm = make_vm()
     version = vm.version
-    cloud.poke(vm.server_id, status=status, fault="The host burned down.")
+    cloud.controls.poke(vm.server_id, status=status, fault="The host burned down.")
     observe(full=full)
     vm.refresh_from_db()
     assert vm.status == vm.observed_status == status
@@ -49,16 +51,14 @@ def test_a_change_made_outside_is_followed(
     assert (len(drifts(vm)), vm.version) == (1, version + 1)
 
 
-def test_a_resize_made_outside_is_followed(
-    make_vm: MakeVM, cloud: MockProvider
-) -> None:
+def test_a_resize_made_outside_is_followed(make_vm: MakeVM, cloud: MockCloud) -> None:
     vm = make_vm(flavor="m1.small")
-    cloud.poke(vm.server_id, status="VERIFY_RESIZE", flavor_id="3")
+    cloud.controls.poke(vm.server_id, status="VERIFY_RESIZE", flavor_id="3")
     observe()
     vm.refresh_from_db()
     assert (vm.status, vm.observed_status) == ("ACTIVE", "VERIFY_RESIZE")
     assert vm.flavor_name == "m1.small"  # it may be reverted yet
-    cloud.poke(vm.server_id, status="ACTIVE")
+    cloud.controls.poke(vm.server_id, status="ACTIVE")
     observe()
     vm.refresh_from_db()
     assert (vm.status, vm.observed_status) == ("ACTIVE", "ACTIVE")
@@ -70,7 +70,7 @@ def test_a_resize_made_outside_is_followed(
     )
     assert vm.flavor is not None
     assert vm.flavor.name == "m1.medium"
-    event = Event.objects.filter(vm=vm).latest("sequence")
+    event = Event.objects.about("vm", vm.pk).latest("sequence")
     assert (event.type, event.data["flavor_name"]) == (
         "vm.updated",
         ["m1.small", "m1.medium"],
@@ -78,11 +78,13 @@ def test_a_resize_made_outside_is_followed(
 
 
 def test_a_flavor_the_catalogue_lacks_is_followed_by_name(
-    make_vm: MakeVM, cloud: MockProvider
+    make_vm: MakeVM, cloud: MockCloud
 ) -> None:
     vm = make_vm()
-    cloud.put_flavor(Flavor(id="9", name="secret", vcpus=3, ram_mb=3, disk_gb=30))
-    cloud.poke(vm.server_id, status="SHUTOFF", flavor_id="9")
+    cloud.controls.put_flavor(
+        Flavor(id="9", name="secret", vcpus=3, ram_mb=3, disk_gb=30)
+    )
+    cloud.controls.poke(vm.server_id, status="SHUTOFF", flavor_id="9")
     observe()
     vm.refresh_from_db()
     assert (vm.status, vm.flavor_name, vm.flavor, vm.vcpus) == (
@@ -95,11 +97,11 @@ def test_a_flavor_the_catalogue_lacks_is_followed_by_name(
 
 
 def test_a_recovery_made_outside_is_followed_and_the_error_goes(
-    make_vm: MakeVM, cloud: MockProvider
+    make_vm: MakeVM, cloud: MockCloud
 ) -> None:
     vm = make_vm("ERROR")
     assert vm.error is not None
-    cloud.poke(vm.server_id, status="ACTIVE")
+    cloud.controls.poke(vm.server_id, status="ACTIVE")
     observe()
     vm.refresh_from_db()
     assert (vm.status, vm.error) == ("ACTIVE", None)
@@ -107,34 +109,34 @@ def test_a_recovery_made_outside_is_followed_and_the_error_goes(
 
 
 def test_what_is_moved_from_outside_is_followed_once_it_rests(
-    make_vm: MakeVM, cloud: MockProvider
+    make_vm: MakeVM, cloud: MockCloud
 ) -> None:
     vm = make_vm()
-    cloud.poke(vm.server_id, task_state="powering-off")
+    cloud.controls.poke(vm.server_id, task_state="powering-off")
     observe(full=True)
     vm.refresh_from_db()
     assert (vm.status, drifts(vm)) == ("ACTIVE", [])
-    cloud.poke(vm.server_id, status="SHUTOFF")
+    cloud.controls.poke(vm.server_id, status="SHUTOFF")
     observe()
     vm.refresh_from_db()
     assert vm.status == "SHUTOFF"
 
 
 def test_a_resize_made_outside_is_not_shown_before_it_is_confirmed(
-    make_vm: MakeVM, cloud: MockProvider
+    make_vm: MakeVM, cloud: MockCloud
 ) -> None:
     vm = make_vm()
-    cloud.resize_server(vm.server_id, flavor_id="3", request_id="req-operator")
+    cloud.servers.resize(vm.server_id, flavor_id="3", request_id="req-operator")
     observe(full=True)
     vm.refresh_from_db()
     assert (vm.status, drifts(vm)) == ("ACTIVE", [])
 
 
 def test_a_server_reported_as_deleted_is_gone_at_once(
-    make_vm: MakeVM, cloud: MockProvider
+    make_vm: MakeVM, cloud: MockCloud
 ) -> None:
     vm = make_vm()
-    cloud.delete_server(vm.server_id, request_id="req-operator")
+    cloud.servers.delete(vm.server_id, request_id="req-operator")
     observe()
     vm.refresh_from_db()
     assert vm.status == "ERROR"
@@ -150,10 +152,10 @@ def test_a_server_reported_as_deleted_is_gone_at_once(
 
 
 def test_a_server_that_is_absent_is_gone_only_the_second_time(
-    make_vm: MakeVM, cloud: MockProvider
+    make_vm: MakeVM, cloud: MockCloud
 ) -> None:
     vm = make_vm()
-    cloud.vanish(vm.server_id)
+    cloud.controls.vanish(vm.server_id)
     observe()
     vm.refresh_from_db()
     assert (vm.status, vm.missing_since) == ("ACTIVE", None)
@@ -175,10 +177,10 @@ def test_a_server_that_is_absent_is_gone_only_the_second_time(
 
 
 def test_a_vanished_server_that_an_operation_found_gone_is_told_once(
-    make_vm: MakeVM, cloud: MockProvider, drain: Drain
+    make_vm: MakeVM, cloud: MockCloud, drain: Drain
 ) -> None:
     vm = make_vm()
-    cloud.vanish(vm.server_id)
+    cloud.controls.vanish(vm.server_id)
     vms.stop(vm, actor=ALICE)
     drain()
     vm.refresh_from_db()
@@ -193,10 +195,10 @@ def test_a_vanished_server_that_an_operation_found_gone_is_told_once(
 
 
 def test_a_server_that_is_back_counts_from_the_start(
-    catalogue: None, cloud: MockProvider, clock: time_machine.Traveller
+    catalogue: None, cloud: MockCloud, clock: time_machine.Traveller
 ) -> None:
     server = SeedServer("web", "2", "0d5b0c3e-2f68-4c4b-9a73-7e1d5f8a0061")
-    (server_id,) = cloud.seed([server])
+    (server_id,) = cloud.controls.seed([server])
     vm = VMFactory.create(server_id="elsewhere")
     clock.shift(1)
     observe(full=True)
@@ -212,12 +214,12 @@ def test_a_server_that_is_back_counts_from_the_start(
 
 
 def test_a_listing_that_broke_off_proves_nothing(
-    make_vm: MakeVM, cloud: MockProvider
+    make_vm: MakeVM, cloud: MockCloud
 ) -> None:
     vm = make_vm()
-    cloud.vanish(vm.server_id)
+    cloud.controls.vanish(vm.server_id)
     for _ in range(3):
-        cloud.inject("list_servers", kind="truncate", match="full")
+        cloud.controls.inject("servers.list_all", kind="truncate", match="full")
         observe(full=True)
     vm.refresh_from_db()
     assert (vm.status, vm.missing_since) == ("ACTIVE", None)
@@ -230,16 +232,16 @@ def test_a_listing_that_broke_off_proves_nothing(
 
 @pytest.mark.parametrize("outside", ["poke", "delete", "vanish"])
 def test_nothing_is_corrected_while_an_operation_lives(
-    make_vm: MakeVM, cloud: MockProvider, outside: str
+    make_vm: MakeVM, cloud: MockCloud, outside: str
 ) -> None:
     vm = make_vm()
     vms.stop(vm, actor=ALICE)
     if outside == "poke":
-        cloud.poke(vm.server_id, status="PAUSED")
+        cloud.controls.poke(vm.server_id, status="PAUSED")
     elif outside == "delete":
-        cloud.delete_server(vm.server_id, request_id="req-operator")
+        cloud.servers.delete(vm.server_id, request_id="req-operator")
     else:
-        cloud.vanish(vm.server_id)
+        cloud.controls.vanish(vm.server_id)
     for _ in range(3):
         observe(full=True)
     vm.refresh_from_db()
@@ -247,10 +249,10 @@ def test_nothing_is_corrected_while_an_operation_lives(
 
 
 def test_a_listing_older_than_the_end_of_an_operation_does_not_undo_it(
-    make_vm: MakeVM, cloud: MockProvider
+    make_vm: MakeVM, cloud: MockCloud
 ) -> None:
     vm = make_vm()
-    servers = {server.id: server for server in cloud.list_servers()}
+    servers = {server.id: server for server in cloud.servers.list_all()}
     before = timezone.now()
     vms.stop(vm, actor=ALICE)
     operation = live()
@@ -258,12 +260,15 @@ def test_a_listing_older_than_the_end_of_an_operation_does_not_undo_it(
     observe()
     vm.refresh_from_db()
     assert vm.status == "SHUTOFF"
-    sync._read("default", Listing(before, full=True, servers=servers))
+    sync._read(
+        "default",
+        Listing(before, full=True, servers=servers, server_ids={vm.pk: vm.server_id}),
+    )
     vm.refresh_from_db()
     assert (vm.status, drifts(vm)) == ("SHUTOFF", [])
 
 
-def test_a_deleted_vm_is_left_alone(make_vm: MakeVM, cloud: MockProvider) -> None:
+def test_a_deleted_vm_is_left_alone(make_vm: MakeVM, cloud: MockCloud) -> None:
     vm = make_vm("DELETED")
     version = vm.version
     for full in (False, True, True):
@@ -273,23 +278,23 @@ def test_a_deleted_vm_is_left_alone(make_vm: MakeVM, cloud: MockProvider) -> Non
 
 
 def test_servers_of_others_are_ignored(
-    catalogue: None, project: Project, cloud: MockProvider
+    catalogue: None, project: Project, cloud: MockCloud
 ) -> None:
     image = "0d5b0c3e-2f68-4c4b-9a73-7e1d5f8a0061"
-    cloud.seed([SeedServer(name="theirs", flavor_id="1", image_id=image)])
+    cloud.controls.seed([SeedServer(name="theirs", flavor_id="1", image_id=image)])
     observe(full=True)
     assert not VM.objects.exists()
     assert not Event.objects.exists()
 
 
-def test_new_addresses_are_shown(make_vm: MakeVM, cloud: MockProvider) -> None:
+def test_new_addresses_are_shown(make_vm: MakeVM, cloud: MockCloud) -> None:
     vm = make_vm()
     known = vm.addresses
     assert [address["network"] for address in known] == ["private"]
     VM.objects.filter(pk=vm.pk).update(addresses=[])
-    cloud.poke(vm.server_id)
+    cloud.controls.poke(vm.server_id)
     observe()
     vm.refresh_from_db()
     assert vm.addresses == known
-    event = Event.objects.filter(vm=vm).latest("sequence")
+    event = Event.objects.about("vm", vm.pk).latest("sequence")
     assert (event.type, event.data) == ("vm.updated", {"addresses": [[], known]})

@@ -14,7 +14,7 @@ from django.utils import timezone
 from compute.engine import runner
 from compute.models import VM, Event, Operation, Project, Snapshot
 from compute.services import snapshots, vms
-from providers.mock import MockProvider
+from providers.mock import MockCloud
 from tests.conftest import ALICE, observe
 from tests.services.conftest import Play, ask_for_vm
 from tests.support import invariants as ledger
@@ -90,12 +90,12 @@ def ended(operation: Operation | None, code: str | None) -> None:
 def test_a_create_that_goes_wrong_once(
     catalogue: None,
     project: Project,
-    cloud: MockProvider,
+    cloud: MockCloud,
     play: Play,
     fault: dict[str, Any],
     code: str | None,
 ) -> None:
-    cloud.inject("create_server", **fault)
+    cloud.controls.inject("servers.create", **fault)
     vm = ask_for_vm(project)
     play()
     ended(vm.operation, code)
@@ -106,42 +106,42 @@ def test_a_create_that_goes_wrong_once(
     vms.delete(vm, actor=ALICE)
     play()
     ledger.check(cloud)
-    assert cloud.list_servers() == []
+    assert cloud.servers.list_all() == []
 
 
 @forever()
 def test_a_create_that_never_works_is_given_up(
     catalogue: None,
     project: Project,
-    cloud: MockProvider,
+    cloud: MockCloud,
     play: Play,
     fault: dict[str, Any],
     code: str,
 ) -> None:
-    cloud.inject("create_server", times=0, **fault)
+    cloud.controls.inject("servers.create", times=0, **fault)
     vm = ask_for_vm(project)
     play()
     ended(vm.operation, code)
-    assert cloud.list_servers() == []
+    assert cloud.servers.list_all() == []
     ledger.check(cloud)
 
 
 def test_a_create_whose_answers_are_all_lost_makes_one_server(
-    catalogue: None, project: Project, cloud: MockProvider, play: Play
+    catalogue: None, project: Project, cloud: MockCloud, play: Play
 ) -> None:
-    cloud.inject("create_server", kind="lose_response", times=0)
+    cloud.controls.inject("servers.create", kind="lose_response", times=0)
     vm = ask_for_vm(project)
     play()
     ended(vm.operation, None)
-    assert cloud.call_counts()["create_server"] == 1
+    assert cloud.controls.call_counts()["servers.create"] == 1
     ledger.check(cloud)
 
 
 def test_a_create_whose_answer_is_lost_and_whose_server_shows_late(
-    catalogue: None, project: Project, cloud: MockProvider, play: Play
+    catalogue: None, project: Project, cloud: MockCloud, play: Play
 ) -> None:
-    cloud.inject("create_server", kind="hidden", delay=3.0)
-    cloud.inject("create_server", kind="lose_response")
+    cloud.controls.inject("servers.create", kind="hidden", delay=3.0)
+    cloud.controls.inject("servers.create", kind="lose_response")
     vm = ask_for_vm(project)
     play()
     ended(vm.operation, None)
@@ -151,26 +151,26 @@ def test_a_create_whose_answer_is_lost_and_whose_server_shows_late(
 def test_a_second_server_that_showed_too_late_goes_with_its_vm(
     catalogue: None,
     project: Project,
-    cloud: MockProvider,
+    cloud: MockCloud,
     play: Play,
     clock: time_machine.Traveller,
 ) -> None:
-    cloud.inject("create_server", kind="hidden", delay=20.0)
-    cloud.inject("create_server", kind="lose_response")
+    cloud.controls.inject("servers.create", kind="hidden", delay=20.0)
+    cloud.controls.inject("servers.create", kind="lose_response")
     vm = ask_for_vm(project)
     play()
     ended(vm.operation, None)
     clock.shift(30)
-    assert len(cloud.list_servers()) == 2
+    assert len(cloud.servers.list_all()) == 2
     vms.delete(vm, actor=ALICE)
     play()
     ledger.check(cloud)
 
 
 def test_a_server_that_never_shows_is_given_up(
-    catalogue: None, project: Project, cloud: MockProvider, play: Play
+    catalogue: None, project: Project, cloud: MockCloud, play: Play
 ) -> None:
-    cloud.inject("create_server", kind="hidden", delay=100_000)
+    cloud.controls.inject("servers.create", kind="hidden", delay=100_000)
     vm = ask_for_vm(project)
     play()
     ended(vm.operation, "server-vanished")
@@ -188,13 +188,13 @@ def test_a_server_that_never_shows_is_given_up(
 )
 def test_a_stop_that_goes_wrong_once(
     make_vm: MakeVM,
-    cloud: MockProvider,
+    cloud: MockCloud,
     play: Play,
     fault: dict[str, Any],
     code: str | None,
 ) -> None:
     vm = make_vm()
-    cloud.inject("stop_server", **fault)
+    cloud.controls.inject("servers.stop", **fault)
     vm = vms.stop(vm, actor=ALICE)
     play()
     ended(vm.operation, code)
@@ -204,22 +204,22 @@ def test_a_stop_that_goes_wrong_once(
 
 
 def test_a_stop_that_the_cloud_lost_is_told_and_leaves_a_way_out(
-    make_vm: MakeVM, cloud: MockProvider, play: Play
+    make_vm: MakeVM, cloud: MockCloud, play: Play
 ) -> None:
     """So Nova does when its message bus fails: no answer, no end, busy for ever."""
     vm = make_vm()
-    cloud.inject("stop_server", kind="stuck")
-    cloud.inject("stop_server", kind="lose_response")
+    cloud.controls.inject("servers.stop", kind="stuck")
+    cloud.controls.inject("servers.stop", kind="lose_response")
     vm = vms.stop(vm, actor=ALICE)
     play()
     ended(vm.operation, "openstack-timeout")
-    assert cloud.call_counts()["stop_server"] == 1
+    assert cloud.controls.call_counts()["servers.stop"] == 1
     vm.refresh_from_db()
     assert vm.status == "ACTIVE"
     vm = vms.delete(vm, actor=ALICE)
     play()
     ended(vm.operation, None)
-    assert cloud.list_servers() == []
+    assert cloud.servers.list_all() == []
     ledger.check(cloud)
 
 
@@ -232,14 +232,14 @@ def test_a_stop_that_the_cloud_lost_is_told_and_leaves_a_way_out(
 @pytest.mark.parametrize("type", vms.RebootType)
 def test_a_reboot_that_goes_wrong_once(
     make_vm: MakeVM,
-    cloud: MockProvider,
+    cloud: MockCloud,
     play: Play,
     type: vms.RebootType,
     fault: dict[str, Any],
     code: str | None,
 ) -> None:
     vm = make_vm()
-    cloud.inject("reboot_server", **fault)
+    cloud.controls.inject("servers.reboot", **fault)
     vm = vms.reboot(vm, type=type, actor=ALICE)
     play()
     ended(vm.operation, code)
@@ -249,31 +249,31 @@ def test_a_reboot_that_goes_wrong_once(
 
 
 def test_a_reboot_whose_answer_is_lost_is_not_sent_again(
-    make_vm: MakeVM, cloud: MockProvider, play: Play
+    make_vm: MakeVM, cloud: MockCloud, play: Play
 ) -> None:
     vm = make_vm()
-    cloud.inject("reboot_server", kind="lose_response", times=0)
+    cloud.controls.inject("servers.reboot", kind="lose_response", times=0)
     vm = vms.reboot(vm, actor=ALICE)
     play()
     ended(vm.operation, None)
-    assert cloud.call_counts()["reboot_server"] == 1
+    assert cloud.controls.call_counts()["servers.reboot"] == 1
 
 
 @forever()
 @pytest.mark.parametrize(
     ("name", "call"),
     [
-        ("stop", "stop_server"),
-        ("reboot", "reboot_server"),
-        ("resize", "resize_server"),
-        ("rebuild", "rebuild_server"),
-        ("suspend", "suspend_server"),
-        ("remove", "delete_server"),
+        ("stop", "servers.stop"),
+        ("reboot", "servers.reboot"),
+        ("resize", "servers.resize"),
+        ("rebuild", "servers.rebuild"),
+        ("suspend", "servers.suspend"),
+        ("remove", "servers.delete"),
     ],
 )
 def test_an_action_that_never_works_leaves_the_vm_as_it_was(
     make_vm: MakeVM,
-    cloud: MockProvider,
+    cloud: MockCloud,
     play: Play,
     name: str,
     call: str,
@@ -281,23 +281,23 @@ def test_an_action_that_never_works_leaves_the_vm_as_it_was(
     code: str,
 ) -> None:
     vm = make_vm()
-    cloud.inject(call, times=0, **fault)
+    cloud.controls.inject(call, times=0, **fault)
     VERBS[name](vm)
     play()
     vm.refresh_from_db()
     ended(vm.operation, code)
     assert vm.status == "ACTIVE"
-    assert cloud.call_counts()[call] == 6 if fault["kind"] == "fail" else True
+    assert cloud.controls.call_counts()[call] == 6 if fault["kind"] == "fail" else True
     ledger.check(cloud)
 
 
 @pytest.mark.parametrize("name", ["pause", "suspend", "shelve", "rescue", "rebuild"])
 @pytest.mark.parametrize("kind", ["lose_response", "hang", "fail_async", "stuck"])
 def test_other_actions_settle_on_what_the_cloud_says(
-    make_vm: MakeVM, cloud: MockProvider, play: Play, name: str, kind: Any
+    make_vm: MakeVM, cloud: MockCloud, play: Play, name: str, kind: Any
 ) -> None:
     vm = make_vm()
-    cloud.inject(f"{name}_server", kind=kind)
+    cloud.controls.inject(f"servers.{name}", kind=kind)
     VERBS[name](vm)
     play()
     vm.refresh_from_db()
@@ -317,27 +317,29 @@ def test_other_actions_settle_on_what_the_cloud_says(
     ({"kind": "fail_async"}, "openstack-error"),
     ({"kind": "stuck"}, "openstack-timeout"),
 )
-@pytest.mark.parametrize("call", ["resize_server", "confirm_resize", "start_server"])
+@pytest.mark.parametrize(
+    "call", ["servers.resize", "servers.confirm_resize", "servers.start"]
+)
 def test_a_resize_that_goes_wrong_once(
     make_vm: MakeVM,
-    cloud: MockProvider,
+    cloud: MockCloud,
     play: Play,
     call: str,
     fault: dict[str, Any],
     code: str | None,
 ) -> None:
     vm = make_vm("SHUTOFF")
-    cloud.inject(call, **fault)
+    cloud.controls.inject(call, **fault)
     vm = vms.resize(vm, flavor="m1.medium", actor=ALICE)
     play()
     ended(vm.operation, code)
     vm.refresh_from_db()
-    resized = code is None or call != "resize_server"
+    resized = code is None or call != "servers.resize"
     assert vm.flavor_name == ("m1.medium" if resized else "m1.small")
     assert vm.vcpus == (2 if resized else 1)
     if code is None:
         assert vm.status == "ACTIVE"
-    elif (call, fault["kind"]) == ("confirm_resize", "fail_async"):
+    elif (call, fault["kind"]) == ("servers.confirm_resize", "fail_async"):
         assert vm.status == "ERROR"
     else:
         assert vm.status == "SHUTOFF"
@@ -345,18 +347,18 @@ def test_a_resize_that_goes_wrong_once(
 
 
 def test_a_resize_whose_answers_are_all_lost_is_sent_once(
-    make_vm: MakeVM, cloud: MockProvider, play: Play
+    make_vm: MakeVM, cloud: MockCloud, play: Play
 ) -> None:
     vm = make_vm("SHUTOFF")
-    for call in ("resize_server", "confirm_resize", "start_server"):
-        cloud.inject(call, kind="lose_response", times=0)
+    for call in ("servers.resize", "servers.confirm_resize", "servers.start"):
+        cloud.controls.inject(call, kind="lose_response", times=0)
     vm = vms.resize(vm, flavor="m1.medium", actor=ALICE)
     play()
     ended(vm.operation, None)
-    counts = cloud.call_counts()
-    assert counts["resize_server"] == 1
-    assert counts["confirm_resize"] == 1
-    assert counts["start_server"] == 1
+    counts = cloud.controls.call_counts()
+    assert counts["servers.resize"] == 1
+    assert counts["servers.confirm_resize"] == 1
+    assert counts["servers.start"] == 1
     ledger.check(cloud)
 
 
@@ -370,13 +372,13 @@ def test_a_resize_whose_answers_are_all_lost_is_sent_once(
 )
 def test_a_snapshot_that_goes_wrong_once(
     make_vm: MakeVM,
-    cloud: MockProvider,
+    cloud: MockCloud,
     play: Play,
     fault: dict[str, Any],
     code: str | None,
 ) -> None:
     vm = make_vm()
-    cloud.inject("snapshot_server", **fault)
+    cloud.controls.inject("servers.snapshot", **fault)
     snapshot = snapshots.create(vm, actor=ALICE, name="before")
     play()
     ended(snapshot.operation, code)
@@ -388,25 +390,25 @@ def test_a_snapshot_that_goes_wrong_once(
     ledger.check(cloud)
     snapshots.delete(snapshot, actor=ALICE)
     play()
-    assert cloud.list_snapshot_images() == []
+    assert cloud.images.list_snapshots() == []
     ledger.check(cloud)
 
 
 def test_a_snapshot_whose_answers_are_all_lost_is_one_image(
-    make_vm: MakeVM, cloud: MockProvider, play: Play
+    make_vm: MakeVM, cloud: MockCloud, play: Play
 ) -> None:
-    cloud.inject("snapshot_server", kind="lose_response", times=0)
+    cloud.controls.inject("servers.snapshot", kind="lose_response", times=0)
     snapshot = snapshots.create(make_vm(), actor=ALICE, name="before")
     play()
     ended(snapshot.operation, None)
-    assert cloud.call_counts()["snapshot_server"] == 1
+    assert cloud.controls.call_counts()["servers.snapshot"] == 1
     ledger.check(cloud)
 
 
 @once(({"kind": "fail", "status": 404}, None))
 def test_a_snapshots_delete_that_goes_wrong_once(
     make_vm: MakeVM,
-    cloud: MockProvider,
+    cloud: MockCloud,
     play: Play,
     fault: dict[str, Any],
     code: str | None,
@@ -415,8 +417,8 @@ def test_a_snapshots_delete_that_goes_wrong_once(
     play()
     # The image is really gone when the cloud says that it does not know it.
     if fault.get("status") == 404:
-        cloud.remove_image(Snapshot.objects.get().image_provider_id)
-    cloud.inject("delete_image", **fault)
+        cloud.controls.remove_image(Snapshot.objects.get().image_provider_id)
+    cloud.controls.inject("images.delete", **fault)
     snapshot = snapshots.delete(snapshot, actor=ALICE)
     play()
     ended(snapshot.operation, code)
@@ -435,15 +437,15 @@ def test_a_snapshots_delete_that_goes_wrong_once(
 )
 def test_a_delete_that_goes_wrong_once(
     make_vm: MakeVM,
-    cloud: MockProvider,
+    cloud: MockCloud,
     play: Play,
     fault: dict[str, Any],
     code: str | None,
 ) -> None:
     vm = make_vm()
     if fault.get("status") == 404:
-        cloud.vanish(vm.server_id)
-    cloud.inject("delete_server", **fault)
+        cloud.controls.vanish(vm.server_id)
+    cloud.controls.inject("servers.delete", **fault)
     vm = vms.delete(vm, actor=ALICE)
     play()
     ended(vm.operation, code)
@@ -454,36 +456,36 @@ def test_a_delete_that_goes_wrong_once(
 
 
 def test_a_delete_that_was_begun_and_not_accepted_is_repeated(
-    make_vm: MakeVM, cloud: MockProvider, play: Play
+    make_vm: MakeVM, cloud: MockCloud, play: Play
 ) -> None:
     """Nova answers 500 where Neutron is away, and leaves the server ``deleting``."""
     vm = make_vm()
-    cloud.poke(vm.server_id, task_state="deleting")
-    cloud.inject("delete_server", kind="fail", status=500)
+    cloud.controls.poke(vm.server_id, task_state="deleting")
+    cloud.controls.inject("servers.delete", kind="fail", status=500)
     vm = vms.delete(vm, actor=ALICE)
     play()
     ended(vm.operation, None)
-    assert cloud.call_counts()["delete_server"] == 2
+    assert cloud.controls.call_counts()["servers.delete"] == 2
     ledger.check(cloud)
-    assert cloud.list_servers() == []
+    assert cloud.servers.list_all() == []
 
 
 @pytest.mark.parametrize("how", ["delete", "cancel"])
 def test_a_server_that_goes_without_a_trace_is_missed_soon(
     make_vm: MakeVM,
     project: Project,
-    cloud: MockProvider,
+    cloud: MockCloud,
     play: Play,
     clock: time_machine.Traveller,
     how: str,
 ) -> None:
     """So Nova removes one that was in no cell yet: no listing says that it is gone."""
     other = make_vm()
-    cloud.inject("delete_server", kind="stuck")
+    cloud.controls.inject("servers.delete", kind="stuck")
     if how == "delete":
         vm = vms.delete(make_vm(), actor=ALICE)
     else:
-        cloud.inject("create_server", kind="stuck")
+        cloud.controls.inject("servers.create", kind="stuck")
         vm = vms.create(
             project=project, actor=ALICE, name="b", flavor="m1.small", image="debian-12"
         )
@@ -492,44 +494,44 @@ def test_a_server_that_goes_without_a_trace_is_missed_soon(
         runner.cancel(vm.operation, actor=ALICE)
     run_all()
     vm.refresh_from_db()
-    cloud.vanish(vm.server_id)
+    cloud.controls.vanish(vm.server_id)
     began = timezone.now()
     play()
     assert timezone.now() - began < timedelta(seconds=30)
     vm.refresh_from_db()
     assert vm.status == "DELETED"
-    assert [server.id for server in cloud.list_servers()] == [other.server_id]
+    assert [server.id for server in cloud.servers.list_all()] == [other.server_id]
     ledger.check(cloud)
 
 
 def test_a_delete_that_takes_long_is_asked_about_now_and_then(
-    make_vm: MakeVM, cloud: MockProvider, clock: time_machine.Traveller
+    make_vm: MakeVM, cloud: MockCloud, clock: time_machine.Traveller
 ) -> None:
     vm = make_vm()
     observe(full=True)
-    cloud.inject("delete_server", kind="stuck")
+    cloud.controls.inject("servers.delete", kind="stuck")
     vms.delete(vm, actor=ALICE)
     run_all()
-    cloud.reset_counts()
+    cloud.controls.reset_counts()
     for _ in range(120):
         clock.shift(1)
         observe()
         run_all()
-    assert cloud.call_counts()["list_servers"] == 120
-    assert 3 <= cloud.call_counts()["get_server"] <= 12
+    assert cloud.controls.call_counts()["servers.list_all"] == 120
+    assert 3 <= cloud.controls.call_counts()["servers.get"] <= 12
 
 
 def test_a_delete_that_failed_can_be_repeated(
-    make_vm: MakeVM, cloud: MockProvider, play: Play
+    make_vm: MakeVM, cloud: MockCloud, play: Play
 ) -> None:
     vm = make_vm()
-    cloud.lock(vm.server_id)
+    cloud.controls.lock(vm.server_id)
     vms.delete(vm, actor=ALICE)
     play()
     vm.refresh_from_db()
     ended(vm.operation, "openstack-error")
     assert vm.status == "ACTIVE"
-    cloud.unlock(vm.server_id)
+    cloud.controls.unlock(vm.server_id)
     vms.delete(vm, actor=ALICE)
     play()
     vm.refresh_from_db()

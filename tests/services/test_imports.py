@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from compute.models import VM, Event, Project
 from compute.services import imports, vms
-from providers.mock import MockProvider, SeedServer
+from providers.mock import MockCloud, SeedServer
 from tests.conftest import ALICE, Drain, observe
 from tests.support.factories import ProjectFactory
 
@@ -21,9 +21,9 @@ CIRROS = "0d5b0c3e-2f68-4c4b-9a73-7e1d5f8a0061"
 BORN = datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
-def seed(cloud: MockProvider, name: str = "old-web", **fields: object) -> str:
+def seed(cloud: MockCloud, name: str = "old-web", **fields: object) -> str:
     facts: dict[str, object] = {"flavor_id": "2", "image_id": CIRROS, **fields}
-    return cloud.seed([SeedServer(name, **facts)])[0]  # type: ignore[arg-type]  # fields of SeedServer
+    return cloud.controls.seed([SeedServer(name, **facts)])[0]  # type: ignore[arg-type]  # fields of SeedServer
 
 
 def told(project: Project, *, dry_run: bool = False) -> dict[str, str]:
@@ -45,7 +45,7 @@ def told(project: Project, *, dry_run: bool = False) -> dict[str, str]:
     ],
 )
 def test_a_server_becomes_a_vm_as_it_is(
-    project: Project, cloud: MockProvider, status: str
+    project: Project, cloud: MockCloud, status: str
 ) -> None:
     server_id = seed(cloud, status=status, created_at=BORN, fault="It burned.")
     assert told(project) == {"old-web": ""}
@@ -59,11 +59,11 @@ def test_a_server_becomes_a_vm_as_it_is(
     assert vm.created_at == BORN
     assert bool(vm.error) == (status == "ERROR")
     event = Event.objects.get(type="vm.imported")
-    assert (event.vm, event.data) == (vm, {"server_id": server_id})
+    assert (event.subject_id, event.data) == (vm.pk, {"server_id": server_id})
 
 
 def test_an_imported_vm_is_like_any_other(
-    project: Project, cloud: MockProvider, drain: Drain
+    project: Project, cloud: MockCloud, drain: Drain
 ) -> None:
     seed(cloud)
     told(project)
@@ -78,10 +78,10 @@ def test_an_imported_vm_is_like_any_other(
     assert vm.status == "SHUTOFF"
     vms.delete(vm, actor=ALICE)
     drain()
-    assert cloud.list_servers() == []
+    assert cloud.servers.list_all() == []
 
 
-def test_a_second_import_changes_nothing(project: Project, cloud: MockProvider) -> None:
+def test_a_second_import_changes_nothing(project: Project, cloud: MockCloud) -> None:
     seed(cloud)
     told(project)
     vm = VM.objects.get()
@@ -91,7 +91,7 @@ def test_a_second_import_changes_nothing(project: Project, cloud: MockProvider) 
 
 
 def test_a_dry_run_says_the_same_and_writes_nothing(
-    project: Project, cloud: MockProvider
+    project: Project, cloud: MockCloud
 ) -> None:
     seed(cloud)
     seed(cloud, "moving", status="BUILD")
@@ -102,7 +102,7 @@ def test_a_dry_run_says_the_same_and_writes_nothing(
 
 
 def test_what_is_not_adopted_says_why(
-    make_vm: MakeVM, project: Project, cloud: MockProvider
+    make_vm: MakeVM, project: Project, cloud: MockCloud
 ) -> None:
     vm = make_vm(name="ours")
     seed(cloud, "second", tags=frozenset({str(vm.pk)}))
@@ -110,7 +110,7 @@ def test_what_is_not_adopted_says_why(
     seed(cloud, "building", status="BUILD")
     seed(cloud, "resized", status="VERIFY_RESIZE")
     moving = seed(cloud, "moving")
-    cloud.poke(moving, task_state="powering-off")
+    cloud.controls.poke(moving, task_state="powering-off")
     seed(cloud, " spaced")
     seed(cloud, "gone", status="DELETED")
     assert told(project) == {
@@ -125,11 +125,11 @@ def test_what_is_not_adopted_says_why(
 
 
 def test_a_flavor_and_an_image_that_are_gone_are_kept_by_name(
-    project: Project, cloud: MockProvider
+    project: Project, cloud: MockCloud
 ) -> None:
     seed(cloud)
-    cloud.remove_flavor("2")
-    cloud.remove_image(CIRROS)
+    cloud.controls.remove_flavor("2")
+    cloud.controls.remove_image(CIRROS)
     assert told(project) == {"old-web": ""}
     vm = VM.objects.get()
     assert (vm.flavor, vm.flavor_name, vm.ram_mb) == (None, "m1.small", 2048)
@@ -137,19 +137,19 @@ def test_a_flavor_and_an_image_that_are_gone_are_kept_by_name(
 
 
 def test_a_cloud_that_cannot_be_read_adopts_nothing(
-    project: Project, cloud: MockProvider
+    project: Project, cloud: MockCloud
 ) -> None:
     seed(cloud)
-    cloud.inject("list_servers", kind="truncate")
+    cloud.controls.inject("servers.list_all", kind="truncate")
     with pytest.raises(imports.CannotImportError, match="default cannot be read"):
         told(project)
     assert not VM.objects.exists()
 
 
 def test_many_servers_cost_no_query_each_but_their_writes(
-    project: Project, cloud: MockProvider
+    project: Project, cloud: MockCloud
 ) -> None:
-    cloud.seed([SeedServer(f"old-{n}", "2", CIRROS) for n in range(1200)])
+    cloud.controls.seed([SeedServer(f"old-{n}", "2", CIRROS) for n in range(1200)])
     told(project)
     assert VM.objects.count() == 1200
     with CaptureQueriesContext(connection) as queries:
@@ -161,9 +161,9 @@ def test_many_servers_cost_no_query_each_but_their_writes(
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="needs PostgreSQL")
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_two_imports_at_once_adopt_each_server_once(
-    project: Project, cloud: MockProvider
+    project: Project, cloud: MockCloud
 ) -> None:
-    cloud.seed([SeedServer(f"old-{n}", "2", CIRROS) for n in range(40)])
+    cloud.controls.seed([SeedServer(f"old-{n}", "2", CIRROS) for n in range(40)])
     start = Barrier(4)
 
     def run(_: int) -> int:

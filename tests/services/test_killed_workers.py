@@ -12,7 +12,7 @@ import pytest
 
 from compute.models import VM, Operation, Project, Snapshot
 from compute.services import snapshots, vms
-from providers.mock import MockProvider
+from providers.mock import MockCloud
 from tests.conftest import ALICE
 from tests.services.conftest import ask_for_vm
 from tests.support import invariants as ledger
@@ -42,36 +42,36 @@ def workers(
 
 
 @pytest.fixture
-def worker(workers: Nursery, cloud: MockProvider, tmp_path: Path) -> Worker:
+def worker(workers: Nursery, cloud: MockCloud, tmp_path: Path) -> Worker:
     options = {"path": str(tmp_path / "cloud.sqlite3"), "delay": "0"}
-    mock = {"BACKEND": "providers.mock.MockProvider", "OPTIONS": options}
+    mock = {"BACKEND": "providers.mock.MockCloud", "OPTIONS": options}
 
     def run() -> int:
         return workers.work(
-            {"provider": mock, "call_timeout": LEASE_SECONDS, "patience": 20.0}
+            {"cloud": mock, "call_timeout": LEASE_SECONDS, "patience": 20.0}
         )
 
     return run
 
 
-def kill_and_replace(cloud: MockProvider, worker: Worker, op: str, kind: Kind) -> None:
+def kill_and_replace(cloud: MockCloud, worker: Worker, op: str, kind: Kind) -> None:
     """Kill the worker at a call, let another finish, and compare both sides."""
-    cloud.inject(op, kind=kind)
+    cloud.controls.inject(op, kind=kind)
     assert worker() == KILLED
     assert Operation.objects.live().exists()
     assert worker() == 0
-    assert cloud.pending_faults() == 0
+    assert cloud.controls.pending_faults() == 0
     ledger.check(cloud)
     newest = Operation.objects.latest("created_at")
     assert (newest.status, newest.error) == ("SUCCEEDED", None)
 
 
 @at_every_call
-@pytest.mark.parametrize("op", ["create_server", "list_servers"])
+@pytest.mark.parametrize("op", ["servers.create", "servers.list_all"])
 def test_create(
     catalogue: None,
     project: Project,
-    cloud: MockProvider,
+    cloud: MockCloud,
     worker: Worker,
     op: str,
     kind: Kind,
@@ -80,35 +80,41 @@ def test_create(
     kill_and_replace(cloud, worker, op, kind)
     vm.refresh_from_db()
     assert vm.status == "ACTIVE"
-    assert len(cloud.list_servers()) == 1
+    assert len(cloud.servers.list_all()) == 1
 
 
 @at_every_call
-@pytest.mark.parametrize("op", ["find_servers", "get_server"])
+@pytest.mark.parametrize("op", ["servers.find", "servers.get"])
 def test_create_taken_over_by_a_worker_that_is_killed_too(
     catalogue: None,
     project: Project,
-    cloud: MockProvider,
+    cloud: MockCloud,
     worker: Worker,
     op: str,
     kind: Kind,
 ) -> None:
     vm = ask_for_vm(project)
-    cloud.inject("create_server", kind="die_after")
+    cloud.controls.inject("servers.create", kind="die_after")
     assert worker() == KILLED
     kill_and_replace(cloud, worker, op, kind)
     vm.refresh_from_db()
     assert vm.status == "ACTIVE"
-    assert cloud.call_counts()["create_server"] == 1
+    assert cloud.controls.call_counts()["servers.create"] == 1
 
 
 @at_every_call
 @pytest.mark.parametrize(
     "op",
-    ["resize_server", "get_server", "confirm_resize", "start_server", "list_servers"],
+    [
+        "servers.resize",
+        "servers.get",
+        "servers.confirm_resize",
+        "servers.start",
+        "servers.list_all",
+    ],
 )
 def test_resize(
-    make_vm: MakeVM, cloud: MockProvider, worker: Worker, op: str, kind: Kind
+    make_vm: MakeVM, cloud: MockCloud, worker: Worker, op: str, kind: Kind
 ) -> None:
     vm = make_vm("SHUTOFF")
     vms.resize(vm, flavor="m1.medium", actor=ALICE)
@@ -119,21 +125,21 @@ def test_resize(
 
 @at_every_call
 @pytest.mark.parametrize(
-    "op", ["snapshot_server", "list_servers", "list_snapshot_images"]
+    "op", ["servers.snapshot", "servers.list_all", "images.list_snapshots"]
 )
 def test_snapshot(
-    make_vm: MakeVM, cloud: MockProvider, worker: Worker, op: str, kind: Kind
+    make_vm: MakeVM, cloud: MockCloud, worker: Worker, op: str, kind: Kind
 ) -> None:
     snapshots.create(make_vm(), actor=ALICE, name="before")
     kill_and_replace(cloud, worker, op, kind)
     assert Snapshot.objects.get().status == "AVAILABLE"
-    assert len(cloud.list_snapshot_images()) == 1
+    assert len(cloud.images.list_snapshots()) == 1
 
 
 @at_every_call
 def test_delete_of_a_snapshot(
     make_vm: MakeVM,
-    cloud: MockProvider,
+    cloud: MockCloud,
     drain: Callable[[], None],
     worker: Worker,
     kind: Kind,
@@ -141,32 +147,34 @@ def test_delete_of_a_snapshot(
     snapshot = snapshots.create(make_vm(), actor=ALICE, name="before")
     drain()
     snapshots.delete(snapshot, actor=ALICE)
-    kill_and_replace(cloud, worker, "delete_image", kind)
+    kill_and_replace(cloud, worker, "images.delete", kind)
     snapshot.refresh_from_db()
     assert snapshot.status == "DELETED"
-    assert cloud.list_snapshot_images() == []
+    assert cloud.images.list_snapshots() == []
 
 
 @at_every_call
-@pytest.mark.parametrize("op", ["delete_server", "list_servers"])
+@pytest.mark.parametrize("op", ["servers.delete", "servers.list_all"])
 def test_delete(
-    make_vm: MakeVM, cloud: MockProvider, worker: Worker, op: str, kind: Kind
+    make_vm: MakeVM, cloud: MockCloud, worker: Worker, op: str, kind: Kind
 ) -> None:
     vm = make_vm()
     vms.delete(vm, actor=ALICE)
     kill_and_replace(cloud, worker, op, kind)
     vm.refresh_from_db()
     assert vm.status == "DELETED"
-    assert cloud.list_servers() == []
+    assert cloud.servers.list_all() == []
 
 
 @at_every_call
-@pytest.mark.parametrize("op", ["reboot_server", "get_action"])
+@pytest.mark.parametrize("op", ["servers.reboot", "servers.get_action"])
 def test_reboot_is_done_once(
-    make_vm: MakeVM, cloud: MockProvider, worker: Worker, op: str, kind: Kind
+    make_vm: MakeVM, cloud: MockCloud, worker: Worker, op: str, kind: Kind
 ) -> None:
     vm = make_vm()
     vms.reboot(vm, actor=ALICE)
     kill_and_replace(cloud, worker, op, kind)
-    rebooted = [a for a in cloud.list_actions(vm.server_id) if a.action == "reboot"]
+    rebooted = [
+        a for a in cloud.servers.list_actions(vm.server_id) if a.action == "reboot"
+    ]
     assert len(rebooted) == 1

@@ -8,8 +8,8 @@ import time_machine
 
 from compute.models import VM, Event, Project, Snapshot
 from compute.services import snapshots, vms
-from providers.base import Image
-from providers.mock import MockProvider, SeedServer
+from providers.contract.images import Image
+from providers.mock import MockCloud, SeedServer
 from tests.conftest import ALICE, Drain, observe
 from tests.services.conftest import Play
 from tests.support import invariants as ledger
@@ -23,14 +23,14 @@ def removed() -> list[tuple[str, str]]:
     return [(event.data["kind"], event.data["id"]) for event in events]
 
 
-def seed_with_tag(cloud: MockProvider, tag: str) -> str:
+def seed_with_tag(cloud: MockCloud, tag: str) -> str:
     server = SeedServer(
         "second", "2", "0d5b0c3e-2f68-4c4b-9a73-7e1d5f8a0061", tags=frozenset({tag})
     )
-    return cloud.seed([server])[0]
+    return cloud.controls.seed([server])[0]
 
 
-def put_image(cloud: MockProvider, vm: VM, tag: str) -> str:
+def put_image(cloud: MockCloud, vm: VM, tag: str) -> str:
     image = Image(
         id=str(uuid.uuid4()),
         name="half",
@@ -40,19 +40,19 @@ def put_image(cloud: MockProvider, vm: VM, tag: str) -> str:
         server_id=vm.server_id,
         tag=tag,
     )
-    cloud.put_image(image)
+    cloud.controls.put_image(image)
     return image.id
 
 
 def test_a_server_that_shows_after_its_create_was_repeated_is_removed(
     catalogue: None,
     project: Project,
-    cloud: MockProvider,
+    cloud: MockCloud,
     play: Play,
     clock: time_machine.Traveller,
 ) -> None:
-    cloud.inject("create_server", kind="lose_response")
-    cloud.inject("create_server", kind="hidden", delay=100)
+    cloud.controls.inject("servers.create", kind="lose_response")
+    cloud.controls.inject("servers.create", kind="hidden", delay=100)
     vm = vms.create(
         project=project, actor=ALICE, name="web", flavor="m1.tiny", image="cirros"
     )
@@ -60,7 +60,7 @@ def test_a_server_that_shows_after_its_create_was_repeated_is_removed(
     vm.refresh_from_db()
     assert vm.status == "ACTIVE"
     clock.shift(200)
-    (late,) = [s.id for s in cloud.list_servers() if s.id != vm.server_id]
+    (late,) = [s.id for s in cloud.servers.list_all() if s.id != vm.server_id]
     observe(full=True)
     observe()
     assert removed() == [("server", late)]
@@ -69,7 +69,7 @@ def test_a_server_that_shows_after_its_create_was_repeated_is_removed(
 
 @pytest.mark.parametrize("full", [True, False])
 def test_a_second_server_with_a_vms_tag_is_removed_once(
-    make_vm: MakeVM, cloud: MockProvider, full: bool
+    make_vm: MakeVM, cloud: MockCloud, full: bool
 ) -> None:
     vm = make_vm()
     second = seed_with_tag(cloud, str(vm.pk))
@@ -80,7 +80,7 @@ def test_a_second_server_with_a_vms_tag_is_removed_once(
 
 
 def test_a_server_of_a_deleted_vm_is_removed(
-    make_vm: MakeVM, cloud: MockProvider, drain: Drain
+    make_vm: MakeVM, cloud: MockCloud, drain: Drain
 ) -> None:
     vm = make_vm()
     vms.delete(vm, actor=ALICE)
@@ -92,18 +92,18 @@ def test_a_server_of_a_deleted_vm_is_removed(
 
 
 def test_servers_that_are_not_ours_are_left_alone(
-    make_vm: MakeVM, cloud: MockProvider
+    make_vm: MakeVM, cloud: MockCloud
 ) -> None:
     make_vm()
     theirs = {seed_with_tag(cloud, tag) for tag in (str(uuid.uuid4()), "web", "")}
     observe(full=True)
     observe(full=True)
     assert removed() == []
-    assert theirs <= {server.id for server in cloud.list_servers()}
+    assert theirs <= {server.id for server in cloud.servers.list_all()}
 
 
 def test_nothing_is_removed_while_an_operation_lives(
-    make_vm: MakeVM, cloud: MockProvider, drain: Drain
+    make_vm: MakeVM, cloud: MockCloud, drain: Drain
 ) -> None:
     vm = make_vm()
     second = seed_with_tag(cloud, str(vm.pk))
@@ -116,25 +116,27 @@ def test_nothing_is_removed_while_an_operation_lives(
 
 
 def test_the_port_of_a_second_server_is_removed_after_it(
-    make_vm: MakeVM, cloud: MockProvider
+    make_vm: MakeVM, cloud: MockCloud
 ) -> None:
     vm = make_vm()
     second = seed_with_tag(cloud, str(vm.pk))
-    theirs = cloud.leave_port(str(uuid.uuid4()))
+    theirs = cloud.controls.leave_port(str(uuid.uuid4()))
     observe()
-    port = cloud.leave_port(second)
+    port = cloud.controls.leave_port(second)
     observe(full=True)
     assert removed() == [("server", second), ("port", port)]
-    others = [left for left in cloud.list_ports() if left.server_id != vm.server_id]
+    others = [
+        left for left in cloud.networks.list_ports() if left.server_id != vm.server_id
+    ]
     assert [left.id for left in others] == [theirs]
 
 
 def test_what_cannot_be_removed_now_is_removed_later(
-    make_vm: MakeVM, cloud: MockProvider
+    make_vm: MakeVM, cloud: MockCloud
 ) -> None:
     vm = make_vm()
     second = seed_with_tag(cloud, str(vm.pk))
-    cloud.inject("delete_server", kind="fail", status=503)
+    cloud.controls.inject("servers.delete", kind="fail", status=503)
     observe()
     assert removed() == []
     observe()
@@ -143,14 +145,14 @@ def test_what_cannot_be_removed_now_is_removed_later(
 
 @pytest.mark.parametrize("status", [403, 409])
 def test_what_is_refused_keeps_nothing_else_from_being_removed(
-    make_vm: MakeVM, cloud: MockProvider, drain: Drain, status: int
+    make_vm: MakeVM, cloud: MockCloud, drain: Drain, status: int
 ) -> None:
     vm, gone = make_vm(), make_vm()
-    port = cloud.leave_port(gone.server_id)
+    port = cloud.controls.leave_port(gone.server_id)
     vms.delete(gone, actor=ALICE)
     drain()
     locked = seed_with_tag(cloud, str(vm.pk))
-    cloud.inject("delete_server", kind="fail", status=status)
+    cloud.controls.inject("servers.delete", kind="fail", status=status)
     observe(full=True)
     assert removed() == [("port", port)]
     observe(full=True)
@@ -158,10 +160,10 @@ def test_what_is_refused_keeps_nothing_else_from_being_removed(
 
 
 def test_the_image_of_a_snapshot_that_failed_is_removed(
-    make_vm: MakeVM, cloud: MockProvider, play: Play
+    make_vm: MakeVM, cloud: MockCloud, play: Play
 ) -> None:
     vm = make_vm()
-    cloud.inject("snapshot_server", kind="stuck")
+    cloud.controls.inject("servers.snapshot", kind="stuck")
     snapshot = snapshots.create(vm, actor=ALICE, name="nightly")
     play()
     snapshot.refresh_from_db()
@@ -169,14 +171,14 @@ def test_the_image_of_a_snapshot_that_failed_is_removed(
         "ERROR",
         "openstack-timeout",
     )
-    cloud.poke(vm.server_id, status="ACTIVE")
+    cloud.controls.poke(vm.server_id, status="ACTIVE")
     observe(full=True)
     assert removed() == [("image", snapshot.image_provider_id)]
     ledger.check_images(cloud)
 
 
 def test_images_that_inherited_a_snapshots_tag_are_left_alone(
-    make_vm: MakeVM, cloud: MockProvider, drain: Drain
+    make_vm: MakeVM, cloud: MockCloud, drain: Drain
 ) -> None:
     """Nova hands an image's properties down, so a shelved server's image has our tag."""
     vm = make_vm()
@@ -186,15 +188,15 @@ def test_images_that_inherited_a_snapshots_tag_are_left_alone(
     snapshots.delete(Snapshot.objects.get(), actor=ALICE)
     drain()
     observe(full=True)
-    assert [image.id for image in cloud.list_snapshot_images()] == [heir]
+    assert [image.id for image in cloud.images.list_snapshots()] == [heir]
     assert removed() == []
 
 
 def test_the_image_of_a_snapshot_whose_answer_never_came_is_removed(
-    make_vm: MakeVM, cloud: MockProvider, drain: Drain
+    make_vm: MakeVM, cloud: MockCloud, drain: Drain
 ) -> None:
     vm = make_vm()
-    cloud.inject("snapshot_server", kind="fail", status=400)
+    cloud.controls.inject("servers.snapshot", kind="fail", status=400)
     snapshot = snapshots.create(vm, actor=ALICE, name="nightly")
     drain()
     late = put_image(cloud, vm, str(snapshot.pk))
@@ -203,43 +205,43 @@ def test_the_image_of_a_snapshot_whose_answer_never_came_is_removed(
 
 
 def test_a_port_without_its_server_is_removed(
-    make_vm: MakeVM, cloud: MockProvider, drain: Drain
+    make_vm: MakeVM, cloud: MockCloud, drain: Drain
 ) -> None:
     vm, other = make_vm(), make_vm()
-    port = cloud.leave_port(vm.server_id)
-    theirs = cloud.leave_port(str(uuid.uuid4()))
+    port = cloud.controls.leave_port(vm.server_id)
+    theirs = cloud.controls.leave_port(str(uuid.uuid4()))
     observe(full=True)
     assert removed() == []
     vms.delete(vm, actor=ALICE)
     drain()
     observe(full=True)
     assert removed() == [("port", port)]
-    assert {p.server_id for p in cloud.list_ports()} >= {other.server_id}
-    assert theirs in {p.id for p in cloud.list_ports()}
+    assert {p.server_id for p in cloud.networks.list_ports()} >= {other.server_id}
+    assert theirs in {p.id for p in cloud.networks.list_ports()}
 
 
 def test_a_pass_costs_no_extra_call_where_nothing_is_left(
-    make_vm: MakeVM, cloud: MockProvider
+    make_vm: MakeVM, cloud: MockCloud
 ) -> None:
     make_vm()
     observe(full=True)
-    cloud.reset_counts()
+    cloud.controls.reset_counts()
     observe()
-    assert cloud.call_counts() == {"list_servers": 1}
+    assert cloud.controls.call_counts() == {"servers.list_all": 1}
     observe(full=True)
-    assert cloud.call_counts() == {
-        "list_ports": 1,
-        "list_servers": 2,
-        "list_snapshot_images": 1,
+    assert cloud.controls.call_counts() == {
+        "networks.list_ports": 1,
+        "servers.list_all": 2,
+        "images.list_snapshots": 1,
     }
 
 
 def test_a_network_service_that_is_down_does_not_fail_the_pass(
-    make_vm: MakeVM, cloud: MockProvider
+    make_vm: MakeVM, cloud: MockCloud
 ) -> None:
     vm = make_vm()
-    cloud.inject("list_ports", kind="fail", status=503)
-    cloud.poke(vm.server_id, status="SHUTOFF")
+    cloud.controls.inject("networks.list_ports", kind="fail", status=503)
+    cloud.controls.poke(vm.server_id, status="SHUTOFF")
     observe(full=True)
     vm.refresh_from_db()
     assert vm.status == "SHUTOFF"

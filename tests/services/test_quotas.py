@@ -9,7 +9,7 @@ from compute.errors import ResourceLimitExceeded
 from compute.models import VM, Project, Quota, Resource, Snapshot
 from compute.models.quota import in_use
 from compute.services import imports, quotas, snapshots, vms
-from providers.mock import MockProvider, SeedServer
+from providers.mock import MockCloud, SeedServer
 from tests.conftest import ALICE, Drain, drain_all, observe
 from tests.support.invariants import check_quotas
 
@@ -77,9 +77,9 @@ def test_each_limit_holds(
 
 
 def test_a_create_that_fails_before_there_is_a_server_counts_no_more(
-    project: Project, catalogue: None, cloud: MockProvider, drain: Drain
+    project: Project, catalogue: None, cloud: MockCloud, drain: Drain
 ) -> None:
-    cloud.inject("create_server", kind="fail", status=403)
+    cloud.controls.inject("servers.create", kind="fail", status=403)
     vm = create(project)
     drain()
     vm.refresh_from_db()
@@ -91,9 +91,9 @@ def test_a_create_that_fails_before_there_is_a_server_counts_no_more(
 
 
 def test_a_server_in_error_counts_until_it_is_deleted(
-    project: Project, catalogue: None, cloud: MockProvider, drain: Drain
+    project: Project, catalogue: None, cloud: MockCloud, drain: Drain
 ) -> None:
-    cloud.inject("create_server", kind="build_error", message="No valid host")
+    cloud.controls.inject("servers.create", kind="build_error", message="No valid host")
     vm = create(project)
     drain()
     vm.refresh_from_db()
@@ -126,10 +126,10 @@ def test_a_resize_holds_both_sizes_until_it_ends(
 
 
 def test_a_resize_that_fails_gives_back_what_it_held(
-    project: Project, make_vm: MakeVM, cloud: MockProvider
+    project: Project, make_vm: MakeVM, cloud: MockCloud
 ) -> None:
     vm = make_vm()
-    cloud.inject("resize_server", kind="fail", status=409)
+    cloud.controls.inject("servers.resize", kind="fail", status=409)
     vms.resize(vm, flavor="m1.large", actor=ALICE)
     drain_all()
     assert used(project) == {"vms": 1, "vcpus": 1, "ram_mb": 2048, "disk_gb": 20}
@@ -148,7 +148,7 @@ def test_a_resize_beyond_the_limit_is_refused(
 
 
 def test_snapshots_count_until_they_are_gone(
-    project: Project, make_vm: MakeVM, cloud: MockProvider
+    project: Project, make_vm: MakeVM, cloud: MockCloud
 ) -> None:
     vm = make_vm()
     limit(project, snapshots=1)
@@ -158,7 +158,7 @@ def test_snapshots_count_until_they_are_gone(
         snapshots.create(VM.objects.get(pk=vm.pk), name="two", actor=ALICE)
     snapshots.delete(Snapshot.objects.get(pk=kept.pk), actor=ALICE)
     drain_all()
-    cloud.inject("snapshot_server", kind="fail", status=403)
+    cloud.controls.inject("servers.snapshot", kind="fail", status=403)
     failed = snapshots.create(VM.objects.get(pk=vm.pk), name="two", actor=ALICE)
     drain_all()
     assert "snapshots" not in used(project)
@@ -169,23 +169,23 @@ def test_snapshots_count_until_they_are_gone(
 
 
 def test_what_is_resized_outside_counts_as_it_is(
-    project: Project, make_vm: MakeVM, cloud: MockProvider
+    project: Project, make_vm: MakeVM, cloud: MockCloud
 ) -> None:
     vm = make_vm()
     limit(project, vcpus=1)
-    large = cloud.list_flavors()
+    large = cloud.flavors.list_all()
     (flavor,) = (f for f in large if f.name == "m1.large")
-    cloud.resize_server(vm.server_id, flavor_id=flavor.id, request_id="")
-    cloud.confirm_resize(vm.server_id, request_id="")
+    cloud.servers.resize(vm.server_id, flavor_id=flavor.id, request_id="")
+    cloud.servers.act(vm.server_id, "confirm_resize", request_id="")
     observe(full=True)
     assert used(project)["vcpus"] == 4
 
 
 def test_what_is_imported_counts_whatever_the_limit(
-    project: Project, catalogue: None, cloud: MockProvider
+    project: Project, catalogue: None, cloud: MockCloud
 ) -> None:
     limit(project, vms=0)
-    cloud.seed([SeedServer("old", "2", CIRROS)])
+    cloud.controls.seed([SeedServer("old", "2", CIRROS)])
     assert [found.skipped for found in imports.import_servers("default", project)] == [
         ""
     ]

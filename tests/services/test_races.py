@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import partial
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from compute.engine import queue, runner
 from compute.engine.work import Done, Failed
@@ -17,9 +17,17 @@ from compute.errors import (
     Problem,
 )
 from compute.errors import ValidationError as Invalid
-from compute.models import VM, Cloud, Event, Operation, Project, Snapshot
+from compute.models import (
+    VM,
+    Cloud,
+    Event,
+    Operation,
+    OperationType,
+    Project,
+    Snapshot,
+)
 from compute.services import catalog, settling, snapshots, sync, vms
-from providers.mock import MockProvider
+from providers.mock import MockCloud
 from tests.conftest import ALICE, Drain, observe
 from tests.services.conftest import live
 from tests.support import invariants as ledger
@@ -39,7 +47,7 @@ ROUNDS = 12
 
 
 @pytest.fixture(autouse=True)
-def agreement(cloud: MockProvider, drain: Drain) -> Iterator[None]:
+def agreement(cloud: MockCloud, drain: Drain) -> Iterator[None]:
     """After every race: all work ends, and both sides agree."""
     yield
     drain()
@@ -55,6 +63,22 @@ def test_of_fifty_stops_one_is_accepted_and_the_others_are_told_which(
     operation = live()
     refusals = [r for r in results if isinstance(r, OperationInProgress)]
     assert {r.members["operation_id"] for r in refusals} == {str(operation.pk)}
+
+
+def test_who_does_not_lock_first_is_told_the_winner_too(make_vm: MakeVM) -> None:
+    """The constraint decides, and not the order of locks of one service."""
+    vm = make_vm()
+
+    def occupy() -> Operation:
+        with transaction.atomic():
+            return queue.submit(OperationType.VM_STOP, actor=ALICE, target=vm)
+
+    results = at_once(*[occupy] * 20)
+    assert kinds(results) == {"Operation": 1, "OperationInProgress": 19}
+    operation = live()
+    refusals = [r for r in results if isinstance(r, OperationInProgress)]
+    assert {r.members["operation_id"] for r in refusals} == {str(operation.pk)}
+    operation.delete()  # the VM itself was not asked
 
 
 def test_of_fifty_posts_one_gets_202_and_the_others_409(make_vm: MakeVM) -> None:
@@ -161,7 +185,7 @@ def test_a_cancel_against_a_worker(make_vm: MakeVM, drain: Drain) -> None:
 
 
 def test_a_cancel_against_the_worker_of_a_create(
-    catalogue: None, project: Project, cloud: MockProvider, drain: Drain
+    catalogue: None, project: Project, cloud: MockCloud, drain: Drain
 ) -> None:
     for number in range(ROUNDS):
         vm = vms.create(
@@ -181,7 +205,7 @@ def test_a_cancel_against_the_worker_of_a_create(
         operation.refresh_from_db()
         vm.refresh_from_db()
         assert (operation.status, vm.status) == ("CANCELLED", "DELETED")
-    assert cloud.list_servers() == []
+    assert cloud.servers.list_all() == []
 
 
 def test_two_ends_of_one_operation_are_one(make_vm: MakeVM) -> None:
@@ -191,7 +215,7 @@ def test_two_ends_of_one_operation_are_one(make_vm: MakeVM) -> None:
         operation = ask(vm, actor=ALICE).operation
         assert operation is not None
         runner.run(operation.pk)
-        mine = Operation.objects.select_related("vm").get(pk=operation.pk)
+        mine = Operation.objects.get(pk=operation.pk)
         at_once(*[partial(settling.settle, mine, Done(after))] * 8)
         vm.refresh_from_db()
         assert vm.status == after
@@ -199,7 +223,7 @@ def test_two_ends_of_one_operation_are_one(make_vm: MakeVM) -> None:
         assert ends.count() == 1
 
 
-def test_success_against_failure(make_vm: MakeVM, cloud: MockProvider) -> None:
+def test_success_against_failure(make_vm: MakeVM, cloud: MockCloud) -> None:
     vm = make_vm()
     operation = vms.reboot(vm, actor=ALICE).operation
     assert operation is not None
@@ -215,7 +239,7 @@ def test_success_against_failure(make_vm: MakeVM, cloud: MockProvider) -> None:
 
 
 def test_one_of_many_workers_takes_an_operation(
-    make_vm: MakeVM, cloud: MockProvider
+    make_vm: MakeVM, cloud: MockCloud
 ) -> None:
     vm = make_vm()
     operation = vms.stop(vm, actor=ALICE).operation
@@ -224,16 +248,16 @@ def test_one_of_many_workers_takes_an_operation(
     assert kinds(results) == {"Operation": 1, "NoneType": 19}
     Operation.objects.filter(pk=operation.pk).update(status="PENDING")
     at_once(*[lambda: runner.run(operation.pk)] * 20)
-    assert cloud.call_counts()["stop_server"] == 1
+    assert cloud.controls.call_counts()["servers.stop"] == 1
 
 
-def test_many_passes_at_once_are_one(make_vm: MakeVM, cloud: MockProvider) -> None:
+def test_many_passes_at_once_are_one(make_vm: MakeVM, cloud: MockCloud) -> None:
     vm = make_vm()
     Cloud.objects.update(next_pass_at=None)
-    cloud.reset_counts()
+    cloud.controls.reset_counts()
     results = at_once(*[partial(sync.observe, vm.cloud)] * 8)
     assert Counter(results) == {True: 1, False: 7}
-    assert cloud.call_counts() == {"list_servers": 1}
+    assert cloud.controls.call_counts() == {"servers.list_all": 1}
 
 
 def test_events_of_a_project_are_dense_and_in_order_of_commit(
@@ -255,7 +279,7 @@ def test_events_of_a_project_are_dense_and_in_order_of_commit(
     ledger.check_history()
     assert Event.objects.count() == 60
     for vm in made:
-        found = Event.objects.filter(vm=vm).order_by("sequence")
+        found = Event.objects.about("vm", vm.pk).order_by("sequence")
         words = [e.data["description"][1] for e in found if e.data]
         assert words == [f"step {step}" for step in range(5)]
 
@@ -297,7 +321,7 @@ def test_workers_passes_and_users_at_once_do_not_wait_crosswise(
 
 
 def test_two_processes_may_refresh_the_catalogue_at_once(
-    project: Project, cloud: MockProvider
+    project: Project, cloud: MockCloud
 ) -> None:
     at_once(*[lambda: catalog.refresh("default")] * 6)
     assert list(project.vms.all()) == []

@@ -12,7 +12,7 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
 from compute.events import Actor
 from compute.models import VM, Login, Membership, Project, Quota, Role, Snapshot
 from compute.services import logins, projects, quotas, snapshots, vms
-from providers.mock import MockProvider
+from providers.mock import MockCloud
 from tests.conftest import ALICE, Drain, drain_all
 from tests.support import invariants as ledger
 from tests.support.api import Api
@@ -30,7 +30,7 @@ NEW = {"name": "web", "flavor": "m1.small", "image": "cirros"}
 
 
 @pytest.fixture(autouse=True)
-def agreement(cloud: MockProvider, drain: Drain) -> Iterator[None]:
+def agreement(cloud: MockCloud, drain: Drain) -> Iterator[None]:
     """After every race: all work ends, both sides agree, and quotas are exact."""
     yield
     drain()

@@ -17,7 +17,7 @@ from compute.errors import (
 from compute.expected import VersionIs
 from compute.models import VM, Event, Image, Operation, Snapshot
 from compute.services import catalog, snapshots, vms
-from providers.mock import MockProvider
+from providers.mock import MockCloud
 from tests.conftest import ALICE, Drain, observe
 from tests.services.conftest import Play, live
 from tests.support import invariants as ledger
@@ -37,8 +37,8 @@ def snapshot(make_vm: MakeVM, drain: Drain) -> Snapshot:
 
 def history(snapshot: Snapshot) -> list[tuple[str, str, dict[str, Any]]]:
     """Return (type, actor, data) of a snapshot's events in order."""
-    found = Event.objects.filter(snapshot=snapshot).order_by("sequence")
-    assert all(event.vm_id == snapshot.vm_id for event in found)
+    found = Event.objects.about("snapshot", snapshot.pk).order_by("sequence")
+    assert all(event.related_id == snapshot.vm_id for event in found)
     return [(event.type, event.actor, event.data) for event in found]
 
 
@@ -48,7 +48,7 @@ def end(status: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("status", ["ACTIVE", "SHUTOFF", "PAUSED", "SUSPENDED"])
 def test_a_snapshot_occupies_its_vm_and_leaves_it_as_it_was(
-    make_vm: MakeVM, cloud: MockProvider, drain: Drain, status: str
+    make_vm: MakeVM, cloud: MockCloud, drain: Drain, status: str
 ) -> None:
     vm = make_vm(status)
     version = vm.version
@@ -86,9 +86,9 @@ def test_a_snapshot_is_told_from_its_beginning_to_its_end(
 
 
 def test_the_image_of_a_snapshot_is_offered_to_its_project(
-    snapshot: Snapshot, cloud: MockProvider
+    snapshot: Snapshot, cloud: MockCloud
 ) -> None:
-    (image,) = cloud.list_snapshot_images()
+    (image,) = cloud.images.list_snapshots()
     assert snapshot.image_provider_id == image.id
     assert snapshot.size_bytes == image.size_bytes
     assert snapshot.image is not None
@@ -100,7 +100,7 @@ def test_the_image_of_a_snapshot_is_offered_to_its_project(
 
 
 def test_a_vm_can_be_made_from_a_snapshots_image(
-    snapshot: Snapshot, cloud: MockProvider, drain: Drain
+    snapshot: Snapshot, cloud: MockCloud, drain: Drain
 ) -> None:
     vm = vms.create(
         project=snapshot.project,
@@ -112,14 +112,14 @@ def test_a_vm_can_be_made_from_a_snapshots_image(
     drain()
     vm.refresh_from_db()
     assert vm.status == "ACTIVE"
-    assert cloud.get_server(vm.server_id).image_id == snapshot.image_provider_id
+    assert cloud.servers.get(vm.server_id).image_id == snapshot.image_provider_id
 
 
 def test_a_snapshot_that_takes_its_time_shows_how_far_it_is(
-    make_vm: MakeVM, cloud: MockProvider
+    make_vm: MakeVM, cloud: MockCloud
 ) -> None:
     vm = make_vm()
-    cloud.inject("snapshot_server", kind="stuck")
+    cloud.controls.inject("servers.snapshot", kind="stuck")
     snapshots.create(vm, actor=ALICE, name="before")
     operation = live()
     runner.run(operation.pk)
@@ -129,10 +129,10 @@ def test_a_snapshot_that_takes_its_time_shows_how_far_it_is(
 
 
 def test_an_image_that_the_cloud_gave_up_is_removed(
-    make_vm: MakeVM, cloud: MockProvider, drain: Drain
+    make_vm: MakeVM, cloud: MockCloud, drain: Drain
 ) -> None:
     vm = make_vm()
-    cloud.inject("snapshot_server", kind="fail_async", message="Disk full")
+    cloud.controls.inject("servers.snapshot", kind="fail_async", message="Disk full")
     snapshot = snapshots.create(vm, actor=ALICE, name="before")
     drain()
     snapshot.refresh_from_db()
@@ -143,14 +143,14 @@ def test_an_image_that_the_cloud_gave_up_is_removed(
 
 
 def test_a_snapshot_that_nobody_works_on_any_more_has_failed(
-    make_vm: MakeVM, cloud: MockProvider, play: Play
+    make_vm: MakeVM, cloud: MockCloud, play: Play
 ) -> None:
     """The host died: Nova has the server rest again, and forgets the image."""
     vm = make_vm()
-    cloud.inject("snapshot_server", kind="stuck")
+    cloud.controls.inject("servers.snapshot", kind="stuck")
     snapshot = snapshots.create(vm, actor=ALICE, name="before")
     runner.run(live().pk)
-    cloud.poke(vm.server_id, status="ACTIVE")
+    cloud.controls.poke(vm.server_id, status="ACTIVE")
     play()
     snapshot.refresh_from_db()
     assert snapshot.status == "ERROR"
@@ -165,18 +165,18 @@ def test_a_snapshot_that_nobody_works_on_any_more_has_failed(
 
 
 def test_an_image_may_become_active_a_little_after_its_server_rests(
-    make_vm: MakeVM, cloud: MockProvider, clock: time_machine.Traveller, play: Play
+    make_vm: MakeVM, cloud: MockCloud, clock: time_machine.Traveller, play: Play
 ) -> None:
     vm = make_vm()
-    cloud.inject("snapshot_server", kind="stuck")
+    cloud.controls.inject("servers.snapshot", kind="stuck")
     snapshot = snapshots.create(vm, actor=ALICE, name="before")
     runner.run(live().pk)
-    cloud.poke(vm.server_id, status="ACTIVE")
+    cloud.controls.poke(vm.server_id, status="ACTIVE")
     observe()
     runner.run(live().pk)
     clock.shift(10)
-    (image,) = cloud.list_snapshot_images()
-    cloud.put_image(image)  # which makes it active
+    (image,) = cloud.images.list_snapshots()
+    cloud.controls.put_image(image)  # which makes it active
     play()
     snapshot.refresh_from_db()
     assert snapshot.status == "AVAILABLE"
@@ -184,13 +184,13 @@ def test_an_image_may_become_active_a_little_after_its_server_rests(
 
 
 def test_a_vm_deleted_outside_ends_its_snapshot(
-    make_vm: MakeVM, cloud: MockProvider, play: Play
+    make_vm: MakeVM, cloud: MockCloud, play: Play
 ) -> None:
     vm = make_vm()
-    cloud.inject("snapshot_server", kind="stuck")
+    cloud.controls.inject("servers.snapshot", kind="stuck")
     snapshot = snapshots.create(vm, actor=ALICE, name="before")
     runner.run(live().pk)
-    cloud.delete_server(vm.server_id, request_id="req-operator")
+    cloud.servers.delete(vm.server_id, request_id="req-operator")
     play()
     observe()
     snapshot.refresh_from_db()
@@ -234,7 +234,7 @@ def test_an_unexpected_version_is_refused(snapshot: Snapshot) -> None:
 
 
 def test_a_deleted_snapshot_is_marked_and_its_image_is_gone(
-    snapshot: Snapshot, cloud: MockProvider, drain: Drain
+    snapshot: Snapshot, cloud: MockCloud, drain: Drain
 ) -> None:
     asked = snapshots.delete(snapshot, actor=ALICE)
     assert (asked.status, asked.deleted_at) == ("DELETING", None)
@@ -246,7 +246,7 @@ def test_a_deleted_snapshot_is_marked_and_its_image_is_gone(
     assert snapshot.image is not None
     assert snapshot.image.vanished_at == snapshot.deleted_at
     assert not Image.objects.offered().filter(pk=snapshot.image.pk).exists()
-    assert cloud.list_snapshot_images() == []
+    assert cloud.images.list_snapshots() == []
     with pytest.raises(NotFound):
         snapshots.delete(snapshot, actor=ALICE)
     with pytest.raises(NotFound):
@@ -268,7 +268,7 @@ def test_a_snapshot_that_is_busy_is_not_deleted(
 
 
 def test_a_snapshot_outlives_its_vm(
-    snapshot: Snapshot, cloud: MockProvider, drain: Drain
+    snapshot: Snapshot, cloud: MockCloud, drain: Drain
 ) -> None:
     vms.delete(snapshot.vm, actor=ALICE)
     drain()
@@ -278,7 +278,7 @@ def test_a_snapshot_outlives_its_vm(
     snapshots.delete(snapshot, actor=ALICE)
     drain()
     ledger.check(cloud)
-    assert cloud.list_snapshot_images() == []
+    assert cloud.images.list_snapshots() == []
 
 
 def test_a_snapshot_in_a_status_that_moves_is_not_deleted(

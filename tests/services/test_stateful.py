@@ -39,14 +39,14 @@ from compute.errors import (
     Problem,
     ValidationError,
 )
-from compute.models import VM, Cloud, Event, Operation, Project, Snapshot
+from compute.models import VM, Cloud, Event, Occupation, Operation, Project, Snapshot
 from compute.models.lifecycle import MOVING
 from compute.services import catalog, snapshots, sync, vms
 from providers.errors import ProviderError
-from providers.mock import MockProvider
+from providers.mock import MockCloud
 from tests.conftest import ALICE
 from tests.support import invariants as ledger
-from tests.support.dying_callers import MortalProvider, WorkerDied
+from tests.support.dying_callers import MortalCloud, WorkerDied
 from tests.support.lifecycle import STABLE, TABLE
 from tests.support.service_verbs import VERBS
 
@@ -54,23 +54,23 @@ NAMES = sorted(TABLE)
 RESTING = [status for status in STABLE if status != "DELETED"]
 #: (call, kind, more): misbehaviour that is injected.
 CALLS = [
-    "create_server",
-    "delete_server",
-    "stop_server",
-    "start_server",
-    "reboot_server",
-    "resize_server",
-    "confirm_resize",
-    "rebuild_server",
-    "snapshot_server",
-    "shelve_server",
-    "rescue_server",
+    "servers.create",
+    "servers.delete",
+    "servers.stop",
+    "servers.start",
+    "servers.reboot",
+    "servers.resize",
+    "servers.confirm_resize",
+    "servers.rebuild",
+    "servers.snapshot",
+    "servers.shelve",
+    "servers.rescue",
 ]
 ANY_KIND = [
     *("fail", "refuse", "drop", "hang", "lose_response"),
     *("quota", "fail_async", "stuck"),
 ]
-READS = ["list_servers", "get_server", "find_servers", "list_actions"]
+READS = ["servers.list_all", "servers.get", "servers.find", "servers.list_actions"]
 
 OUTSIDE = ["ACTIVE", "SHUTOFF", "PAUSED", "ERROR", "DELETED", "vanish"]
 
@@ -105,16 +105,16 @@ class Life(RuleBasedStateMachine):
         clouds.reset()
         settings.PROVIDERS = {
             "default": {
-                "BACKEND": "tests.support.dying_callers.MortalProvider",
+                "BACKEND": "tests.support.dying_callers.MortalCloud",
                 "OPTIONS": {
                     "path": str(Path(self.place.name) / "cloud.sqlite3"),
                     "delay": delay,
                 },
             }
         }
-        provider = clouds.provider("default")
-        assert isinstance(provider, MortalProvider)
-        self.cloud = provider
+        cloud = clouds.get("default")
+        assert isinstance(cloud, MortalCloud)
+        self.cloud = cloud
         catalog.refresh("default")
         for _ in range(2):
             self.create()
@@ -273,15 +273,15 @@ class Life(RuleBasedStateMachine):
     )
     def misbehave(self, op: str, kind: Any, status: int, times: int) -> None:
         fault: dict[str, Any] = {"status": status} if kind == "fail" else {}
-        self.cloud.inject(op, kind=kind, times=times, **fault)
+        self.cloud.controls.inject(op, kind=kind, times=times, **fault)
 
     @rule(op=st.sampled_from(READS), kind=st.sampled_from(["fail", "hang"]))
     def fail_to_answer(self, op: str, kind: Any) -> None:
-        self.cloud.inject(op, kind=kind)
+        self.cloud.controls.inject(op, kind=kind)
 
     @rule(kind=st.sampled_from(["hidden", "build_error"]))
     def spoil_the_next_create(self, kind: Any) -> None:
-        self.cloud.inject("create_server", kind=kind, delay=3.0)
+        self.cloud.controls.inject("servers.create", kind=kind, delay=3.0)
 
     @rule(number=vm_numbers, status=st.sampled_from(OUTSIDE))
     def change_outside(self, number: int, status: str) -> None:
@@ -289,9 +289,9 @@ class Life(RuleBasedStateMachine):
         if vm is not None and vm.server_id:
             with suppress(ProviderError):  # it may be gone by now
                 if status == "vanish":
-                    self.cloud.vanish(vm.server_id)
+                    self.cloud.controls.vanish(vm.server_id)
                 else:
-                    self.cloud.poke(vm.server_id, status=status)
+                    self.cloud.controls.poke(vm.server_id, status=status)
 
     @rule(seconds=st.sampled_from([0.2, 1.0, 6.0, 70.0]))
     def wait(self, seconds: float) -> None:
@@ -306,8 +306,21 @@ class Life(RuleBasedStateMachine):
             assert (vm.status in MOVING) <= (live is not None)
             if live is not None:
                 assert vm.allowed_actions == ()
-                assert Operation.objects.live().filter(vm=vm).count() == 1
+                assert Operation.objects.live().about("vm", vm.pk).count() == 1
             assert (vm.deleted_at is not None) == (vm.status == "DELETED")
+
+    @invariant()
+    def what_is_worked_on_is_occupied_and_nothing_else(self) -> None:
+        pairs = {
+            (kind, id)
+            for operation in Operation.objects.live()
+            for kind, id in (
+                (operation.target_kind, operation.target_id),
+                (operation.related_kind, operation.related_id),
+            )
+            if id is not None
+        }
+        assert set(Occupation.objects.values_list("kind", "target_id")) == pairs
 
     @invariant()
     def every_change_is_legal_and_told(self) -> None:
@@ -316,12 +329,12 @@ class Life(RuleBasedStateMachine):
             self.seen += 1
             assert entry.sequence == self.seen
             if entry.type == "vm.created":
-                self.shown[entry.vm_id] = "BUILD"
+                self.shown[entry.subject_id] = "BUILD"
             elif entry.type.startswith("vm.") and "status" in entry.data:
                 before, after = entry.data["status"]
-                assert before == self.shown[entry.vm_id]
+                assert before == self.shown[entry.subject_id]
                 assert before == after or legal(before, after), (before, after)
-                self.shown[entry.vm_id] = after
+                self.shown[entry.subject_id] = after
         assert self.shown == dict(VM.objects.values_list("pk", "status"))
 
     def teardown(self) -> None:
@@ -340,7 +353,7 @@ class Life(RuleBasedStateMachine):
 
     def settle(self) -> None:
         """Let the cloud behave and nobody die, until all work has ended."""
-        self.cloud.clear_faults()
+        self.cloud.controls.clear_faults()
         self.cloud.doom = ""
         wait = 1.0
         for _ in range(100):
@@ -357,7 +370,7 @@ class Life(RuleBasedStateMachine):
 
 @pytest.mark.slow
 @pytest.mark.django_db
-def test_no_order_of_events_breaks_a_promise(cloud: MockProvider) -> None:
+def test_no_order_of_events_breaks_a_promise(cloud: MockCloud) -> None:
     # Nothing may depend on how fast this machine is.
     with time_machine.travel(datetime.now(UTC), tick=False) as clock:
         Life.clock = clock

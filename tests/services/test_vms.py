@@ -22,7 +22,7 @@ from compute.events import Actor
 from compute.expected import VersionIs
 from compute.models import VM, Event, Flavor, Image, Operation, Project, Snapshot
 from compute.services import snapshots, vms
-from providers.mock import MockProvider
+from providers.mock import MockCloud
 from tests.conftest import ALICE, Drain
 from tests.support import invariants as ledger
 from tests.support.factories import ImageFactory, ProjectFactory
@@ -40,7 +40,7 @@ def create(project: Project, **fields: Any) -> VM:
 
 def history(vm: VM) -> list[tuple[str, str, dict[str, Any]]]:
     """Return (type, actor, data) of a VM's events in order."""
-    found = Event.objects.filter(vm=vm).order_by("sequence")
+    found = Event.objects.about("vm", vm.pk).order_by("sequence")
     return [(event.type, event.actor, event.data) for event in found]
 
 
@@ -56,7 +56,7 @@ def wrong(call: Callable[[], object]) -> tuple[str, str]:
 
 
 def test_a_vm_is_created_as_asked(
-    catalogue: None, project: Project, cloud: MockProvider, drain: Drain
+    catalogue: None, project: Project, cloud: MockCloud, drain: Drain
 ) -> None:
     vm = create(
         project,
@@ -71,16 +71,16 @@ def test_a_vm_is_created_as_asked(
     assert vm.operation is not None
     assert vm.operation.requested_by == "user:alice"
     assert vm.operation.request_id == ALICE.request_id
-    assert cloud.list_servers() == []  # asked, not done
+    assert cloud.servers.list_all() == []  # asked, not done
     drain()
     vm.refresh_from_db()
     assert (vm.status, vm.observed_status, vm.error) == ("ACTIVE", "ACTIVE", None)
-    (server,) = cloud.list_servers()
+    (server,) = cloud.servers.list_all()
     assert (server.id, server.name) == (vm.server_id, "web-✨")
     assert server.tags == {str(vm.pk)}
-    assert cloud.user_data(server.id) == b"#cloud-config\n"
+    assert cloud.controls.user_data(server.id) == b"#cloud-config\n"
     assert [address["ip"] for address in vm.addresses]
-    assert cloud.logged_actions(ALICE.request_id) == ["create"]
+    assert cloud.controls.logged_actions(ALICE.request_id) == ["create"]
     ledger.check(cloud)
 
 
@@ -160,7 +160,7 @@ def test_an_update_changes_what_is_ours_and_says_what(make_vm: MakeVM) -> None:
     assert (changed.name, changed.labels) == ("db-1", {"env": "prod"})
     assert changed.version == vm.version + 1
     assert changed.updated_at > vm.updated_at
-    event = Event.objects.filter(vm=vm).latest("sequence")
+    event = Event.objects.about("vm", vm.pk).latest("sequence")
     assert (event.type, event.actor, event.request_id) == (
         "vm.updated",
         "user:bob",
@@ -227,7 +227,7 @@ def test_an_expected_version_passes_once(make_vm: MakeVM) -> None:
 
 
 def test_an_action_tells_who_asked_and_how_it_ended(
-    make_vm: MakeVM, cloud: MockProvider, drain: Drain
+    make_vm: MakeVM, cloud: MockCloud, drain: Drain
 ) -> None:
     vm = make_vm()
     told = len(history(vm))
@@ -249,7 +249,7 @@ def test_an_action_tells_who_asked_and_how_it_ended(
     assert (operation.progress, operation.step) == (100, "")
     assert operation.started_at is not None
     assert operation.finished_at is not None
-    assert cloud.logged_actions("req-bob") == ["stop"]
+    assert cloud.controls.logged_actions("req-bob") == ["stop"]
 
 
 def test_a_soft_reboot_refused_names_the_hard_one(make_vm: MakeVM) -> None:
@@ -265,7 +265,7 @@ def test_a_soft_reboot_refused_names_the_hard_one(make_vm: MakeVM) -> None:
 
 @pytest.mark.parametrize("status", ["ACTIVE", "SHUTOFF"])
 def test_a_resize_shows_the_new_size_only_when_it_is_there(
-    make_vm: MakeVM, cloud: MockProvider, drain: Drain, status: str
+    make_vm: MakeVM, cloud: MockCloud, drain: Drain, status: str
 ) -> None:
     vm = make_vm(status)
     vms.resize(vm, flavor="m1.large", actor=ALICE)
@@ -299,7 +299,7 @@ def test_a_resize_that_cannot_work_is_refused(
 
 
 def test_a_rebuild_shows_its_image_and_keeps_what_was_off_off(
-    make_vm: MakeVM, cloud: MockProvider, drain: Drain
+    make_vm: MakeVM, cloud: MockCloud, drain: Drain
 ) -> None:
     vm = make_vm("SHUTOFF")
     vms.rebuild(vm, image="debian-12", actor=ALICE)
@@ -307,7 +307,7 @@ def test_a_rebuild_shows_its_image_and_keeps_what_was_off_off(
     vm.refresh_from_db()
     assert (vm.status, vm.image_name) == ("SHUTOFF", "debian-12")
     assert vm.image == Image.objects.get(name="debian-12")
-    assert cloud.get_server(vm.server_id).image_id == vm.image.provider_id
+    assert cloud.servers.get(vm.server_id).image_id == vm.image.provider_id
 
 
 def test_a_rebuild_from_an_image_that_does_not_fit_is_refused(
@@ -334,7 +334,7 @@ def test_a_wrong_state_is_told_before_a_wrong_value(make_vm: MakeVM, name: str) 
 
 @pytest.mark.parametrize("by", ["name", "id"])
 def test_a_restore_takes_the_vms_own_snapshot(
-    make_vm: MakeVM, cloud: MockProvider, drain: Drain, by: str
+    make_vm: MakeVM, cloud: MockCloud, drain: Drain, by: str
 ) -> None:
     vm, other = make_vm(), make_vm()
     snapshot = snapshots.create(vm, actor=ALICE, name=SNAPSHOT_NAME)
@@ -352,15 +352,15 @@ def test_a_restore_takes_the_vms_own_snapshot(
     assert (vm.status, vm.image_name) == ("ACTIVE", "ubuntu-22.04")
     snapshot.refresh_from_db()
     image_id = snapshot.image_provider_id
-    assert cloud.get_server(vm.server_id).image_id == image_id
+    assert cloud.servers.get(vm.server_id).image_id == image_id
     ledger.check(cloud)
 
 
 def test_a_snapshot_that_is_not_available_restores_nothing(
-    make_vm: MakeVM, cloud: MockProvider, drain: Drain
+    make_vm: MakeVM, cloud: MockCloud, drain: Drain
 ) -> None:
     vm = make_vm()
-    cloud.inject("snapshot_server", kind="fail_async")
+    cloud.controls.inject("servers.snapshot", kind="fail_async")
     snapshot = snapshots.create(vm, actor=ALICE, name=SNAPSHOT_NAME)
     drain()
     assert Snapshot.objects.get(pk=snapshot.pk).status == "ERROR"
@@ -372,7 +372,7 @@ def test_a_snapshot_that_is_not_available_restores_nothing(
 
 
 def test_a_deleted_vm_is_marked_and_kept(
-    make_vm: MakeVM, cloud: MockProvider, drain: Drain
+    make_vm: MakeVM, cloud: MockCloud, drain: Drain
 ) -> None:
     vm = make_vm()
     vms.delete(vm, actor=ALICE)
@@ -387,7 +387,7 @@ def test_a_deleted_vm_is_marked_and_kept(
         "system",
         {"status": ["DELETING", "DELETED"]},
     )
-    assert cloud.list_servers() == []
+    assert cloud.servers.list_all() == []
     with pytest.raises(NotFound):
         vms.update(vm, actor=ALICE, changes={"name": "ghost"})
     ledger.check(cloud)
@@ -408,9 +408,9 @@ def test_a_protected_vm_is_not_deleted(make_vm: MakeVM, drain: Drain) -> None:
 
 
 def test_a_vm_whose_create_failed_is_deleted_without_a_server(
-    catalogue: None, project: Project, cloud: MockProvider, drain: Drain
+    catalogue: None, project: Project, cloud: MockCloud, drain: Drain
 ) -> None:
-    cloud.inject("create_server", kind="quota")
+    cloud.controls.inject("servers.create", kind="quota")
     vm = create(project)
     drain()
     vm.refresh_from_db()
@@ -419,14 +419,14 @@ def test_a_vm_whose_create_failed_is_deleted_without_a_server(
     drain()
     vm.refresh_from_db()
     assert (vm.status, vm.error) == ("DELETED", None)
-    assert "delete_server" not in cloud.call_counts()
+    assert "servers.delete" not in cloud.controls.call_counts()
 
 
 def test_a_server_that_is_already_gone_is_deleted_well(
-    make_vm: MakeVM, cloud: MockProvider, drain: Drain
+    make_vm: MakeVM, cloud: MockCloud, drain: Drain
 ) -> None:
     vm = make_vm()
-    cloud.vanish(vm.server_id)
+    cloud.controls.vanish(vm.server_id)
     vms.delete(vm, actor=ALICE)
     drain()
     vm.refresh_from_db()
@@ -436,13 +436,11 @@ def test_a_server_that_is_already_gone_is_deleted_well(
 # Console
 
 
-def test_the_console_is_read_from_the_cloud(
-    make_vm: MakeVM, cloud: MockProvider
-) -> None:
+def test_the_console_is_read_from_the_cloud(make_vm: MakeVM, cloud: MockCloud) -> None:
     vm = make_vm()
     text = vms.console_log(vm, lines=3, actor=ALICE)
     assert len(text.splitlines()) == 3
-    assert text == cloud.get_console_log(vm.server_id, lines=3)
+    assert text == cloud.servers.get_console_log(vm.server_id, lines=3)
 
 
 def test_a_vm_without_a_server_has_no_console(
@@ -458,10 +456,10 @@ def test_a_vm_without_a_server_has_no_console(
     ("status", "problem"), [(503, OpenStackUnavailable), (403, OpenStackError)]
 )
 def test_a_cloud_that_does_not_give_the_console_is_told(
-    make_vm: MakeVM, cloud: MockProvider, status: int, problem: type[Problem]
+    make_vm: MakeVM, cloud: MockCloud, status: int, problem: type[Problem]
 ) -> None:
     vm = make_vm()
-    cloud.inject("get_console_log", kind="fail", status=status)
+    cloud.controls.inject("servers.get_console_log", kind="fail", status=status)
     with pytest.raises(problem) as caught:
         vms.console_log(vm, lines=10, actor=ALICE)
     assert caught.value.members["openstack"]["status"] == status
@@ -470,12 +468,12 @@ def test_a_cloud_that_does_not_give_the_console_is_told(
 # Cost
 
 
-def test_a_request_never_asks_the_cloud(make_vm: MakeVM, cloud: MockProvider) -> None:
+def test_a_request_never_asks_the_cloud(make_vm: MakeVM, cloud: MockCloud) -> None:
     vm = make_vm()
-    cloud.reset_counts()
+    cloud.controls.reset_counts()
     vms.update(vm, actor=ALICE, changes={"name": "new"})
     vms.stop(vm, actor=ALICE)
-    assert cloud.call_counts() == {}
+    assert cloud.controls.call_counts() == {}
 
 
 def test_allowed_actions_of_a_list_cost_no_query(make_vm: MakeVM) -> None:

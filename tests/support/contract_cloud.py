@@ -6,16 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
-from providers.base import (
-    Flavor,
-    Image,
-    Port,
-    Provider,
-    Receipt,
-    Server,
-    ServerAction,
-    ServerSpec,
-)
+from providers.contract.calls import Receipt
+from providers.contract.cloud import Cloud
+from providers.contract.flavors import Flavor
+from providers.contract.images import Image
+from providers.contract.networks import Port
+from providers.contract.servers import Server, ServerAction, ServerSpec, ServerVerb
 from providers.errors import Conflict, NotFound
 
 WaitUntil = Callable[[Callable[[], bool]], None]
@@ -56,12 +52,12 @@ class Lab:
 
     def __init__(
         self,
-        provider: Provider,
+        cloud: Cloud,
         wait_until: WaitUntil,
         break_server: BreakServer | None,
         fail_build: FailBuild | None = None,
     ) -> None:
-        self.provider = provider
+        self.cloud = cloud
         self.wait_until = wait_until
         self._break_server = break_server
         self._fail_build = fail_build
@@ -72,14 +68,14 @@ class Lab:
     # The catalogue
 
     def flavor(self, name: str) -> Flavor:
-        return next(f for f in self.provider.list_flavors() if f.name == name)
+        return next(f for f in self.cloud.flavors.list_all() if f.name == name)
 
     def larger_flavor(self, server: Server) -> Flavor:
-        flavors = sorted(self.provider.list_flavors(), key=lambda f: f.disk_gb)
+        flavors = sorted(self.cloud.flavors.list_all(), key=lambda f: f.disk_gb)
         return next(f for f in flavors if f.disk_gb > server.disk_gb)
 
     def image(self, name: str) -> Image:
-        return next(i for i in self.provider.list_images() if i.name == name)
+        return next(i for i in self.cloud.images.list_all() if i.name == name)
 
     def spec(
         self, *, flavor_id: str | None = None, image_id: str | None = None
@@ -97,7 +93,7 @@ class Lab:
 
     def request(self, spec: ServerSpec) -> tuple[str, Receipt]:
         """Create a server without waiting for it; return its id too."""
-        receipt = self.provider.create_server(spec, request_id=new_request_id())
+        receipt = self.cloud.servers.create(spec, request_id=new_request_id())
         assert receipt.created_id is not None
         self._servers.append(receipt.created_id)
         return receipt.created_id, receipt
@@ -110,7 +106,7 @@ class Lab:
     def server_in(self, status: str) -> Server:
         """Return a settled server in ``status``, one put back if there is one."""
         while self._shelf[status]:
-            server = self.provider.get_server(self._shelf[status].pop())
+            server = self.cloud.servers.get(self._shelf[status].pop())
             if server.status == status and server.task_state is None:
                 return server
         server = self.create()
@@ -125,27 +121,25 @@ class Lab:
 
     def put_back(self, server_id: str) -> None:
         """Lend this server again, in whatever state it has settled."""
-        server = self.provider.get_server(server_id)
+        server = self.cloud.servers.get(server_id)
         resizable = server.flavor_name == SMALL or server.status == "VERIFY_RESIZE"
         if server.status in STATES and resizable:
             self._shelf[server.status].append(server_id)
 
     def _bring(self, server: Server, status: str) -> None:
-        provider, request_id = self.provider, new_request_id()
-        ways = {
-            "SHUTOFF": provider.stop_server,
-            "PAUSED": provider.pause_server,
-            "SUSPENDED": provider.suspend_server,
-            "RESCUE": provider.rescue_server,
-            "SHELVED_OFFLOADED": provider.shelve_server,
+        servers, request_id = self.cloud.servers, new_request_id()
+        verbs: dict[str, ServerVerb] = {
+            "SHUTOFF": "stop",
+            "PAUSED": "pause",
+            "SUSPENDED": "suspend",
+            "RESCUE": "rescue",
+            "SHELVED_OFFLOADED": "shelve",
         }
-        if status in ways:
-            ways[status](server.id, request_id=request_id)
+        if status in verbs:
+            servers.act(server.id, verbs[status], request_id=request_id)
         elif status == "VERIFY_RESIZE":
             flavor_id = self.larger_flavor(server).id
-            provider.resize_server(
-                server.id, flavor_id=flavor_id, request_id=request_id
-            )
+            servers.resize(server.id, flavor_id=flavor_id, request_id=request_id)
         elif status == "ERROR":
             if self._break_server is None:
                 pytest.skip("nobody here can put a server into ERROR")
@@ -155,11 +149,11 @@ class Lab:
         """Wait until a server rests in ``status`` and return it."""
 
         def settled() -> bool:
-            server = self.provider.get_server(server_id)
+            server = self.cloud.servers.get(server_id)
             return server.status == status and server.task_state is None
 
         self.wait_until(settled)
-        return self.provider.get_server(server_id)
+        return self.cloud.servers.get(server_id)
 
     def finish(self, server_id: str, receipt: Receipt) -> None:
         """Wait until the cloud's record says that an action ended, without error."""
@@ -167,7 +161,9 @@ class Lab:
         ended: list[ServerAction] = []
 
         def finished() -> bool:
-            ended[:] = [self.provider.get_action(server_id, receipt.request_id or "")]
+            ended[:] = [
+                self.cloud.servers.get_action(server_id, receipt.request_id or "")
+            ]
             return ended[0].finished
 
         self.wait_until(finished)
@@ -176,7 +172,7 @@ class Lab:
     def wait_gone(self, server_id: str) -> None:
         def gone() -> bool:
             try:
-                self.provider.get_server(server_id)
+                self.cloud.servers.get(server_id)
             except NotFound:
                 return True
             return False
@@ -184,13 +180,13 @@ class Lab:
         self.wait_until(gone)
 
     def ports_of(self, server_id: str) -> list[Port]:
-        return [p for p in self.provider.list_ports() if p.server_id == server_id]
+        return [p for p in self.cloud.networks.list_ports() if p.server_id == server_id]
 
     # Snapshots
 
     def snapshot(self, server: Server, *, tag: str) -> Receipt:
         """Request a snapshot of a server."""
-        receipt = self.provider.snapshot_server(
+        receipt = self.cloud.servers.snapshot(
             server.id, name="contract-snapshot", tag=tag, request_id=new_request_id()
         )
         assert receipt.created_id is not None
@@ -201,11 +197,11 @@ class Lab:
         """Wait until the one snapshot with ``tag`` is active and return it."""
 
         def active() -> bool:
-            images = self.provider.list_snapshot_images(tag=tag)
+            images = self.cloud.images.list_snapshots(tag=tag)
             return [image.status for image in images] == ["active"]
 
         self.wait_until(active)
-        return self.provider.list_snapshot_images(tag=tag)[0]
+        return self.cloud.images.list_snapshots(tag=tag)[0]
 
     def clean_up(self) -> None:
         """Delete everything that was made here and wait until it is gone."""
@@ -215,12 +211,12 @@ class Lab:
             self.wait_gone(server_id)
         for image_id in self._images:
             try:
-                self.provider.delete_image(image_id, request_id=new_request_id())
+                self.cloud.images.delete(image_id, request_id=new_request_id())
             except NotFound:
                 continue
 
     def _delete(self, server_id: str) -> None:
         try:
-            self.provider.delete_server(server_id, request_id=new_request_id())
+            self.cloud.servers.delete(server_id, request_id=new_request_id())
         except (NotFound, Conflict):  # gone, or about to be
             return

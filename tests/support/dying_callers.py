@@ -2,28 +2,30 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
-from providers.mock import MockProvider
-from providers.mock.faults import Call
+from providers.mock import MockCloud
+from tests.support.passed_calls import pass_calls
 
 
 class WorkerDied(BaseException):
     """The worker was killed here: nothing catches this, no line after it runs."""
 
 
-class MortalProvider(MockProvider):
-    """A `MockProvider` that kills its next caller when told to."""
+class MortalCloud(MockCloud):
+    """A `MockCloud` that kills its next caller when told to."""
 
     #: ``before`` or ``after`` the work of the next call; empty: nobody dies.
     doom: str = ""
 
+    def __init__(self, *, path: str, delay: str = "1") -> None:
+        super().__init__(path=path, delay=delay)
+        pass_calls(self, self._kill)
+
     @contextmanager
-    def _call(self, op: str, **about: Any) -> Iterator[Call]:
+    def _kill(self, call: str) -> Iterator[None]:
         doom, self.doom = self.doom, ""
         if doom == "before":
-            raise WorkerDied(op)
-        with super()._call(op, **about) as call:
-            yield call
+            raise WorkerDied(call)
+        yield
         if doom == "after":
-            raise WorkerDied(op)
+            raise WorkerDied(call)

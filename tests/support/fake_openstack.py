@@ -12,6 +12,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from providers.contract.servers import ServerSpec
+
+REQUEST_ID = "req-0f9d1c52-6a3e-4a53-8a3c-5b1f0e6d7c21"
+NOVA_ID = "req-5e1f2ad0-9b8a-4d39-b6cf-1a2b3c4d5e6f"
+SERVER = "/compute/v2.1/servers/one"
+ACTION = f"{SERVER}/action"
+SERVERS = "/compute/v2.1/servers/detail"
+IMAGES = "/image/v2/images"
+NETWORKS = "/network/v2.0/networks"
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -168,3 +178,47 @@ def _handler(stage: Stage) -> type[BaseHTTPRequestHandler]:
             """Say nothing."""
 
     return Handler
+
+
+def server(**changes: Any) -> dict[str, Any]:
+    return {
+        "id": "one",
+        "name": "web",
+        "status": "ACTIVE",
+        "created": "2026-11-23T10:59:37Z",
+        "updated": "2026-11-23T11:00:00Z",
+        "OS-EXT-STS:task_state": None,
+        "OS-SRV-USG:launched_at": "2026-11-23T10:59:45.000000",
+        "flavor": {"original_name": "m1.tiny", "vcpus": 1, "ram": 512, "disk": 5},
+        "image": {"id": "cirros"},
+        "addresses": {
+            "private": [
+                {
+                    "addr": "10.0.0.4",
+                    "version": 4,
+                    "OS-EXT-IPS:type": "fixed",
+                    "OS-EXT-IPS-MAC:mac_addr": "fa:16:3e:00:00:01",
+                }
+            ]
+        },
+        "tags": ["vm-1"],
+        "locked": False,
+        **changes,
+    }
+
+
+def network(name: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "id": f"id-of-{name}",
+        "name": name,
+        "shared": False,
+        "router:external": False,
+        "project_id": "ours",
+        **changes,
+    }
+
+
+def spec(**changes: Any) -> ServerSpec:
+    return ServerSpec(
+        **{"name": "web", "flavor_id": "1", "image_id": "i", "tag": "vm-1", **changes}
+    )

@@ -14,10 +14,10 @@ from compute.models import (
 from compute.models.lifecycle import MOVING
 from compute.models.quota import in_use
 from compute.services import observed
-from providers.base import Provider
+from providers.contract.cloud import Cloud
 
 
-def check(cloud: Provider) -> None:
+def check(cloud: Cloud) -> None:
     """Assert that nothing is under way, and that both sides agree."""
     check_at_rest()
     check_servers(cloud)
@@ -33,9 +33,9 @@ def check_at_rest() -> None:
     assert not Snapshot.objects.filter(status__in=("CREATING", "DELETING")).exists()
 
 
-def check_servers(cloud: Provider) -> None:
+def check_servers(cloud: Cloud) -> None:
     """Assert that each living VM has its one server, and that no other exists."""
-    servers = [s for s in cloud.list_servers() if not observed.is_gone(s)]
+    servers = [s for s in cloud.servers.list_all() if not observed.is_gone(s)]
     owners = Counter(tag for server in servers for tag in server.tags)
     assert not [tag for tag, count in owners.items() if count > 1], "duplicates"
     alive = {str(vm.pk): vm for vm in VM.objects.alive()}
@@ -53,9 +53,9 @@ def check_servers(cloud: Provider) -> None:
             assert vm.never_launched == (server.launched_at is None)
 
 
-def check_images(cloud: Provider) -> None:
+def check_images(cloud: Cloud) -> None:
     """Assert that each image belongs to one living snapshot, and the other way."""
-    images = cloud.list_snapshot_images()
+    images = cloud.images.list_snapshots()
     owners = Counter(image.tag for image in images)
     assert not [tag for tag, count in owners.items() if count > 1], "duplicates"
     alive = {str(snapshot.pk): snapshot for snapshot in Snapshot.objects.alive()}

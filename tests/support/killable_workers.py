@@ -28,8 +28,8 @@ LEASE_SECONDS = 0.3
 class Job(TypedDict):
     """What a worker works with: on all there is to do, until it has ended."""
 
-    provider: dict[str, Any]
-    #: Seconds that a killed worker's request is waited for; 0: as the provider says.
+    cloud: dict[str, Any]
+    #: Seconds that a killed worker's request is waited for; 0: as the cloud says.
     call_timeout: float
     #: Seconds after which the worker gives up.
     patience: float
@@ -91,7 +91,7 @@ def main() -> None:
     django.setup()
     for line in sys.stdin:
         job: Job = json.loads(line)
-        import_string(job["provider"]["BACKEND"])  # once, for all workers to come
+        import_string(job["cloud"]["BACKEND"])  # once, for all workers to come
         child = os.fork()
         if child == 0:
             work(job)
@@ -109,9 +109,9 @@ def work(job: Job) -> None:
     from compute.models import Cloud, Operation
     from compute.services import sync
 
-    settings.PROVIDERS = {"default": job["provider"]}
+    settings.PROVIDERS = {"default": job["cloud"]}
     if job["call_timeout"]:
-        clouds.provider("default").call_timeout = job["call_timeout"]
+        clouds.get("default").call_timeout = job["call_timeout"]
     give_up = time.monotonic() + job["patience"]
     while Operation.objects.live().exists():
         if time.monotonic() > give_up:

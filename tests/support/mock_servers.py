@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
-from providers.base import Receipt, ServerAction, ServerSpec
-from providers.mock import MockProvider
-from providers.mock.catalog import FLAVORS, IMAGES
+from providers.contract.calls import Receipt
+from providers.contract.servers import ServerAction, ServerSpec
+from providers.mock import MockCloud
+from providers.mock.world.seed import FLAVORS, IMAGES
 from tests.support.clock import Clock
 
 FLAVOR_ID = {flavor.name: flavor.id for flavor in FLAVORS}
@@ -34,50 +35,52 @@ def spec(
 
 
 def boot(
-    mock: MockProvider, server: ServerSpec | None = None, *, clock: Clock | None = None
+    mock: MockCloud, server: ServerSpec | None = None, *, clock: Clock | None = None
 ) -> str:
     """Create a server, let the clock pass until it rests, and return its id."""
-    receipt = mock.create_server(server or spec(), request_id=REQUEST_ID)
+    receipt = mock.servers.create(server or spec(), request_id=REQUEST_ID)
     assert receipt.created_id is not None
     if clock is not None:
         clock.advance(AGES)
     return receipt.created_id
 
 
-def stop(mock: MockProvider, server_id: str) -> Receipt:
-    return mock.stop_server(server_id, request_id=REQUEST_ID)
+def stop(mock: MockCloud, server_id: str) -> Receipt:
+    return mock.servers.act(server_id, "stop", request_id=REQUEST_ID)
 
 
-def reboot(mock: MockProvider, server_id: str) -> Receipt:
-    return mock.reboot_server(server_id, hard=False, request_id=REQUEST_ID)
+def reboot(mock: MockCloud, server_id: str) -> Receipt:
+    return mock.servers.reboot(server_id, hard=False, request_id=REQUEST_ID)
 
 
-def hard_reboot(mock: MockProvider, server_id: str) -> Receipt:
-    return mock.reboot_server(server_id, hard=True, request_id=REQUEST_ID)
+def hard_reboot(mock: MockCloud, server_id: str) -> Receipt:
+    return mock.servers.reboot(server_id, hard=True, request_id=REQUEST_ID)
 
 
-def shelve(mock: MockProvider, server_id: str) -> Receipt:
-    return mock.shelve_server(server_id, request_id=REQUEST_ID)
+def shelve(mock: MockCloud, server_id: str) -> Receipt:
+    return mock.servers.act(server_id, "shelve", request_id=REQUEST_ID)
 
 
-def resize(mock: MockProvider, server_id: str) -> Receipt:
-    return mock.resize_server(
+def resize(mock: MockCloud, server_id: str) -> Receipt:
+    return mock.servers.resize(
         server_id, flavor_id=FLAVOR_ID["m1.small"], request_id=REQUEST_ID
     )
 
 
-def rebuild(mock: MockProvider, server_id: str) -> Receipt:
-    return mock.rebuild_server(
+def rebuild(mock: MockCloud, server_id: str) -> Receipt:
+    return mock.servers.rebuild(
         server_id, image_id=IMAGE_ID["debian-12"], request_id=REQUEST_ID
     )
 
 
-def snapshot(mock: MockProvider, server_id: str) -> Receipt:
-    return mock.snapshot_server(
+def snapshot(mock: MockCloud, server_id: str) -> Receipt:
+    return mock.servers.snapshot(
         server_id, name="nightly", tag="snap-1", request_id=REQUEST_ID
     )
 
 
-def newest_action(mock: MockProvider, server_id: str) -> ServerAction:
+def newest_action(mock: MockCloud, server_id: str) -> ServerAction:
     """Return the whole record of what was last done to a server."""
-    return mock.get_action(server_id, mock.list_actions(server_id)[0].request_id)
+    return mock.servers.get_action(
+        server_id, mock.servers.list_actions(server_id)[0].request_id
+    )

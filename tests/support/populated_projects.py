@@ -118,7 +118,7 @@ def _furnish(name: str, project: Project) -> Place:
         expires_at=None,
     )
     image, operation = snapshot.image, busy.operation
-    event = Event.objects.filter(project=project, vm=vm).first()
+    event = Event.objects.about("vm", vm.pk).first()
     assert image is not None
     assert operation is not None
     assert event is not None

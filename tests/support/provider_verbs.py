@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from providers.base import Receipt, Server
+from providers.contract.calls import Receipt
+from providers.contract.servers import Server, ServerVerb
 from tests.support.contract_cloud import OTHER_IMAGE, Lab, new_request_id, new_tag
 
 NOVA_GUARDS: dict[str, dict[str, Any]] = json.loads(
@@ -49,19 +50,16 @@ class Verb:
         return self.ends or status
 
 
-def _simple(method: str) -> Callable[[Lab, Server], Receipt]:
+def _act(verb: ServerVerb) -> Callable[[Lab, Server], Receipt]:
     def call(lab: Lab, server: Server) -> Receipt:
-        receipt: Receipt = getattr(lab.provider, method)(
-            server.id, request_id=new_request_id()
-        )
-        return receipt
+        return lab.cloud.servers.act(server.id, verb, request_id=new_request_id())
 
     return call
 
 
 def _reboot(*, hard: bool) -> Callable[[Lab, Server], Receipt]:
     def call(lab: Lab, server: Server) -> Receipt:
-        return lab.provider.reboot_server(
+        return lab.cloud.servers.reboot(
             server.id, hard=hard, request_id=new_request_id()
         )
 
@@ -69,7 +67,7 @@ def _reboot(*, hard: bool) -> Callable[[Lab, Server], Receipt]:
 
 
 def _resize(lab: Lab, server: Server) -> Receipt:
-    return lab.provider.resize_server(
+    return lab.cloud.servers.resize(
         server.id,
         flavor_id=lab.larger_flavor(server).id,
         request_id=new_request_id(),
@@ -77,7 +75,7 @@ def _resize(lab: Lab, server: Server) -> Receipt:
 
 
 def _rebuild(lab: Lab, server: Server) -> Receipt:
-    return lab.provider.rebuild_server(
+    return lab.cloud.servers.rebuild(
         server.id, image_id=lab.image(OTHER_IMAGE).id, request_id=new_request_id()
     )
 
@@ -87,26 +85,26 @@ def _snapshot(lab: Lab, server: Server) -> Receipt:
 
 
 VERBS = (
-    Verb("start", "start", _simple("start_server"), "ACTIVE", "start"),
-    Verb("stop", "stop", _simple("stop_server"), "SHUTOFF", "stop"),
+    Verb("start", "start", _act("start"), "ACTIVE", "start"),
+    Verb("stop", "stop", _act("stop"), "SHUTOFF", "stop"),
     Verb("soft-reboot", "_soft_reboot", _reboot(hard=False), "ACTIVE", "reboot"),
     Verb("hard-reboot", "_hard_reboot", _reboot(hard=True), "ACTIVE", "reboot"),
     Verb("resize", "resize", _resize, "VERIFY_RESIZE", "resize"),
     Verb(
-        "confirm-resize",
         "confirm_resize",
-        _simple("confirm_resize"),
+        "confirm_resize",
+        _act("confirm_resize"),
         "ACTIVE",
         "confirmResize",
     ),
     Verb("rebuild", "rebuild", _rebuild, None, "rebuild"),
-    Verb("pause", "pause", _simple("pause_server"), "PAUSED", "pause"),
-    Verb("unpause", "unpause", _simple("unpause_server"), "ACTIVE", "unpause"),
-    Verb("suspend", "suspend", _simple("suspend_server"), "SUSPENDED", "suspend"),
-    Verb("resume", "resume", _simple("resume_server"), "ACTIVE", "resume"),
-    Verb("shelve", "shelve", _simple("shelve_server"), "SHELVED_OFFLOADED", "shelve"),
-    Verb("unshelve", "unshelve", _simple("unshelve_server"), "ACTIVE", "unshelve"),
-    Verb("rescue", "rescue", _simple("rescue_server"), "RESCUE", "rescue"),
-    Verb("unrescue", "unrescue", _simple("unrescue_server"), "ACTIVE", "unrescue"),
+    Verb("pause", "pause", _act("pause"), "PAUSED", "pause"),
+    Verb("unpause", "unpause", _act("unpause"), "ACTIVE", "unpause"),
+    Verb("suspend", "suspend", _act("suspend"), "SUSPENDED", "suspend"),
+    Verb("resume", "resume", _act("resume"), "ACTIVE", "resume"),
+    Verb("shelve", "shelve", _act("shelve"), "SHELVED_OFFLOADED", "shelve"),
+    Verb("unshelve", "unshelve", _act("unshelve"), "ACTIVE", "unshelve"),
+    Verb("rescue", "rescue", _act("rescue"), "RESCUE", "rescue"),
+    Verb("unrescue", "unrescue", _act("unrescue"), "ACTIVE", "unrescue"),
     Verb("snapshot", "snapshot", _snapshot, None, "createImage"),
 )

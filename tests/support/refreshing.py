@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from providers.mock import MockProvider
+from providers.mock import MockCloud
 from tests.support.deployed import command_of, environment, run
 
 #: Long enough to restart something meanwhile.
@@ -26,8 +26,8 @@ class Refreshing:
         )
         migrated = run(command_of("migrate"), self.env)
         assert migrated.returncode == 0, migrated.stderr
-        self.cloud = MockProvider(path=str(self._cloud_file))
-        self.cloud.inject("list_flavors", kind="slow", delay=CALL_SECONDS)
+        self.cloud = MockCloud(path=str(self._cloud_file))
+        self.cloud.controls.inject("flavors.list_all", kind="slow", delay=CALL_SECONDS)
 
     def calls(self) -> bool:
         """Whether the slow call has begun: its fault is used up."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from compute.models import Cloud, User
+from compute.models import Cloud, Event, User
 from compute.services import vms
 from tests.conftest import ALICE
 from tests.support.factories import (
@@ -26,7 +26,7 @@ def one_of_each(user: User) -> dict[str, Any]:
         "vm": vm,
         "snapshot": snapshot,
         "operation": vm.operation,
-        "event": vm.events.first(),
+        "event": Event.objects.about("vm", vm.pk).first(),
         "project": vm.project,
         "flavor": FlavorFactory.create(vanished_at=then),
         "image": ImageFactory.create(vanished_at=then),

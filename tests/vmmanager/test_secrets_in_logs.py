@@ -16,10 +16,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from compute.models import VM
-from providers.base import ServerSpec
-from providers.mock import MockProvider
-from providers.mock.records import NewServer
-from providers.openstack import OpenStackProvider
+from providers.contract.servers import ServerSpec
+from providers.mock import MockCloud
+from providers.mock.world.records import NewServer
+from providers.openstack import OpenStackCloud
 from tests.support.api import operator
 from tests.support.factories import VMFactory
 from tests.support.fake_openstack import Line, Stage
@@ -68,7 +68,7 @@ def test_the_parameters_of_sql_are_not_logged(log: io.StringIO) -> None:
 def test_the_work_of_a_request_does_not_log_its_body(
     log: io.StringIO,
     client: Client,
-    cloud: MockProvider,
+    cloud: MockCloud,
     drain: Callable[[], None],
 ) -> None:
     body = {"name": "web", "flavor": "m1.small", "image": "ubuntu-22.04"}
@@ -79,7 +79,7 @@ def test_the_work_of_a_request_does_not_log_its_body(
         )
         assert response.status_code == 202
         drain()
-    assert cloud.user_data(VM.objects.get().server_id) == CANARY.encode()
+    assert cloud.controls.user_data(VM.objects.get().server_id) == CANARY.encode()
     assert secrets_in(log) == []
 
 
@@ -100,7 +100,7 @@ def test_nothing_that_is_sent_to_a_cloud_or_comes_from_it_is_logged(
     created = {"id": "new", "adminPass": CANARY}
     stage.speak("POST", "/compute/v2.1/servers", Line(202, {"server": created}))
     spec = ServerSpec("web", "1", "i", "vm-1", user_data=CANARY.encode())
-    OpenStackProvider(cloud="stage").create_server(spec, request_id="req-1")
+    OpenStackCloud(cloud="stage").servers.create(spec, request_id="req-1")
     (login,) = stage.sent("POST", "/v3/auth/tokens")
     assert CANARY in str(login.body)
     (create,) = stage.sent("POST", "/compute/v2.1/servers")

@@ -160,6 +160,17 @@ class UUIDIn(InFilter, django_filters.Filter):
     field_class = IdField
 
 
+class About(UUIDIn):
+    """Operations or events of things of one kind, as what they are about or beside it."""
+
+    def __init__(self, kind: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.kind = kind
+
+    def filter(self, qs: Any, value: list[UUID] | None) -> Any:
+        return qs.about(self.kind, *value) if value else qs
+
+
 @extend_schema_field({"type": "string", "minLength": 1, "maxLength": MAX_TEXT})
 class Text(django_filters.CharFilter):
     def __init__(self, **kwargs: Any) -> None:

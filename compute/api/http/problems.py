@@ -13,7 +13,7 @@ from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django.utils.encoding import escape_uri_path
-from django_fsm import ConcurrentTransition, TransitionNotAllowed
+from django_fsm import TransitionNotAllowed
 from rest_framework import exceptions as drf
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -289,10 +289,6 @@ _CONVERSIONS: tuple[tuple[Any, Callable[[Any], errors.Problem]], ...] = (
     (drf.NotAcceptable, _text(NotAcceptable)),
     (drf.UnsupportedMediaType, _text(UnsupportedMediaType)),
     (TransitionNotAllowed, _text(errors.InvalidTransition)),
-    (
-        ConcurrentTransition,
-        lambda exc: errors.ConcurrentUpdate("Somebody else changed it just now."),
-    ),
     (RequestDataTooBig, lambda exc: PayloadTooLarge("The body is too large.")),
     ((SuspiciousOperation, MultiPartParserError), _text(BadRequest)),
     (UnreadablePostError, lambda exc: unreadable(exc)),

@@ -4,7 +4,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from compute.models import VM, Project
-from providers.mock import MockProvider, SeedServer
+from providers.mock import MockCloud, SeedServer
 
 CIRROS = "0d5b0c3e-2f68-4c4b-9a73-7e1d5f8a0061"
 
@@ -15,9 +15,9 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
 
 
 def test_it_tells_what_it_did_and_why_not(
-    project: Project, cloud: MockProvider, capsys: pytest.CaptureFixture[str]
+    project: Project, cloud: MockCloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    old, moving = cloud.seed(
+    old, moving = cloud.controls.seed(
         [
             SeedServer("old", "2", CIRROS),
             SeedServer("moving", "2", CIRROS, status="BUILD"),
@@ -40,10 +40,10 @@ def test_it_tells_what_it_did_and_why_not(
 
 
 def test_what_is_wrong_is_one_line(
-    project: Project, cloud: MockProvider, capsys: pytest.CaptureFixture[str]
+    project: Project, cloud: MockCloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(CommandError, match=r"^There is no project nowhere\.$"):
         run(capsys, "nowhere")
-    cloud.inject("list_servers", kind="fail", status=503)
+    cloud.controls.inject("servers.list_all", kind="fail", status=503)
     with pytest.raises(CommandError, match=r"^The cloud default cannot be read: "):
         run(capsys, "default")

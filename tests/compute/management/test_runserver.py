@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from providers.mock import MockProvider
+from providers.mock import MockCloud
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -88,7 +89,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def hang(mock: Path) -> None:
     """Have every call to a mock cloud end in a timeout after a minute."""
-    MockProvider(path=str(mock)).inject("*", kind="hang", delay=60, times=0)
+    MockCloud(path=str(mock)).controls.inject("*", kind="hang", delay=60, times=0)
 
 
 def refusal(done: "subprocess.CompletedProcess[str]") -> str:
@@ -118,6 +119,23 @@ def test_it_refuses_a_port_that_is_taken(migrated: Path) -> None:
 def test_it_refuses_a_database_that_is_not_migrated(tmp_path: Path) -> None:
     line = refusal(manage(tmp_path, "runserver", "--noreload", str(free_port())))
     assert "run manage.py migrate" in line
+
+
+def test_migrate_refuses_the_tables_of_an_older_version(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "db.sqlite3") as db:
+        db.execute(
+            "CREATE TABLE django_migrations "
+            "(id INTEGER PRIMARY KEY, app TEXT, name TEXT, applied TEXT)"
+        )
+        db.executemany(
+            "INSERT INTO django_migrations (app, name, applied) VALUES (?, ?, ?)",
+            [
+                ("compute", "0001_initial", "2026-11-01"),
+                ("admin", "0001_initial", "2026-11-01"),
+            ],
+        )
+    line = refusal(manage(tmp_path, "migrate", "--verbosity", "0"))
+    assert "before 0.1.0 cannot be upgraded" in line
 
 
 @pytest.fixture

@@ -7,15 +7,15 @@ import openstack
 import pytest
 from openstack.connection import Connection
 
-from providers.openstack import OpenStackProvider
-from tests.providers.contract import ProviderContract
+from providers.openstack import OpenStackCloud
+from tests.providers.contract.cloud import CloudContract
 from tests.providers.openstack.conftest import ADMIN_CLOUD, CLOUD
 from tests.support.contract_cloud import BreakServer, FailBuild, Lab
 
 
 @pytest.fixture(scope="module")
-def provider() -> OpenStackProvider:
-    return OpenStackProvider(cloud=CLOUD, page_size="3")
+def cloud() -> OpenStackCloud:
+    return OpenStackCloud(cloud=CLOUD, page_size="3")
 
 
 @pytest.fixture(scope="module")
@@ -56,15 +56,15 @@ def fail_build(admin: Connection | None) -> FailBuild | None:
 
 @pytest.fixture(scope="module")
 def foreign_server(
-    provider: OpenStackProvider, admin: Connection | None
+    cloud: OpenStackCloud, admin: Connection | None
 ) -> Iterator[str | None]:
     if admin is None:
         yield None
         return
     body = {
         "name": "somebody-elses",
-        "flavorRef": provider.list_flavors()[0].id,
-        "imageRef": provider.list_images()[0].id,
+        "flavorRef": cloud.flavors.list_all()[0].id,
+        "imageRef": cloud.images.list_all()[0].id,
         "networks": "none",
     }
     answer = admin.compute.post(
@@ -74,5 +74,5 @@ def foreign_server(
     admin.compute.delete(f"/servers/{answer['server']['id']}")
 
 
-class TestOpenStackProvider(ProviderContract):
+class TestOpenStackCloud(CloudContract):
     """Every test is inherited."""

@@ -1,0 +1,1 @@
+"""What the pages share; no noun is known here."""

@@ -1,0 +1,175 @@
+"""How things look: statuses, times, errors and what an event changed."""
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timesince import timesince, timeuntil
+
+from compute.models import (
+    OperationStatus,
+    Outcome,
+    SnapshotStatus,
+    VMStatus,
+)
+from compute.models.lifecycle import MOVING
+
+#: Nothing to show.
+NONE = "\N{EN DASH}"
+EXACT = "%Y-%m-%d %H:%M:%S UTC"
+#: An event's line shows no more of one value.
+MAX_VALUE = 120
+
+_GOOD = {VMStatus.ACTIVE, SnapshotStatus.AVAILABLE, OperationStatus.SUCCEEDED}
+_BAD = {VMStatus.ERROR, SnapshotStatus.ERROR, OperationStatus.FAILED}
+_ASIDE = {VMStatus.PAUSED, VMStatus.SUSPENDED, VMStatus.RESCUE, Outcome.REFUSED}
+_BUSY = {
+    *MOVING,
+    SnapshotStatus.CREATING,
+    SnapshotStatus.DELETING,
+    OperationStatus.PENDING,
+    OperationStatus.RUNNING,
+}
+
+
+def tone(status: str) -> str:
+    """Return the CSS class of a status, or of the outcome of an event."""
+    for name, statuses in (
+        ("good", _GOOD),
+        ("bad", _BAD),
+        ("aside", _ASIDE),
+        ("busy", _BUSY),
+    ):
+        if status in statuses:
+            return name
+    return "off"
+
+
+def badge(status: str) -> SafeString:
+    return tag(tone(status), status)
+
+
+def tag(tone: str, word: str) -> SafeString:
+    return format_html('<span class="status status-{}">{}</span>', tone, word)
+
+
+def ago(when: datetime | None) -> SafeString | str:
+    """Return a time as people say it, with the exact one in its title."""
+    if when is None:
+        return NONE
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        when.isoformat(),
+        when.strftime(EXACT),
+        _distance(when),
+    )
+
+
+def _distance(when: datetime) -> str:
+    now = timezone.now()
+    seconds = int((now - when).total_seconds())
+    if seconds < 0:
+        return f"in {timeuntil(when, now).split(',')[0]}"
+    largest = f"{seconds} s" if seconds < 60 else timesince(when, now).split(",")[0]
+    return f"{largest} ago"
+
+
+def ago_column(field: str, label: str) -> Callable[[Any], SafeString | str]:
+    """Return a column of a list that shows a time field as `ago` does."""
+
+    @admin.display(description=label, ordering=field)
+    def column(row: Any) -> SafeString | str:
+        return ago(getattr(row, field))
+
+    return column
+
+
+def exact_field(field: str, label: str) -> Callable[[Any], str]:
+    """Return a field of a page that shows a time to the second."""
+
+    @admin.display(description=label)
+    def shown(row: Any) -> str:
+        when: datetime | None = getattr(row, field)
+        return NONE if when is None else when.strftime(EXACT)
+
+    return shown
+
+
+def link_column(field: str, label: str) -> Callable[[Any], SafeString | str]:
+    """Return a column, or a field, that leads to the page of a related row."""
+
+    @admin.display(description=label)
+    def shown(row: Any) -> SafeString | str:
+        other: Model | None = getattr(row, field)
+        if other is None:
+            return NONE
+        return format_html('<a href="{}">{}</a>', page_url(other), other)
+
+    return shown
+
+
+@admin.display(description="Status", ordering="status")
+def status_column(row: Any) -> SafeString:
+    """Show the status of a row, in a list or on its page."""
+    return badge(row.status)
+
+
+def page_url(row: Model) -> str:
+    """Return the address of a row's page."""
+    return reverse(f"admin:compute_{row._meta.model_name}_change", args=[row.pk])
+
+
+def api_url(row: Model) -> str:
+    """Return the address of a row in the API."""
+    return reverse(f"{row._meta.model_name}-detail", kwargs={"id": row.pk})
+
+
+def error(document: dict[str, Any] | None) -> SafeString | str:
+    """Return a stored problem as a person reads it."""
+    if not document:
+        return NONE
+    return render_to_string(
+        "admin/compute/includes/error.html", {"error": document, "plain": True}
+    )
+
+
+def pretty(data: Any) -> SafeString | str:
+    """Return JSON for reading."""
+    if not data:
+        return NONE
+    text = json.dumps(data, indent=2, ensure_ascii=False, sort_keys=True)
+    return format_html("<pre>{}</pre>", text)
+
+
+def summary(data: dict[str, Any]) -> str:
+    """Return what an event changed, in one line."""
+    return "; ".join(
+        f"{name}: {_change(value)}" for name, value in data.items() if value is not None
+    )
+
+
+def _change(value: Any) -> str:
+    if isinstance(value, list) and len(value) == 2:
+        return f"{_word(value[0])} → {_word(value[1])}"
+    return _word(value)
+
+
+def _word(value: Any) -> str:
+    if value is None or value == "":
+        return NONE
+    if isinstance(value, dict) and "detail" in value:
+        value = value["detail"]
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return short(text, MAX_VALUE)
+
+
+def short(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[:length]}…"

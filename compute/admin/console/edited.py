@@ -1,0 +1,198 @@
+"""Rows that a service changes and deletes; what is deleted stays, as it was."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, TypeVar
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.safestring import SafeString
+
+from compute.admin.console.display import page_url
+from compute.admin.console.forms import VersionedForm
+from compute.admin.console.operators import (
+    actor_of,
+    add_errors,
+    may,
+    refused,
+    requested,
+    require,
+)
+from compute.admin.console.pages import PageAdmin
+from compute.errors import Problem
+from compute.expected import VersionIs
+from compute.models import VM, Project, Snapshot
+
+Edited = TypeVar("Edited", VM, Snapshot, Project)
+Row = VM | Snapshot | Project
+
+
+class EditedAdmin(PageAdmin[Edited]):
+    #: Of `compute.services`: has ``create``, ``EDITABLE``, ``update``, ``delete``.
+    services: Any
+    #: The form of what can be changed; has a field for the version.
+    form: type[VersionedForm]
+    #: What is shown below the form.
+    details: ClassVar[tuple[str, ...]]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        details = {"fields": (*self.details, "version")}
+        return [(None, {"fields": self.form.Meta.fields}), ("Details", details)]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.details
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _exists(obj) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may_delete(request, obj)
+
+    def _may_delete(self, request: HttpRequest, row: Row | None) -> bool:
+        return _exists(row) and may(request, f"{self.opts.model_name}.delete")
+
+    def save_model(
+        self, request: HttpRequest, obj: Edited, form: Any, change: bool
+    ) -> None:
+        fields = self.services.EDITABLE.intersection(form.changed_data)
+        version = form.cleaned_data["version"]
+        self.services.update(
+            obj,
+            actor=actor_of(request),
+            changes={name: form.cleaned_data[name] for name in fields},
+            expect=None if version is None else VersionIs(version),
+        )
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        if request.method == "POST" and self.has_change_permission(request):
+            row = self.get_object(request, unquote(object_id or ""))
+            if row is not None and row.deleted_at is not None:
+                return self.gone(request, row)
+        context = {"show_save_and_add_another": False, **(extra_context or {})}
+        try:
+            return super().changeform_view(request, object_id, form_url, context)
+        except Problem as problem:
+            # Of the service, which looks at the row again after the form did. All is
+            # undone.
+            row = self.get_object(request, unquote(object_id or ""))
+            reason = self.refused(request, problem, row)
+            return self.change_refused(request, object_id, reason)
+
+    def change_refused(
+        self, request: HttpRequest, object_id: str | None, reason: str
+    ) -> HttpResponse:
+        """Show the page of a row again, with the reason why nothing was changed."""
+        messages.error(request, reason)
+        return redirect(request.path)
+
+    def add_view(
+        self,
+        request: HttpRequest,
+        form_url: str = "",
+        extra_context: Mapping[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show a form of what the service takes to create a row, and have it do so."""
+        require(request, f"{self.opts.model_name}.create")
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = self.create_form(request, request.POST or None)
+        if form.is_valid():
+            try:
+                row = self.create(request, form.cleaned_data)
+            except Problem as problem:
+                project = form.cleaned_data.get("project")
+                refused(request, problem, project_id=project and project.pk)
+                add_errors(form, problem)
+            else:
+                messages.success(request, self.accepted("Creation", row, row))
+                return redirect(page_url(row))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Add {self.opts.verbose_name}",
+            "opts": self.opts,
+            "form": form,
+        }
+        return TemplateResponse(request, "admin/compute/add.html", context)
+
+    def create_form(self, request: HttpRequest, data: Any) -> forms.Form:
+        """Return the form of a new row, by the names that errors point at."""
+        raise NotImplementedError
+
+    def create(self, request: HttpRequest, values: dict[str, Any]) -> Edited:
+        row: Edited = self.services.create(actor=actor_of(request), **values)
+        return row
+
+    def delete_url(self, request: HttpRequest, row: Edited) -> str:
+        """Return where the row can be deleted; nothing to who may not."""
+        if not self.has_delete_permission(request, row):
+            return ""
+        return reverse(f"admin:compute_{self.opts.model_name}_delete", args=[row.pk])
+
+    def delete_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        extra_context: Mapping[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Ask again, then have the service delete it; the row stays."""
+        row = self.get_object(request, unquote(object_id))
+        if not self._may_delete(request, None):
+            name = self.opts.verbose_name
+            raise PermissionDenied(f"The {name} cannot be deleted by this account.")
+        if row is None:
+            return self.not_found(request, object_id)
+        if row.deleted_at is not None:
+            return self.gone(request, row)
+        if request.method == "POST":
+            return self.perform(request, row, "Delete", self.services.delete)
+        return self.confirm_delete(request, [row], back=page_url(row))
+
+    def gone(self, request: HttpRequest, row: Row) -> HttpResponseRedirect:
+        """Show what a page that is out of date was about: it has been deleted."""
+        messages.warning(request, f"The {self.opts.verbose_name} {row} is gone.")
+        return redirect(page_url(row))
+
+    def perform(
+        self,
+        request: HttpRequest,
+        row: Row,
+        label: str,
+        service: Callable[..., Any],
+        **arguments: Any,
+    ) -> HttpResponseRedirect:
+        """Call a service, tell the operator how it was taken, show the row again."""
+        if row.deleted_at is not None:
+            return self.gone(request, row)
+        try:
+            changed = service(row, actor=actor_of(request), **arguments)
+        except Problem as problem:
+            messages.error(request, self.refused(request, problem, row))
+        else:
+            messages.success(request, self.accepted(label, row, changed))
+        return redirect(page_url(row))
+
+    def accepted(self, label: str, row: Row, changed: Any) -> SafeString:
+        """Return the message of what a service has taken on."""
+        return requested(f"{label} of {row} is under way", changed.operation)
+
+    def refused(self, request: HttpRequest, problem: Problem, row: Row | None) -> str:
+        """Leave the event of a refusal; return what to tell the operator."""
+        if row is None or isinstance(row, Project):
+            project_id = row.pk if row else None
+            return refused(request, problem, project_id=project_id)
+        return refused(request, problem, project_id=row.project_id, target=row)
+
+
+def _exists(row: Row | None) -> bool:
+    return row is None or row.deleted_at is None

@@ -1,0 +1,107 @@
+"""Filters beside the lists. None loads a table: what grows is cut."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from compute import clouds
+from compute.models import Cloud, Flavor, Project
+
+#: Choices a filter offers at most; a value beyond them still works in the address.
+LIMIT = 20
+
+Choices = list[tuple[Any, str]]
+
+#: By when a row was made, and by whether its cloud still offers it.
+CREATED = ("created_at", admin.DateFieldListFilter)
+VANISHED = ("vanished_at", admin.EmptyFieldListFilter)
+
+
+class DeletedFilter(admin.SimpleListFilter):
+    """Hides what is deleted until asked for it."""
+
+    title = "deleted"
+    parameter_name = "deleted"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        return [("yes", "Deleted only"), ("all", "With deleted")]
+
+    def choices(self, changelist: Any) -> Any:
+        for number, choice in enumerate(super().choices(changelist)):
+            yield {**choice, "display": "Not deleted"} if number == 0 else choice
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() == "yes":
+            return queryset.exclude(deleted_at=None)
+        if self.value() == "all" or request.GET.get("status__exact") == "DELETED":
+            return queryset
+        return queryset.filter(deleted_at=None)
+
+
+class CutFilter(admin.SimpleListFilter, ABC):
+    """Offers the first rows of a table, and whatever is chosen already."""
+
+    field: str
+
+    #: Who may not see the rows is not told them; a value in the address works.
+    permission: str
+
+    @abstractmethod
+    def rows(self) -> Iterable[tuple[Any, str]]:
+        """Return the first values with their labels."""
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        rows = self.rows() if request.user.has_perm(self.permission) else ()
+        choices = {str(value): label for value, label in rows}
+        # `value` is not known yet while the choices are made.
+        chosen = request.GET.get(str(self.parameter_name))
+        if chosen:
+            choices.setdefault(chosen, chosen)
+        return list(choices.items())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if not self.value():
+            return queryset
+        try:
+            return queryset.filter(**{self.field: self.value()})
+        except ValidationError as error:
+            raise IncorrectLookupParameters(error) from error
+
+
+class ProjectFilter(CutFilter):
+    title = "project"
+    parameter_name = "project"
+    field = "project"
+    permission = "compute.view_project"
+
+    def rows(self) -> Iterable[tuple[Any, str]]:
+        return Project.objects.alive().values_list("pk", "name")[:LIMIT]
+
+
+class CloudFilter(CutFilter):
+    title = "cloud"
+    parameter_name = "cloud"
+    field = "cloud"
+    permission = "compute.view_cloud"
+
+    def rows(self) -> Iterable[tuple[Any, str]]:
+        # Those observed once, configured or not, before those that never answered.
+        seen = list(Cloud.objects.values_list("alias", flat=True)[:LIMIT])
+        return [(alias, alias) for alias in dict.fromkeys([*clouds.aliases(), *seen])]
+
+
+class FlavorFilter(CutFilter):
+    title = "flavor"
+    parameter_name = "flavor"
+    field = "flavor__name"
+    permission = "compute.view_flavor"
+
+    def rows(self) -> Iterable[tuple[Any, str]]:
+        names = Flavor.objects.order_by("name").values_list("name", flat=True)
+        return [(name, name) for name in names.distinct()[:LIMIT]]

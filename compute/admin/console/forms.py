@@ -1,0 +1,144 @@
+"""What an operator types. Whether it will do say the models and the services."""
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from compute.models import User
+from compute.models.limits import LABELS_RULES, LINE, MAX_DESCRIPTION, MAX_NAME
+from compute.services.actions import Action
+
+
+class LineField(forms.CharField):
+    """What something is called; whether it can be a name says the model."""
+
+    # Django trims what a form sends, so only the inside is left to refuse.
+    default_validators = [RegexValidator(LINE, "Must not contain control characters.")]
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("widget", forms.TextInput(attrs={"class": "vTextField"}))
+        kwargs.setdefault("max_length", MAX_NAME)
+        super().__init__(**kwargs)
+
+
+class LinesField(forms.CharField):
+    """Text of several lines, kept as typed."""
+
+    def __init__(
+        self, *, rows: int = 3, max_length: int | None = None, **kwargs: Any
+    ) -> None:
+        widget = forms.Textarea(attrs={"rows": rows, "class": "vLargeTextField"})
+        kwargs.update(required=False, strip=False, widget=widget)
+        super().__init__(max_length=max_length or MAX_DESCRIPTION, **kwargs)
+
+    def to_python(self, value: Any) -> str:
+        # A form sends CRLF for what was stored as LF: that is not a change.
+        return str(super().to_python(value)).replace("\r\n", "\n")
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return (initial or "") != self.to_python(data)
+
+
+class LabelsField(forms.CharField):
+    """Labels, one ``key=value`` a line."""
+
+    default_validators = [*LABELS_RULES]
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("help_text", "One key=value a line.")
+        widget = forms.Textarea(attrs={"rows": 3, "class": "vLargeTextField"})
+        super().__init__(required=False, widget=widget, **kwargs)
+
+    def prepare_value(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return "\n".join(f"{key}={text}" for key, text in value.items())
+        return value
+
+    def to_python(self, value: Any) -> Any:
+        labels: dict[str, str] = {}
+        lines = str(super().to_python(value)).splitlines()
+        for line in filter(None, map(str.strip, lines)):
+            key, equals, text = line.partition("=")
+            if not equals:
+                raise ValidationError(f"“{line}” is not key=value.")
+            if key in labels:
+                raise ValidationError(f"“{key}” is there twice.")
+            labels[key] = text
+        return labels
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        try:
+            return bool((initial or {}) != self.to_python(data))
+        except ValidationError:
+            return True
+
+
+class SuggestingInput(forms.TextInput):
+    """A line with suggestions beside it; anything else can be typed."""
+
+    def __init__(self, suggestions: list[str]) -> None:
+        super().__init__(attrs={"class": "vTextField", "maxlength": MAX_NAME})
+        self.suggestions = suggestions
+
+    def render(
+        self, name: str, value: Any, attrs: Any = None, renderer: Any = None
+    ) -> SafeString:
+        if not self.suggestions:
+            return super().render(name, value, attrs, renderer)
+        list_id = f"{name}-suggestions"
+        field = super().render(
+            name, value, {**(attrs or {}), "list": list_id}, renderer
+        )
+        options = ((suggestion,) for suggestion in self.suggestions)
+        rows = format_html_join("", '<option value="{}">', options)
+        return format_html('{}<datalist id="{}">{}</datalist>', field, list_id, rows)
+
+
+class VersionedForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in its stubs only
+    """What is ours alone to change, and the version that the operator saw."""
+
+    version = forms.IntegerField(widget=forms.HiddenInput, required=False)
+
+    class Meta:
+        fields: ClassVar[tuple[str, ...]]
+        field_classes = {"description": LinesField}
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        seen = data.get("version")
+        if seen is not None and seen != self.instance.version:
+            raise ValidationError(
+                "Somebody changed it meanwhile: you saw version "
+                f"{seen}, it is at {self.instance.version} now. Nothing was saved. "
+                "Reload the page and make your change again."
+            )
+        return data
+
+
+class OwnedForm(VersionedForm):
+    labels = LabelsField()
+
+
+class ActionForm(forms.Form):
+    """What an action asks for besides its target."""
+
+    def __init__(self, action: Action, data: Any = None) -> None:
+        super().__init__(data, auto_id=False)
+        for argument in action.arguments:
+            self.fields[argument.name] = (
+                forms.ChoiceField(choices=argument.choices.choices)
+                if argument.choices
+                else LineField()
+            )
+
+
+def active_user(name: str) -> User:
+    """Return the user of a name; raise ValidationError without an active one."""
+    user = User.objects.filter(username=name, is_active=True).first()
+    if user is None:
+        raise ValidationError(f"No active user {name}.")
+    return user

@@ -1,0 +1,137 @@
+"""What the address of a page may ask for: a closed set, as over the API.
+
+Django takes any lookup of any field from the address of a list. So who may see a list
+could read fields that it does not show, letter by letter, and a value that the database
+does not understand ended as an internal error.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import UTC
+from typing import Any
+
+from django.contrib.admin import (
+    ChoicesFieldListFilter,
+    DateFieldListFilter,
+    ListFilter,
+    SimpleListFilter,
+)
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.options import IS_POPUP_VAR, TO_FIELD_VAR
+from django.contrib.admin.views.main import (
+    ALL_VAR,
+    ERROR_FLAG,
+    IGNORED_PARAMS,
+    ORDER_VAR,
+    PAGE_VAR,
+    SEARCH_VAR,
+)
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from django.utils.dateparse import parse_datetime
+
+from compute.models.limits import is_id
+
+MAX_SEARCH = 255
+#: What Django's lists take out of an address before they look for filters.
+_DJANGOS = frozenset({*IGNORED_PARAMS, PAGE_VAR, ERROR_FLAG})
+#: Of every list -> what their values look like; Django's own links leave some empty.
+_OF_LISTS = {
+    ALL_VAR: re.compile(r""),
+    ORDER_VAR: re.compile(r"(-?[0-9]{1,2}(\.-?[0-9]{1,2})*)?"),
+    PAGE_VAR: re.compile(r"[1-9][0-9]{0,8}"),
+    SEARCH_VAR: re.compile(rf"(?s).{{0,{MAX_SEARCH}}}"),
+}
+#: Of every other page: where a list was, which page of a history, and that it stands in
+#: a small window, from which the id of a new row goes back to the form below.
+_OF_PAGES = {
+    "_changelist_filters": re.compile(r"(?s).{0,2000}"),
+    PAGE_VAR: re.compile(r"[1-9][0-9]{0,8}"),
+    IS_POPUP_VAR: re.compile(r"1"),
+    TO_FIELD_VAR: re.compile(r"id"),
+}
+
+
+class UnknownParameterError(Exception):
+    """An address asks for what its page does not offer; the text is for people."""
+
+
+def check_page(request: HttpRequest) -> None:
+    """Raise UnknownParameterError unless the address of a page is one of ours."""
+    for name, value in _given(request):
+        if name not in _OF_PAGES or not _OF_PAGES[name].fullmatch(value):
+            raise _not_offered(name)
+
+
+def check_list(request: HttpRequest) -> None:
+    """Raise UnknownParameterError unless a list knows those of Django's own it is given.
+
+    Django takes the rest for filters: see `check_links`.
+    """
+    for name, value in _given(request):
+        if name in _DJANGOS and (
+            name not in _OF_LISTS or not _OF_LISTS[name].fullmatch(value)
+        ):
+            raise _not_offered(name)
+
+
+def check_links(others: Mapping[str, list[Any]], links: Collection[str]) -> None:
+    """Raise UnknownParameterError for what no filter of a list took, nor is a link.
+
+    ``links`` are the parameters by which other pages lead here: the id of a row.
+    """
+    for name, values in others.items():
+        if name not in links or not all(is_id(value) for value in values):
+            raise _not_offered(name)
+
+
+def check_choices(specs: Iterable[ListFilter]) -> None:
+    """Raise UnknownParameterError for a value that is no choice of its filter."""
+    for spec in specs:
+        match spec:
+            case SimpleListFilter():
+                known = {"", *(str(key) for key, _ in spec.lookup_choices)}
+                checks = {str(spec.parameter_name): (spec.value() or "") in known}
+            case ChoicesFieldListFilter():
+                known = {str(key) for key, _ in spec.field.flatchoices}
+                chosen = spec.lookup_val or ()
+                checks = {spec.lookup_kwarg: known.issuperset(chosen)}
+            case DateFieldListFilter():
+                given = spec.date_params.items()
+                checks = {name: _is_time(value) for name, value in given}
+            case _:
+                continue
+        for name, is_known in checks.items():
+            if not is_known:
+                raise _not_offered(name)
+
+
+def _is_time(text: str) -> bool:
+    """Whether a text is a time with its zone, which every database can compare."""
+    try:
+        time = parse_datetime(text)
+        return bool(time and time.tzinfo and time.astimezone(UTC))
+    except (ValueError, OverflowError):  # the latter at the ends of the calendar
+        return False
+
+
+def check_selected(request: HttpRequest, key: Any) -> None:
+    """Raise UnknownParameterError for a selected row whose key cannot be one."""
+    for value in request.POST.getlist(ACTION_CHECKBOX_NAME):
+        try:
+            key.to_python(value)
+        except ValidationError as error:
+            raise _not_offered(ACTION_CHECKBOX_NAME) from error
+
+
+def _given(request: HttpRequest) -> Iterator[tuple[str, str]]:
+    for name, values in request.GET.lists():
+        if len(values) > 1:
+            raise UnknownParameterError(f"The address has “{name[:50]}” twice.")
+        yield name, str(values[0])
+
+
+def _not_offered(name: str) -> UnknownParameterError:
+    return UnknownParameterError(
+        f"This page has no parameter “{name[:50]}”, or none of this value."
+    )

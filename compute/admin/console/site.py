@@ -1,0 +1,72 @@
+"""The site of the console: every page of it takes the parameters that it knows."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+from django.contrib.admin import AdminSite
+from django.contrib.auth.views import PasswordChangeView
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern, reverse
+
+from compute.admin.console import parameters
+from compute.admin.console.passwords import OwnPasswordForm
+from compute.admin.console.refusals import bad_request
+
+#: Of Django's site, but unused here: nothing has a page elsewhere, and no field asks
+#: while somebody types.
+UNUSED = frozenset({"autocomplete", "view_on_site"})
+
+
+View = TypeVar("View", bound=Callable[..., HttpResponseBase])
+
+
+class Console(AdminSite):
+    site_header = "VM Manager"
+    site_title = "VM Manager"
+    index_title = "Operations"
+    # The API and its documentation have links of their own: templates/admin/base_site.html.
+    site_url = None
+
+    def __init__(self, name: str = "admin") -> None:
+        super().__init__(name)
+        # Rows are never removed: what has a "delete" has one of its own.
+        self.disable_action("delete_selected")
+
+    def get_urls(self) -> list[Any]:
+        return [
+            pattern
+            for pattern in super().get_urls()
+            if not (isinstance(pattern, URLPattern) and pattern.name in UNUSED)
+        ]
+
+    def password_change(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        """Change one's own password; Django's site offers no other form for it."""
+        request.current_app = self.name
+        change = PasswordChangeView.as_view(
+            form_class=OwnPasswordForm,
+            template_name="registration/password_change_form.html",
+            success_url=reverse("admin:password_change_done"),
+            extra_context={**self.each_context(request), **(extra_context or {})},
+        )
+        return change(request)
+
+    def admin_view(self, view: View, cacheable: bool = False) -> View:
+        """Refuse an address with parameters that the page does not know.
+
+        A list knows its own and checks them itself.
+        """
+
+        @wraps(view)
+        def closed(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            try:
+                if view.__name__ != "changelist_view":
+                    parameters.check_page(request)
+                return view(request, *args, **kwargs)
+            except parameters.UnknownParameterError as error:
+                return bad_request(request, str(error))
+
+        return super().admin_view(cast(View, closed), cacheable)

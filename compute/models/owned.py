@@ -1,0 +1,149 @@
+"""What rows have in common: a version, an owner, and for some a cloud that has them."""
+
+import copy
+import uuid
+from collections.abc import Mapping
+from typing import Any, ClassVar, NoReturn, Self, TypeVar
+
+from django.db import models
+from django.utils import timezone
+
+from compute.models.limits import (
+    DESCRIPTION_RULES,
+    LABELS_RULES,
+    MAX_NAME,
+    NAME_RULES,
+)
+from compute.models.operation import Operation
+
+M = TypeVar("M", bound="Versioned")
+
+
+class VersionedQuerySet(models.QuerySet[M]):
+    def alive(self) -> Self:
+        """Return what is not deleted."""
+        return self.filter(deleted_at=None)
+
+    def locked(self, pk: uuid.UUID) -> M:
+        """Return a row as it is now, locked to the end of the transaction.
+
+        Raises the model's DoesNotExist. Every row lock is ``no_key``: a foreign key to
+        the row can be checked meanwhile. Otherwise who locks a VM and then its
+        snapshot, and who locks the snapshot and writes a row that names the VM, wait
+        for each other.
+        """
+        row = self.select_for_update(no_key=True).get(pk=pk)
+        row.remember()
+        return row
+
+
+class Versioned(models.Model):
+    """A row of which a client can say which version it knows."""
+
+    #: Fields that change without a user seeing it.
+    UNSEEN: ClassVar[frozenset[str]] = frozenset()
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    #: Counts the changes a user can see; the ETag.
+    version = models.PositiveIntegerField(default=1)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    _remembered: dict[str, Any]
+
+    class Meta:
+        abstract = True
+
+    def remember(self) -> None:
+        """Note what the row holds, for `save_changes`."""
+        self._remembered = {
+            field.attname: _kept(getattr(self, field.attname))
+            for field in self._meta.concrete_fields
+        }
+
+    def apply_changes(self, changes: Mapping[str, Any]) -> dict[str, list[Any]]:
+        """Set fields; return those that differ now: name -> [before, after]."""
+        changed = {
+            name: [getattr(self, name), value]
+            for name, value in changes.items()
+            if getattr(self, name) != value
+        }
+        for name in changed:
+            setattr(self, name, changes[name])
+        return changed
+
+    def save_changes(self, *, touch: bool = False) -> None:
+        """Save what differs from what was read under the lock.
+
+        A change that a user can see is a new version; ``touch``: something that the
+        row does not hold has changed what users see of it.
+        """
+        names = {
+            field.name
+            for field in self._meta.concrete_fields
+            if getattr(self, field.attname) != self._remembered[field.attname]
+        }
+        if touch or not self.UNSEEN.issuperset(names):
+            self.version += 1
+            self.updated_at = timezone.now()
+            names |= {"version", "updated_at"}
+        if names:
+            self.save(update_fields=names)
+            self.remember()
+
+
+def _kept(value: Any) -> Any:
+    return copy.deepcopy(value) if isinstance(value, dict | list) else value
+
+
+class Owned(Versioned):
+    """A row of a project."""
+
+    #: How operations and events name things of its kind: see `compute.models.kinds`.
+    kind: ClassVar[str]
+
+    project = models.ForeignKey(
+        "compute.Project", on_delete=models.PROTECT, related_name="%(class)ss"
+    )
+    name = models.CharField(max_length=MAX_NAME, validators=NAME_RULES)
+    labels = models.JSONField(default=dict, blank=True, validators=LABELS_RULES)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class CloudResource(Owned):
+    """A row that a cloud has something for, made and changed by operations."""
+
+    #: Alias of the cloud it lives in.
+    cloud = models.CharField(max_length=64)
+    description = models.TextField(blank=True, default="", validators=DESCRIPTION_RULES)
+    #: The newest operation, whether it lives or has ended.
+    operation = models.ForeignKey(
+        "compute.Operation",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+    )
+    #: The problem of the last failure while it still suffers from it; in ERROR the one
+    #: that led there.
+    error = models.JSONField(null=True, blank=True)
+    #: Whether the project's quotas count it.
+    counted = models.BooleanField(default=True)
+
+    class Meta:
+        abstract = True
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse: operations and events name the row for good."""
+        raise TypeError("a row with a history is marked as deleted")
+
+    @property
+    def live_operation(self) -> Operation | None:
+        """The operation that occupies it; costs a query."""
+        return Operation.objects.occupying(self.kind, self.pk)

@@ -1,0 +1,1 @@
+"""What the mock cloud is made of: a file, a clock, and the ways of Nova."""

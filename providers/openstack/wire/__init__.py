@@ -1,0 +1,1 @@
+"""Requests to an OpenStack, and what its answers mean."""

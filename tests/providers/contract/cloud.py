@@ -1,0 +1,34 @@
+"""The contract of `providers.contract`, stated once for every driver.
+
+A driver's test module subclasses `CloudContract` and gives the fixtures that
+``tests/providers/conftest.py`` names. Nothing here knows how the cloud is made. Where a
+driver can be given a small page size, run it so too: the suite makes a few servers only.
+"""
+
+from tests.providers.contract.flavors import FlavorContract
+from tests.providers.contract.images import ImageContract
+from tests.providers.contract.networks import NetworkContract
+from tests.providers.contract.server_changes import (
+    RebuildContract,
+    ResizeContract,
+    VerbContract,
+)
+from tests.providers.contract.servers import (
+    CreateContract,
+    DeleteContract,
+    ReadingContract,
+)
+
+
+class CloudContract(
+    FlavorContract,
+    ImageContract,
+    CreateContract,
+    ReadingContract,
+    VerbContract,
+    ResizeContract,
+    RebuildContract,
+    DeleteContract,
+    NetworkContract,
+):
+    """All of it."""

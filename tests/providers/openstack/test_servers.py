@@ -1,0 +1,219 @@
+"""The servers of OpenStack against a stage: what is sent, and what answers mean."""
+
+import time
+from datetime import UTC, datetime
+from typing import Any, get_args
+
+import pytest
+
+from providers import errors
+from providers.contract.servers import Fault, ServerVerb
+from providers.openstack import OpenStackCloud
+from tests.providers.openstack.conftest import MakeCloud
+from tests.support.fake_openstack import (
+    ACTION,
+    IMAGES,
+    NETWORKS,
+    NOVA_ID,
+    REQUEST_ID,
+    SERVER,
+    SERVERS,
+    Line,
+    Stage,
+    network,
+    server,
+    spec,
+)
+
+
+def test_a_create_is_tagged_and_gets_the_only_network(
+    stage: Stage, cloud: OpenStackCloud
+) -> None:
+    stage.speak(
+        "GET",
+        NETWORKS,
+        Line(
+            body={
+                "networks": [
+                    network("private"),
+                    network("public", **{"router:external": True, "shared": True}),
+                    network("of-others", project_id="others"),
+                ]
+            }
+        ),
+    )
+    stage.speak("POST", "/compute/v2.1/servers", Line(202, {"server": {"id": "new"}}))
+    asked = spec(metadata={"vm_id": "1"}, user_data=b"#cloud-config\n")
+    for _ in range(2):
+        receipt = cloud.servers.create(asked, request_id=REQUEST_ID)
+    assert receipt.created_id == "new"
+    assert len(stage.sent("GET", NETWORKS)) == 1  # asked once, then known
+    assert stage.sent("POST", "/compute/v2.1/servers")[0].body["server"] == {
+        "name": "web",
+        "flavorRef": "1",
+        "imageRef": "i",
+        "networks": [{"uuid": "id-of-private"}],
+        "tags": ["vm-1"],
+        "metadata": {"vm_id": "1"},
+        "user_data": "I2Nsb3VkLWNvbmZpZwo=",
+    }
+
+
+#: Nova's words for the verbs that take no arguments.
+WORDS: dict[ServerVerb, str] = {
+    "start": "os-start",
+    "stop": "os-stop",
+    "pause": "pause",
+    "unpause": "unpause",
+    "suspend": "suspend",
+    "resume": "resume",
+    "shelve": "shelve",
+    "unshelve": "unshelve",
+    "rescue": "rescue",
+    "unrescue": "unrescue",
+    "confirm_resize": "confirmResize",
+}
+
+
+@pytest.mark.parametrize("verb", get_args(ServerVerb))
+def test_a_verb_is_one_request(
+    stage: Stage, cloud: OpenStackCloud, verb: ServerVerb
+) -> None:
+    stage.speak("POST", ACTION, Line(202, ""))
+    receipt = cloud.servers.act("one", verb, request_id=REQUEST_ID)
+    assert [sent.body for sent in stage.sent("POST", ACTION)] == [{WORDS[verb]: None}]
+    assert receipt.created_id is None
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "body"),
+    [
+        ("reboot", {"hard": False}, {"reboot": {"type": "SOFT"}}),
+        ("reboot", {"hard": True}, {"reboot": {"type": "HARD"}}),
+        ("resize", {"flavor_id": "2"}, {"resize": {"flavorRef": "2"}}),
+        ("rebuild", {"image_id": "i"}, {"rebuild": {"imageRef": "i"}}),
+        (
+            "snapshot",
+            {"name": "nightly", "tag": "s-1"},
+            {"createImage": {"name": "nightly", "metadata": {"vmmanager_tag": "s-1"}}},
+        ),
+    ],
+)
+def test_a_verb_with_arguments_is_one_request(
+    stage: Stage,
+    cloud: OpenStackCloud,
+    method: str,
+    arguments: dict[str, Any],
+    body: dict[str, Any],
+) -> None:
+    stage.speak("POST", ACTION, Line(202, {"image_id": "made"}))
+    change = getattr(cloud.servers, method)
+    receipt = change("one", request_id=REQUEST_ID, **arguments)
+    assert [sent.body for sent in stage.sent("POST", ACTION)] == [body]
+    assert receipt.created_id == ("made" if method == "snapshot" else None)
+
+
+def test_a_delete_is_one_request(stage: Stage, cloud: OpenStackCloud) -> None:
+    for delete, path in (
+        (cloud.servers.delete, SERVER),
+        (cloud.images.delete, f"{IMAGES}/one"),
+        (cloud.networks.delete_port, "/network/v2.0/ports/one"),
+    ):
+        stage.speak("DELETE", path, Line(204, ""))
+        delete("one", request_id=REQUEST_ID)
+        assert len(stage.sent("DELETE", path)) == 1
+
+
+def test_a_server_is_read_as_nova_shows_it(stage: Stage, cloud: OpenStackCloud) -> None:
+    fault = {"code": 500, "message": "No valid host was found. ", "created": "x"}
+    never = {"OS-SRV-USG:launched_at": None}
+    broken = server(status="ERROR", fault=fault, image="", addresses={}, **never)
+    stage.speak(
+        "GET", SERVER, Line(body={"server": server()}), Line(body={"server": broken})
+    )
+    found = cloud.servers.get("one")
+    assert (found.flavor_name, found.vcpus, found.ram_mb) == ("m1.tiny", 1, 512)
+    assert found.image_id == "cirros"
+    assert [a.ip for a in found.addresses] == ["10.0.0.4"]
+    assert found.updated_at == datetime(2026, 11, 23, 11, 0, tzinfo=UTC)
+    assert found.launched_at == datetime(2026, 11, 23, 10, 59, 45, tzinfo=UTC)
+    found = cloud.servers.get("one")
+    assert found.fault == Fault(500, "No valid host was found. ")
+    assert found.image_id is None
+    assert found.launched_at is None
+
+
+def test_a_server_whose_launch_the_cloud_does_not_tell_counts_as_launched(
+    stage: Stage, cloud: OpenStackCloud
+) -> None:
+    silent = server(status="ERROR")
+    del silent["OS-SRV-USG:launched_at"]
+    stage.speak("GET", SERVER, Line(body={"server": silent}))
+    found = cloud.servers.get("one")
+    assert found.launched_at == found.created_at
+
+
+def test_a_server_in_a_cell_that_is_down_is_there_but_unknown(
+    stage: Stage, cloud: OpenStackCloud
+) -> None:
+    partial = {
+        "id": "one",
+        "status": "UNKNOWN",
+        "created": "2026-11-23T10:59:37Z",
+        "tenant_id": "ours",
+        "links": [],
+    }
+    stage.speak("GET", SERVERS, Line(body={"servers": [partial]}))
+    (found,) = cloud.servers.list_all()
+    assert (found.id, found.status, found.flavor_name) == ("one", "UNKNOWN", "")
+
+
+def test_an_action_ends_with_its_last_event_and_tells_why_it_failed(
+    stage: Stage, cloud: OpenStackCloud
+) -> None:
+    def action(message: str | None, *events: dict[str, Any]) -> Line:
+        return Line(
+            body={
+                "instanceAction": {
+                    "action": "resize",
+                    "request_id": NOVA_ID,
+                    "start_time": "2026-11-23T10:59:37.000000",
+                    "message": message,
+                    "events": list(events),
+                }
+            }
+        )
+
+    done = {"event": "a", "finish_time": "2026-11-23T10:59:38.000000"}
+    running = {"event": "b", "finish_time": None}
+    failed = {**done, "result": "Error", "details": "No valid host was found. "}
+    path = f"{SERVER}/os-instance-actions/{NOVA_ID}"
+    stage.speak(
+        "GET",
+        path,
+        action(None),
+        action(None, done, running),
+        action("Error", done),
+        action("Error", failed),
+    )
+    read = [cloud.servers.get_action("one", NOVA_ID) for _ in range(4)]
+    assert [(a.finished, a.error) for a in read] == [
+        (False, None),
+        (False, None),
+        (True, "Error"),
+        (True, "No valid host was found. "),
+    ]
+    assert read[0].started_at == datetime(2026, 11, 23, 10, 59, 37, tzinfo=UTC)
+
+
+def test_a_console_that_somebody_waits_for_has_less_time(
+    stage: Stage, make: MakeCloud
+) -> None:
+    cloud = make(timeout="30")
+    stage.speak("GET", SERVER, Line(body={"server": server()}))
+    cloud.servers.get("one")
+    stage.speak("POST", ACTION, Line(body={"output": "login:"}, delay=5.0))
+    begun = time.monotonic()
+    with pytest.raises(errors.Timeout):
+        cloud.servers.get_console_log("one", lines=1, timeout=0.4)
+    assert time.monotonic() - begun < 4
