@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from compute.api.actions import act
 from compute.api.http import filters, writes
 from compute.api.http.fields import Labels, Lines, Name, NoBody, RequestBody
 from compute.api.http.parameters import INCLUDE_DELETED, is_asked
@@ -88,14 +89,7 @@ class SnapshotViewSet(ResourceViewSet[Snapshot]):
 
     def destroy(self, request: Request, id: Any) -> Response:
         """Delete it and its image."""
-        snapshot = self.get_object()
-        self.body()
-        actor, expect = self.actor, self.expect
-        return writes.submit(
-            self,
-            lambda: snapshots.delete(snapshot, actor=actor, expect=expect),
-            project_id=snapshot.project_id,
-        )
+        return act(self, snapshots.delete)
 
 
 class VMSnapshotViewSet(SnapshotViewSet):

@@ -8,6 +8,7 @@ from compute.api.http.problems import CONTENT_TYPE, registry
 from compute.api.schema import headers
 from compute.api.schema.examples import PROBLEMS, page
 from compute.api.urls import NOUNS
+from compute.models.kinds import KINDS
 from compute.models.limits import MAX_NAME, NAME
 
 Operation = dict[str, Any]
@@ -63,8 +64,7 @@ PROBLEM = {
         "used": {"type": "integer"},
         "requested": {"type": "integer"},
         "violated_policies": {"type": "array", "items": {"type": "string"}},
-        "vm": {"type": "string", "format": "uuid"},
-        "snapshot": {"type": "string", "format": "uuid"},
+        **{kind: {"type": "string", "format": "uuid"} for kind in KINDS},
         "openstack": {"type": "object", "additionalProperties": True},
     },
     "additionalProperties": True,
