@@ -18,8 +18,8 @@ from django.utils.functional import cached_property
 
 from compute.errors import PermissionDenied
 from compute.models import Membership, Role, User
-from compute.models.permission import PERMISSIONS
 from compute.models.user import ANONYMOUS
+from compute.permissions import PERMISSIONS
 
 M = TypeVar("M", bound=Model)
 

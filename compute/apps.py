@@ -15,9 +15,8 @@ class ComputeConfig(AppConfig):
         # Celery finds its tasks here, and the engine gets the list of what is done and
         # the way to announce it; with the tasks comes compute.clouds and its check of
         # the settings.
-        from compute import tasks, works
+        from compute import search, tasks, works
         from compute.engine import queue, work
-        from compute.models import search
         from compute.services import quotas
 
         connection_created.connect(search.add_functions)

@@ -8,7 +8,7 @@ from django.utils.safestring import SafeString
 from compute.admin.console import display, filters
 from compute.admin.console.revocable import EndedFilter, RevocableAdmin
 from compute.models import APIToken
-from compute.models.search import id_prefix
+from compute.search import id_prefix
 from compute.services import tokens
 
 

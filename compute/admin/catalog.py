@@ -8,7 +8,7 @@ from django.db.models import Q, QuerySet
 from compute.admin.console import display, filters
 from compute.admin.console.pages import HistoryAdmin
 from compute.models import Flavor, Image
-from compute.models.search import id_prefix
+from compute.search import id_prefix
 
 Row = TypeVar("Row", Flavor, Image)
 

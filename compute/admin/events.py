@@ -13,8 +13,8 @@ from django.utils.safestring import SafeString
 from compute.admin.console import about, display, filters
 from compute.admin.console.about import AboutChangeList, AboutFilter
 from compute.admin.console.pages import HistoryAdmin
-from compute.models import Event, kinds
-from compute.models.search import from_address
+from compute.models import Event
+from compute.search import from_address, named
 
 #: What the types of events begin with.
 KINDS = (
@@ -144,7 +144,7 @@ class EventAdmin(HistoryAdmin[Event]):
 
     def search(self, queryset: QuerySet[Event], text: str) -> QuerySet[Event]:
         exact = Q(type=text) | Q(actor=text) | Q(request_id=text)
-        about = kinds.named(text, kind="subject_kind", id="subject_id")
+        about = named(text, kind="subject_kind", id="subject_id")
         return queryset.filter(exact | from_address(text) | about)
 
 

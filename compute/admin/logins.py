@@ -6,7 +6,7 @@ from django.db.models import Q, QuerySet
 from compute.admin.console import display, filters
 from compute.admin.console.revocable import EndedFilter, RevocableAdmin
 from compute.models import Login
-from compute.models.search import from_address
+from compute.search import from_address
 from compute.services import logins
 
 

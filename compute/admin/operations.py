@@ -19,7 +19,7 @@ from compute.admin.console.pages import HistoryAdmin, Link, Page
 from compute.engine import runner
 from compute.errors import Problem
 from compute.models import Operation, OperationType, kinds
-from compute.models.search import id_prefix
+from compute.search import id_prefix, named
 
 
 class TypeFilter(admin.SimpleListFilter):
@@ -117,7 +117,7 @@ class OperationAdmin(HistoryAdmin[Operation]):
         return display.error(operation.error)
 
     def search(self, queryset: QuerySet[Operation], text: str) -> QuerySet[Operation]:
-        about = kinds.named(text, kind="target_kind", id="target_id")
+        about = named(text, kind="target_kind", id="target_id")
         who = Q(request_id=text) | Q(requested_by=text)
         return queryset.filter(about | id_prefix(text) | who)
 

@@ -27,7 +27,7 @@ from compute.admin.console.history import history
 from compute.admin.console.operators import actor_of, may
 from compute.admin.console.pages import Link, Page
 from compute.models import Membership, Project, Role, User
-from compute.models.search import id_prefix
+from compute.search import id_prefix
 from compute.services import projects
 from compute.services import quotas as quota_service
 

@@ -11,8 +11,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from compute.admin.console.operators import may
+from compute.limits import MAX_LIMIT
 from compute.models import Project, Quota, Resource
-from compute.models.limits import MAX_LIMIT
 
 #: From so many percent on, a quota is one to look after.
 NEARLY_FULL = 80

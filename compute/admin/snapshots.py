@@ -14,7 +14,7 @@ from compute.admin.console.history import history
 from compute.admin.console.operators import may
 from compute.admin.console.pages import Button, Link, Page
 from compute.models import Snapshot, SnapshotStatus
-from compute.models.search import id_prefix
+from compute.search import id_prefix
 from compute.services import snapshots, vms
 from compute.services.actions import ACTIONS
 

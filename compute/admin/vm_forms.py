@@ -20,6 +20,7 @@ from compute.admin.console.forms import (
 )
 from compute.admin.console.operators import may
 from compute.admin.console.pages import Button
+from compute.limits import MAX_USER_DATA_TEXT, LinesValidator
 from compute.models import (
     VM,
     Flavor,
@@ -28,7 +29,6 @@ from compute.models import (
     SnapshotStatus,
     UserDataEncoding,
 )
-from compute.models.limits import MAX_USER_DATA_TEXT, LinesValidator
 from compute.models.vm import VERBS
 from compute.services.actions import VM_ACTIONS, Action
 from compute.services.vms import RebootType

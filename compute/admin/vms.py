@@ -26,7 +26,7 @@ from compute.admin.vm_forms import VMCreateForm, VMForm
 from compute.errors import Problem
 from compute.models import VM, Cloud, OperationStatus
 from compute.models.cloud import confirmed_at
-from compute.models.search import has_address, id_prefix
+from compute.search import has_address, id_prefix
 from compute.services import vms
 from compute.services.actions import VM_ACTIONS
 

@@ -12,8 +12,8 @@ from compute.api.http.fields import Lines, Name, NoBody, RequestBody, Whole, Wor
 from compute.api.http.viewset import ResourceViewSet
 from compute.bodies.projects import MEMBER_BODY, PROJECT_BODY, QUOTA_BODY
 from compute.errors import NotFound
+from compute.limits import MAX_DESCRIPTION, MAX_LIMIT
 from compute.models import Membership, Project, Quota, Resource, Role, User
-from compute.models.limits import MAX_DESCRIPTION, MAX_LIMIT
 from compute.services import projects, quotas
 
 

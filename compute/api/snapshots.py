@@ -14,8 +14,8 @@ from compute.api.http.parameters import INCLUDE_DELETED, is_asked
 from compute.api.http.viewset import ResourceViewSet
 from compute.bodies.snapshots import SNAPSHOT_BODY
 from compute.errors import NotFound
+from compute.limits import MAX_DESCRIPTION
 from compute.models import VM, Snapshot, SnapshotStatus
-from compute.models.limits import MAX_DESCRIPTION
 from compute.models.snapshot import SnapshotQuerySet
 from compute.services import snapshots
 

@@ -27,8 +27,8 @@ from compute.api.http.parameters import INCLUDE_DELETED, is_asked, whole_number
 from compute.api.http.renderers import render_inline
 from compute.api.http.viewset import ResourceViewSet
 from compute.bodies.vms import CONSOLE_LOG_BODY, VM_BODY
+from compute.limits import MAX_DESCRIPTION, MAX_USER_DATA, MAX_USER_DATA_TEXT
 from compute.models import VM, VMStatus
-from compute.models.limits import MAX_DESCRIPTION, MAX_USER_DATA, MAX_USER_DATA_TEXT
 from compute.models.vm import UserDataEncoding, VMQuerySet
 from compute.services import vms
 from compute.services.actions import VM_ACTIONS

@@ -11,7 +11,7 @@ from operator import itemgetter
 from typing import Any
 
 from compute.bodies.reader import Reader
-from compute.models.limits import LABEL_KEY, LABEL_VALUE, MAX_LABEL_KEY, MAX_LABELS
+from compute.limits import LABEL_KEY, LABEL_VALUE, MAX_LABEL_KEY, MAX_LABELS
 
 Schema = Mapping[str, Any]
 

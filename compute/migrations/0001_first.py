@@ -3,7 +3,7 @@
 The tables are generated; what Django cannot derive from the models stands below.
 """
 
-import compute.models.limits
+import compute.limits
 import django.contrib.auth.models
 import django.contrib.auth.validators
 import django.core.validators
@@ -144,8 +144,8 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('deleted_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('name', models.CharField(max_length=255, validators=[compute.models.limits.NameValidator()])),
-                ('description', models.TextField(blank=True, default='', validators=[django.core.validators.MaxLengthValidator(4096), compute.models.limits.LinesValidator()])),
+                ('name', models.CharField(max_length=255, validators=[compute.limits.NameValidator()])),
+                ('description', models.TextField(blank=True, default='', validators=[django.core.validators.MaxLengthValidator(4096), compute.limits.LinesValidator()])),
                 ('event_sequence', models.BigIntegerField(default=0, editable=False)),
             ],
             options={
@@ -267,7 +267,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('role', models.CharField(choices=[('reader', 'Reader'), ('member', 'Member'), ('admin', 'Admin')], max_length=16)),
-                ('name', models.CharField(max_length=255, validators=[compute.models.limits.NameValidator()])),
+                ('name', models.CharField(max_length=255, validators=[compute.limits.NameValidator()])),
                 ('prefix', models.CharField(editable=False, max_length=16)),
                 ('digest', models.CharField(editable=False, max_length=64, unique=True)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
@@ -314,10 +314,10 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('deleted_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('name', models.CharField(max_length=255, validators=[compute.models.limits.NameValidator()])),
-                ('labels', models.JSONField(blank=True, default=dict, validators=[compute.models.limits.validate_labels])),
+                ('name', models.CharField(max_length=255, validators=[compute.limits.NameValidator()])),
+                ('labels', models.JSONField(blank=True, default=dict, validators=[compute.limits.validate_labels])),
                 ('cloud', models.CharField(max_length=64)),
-                ('description', models.TextField(blank=True, default='', validators=[django.core.validators.MaxLengthValidator(4096), compute.models.limits.LinesValidator()])),
+                ('description', models.TextField(blank=True, default='', validators=[django.core.validators.MaxLengthValidator(4096), compute.limits.LinesValidator()])),
                 ('error', models.JSONField(blank=True, null=True)),
                 ('counted', models.BooleanField(default=True)),
                 ('delete_protection', models.BooleanField(default=False)),
@@ -358,10 +358,10 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('deleted_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('name', models.CharField(max_length=255, validators=[compute.models.limits.NameValidator()])),
-                ('labels', models.JSONField(blank=True, default=dict, validators=[compute.models.limits.validate_labels])),
+                ('name', models.CharField(max_length=255, validators=[compute.limits.NameValidator()])),
+                ('labels', models.JSONField(blank=True, default=dict, validators=[compute.limits.validate_labels])),
                 ('cloud', models.CharField(max_length=64)),
-                ('description', models.TextField(blank=True, default='', validators=[django.core.validators.MaxLengthValidator(4096), compute.models.limits.LinesValidator()])),
+                ('description', models.TextField(blank=True, default='', validators=[django.core.validators.MaxLengthValidator(4096), compute.limits.LinesValidator()])),
                 ('error', models.JSONField(blank=True, null=True)),
                 ('counted', models.BooleanField(default=True)),
                 ('status', django_fsm.FSMField(choices=[('CREATING', 'Creating'), ('AVAILABLE', 'Available'), ('DELETING', 'Deleting'), ('ERROR', 'Error'), ('DELETED', 'Deleted')], default='CREATING', max_length=50, protected=True)),
@@ -406,6 +406,7 @@ class Migration(migrations.Migration):
                 ('operation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='occupations', to='compute.operation')),
             ],
             options={
+                'default_permissions': (),
                 'constraints': [models.UniqueConstraint(fields=('kind', 'target_id'), name='occupied_by_one_operation')],
             },
         ),

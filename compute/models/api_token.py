@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from compute.models.limits import MAX_NAME, NAME_RULES
+from compute.limits import MAX_NAME, NAME_RULES
 from compute.models.project import Project, Role
 
 #: Tells it from a JWT, and a scanner of secrets what it has found.

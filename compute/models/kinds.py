@@ -5,11 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
-
 from compute.models.operation import Operation
 from compute.models.owned import CloudResource
-from compute.models.search import id_prefix
 from compute.models.snapshot import Snapshot
 from compute.models.vm import VM
 
@@ -31,18 +28,6 @@ KINDS: Mapping[str, Kind] = {
 def target(operation: Operation) -> Any:
     """Return what an operation is about; it is there, deleted or not."""
     return find(operation.target_kind, operation.target_id)
-
-
-def named(text: str, *, kind: str, id: str) -> Q:
-    """Return the condition for rows that name a thing, by two of their fields.
-
-    By a part of its name, or the beginning of its id.
-    """
-    condition = id_prefix(text, field=id)
-    for slug, known in KINDS.items():
-        ids = known.model._default_manager.filter(name__icontains=text).values("pk")
-        condition |= Q(**{kind: slug, f"{id}__in": ids})
-    return condition
 
 
 def find(kind: str, id: UUID | None) -> Any:

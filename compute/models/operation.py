@@ -193,6 +193,7 @@ class Occupation(models.Model):
     target_id = models.UUIDField()
 
     class Meta:
+        default_permissions = ()
         constraints = (
             # The one constraint that decides every race for a thing.
             models.UniqueConstraint(

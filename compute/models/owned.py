@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NoReturn, Self, TypeVar
 from django.db import models
 from django.utils import timezone
 
-from compute.models.limits import (
+from compute.limits import (
     DESCRIPTION_RULES,
     LABELS_RULES,
     MAX_NAME,

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from compute.models.limits import DESCRIPTION_RULES, MAX_NAME, NAME_RULES, is_id
+from compute.limits import DESCRIPTION_RULES, MAX_NAME, NAME_RULES, is_id
 from compute.models.owned import Versioned, VersionedQuerySet
 
 DEFAULT_PROJECT_NAME = "default"

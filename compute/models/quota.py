@@ -6,7 +6,7 @@ from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Count, F, Q, Sum
 
-from compute.models.limits import MAX_LIMIT
+from compute.limits import MAX_LIMIT
 from compute.models.project import Project
 from compute.models.snapshot import Snapshot
 from compute.models.vm import VM

@@ -14,8 +14,8 @@ from django.utils import timezone
 from compute import clouds, events
 from compute.errors import ValidationError
 from compute.events import SYSTEM
+from compute.limits import is_id
 from compute.models import VM, Flavor, Image, Project, VMStatus
-from compute.models.limits import is_id
 from compute.services import catalog, fields, observed, quotas, settling
 from providers.contract.servers import Server
 from providers.errors import ProviderError

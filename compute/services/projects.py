@@ -15,8 +15,8 @@ from compute.errors import (
 )
 from compute.events import Actor
 from compute.expected import Expect, check_expected
+from compute.limits import is_id
 from compute.models import APIToken, Membership, Project, Role, User
-from compute.models.limits import is_id
 from compute.models.project import DEFAULT_PROJECT_NAME
 from compute.services import fields, quotas, tokens
 

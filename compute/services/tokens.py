@@ -22,7 +22,7 @@ from compute.events import Actor
 from compute.expected import Expect, check_expected
 from compute.models import APIToken, Membership, Project, Role, User
 from compute.models.api_token import PREFIX_LENGTH, SCHEME
-from compute.models.permission import PERMISSIONS
+from compute.permissions import PERMISSIONS
 from compute.services import fields, principals
 from compute.services.principals import TokenFound
 

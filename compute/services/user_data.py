@@ -5,8 +5,8 @@ from base64 import b64decode
 from django.core.exceptions import ValidationError as FieldError
 
 from compute.errors import ValidationError
+from compute.limits import MAX_USER_DATA, LinesValidator
 from compute.models import UserDataEncoding
-from compute.models.limits import MAX_USER_DATA, LinesValidator
 
 
 def decode(text: str, encoding: str) -> bytes:

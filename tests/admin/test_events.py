@@ -5,7 +5,7 @@ import pytest
 from compute import events
 from compute.events import Actor
 from compute.models import Event, Outcome, Project
-from compute.models.permission import PERMISSIONS
+from compute.permissions import PERMISSIONS
 from tests.support.console import Operator, permission, staff
 from tests.support.factories import ProjectFactory
 

@@ -15,7 +15,7 @@ from rest_framework_simplejwt.token_blacklist.models import (
 from compute.admin.console import lists
 from compute.events import Actor
 from compute.models import APIToken, Event, Login, Project, Role
-from compute.models.permission import PERMISSIONS
+from compute.permissions import PERMISSIONS
 from compute.services import tokens
 from tests.support.console import OPERATOR, Operator, permission, staff
 from tests.support.factories import (

@@ -9,7 +9,7 @@ from django.test import Client
 
 from compute.events import Actor
 from compute.models import VM, Event, Operation, Project, Quota
-from compute.models.permission import PERMISSIONS
+from compute.permissions import PERMISSIONS
 from compute.services import vms
 from compute.services.actions import VM_ACTIONS
 from tests.support.console import OPERATOR, Operator, permission, staff

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import pytest
 
 from compute.models import APIToken, Role, User
-from compute.models.permission import PERMISSIONS
+from compute.permissions import PERMISSIONS
 from tests.support.api import access_token, problem
 from tests.support.api_calls import (
     CALLS,

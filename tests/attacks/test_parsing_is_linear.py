@@ -39,7 +39,7 @@ from compute.api.http.parsers import JSONParser
 from compute.api.http.renderers import JSONRenderer
 from compute.errors import Problem
 from compute.models import VM
-from compute.models.search import from_address, has_address, id_prefix
+from compute.search import from_address, has_address, id_prefix
 from compute.services import logins
 from tests.support.api import access_token, operator
 

@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 
 from compute.api.schema.completion import NAME_SCHEMA
 from compute.errors import ValidationError
+from compute.limits import MAX_LIMIT, NameValidator, wrong_labels
 from compute.models import (
     VM,
     APIToken,
@@ -21,7 +22,6 @@ from compute.models import (
     Role,
     Snapshot,
 )
-from compute.models.limits import MAX_LIMIT, NameValidator, wrong_labels
 from compute.services import imports, projects, quotas, snapshots, tokens, vms
 from providers.errors import InvalidRequest
 from providers.mock import MockCloud, SeedServer

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from pytest_django.live_server_helper import LiveServer
 
+from compute.limits import MAX_NAME
 from compute.models import User
-from compute.models.limits import MAX_NAME
 from compute.services import vms
 from tests.conftest import ALICE
 from tests.support.chromium import Chromium, chromium

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from compute.errors import ValidationError
+from compute.limits import MAX_USER_DATA
 from compute.models import VM, Project
-from compute.models.limits import MAX_USER_DATA
 from compute.services import vms
 from providers.mock import MockCloud
 from tests.conftest import ALICE, Drain

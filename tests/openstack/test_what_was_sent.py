@@ -7,8 +7,8 @@ import openstack
 import pytest
 from openstack.connection import Connection
 
+from compute.limits import MAX_USER_DATA
 from compute.models import VM, Flavor, Project, Quota
-from compute.models.limits import MAX_USER_DATA
 from compute.services import vms
 from providers.openstack import OpenStackCloud
 from tests.conftest import ALICE, observe

@@ -5,8 +5,8 @@ from inspect import signature
 
 import pytest
 
-from compute.models.permission import PERMISSIONS
 from compute.models.vm import VERBS
+from compute.permissions import PERMISSIONS
 from compute.services import vms
 from compute.services.actions import ACTIONS, VM_ACTIONS, Action
 

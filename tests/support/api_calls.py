@@ -1,6 +1,6 @@
 """Every call there is: each route and method of the URL conf, and how to make it.
 
-What a call takes stands here in the words of `compute.models.permission`; it is written
+What a call takes stands here in the words of `compute.permissions`; it is written
 down, not read from the views, which are what is tested.
 """
 

@@ -9,7 +9,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 
 from compute.events import Actor
 from compute.models import APIToken, Login, Project, Role, User
-from compute.models.permission import PERMISSIONS
+from compute.permissions import PERMISSIONS
 from compute.services import logins
 from compute.services.logins import CLAIM
 from tests.support.api import access_token

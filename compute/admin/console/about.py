@@ -13,8 +13,8 @@ from django.utils.safestring import SafeString
 
 from compute.admin.console.display import NONE, page_url
 from compute.admin.console.lists import ClosedChangeList
+from compute.limits import is_id
 from compute.models import kinds
-from compute.models.limits import is_id
 from compute.models.owned import CloudResource
 
 #: The parameter by which the page of a thing leads to the list of its rows.

@@ -8,8 +8,8 @@ from django.core.validators import RegexValidator
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from compute.limits import LABELS_RULES, LINE, MAX_DESCRIPTION, MAX_NAME
 from compute.models import User
-from compute.models.limits import LABELS_RULES, LINE, MAX_DESCRIPTION, MAX_NAME
 from compute.services.actions import Action
 
 

@@ -15,7 +15,7 @@ from compute.admin.console.display import page_url
 from compute.errors import Problem
 from compute.events import Actor
 from compute.models import Operation
-from compute.models.permission import PERMISSIONS
+from compute.permissions import PERMISSIONS
 from compute.services import audit
 
 

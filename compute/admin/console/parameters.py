@@ -30,7 +30,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils.dateparse import parse_datetime
 
-from compute.models.limits import is_id
+from compute.limits import is_id
 
 MAX_SEARCH = 255
 #: What Django's lists take out of an address before they look for filters.

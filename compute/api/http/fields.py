@@ -15,7 +15,7 @@ from rest_framework.utils import html
 from compute.api.http.problems import escaped
 from compute.bodies.body import LABELS
 from compute.errors import MAX_ERRORS, ValidationError
-from compute.models.limits import (
+from compute.limits import (
     LINE,
     MAX_LABELS,
     MAX_NAME,

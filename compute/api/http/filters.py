@@ -21,7 +21,7 @@ from compute.api.http import label_selector
 from compute.api.http.fields import NO_ID, NO_TIME, UUID_TEXT, read_time
 from compute.api.http.parameters import joined
 from compute.errors import ValidationError
-from compute.models.search import has_address, id_prefix
+from compute.search import has_address, id_prefix
 
 MAX_VALUES = 100
 MAX_TEXT = 255

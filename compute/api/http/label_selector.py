@@ -8,7 +8,7 @@ from django.db.models import F, Func, Q, TextField, Value
 from django.db.models.expressions import Combinable
 from django.db.models.lookups import In, IsNull
 
-from compute.models.limits import is_label_key, is_label_value
+from compute.limits import is_label_key, is_label_value
 
 MAX_LENGTH = 1024
 

@@ -10,7 +10,7 @@ from rest_framework.parsers import BaseParser, FormParser, MultiPartParser
 
 from compute.api.http.problems import MalformedJSON, PayloadTooLarge
 from compute.api.http.renderers import JSONRenderer
-from compute.models.limits import MAX_NAME
+from compute.limits import MAX_NAME
 
 #: No body of ours nests deeper than three.
 MAX_DEPTH = 16

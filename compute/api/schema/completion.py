@@ -8,8 +8,8 @@ from compute.api.http.problems import CONTENT_TYPE, registry
 from compute.api.schema import headers
 from compute.api.schema.examples import PROBLEMS, page
 from compute.api.urls import NOUNS
+from compute.limits import MAX_NAME, NAME
 from compute.models.kinds import KINDS
-from compute.models.limits import MAX_NAME, NAME
 
 Operation = dict[str, Any]
 

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from compute.models import Role
-from compute.models.permission import TABLE
+from compute.permissions import TABLE
 
 
 class Command(BaseCommand):

@@ -9,6 +9,8 @@ from uuid import UUID
 from django.db.models import CharField, Q, QuerySet, TextField, lookups
 from django.db.models.functions import Cast
 
+from compute.models.kinds import KINDS
+
 NOTHING = Q(pk__in=())
 
 
@@ -49,6 +51,18 @@ def id_prefix(text: str, *, field: str = "id") -> Q:
         return NOTHING
     first, last = UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
     return Q(**{f"{field}__gte": first, f"{field}__lte": last})
+
+
+def named(text: str, *, kind: str, id: str) -> Q:
+    """Return the condition for rows that name a thing, by two of their fields.
+
+    By a part of its name, or the beginning of its id.
+    """
+    condition = id_prefix(text, field=id)
+    for slug, known in KINDS.items():
+        ids = known.model._default_manager.filter(name__icontains=text).values("pk")
+        condition |= Q(**{kind: slug, f"{id}__in": ids})
+    return condition
 
 
 def from_address(text: str) -> Q:
