@@ -82,7 +82,7 @@ class APITokenViewSet(ResourceViewSet[APIToken]):
                 expires_at=expires_at,
             ),
             project_id=project.pk,
-            secret="token",  # noqa: S106  # the name of a field
+            shown_once="token",
         )
 
     def destroy(self, request: Request, id: Any) -> Response:
