@@ -25,6 +25,8 @@ class Problem(Exception):
     code: ClassVar[str]
     title: ClassVar[str]
     status: ClassVar[int]
+    #: What happened and what to do about it; code between backticks.
+    explanation: ClassVar[str]
     retryable: ClassVar[bool] = False
     #: Seconds a client shall wait before it tries again.
     retry_after: int | None = None
@@ -52,6 +54,11 @@ class ValidationError(Problem):
     code = "validation-error"
     title = "Request is not valid"
     status = 400
+    explanation = (
+        "One or more fields, parameters or headers are not valid. `errors` has a "
+        "row for each: a JSON `pointer` into the body, or the name of the "
+        "`parameter` or `header`. What is unknown is refused too, never ignored."
+    )
 
     def __init__(self, errors: Sequence[Mapping[str, str]], *, more: int = 0) -> None:
         """Take ``{"pointer" or "parameter" or "header", "code", "detail"}`` rows.
@@ -77,30 +84,46 @@ class Unauthenticated(Problem):
     code = "unauthenticated"
     title = "Authentication is needed"
     status = 401
+    explanation = (
+        "Send `Authorization: Bearer TOKEN` with an API token, or with the access "
+        "token of a login. The one that was sent is wrong, or was revoked, or its "
+        "user is active no more."
+    )
 
 
 class TokenExpired(Problem):
     code = "token-expired"
     title = "The token has expired"
     status = 401
+    explanation = "Refresh the access token, log in again, or make a new API token."
 
 
 class PermissionDenied(Problem):
     code = "permission-denied"
     title = "Not permitted"
     status = 403
+    explanation = "Your role in the project does not permit this."
 
 
 class NotFound(Problem):
     code = "not-found"
     title = "Not found"
     status = 404
+    explanation = (
+        "There is no such thing, or you may not see it. Deleted things are shown "
+        "with `include_deleted=true` only. A POST that is sent again with its "
+        "`Idempotency-Key` gets this once what the first one made is deleted."
+    )
 
 
 class InvalidTransition(Problem):
     code = "invalid-transition"
     title = "Action not allowed in this state"
     status = 409
+    explanation = (
+        "The action is not allowed in the status the resource is in. "
+        "`allowed_actions` lists what is."
+    )
 
 
 class OperationInProgress(Problem):
@@ -109,30 +132,40 @@ class OperationInProgress(Problem):
     status = 409
     retryable = True
     retry_after = 2
+    explanation = (
+        "The VM is busy with the operation `operation_id`. Retry after it has "
+        "ended, or send `Prefer: wait=30` and the server queues for you."
+    )
 
 
 class ResourceInUse(Problem):
     code = "resource-in-use"
     title = "Resource is in use"
     status = 409
+    explanation = "Something else still depends on it."
 
 
 class NameConflict(Problem):
     code = "name-conflict"
     title = "The name is taken"
     status = 409
+    explanation = "Something of this name exists already."
 
 
 class LastAdmin(Problem):
     code = "last-admin"
     title = "A project keeps an admin"
     status = 409
+    explanation = (
+        "The project would be left without an admin. Make somebody else one first."
+    )
 
 
 class DeleteProtected(Problem):
     code = "delete-protected"
     title = "Protected from deletion"
     status = 409
+    explanation = "Set `delete_protection` to false first."
 
 
 class ConcurrentUpdate(Problem):
@@ -141,24 +174,34 @@ class ConcurrentUpdate(Problem):
     status = 409
     retryable = True
     retry_after = 1
+    explanation = "Somebody else changed it at the same moment. Retry."
 
 
 class NotCancellable(Problem):
     code = "not-cancellable"
     title = "Operation cannot be cancelled"
     status = 409
+    explanation = (
+        "The operation has ended, or the cloud cannot stop it any more. Only what "
+        "nobody has begun, and a create, can be cancelled."
+    )
 
 
 class OperationCancelled(Problem):
     code = "operation-cancelled"
     title = "The operation was cancelled"
     status = 409
+    explanation = "Somebody cancelled the operation this call waited for."
 
 
 class PreconditionFailed(Problem):
     code = "precondition-failed"
     title = "Precondition failed"
     status = 412
+    explanation = (
+        "The resource has changed since you read it: its `version` is none of those "
+        "in `If-Match`. Read it again, then decide."
+    )
 
 
 class RateLimited(Problem):
@@ -166,36 +209,59 @@ class RateLimited(Problem):
     title = "Too many requests"
     status = 429
     retryable = True
+    explanation = (
+        "Retry after the seconds in `Retry-After`. `violated_policies` names what "
+        "was exceeded, `RateLimit` on every answer says what is left."
+    )
 
 
 class IdempotencyKeyReused(Problem):
     code = "idempotency-key-reused"
     title = "Idempotency-Key belongs to another request"
     status = 422
+    explanation = (
+        "A key stands for one request, method, path and body. Take a new one for "
+        "another; send the same one again only to repeat."
+    )
 
 
 class InternalError(Problem):
     code = "internal-error"
     title = "Internal error"
     status = 500
+    explanation = (
+        "A defect of the service. Its log has the reason, under the `request_id` of "
+        "the problem."
+    )
 
 
 class OpenStackError(Problem):
     code = "openstack-error"
     title = "The cloud refused or failed"
     status = 502
+    explanation = (
+        "The cloud refused the call or failed at it. `openstack` has its own words "
+        "and its own request id."
+    )
 
 
 class OpenStackRefused(Problem):
     code = "openstack-refused"
     title = "The cloud finds the request impossible"
     status = 400
+    explanation = (
+        "The cloud says that what was asked for cannot be: an image that is gone by "
+        "now, say, or no network to put a server on. `openstack` has its own words."
+    )
 
 
 class ServerVanished(Problem):
     code = "server-vanished"
     title = "The server no longer exists in the cloud"
     status = 502
+    explanation = (
+        "The server behind the VM was deleted in the cloud, outside of this service."
+    )
 
 
 class OpenStackUnavailable(Problem):
@@ -204,6 +270,7 @@ class OpenStackUnavailable(Problem):
     status = 503
     retryable = True
     retry_after = 5
+    explanation = "The cloud does not answer at the moment."
 
 
 class CloudBusy(Problem):
@@ -212,6 +279,10 @@ class CloudBusy(Problem):
     status = 503
     retryable = True
     retry_after = 5
+    explanation = (
+        "As many requests as may wait for an answer of the cloud at a time do so. "
+        "Ask again in a few seconds."
+    )
 
 
 class DatabaseUnavailable(Problem):
@@ -220,6 +291,11 @@ class DatabaseUnavailable(Problem):
     status = 503
     retryable = True
     retry_after = 5
+    explanation = (
+        "The database cannot be reached, is locked or is full. Nothing of the "
+        "request was done, unless the connection broke in the very moment it was "
+        "committed: an `Idempotency-Key` makes the retry safe."
+    )
 
 
 class OpenStackTimeout(Problem):
@@ -228,12 +304,19 @@ class OpenStackTimeout(Problem):
     status = 504
     retryable = True
     retry_after = 5
+    explanation = (
+        "The cloud did not finish in time. What it began may still come to an end."
+    )
 
 
 class ResourceLimitExceeded(Problem):
     code = "resource-limit-exceeded"
     title = "Limit exceeded"
     status = 403
+    explanation = (
+        "A quota of the project or of the cloud is used up. For the project's, "
+        "`resource`, `limit`, `used` and `requested` say which."
+    )
 
 
 def from_provider(error: provider_errors.ProviderError) -> Problem:

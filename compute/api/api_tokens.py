@@ -1,7 +1,6 @@
 """API tokens: /api-tokens."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
@@ -47,11 +46,12 @@ class APITokenViewSet(ResourceViewSet[APIToken]):
 
     queryset = APIToken.objects.none()  # its model, for the schema
     noun = "API token"
+    about = "Keys for programs."
     starts_operations = False
     shows = API_TOKEN_BODY
     filterset_class = APITokenFilter
     orderings = ("created_at", "name")
-    bodies: ClassVar[Mapping[str, type[RequestBody]]] = {"create": APITokenCreate}
+    bodies = {"create": APITokenCreate}
 
     def get_queryset(self) -> QuerySet[APIToken]:
         every: APITokenQuerySet = APIToken.objects.alive().select_related("user")
@@ -82,7 +82,7 @@ class APITokenViewSet(ResourceViewSet[APIToken]):
                 expires_at=expires_at,
             ),
             project_id=project.pk,
-            secret="token",  # noqa: S106  # the name of a field
+            shown_once="token",
         )
 
     def destroy(self, request: Request, id: Any) -> Response:

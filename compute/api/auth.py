@@ -58,6 +58,8 @@ class LoginView(GuardedView):
     permission_classes = (AllowAny,)
     http_method_names = ("post",)
     policy = "auth"
+    # A login is told so when its password is wrong.
+    more_problems = {"post": (401,)}
     body_class: type[RequestBody]
 
     def body(self) -> dict[str, Any]:

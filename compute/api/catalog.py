@@ -22,6 +22,8 @@ class FlavorViewSet(ResourceViewSet[Flavor]):
 
     queryset = Flavor.objects.none()  # its model, for the schema
     noun = "flavor"
+    about = "The sizes of VMs."
+    is_in_navigation = True
     shows = FLAVOR_BODY
     filterset_class = CatalogFilter
     orderings = ("name", "vcpus", "ram_mb", "disk_gb", "created_at")
@@ -38,6 +40,8 @@ class ImageViewSet(ResourceViewSet[Image]):
 
     queryset = Image.objects.none()  # its model, for the schema
     noun = "image"
+    about = "What VMs are made from."
+    is_in_navigation = True
     shows = IMAGE_BODY
     filterset_class = CatalogFilter
     orderings = ("name", "created_at")

@@ -1,7 +1,6 @@
 """Events: /events, the history and the audit trail, newest first."""
 
 from django.db.models import QuerySet
-from django_filters.rest_framework import FilterSet
 
 from compute.api.http import filters
 from compute.api.http.viewset import ResourceViewSet
@@ -10,16 +9,14 @@ from compute.errors import PermissionDenied
 from compute.models import Event, Outcome
 
 
-class EventFilter(FilterSet):
+class EventFilter(filters.CreatedFilterSet):
     type = filters.TextIn(help_text="These types.")
-    outcome = filters.ChoiceIn(choices=Outcome.choices, help_text="These outcomes.")
+    outcome = filters.ChoiceIn(Outcome, help_text="These outcomes.")
     project = filters.UUIDIn(help_text="Of these projects.")
     vm = filters.About("vm", help_text="About these VMs.")
     operation = filters.UUIDIn(help_text="About these operations.")
     actor = filters.TextIn(help_text="By these: `user:alice`.")
     request_id = filters.TextIn(help_text="Caused by these requests.")
-    created_at__gte = filters.Time(field_name="created_at", lookup_expr="gte")
-    created_at__lt = filters.Time(field_name="created_at", lookup_expr="lt")
 
 
 class EventViewSet(ResourceViewSet[Event]):
@@ -27,6 +24,7 @@ class EventViewSet(ResourceViewSet[Event]):
 
     queryset = Event.objects.none()  # its model, for the schema
     noun = "event"
+    about = "What happened, and what was refused."
     shows = EVENT_BODY
     filterset_class = EventFilter
     orderings = ("created_at",)

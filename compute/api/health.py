@@ -33,6 +33,9 @@ class Ready(GuardedView):
     """
 
     permission_classes = (AllowAny,)
+    # Probes are not; who shows a key is.
+    is_limited = False
+    more_problems = {"get": (503,)}
     http_method_names = ("get", "head")
 
     @extend_schema(responses=READY_BODY, tags=["health"], auth=[])

@@ -1,20 +1,19 @@
 """Operations: what was asked of a cloud, and what became of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, ClassVar
+from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError
 from django.db.models import QuerySet
-from django_filters.rest_framework import FilterSet
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from compute.api.http import filters
-from compute.api.http.fields import NoBody, RequestBody
+from compute.api.http.fields import NoBody
 from compute.api.http.idempotency import key_of
 from compute.api.http.prefer import POLL_AFTER, long_poll
 from compute.api.http.viewset import ResourceViewSet
@@ -33,17 +32,13 @@ class Target(filters.UUIDIn):
         return qs.filter(target_kind__in=KINDS, target_id__in=value)
 
 
-class OperationFilter(FilterSet):
+class OperationFilter(filters.CreatedFilterSet):
     id = filters.UUIDIn(help_text="These ids.")
     target = Target(field_name="id", help_text="About these VMs or snapshots.")
     vm = filters.About("vm", help_text="Occupying these VMs, snapshots included.")
-    status = filters.ChoiceIn(
-        choices=OperationStatus.choices, help_text="These statuses."
-    )
-    type = filters.ChoiceIn(choices=OperationType.choices, help_text="These types.")
+    status = filters.ChoiceIn(OperationStatus, help_text="These statuses.")
+    type = filters.ChoiceIn(OperationType, help_text="These types.")
     project = filters.UUIDIn(help_text="These projects.")
-    created_at__gte = filters.Time(field_name="created_at", lookup_expr="gte")
-    created_at__lt = filters.Time(field_name="created_at", lookup_expr="lt")
 
 
 class OperationViewSet(ResourceViewSet[Operation]):
@@ -51,10 +46,13 @@ class OperationViewSet(ResourceViewSet[Operation]):
 
     queryset = Operation.objects.none()  # its model, for the schema
     noun = "operation"
+    about = "Work asked of a cloud, and its end."
+    is_in_navigation = True
+    long_polls = frozenset({"retrieve"})
     shows = OPERATION_BODY
     filterset_class = OperationFilter
     orderings = ("created_at",)
-    bodies: ClassVar[Mapping[str, type[RequestBody]]] = {"cancel": NoBody}
+    bodies = {"cancel": NoBody}
 
     def policy_of(self, request: Request) -> str:
         # Who waits by asking must not use up what all other requests share.

@@ -1,7 +1,6 @@
 """Projects, their members and their quotas: /projects."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
@@ -60,11 +59,12 @@ class ProjectViewSet(OfProjectViewSet):
 
     queryset = Project.objects.none()  # its model, for the schema
     noun = "project"
+    about = "Tenants, their members and quotas."
     shows = PROJECT_BODY
     filterset_class = ProjectFilter
     orderings = ("name", "created_at")
     default_ordering = "name"
-    bodies: ClassVar[Mapping[str, type[RequestBody]]] = {
+    bodies = {
         "create": ProjectCreate,
         "partial_update": ProjectUpdate,
         "destroy": NoBody,
@@ -117,7 +117,7 @@ class MemberViewSet(OfProjectViewSet):
     shows = MEMBER_BODY
     orderings = ("created_at",)
     default_ordering = "created_at"
-    bodies: ClassVar[Mapping[str, type[RequestBody]]] = {
+    bodies = {
         "set": MemberSet,
         "remove": NoBody,
     }
@@ -191,13 +191,10 @@ class Limit(RequestBody):
 class QuotaUpdate(RequestBody):
     """Resources that are left out keep their limits."""
 
-    example = {"vms": {"limit": 20}, "snapshots": {"limit": None}}
+    example = {"vms": {"limit": 20}, "disk_gb": {"limit": None}}
 
-    vms = Limit(required=False)
-    vcpus = Limit(required=False)
-    ram_mb = Limit(required=False)
-    disk_gb = Limit(required=False)
-    snapshots = Limit(required=False)
+    def get_fields(self) -> dict[str, Any]:
+        return {resource.value: Limit(required=False) for resource in Resource}
 
 
 class QuotaViewSet(OfProjectViewSet):
@@ -207,7 +204,7 @@ class QuotaViewSet(OfProjectViewSet):
     noun = "quota"
     http_method_names = ["get", "head", "patch"]
     shows = QUOTA_BODY
-    bodies: ClassVar[Mapping[str, type[RequestBody]]] = {"partial_update": QuotaUpdate}
+    bodies = {"partial_update": QuotaUpdate}
 
     def shown(self, row: Any) -> dict[str, Any]:
         """Return the body of all rows of a project."""

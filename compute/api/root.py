@@ -1,6 +1,7 @@
 """/api/v1/: where to go from here, and the answer for everywhere else."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny
@@ -20,27 +21,14 @@ class Root(GuardedView):
     http_method_names = ("get", "head")
     name = "VM Manager"
 
+    #: Name -> the route behind it, in the order shown.
+    routes: ClassVar[Mapping[str, str]] = {}
+
     def get(self, request: Request) -> Response:
         return Response(
             {
                 name: reverse(route, request=request)
-                for name, route in (
-                    ("vms", "vm-list"),
-                    ("snapshots", "snapshot-list"),
-                    ("operations", "operation-list"),
-                    ("flavors", "flavor-list"),
-                    ("images", "image-list"),
-                    ("projects", "project-list"),
-                    ("api_tokens", "api-token-list"),
-                    ("events", "event-list"),
-                    ("me", "auth-me"),
-                    ("docs", "docs"),
-                    ("schema", "schema"),
-                    ("problems", "problems"),
-                    # At the root, where probes look for them.
-                    ("health", "health"),
-                    ("ready", "ready"),
-                )
+                for name, route in self.routes.items()
             }
         )
 

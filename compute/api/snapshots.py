@@ -1,15 +1,16 @@
 """Snapshots: of one VM at /vms/{id}/snapshots, and all at /snapshots."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any
 
 from django.db.models import QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from compute.api.actions import act
 from compute.api.http import filters, writes
 from compute.api.http.fields import Labels, Lines, Name, NoBody, RequestBody
-from compute.api.http.parameters import is_asked
+from compute.api.http.parameters import INCLUDE_DELETED, is_asked
 from compute.api.http.viewset import ResourceViewSet
 from compute.bodies.snapshots import SNAPSHOT_BODY
 from compute.errors import NotFound
@@ -37,35 +38,12 @@ class SnapshotUpdate(RequestBody):
     labels = Labels(required=False)
 
 
-class SnapshotFilter(filters.NamedFilterSet):
-    status = filters.ChoiceIn(
-        choices=SnapshotStatus.choices, help_text="These statuses."
-    )
+class SnapshotFilter(filters.NamedFilterSet, filters.UpdatedFilterSet):
+    status = filters.ChoiceIn(SnapshotStatus, help_text="These statuses.")
     vm = filters.UUIDIn(help_text="Of these VMs.")
     project = filters.UUIDIn(help_text="These projects.")
-    created_at__gte = filters.Time(field_name="created_at", lookup_expr="gte")
-    created_at__lt = filters.Time(field_name="created_at", lookup_expr="lt")
-    updated_at__gte = filters.Time(field_name="updated_at", lookup_expr="gte")
-    updated_at__lt = filters.Time(field_name="updated_at", lookup_expr="lt")
     search = filters.Search(help_text="Part of the name, or the beginning of the id.")
     label_selector = filters.LabelSelector()
-
-
-def snapshot_links(
-    view: ResourceViewSet[Snapshot], data: Any
-) -> Sequence[tuple[str, str]]:
-    """Return where the browsable API goes on from a snapshot."""
-    if "vm" not in data:
-        return []
-    links = [
-        ("This snapshot", view.url("snapshot", data["id"])),
-        ("Its VM", view.url("vm", data["vm"])),
-    ]
-    if data["operation_id"] is not None:
-        links.append(
-            ("Its last operation", view.url("operation", data["operation_id"]))
-        )
-    return links
 
 
 class SnapshotViewSet(ResourceViewSet[Snapshot]):
@@ -73,17 +51,13 @@ class SnapshotViewSet(ResourceViewSet[Snapshot]):
 
     queryset = Snapshot.objects.none()  # its model, for the schema
     noun = "snapshot"
+    about = "Images of a VM at one moment."
+    is_in_navigation = True
     shows = SNAPSHOT_BODY
     filterset_class = SnapshotFilter
     orderings = ("created_at", "updated_at", "name")
-    query_parameters: ClassVar[Mapping[str, frozenset[str]]] = {
-        "list": frozenset({"include_deleted"}),
-        "retrieve": frozenset({"include_deleted"}),
-    }
-    bodies: ClassVar[Mapping[str, type[RequestBody]]] = {
-        "partial_update": SnapshotUpdate,
-        "destroy": NoBody,
-    }
+    query_parameters = {"list": (INCLUDE_DELETED,), "retrieve": (INCLUDE_DELETED,)}
+    bodies = {"partial_update": SnapshotUpdate, "destroy": NoBody}
 
     def get_queryset(self) -> QuerySet[Snapshot]:
         every: SnapshotQuerySet = Snapshot.objects.all()
@@ -92,7 +66,16 @@ class SnapshotViewSet(ResourceViewSet[Snapshot]):
         return self.visible(every)
 
     def related(self, data: Any) -> Sequence[tuple[str, str]]:
-        return snapshot_links(self, data)
+        if "vm" not in data:
+            return []
+        links = [
+            ("This snapshot", self.url("snapshot", data["id"])),
+            ("Its VM", self.url("vm", data["vm"])),
+        ]
+        if data["operation_id"] is not None:
+            url = self.url("operation", data["operation_id"])
+            links.append(("Its last operation", url))
+        return links
 
     def partial_update(self, request: Request, id: Any) -> Response:
         """Change its name, description or labels."""
@@ -106,37 +89,26 @@ class SnapshotViewSet(ResourceViewSet[Snapshot]):
 
     def destroy(self, request: Request, id: Any) -> Response:
         """Delete it and its image."""
-        snapshot = self.get_object()
-        self.body()
-        actor, expect = self.actor, self.expect
-        return writes.submit(
-            self,
-            lambda: snapshots.delete(snapshot, actor=actor, expect=expect),
-            project_id=snapshot.project_id,
-        )
+        return act(self, snapshots.delete)
 
 
-class VMSnapshotViewSet(ResourceViewSet[Snapshot]):
+class VMSnapshotViewSet(SnapshotViewSet):
     """Snapshots of one VM."""
 
-    queryset = Snapshot.objects.none()  # its model, for the schema
-    noun = "snapshot"
-    shows = SNAPSHOT_BODY
-    filterset_class = SnapshotFilter
-    orderings = ("created_at", "updated_at", "name")
-    query_parameters: ClassVar[Mapping[str, frozenset[str]]] = {
-        "list": frozenset({"include_deleted"}),
+    bodies = {"create": SnapshotCreate}
+    links = {
+        "create": {
+            "snapshots_retrieve": "id",
+            "snapshots_update": "id",
+            "snapshots_delete": "id",
+            "operations_retrieve": "operation_id",
+            "operations_cancel": "operation_id",
+        }
     }
-    bodies: ClassVar[Mapping[str, type[RequestBody]]] = {"create": SnapshotCreate}
 
     def get_queryset(self) -> QuerySet[Snapshot]:
-        every: SnapshotQuerySet = Snapshot.objects.filter(vm=self.vm())
-        if not is_asked(self.request, "include_deleted"):
-            every = every.alive()
-        return self.visible(every)
-
-    def related(self, data: Any) -> Sequence[tuple[str, str]]:
-        return snapshot_links(self, data)
+        vm = self.vm()
+        return super().get_queryset().filter(vm=vm)
 
     def vm(self) -> VM:
         seen = self.access.visible(VM.objects.alive(), "vm.retrieve")

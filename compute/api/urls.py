@@ -1,5 +1,7 @@
 """Everything the API offers."""
 
+from typing import Any
+
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
@@ -8,24 +10,51 @@ from compute.api.auth import Me, Tokens, TokensRefresh, TokensRevoke
 from compute.api.catalog import FlavorViewSet, ImageViewSet
 from compute.api.docs import Docs, Schema
 from compute.api.events import EventViewSet
+from compute.api.http.renderers import HTMLRenderer
+from compute.api.http.viewset import ResourceViewSet
 from compute.api.operations import OperationViewSet
 from compute.api.projects import MemberViewSet, ProjectViewSet, QuotaViewSet
 from compute.api.root import Nothing, Root
 from compute.api.snapshots import SnapshotViewSet, VMSnapshotViewSet
 from compute.api.vms import VMViewSet
 
+#: What has a list and pages of its own: path, viewset, name of its routes.
+NOUNS: tuple[tuple[str, type[ResourceViewSet[Any]], str], ...] = (
+    ("vms", VMViewSet, "vm"),
+    ("snapshots", SnapshotViewSet, "snapshot"),
+    ("operations", OperationViewSet, "operation"),
+    ("flavors", FlavorViewSet, "flavor"),
+    ("images", ImageViewSet, "image"),
+    ("projects", ProjectViewSet, "project"),
+    ("api-tokens", APITokenViewSet, "api-token"),
+    ("events", EventViewSet, "event"),
+)
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
-router.register("vms", VMViewSet, basename="vm")
-router.register("snapshots", SnapshotViewSet, basename="snapshot")
-router.register("operations", OperationViewSet, basename="operation")
-router.register("flavors", FlavorViewSet, basename="flavor")
-router.register("images", ImageViewSet, basename="image")
-router.register("projects", ProjectViewSet, basename="project")
-router.register("api-tokens", APITokenViewSet, basename="api-token")
-router.register("events", EventViewSet, basename="event")
+for prefix, viewset, basename in NOUNS:
+    router.register(prefix, viewset, basename=basename)
+
+#: Where the root leads: to every list, and to what is no resource.
+ROUTES = {
+    **{prefix.replace("-", "_"): f"{basename}-list" for prefix, _, basename in NOUNS},
+    "me": "auth-me",
+    "docs": "docs",
+    "schema": "schema",
+    "problems": "problems",
+    # At the root, where probes look for them.
+    "health": "health",
+    "ready": "ready",
+}
+HTMLRenderer.navigation = [
+    *(
+        (viewset.title(plural=True), f"{basename}-list")
+        for _, viewset, basename in NOUNS
+        if viewset.is_in_navigation
+    ),
+    ("Docs", "docs"),
+]
 
 urlpatterns = [
-    path("", Root.as_view(), name="root"),
+    path("", Root.as_view(routes=ROUTES), name="root"),
     path("schema", Schema.as_view(), name="schema"),
     path("docs", Docs.as_view(), name="docs"),
     path(

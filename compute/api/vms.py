@@ -1,15 +1,16 @@
 """VMs: /vms, and one action per verb of the lifecycle."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
+from compute.api.actions import act, offer
 from compute.api.http import filters, writes
 from compute.api.http.fields import (
     Flag,
@@ -22,7 +23,7 @@ from compute.api.http.fields import (
     RequestBody,
     Word,
 )
-from compute.api.http.parameters import is_asked, whole_number
+from compute.api.http.parameters import INCLUDE_DELETED, is_asked, whole_number
 from compute.api.http.renderers import render_inline
 from compute.api.http.viewset import ResourceViewSet
 from compute.bodies.vms import CONSOLE_LOG_BODY, VM_BODY
@@ -30,8 +31,14 @@ from compute.limits import MAX_DESCRIPTION, MAX_USER_DATA, MAX_USER_DATA_TEXT
 from compute.models import VM, VMStatus
 from compute.models.vm import UserDataEncoding, VMQuerySet
 from compute.services import vms
+from compute.services.actions import VM_ACTIONS
 
 MAX_LOG_LINES = 10_000
+LINES = OpenApiParameter(
+    "lines",
+    {"type": "integer", "minimum": 1, "maximum": MAX_LOG_LINES, "default": 100},
+    description="Lines from the end.",
+)
 
 
 class VMCreate(RequestBody):
@@ -78,88 +85,65 @@ class VMUpdate(RequestBody):
     delete_protection = Flag(required=False)
 
 
-class Reboot(RequestBody):
-    example = {"type": "HARD"}
-
-    type = Word(
-        choices=vms.RebootType.choices,
-        default=vms.RebootType.SOFT.value,
-        help_text="HARD cuts the power.",
-    )
+#: Those at /actions: to delete is a method of its own, and a snapshot has its own path.
+AT_ACTIONS = {
+    verb: action
+    for verb, action in VM_ACTIONS.items()
+    if verb not in ("delete", "snapshot")
+}
 
 
-class Resize(RequestBody):
-    example = {"flavor": "m1.medium"}
-
-    flavor = Line(
-        help_text="Name or id of the new flavor.", style={"placeholder": "flavor"}
-    )
-
-
-class Rebuild(RequestBody):
-    example = {"image": "debian-12"}
-
-    image = Line(
-        help_text="Name or id of the image to start over from.",
-        style={"placeholder": "image"},
-    )
-
-
-class Restore(RequestBody):
-    example = {"snapshot": "before-upgrade"}
-
-    snapshot = Line(
-        help_text="Id or name of a snapshot of this VM.",
-        style={"placeholder": "snapshot"},
-    )
-
-
-class VMFilter(filters.NamedFilterSet):
-    status = filters.ChoiceIn(choices=VMStatus.choices, help_text="These statuses.")
+class VMFilter(filters.NamedFilterSet, filters.UpdatedFilterSet):
+    status = filters.ChoiceIn(VMStatus, help_text="These statuses.")
     flavor = filters.Reference(help_text="These flavors: name as sent, or id.")
     image = filters.Reference(help_text="These images: name as sent, or id.")
     project = filters.UUIDIn(help_text="These projects.")
-    created_at__gte = filters.Time(field_name="created_at", lookup_expr="gte")
-    created_at__lt = filters.Time(field_name="created_at", lookup_expr="lt")
-    updated_at__gte = filters.Time(field_name="updated_at", lookup_expr="gte")
-    updated_at__lt = filters.Time(field_name="updated_at", lookup_expr="lt")
     search = filters.SearchWithAddress(
         help_text="Part of the name, or the beginning of the id or of an address."
     )
     label_selector = filters.LabelSelector()
 
 
+@offer(AT_ACTIONS.values())
 class VMViewSet(ResourceViewSet[VM]):
     """Virtual machines."""
 
     queryset = VM.objects.none()  # its model, for the schema
     noun = "VM"
+    about = "Virtual machines and what can be done to them."
+    is_in_navigation = True
     shows = VM_BODY
     filterset_class = VMFilter
     orderings = ("created_at", "updated_at", "name")
-    query_parameters: ClassVar[Mapping[str, frozenset[str]]] = {
-        "list": frozenset({"include_deleted"}),
-        "retrieve": frozenset({"include_deleted"}),
-        "console_log": frozenset({"lines"}),
+    query_parameters = {
+        "list": (INCLUDE_DELETED,),
+        "retrieve": (INCLUDE_DELETED,),
+        "console_log": (LINES,),
     }
-    bodies: ClassVar[Mapping[str, type[RequestBody]]] = {
-        "create": VMCreate,
-        "partial_update": VMUpdate,
-        "destroy": NoBody,
-        "start": NoBody,
-        "stop": NoBody,
-        "reboot": Reboot,
-        "resize": Resize,
-        "rebuild": Rebuild,
-        "restore": Restore,
-        "pause": NoBody,
-        "unpause": NoBody,
-        "suspend": NoBody,
-        "resume": NoBody,
-        "shelve": NoBody,
-        "unshelve": NoBody,
-        "rescue": NoBody,
-        "unrescue": NoBody,
+    bodies = {"create": VMCreate, "partial_update": VMUpdate, "destroy": NoBody}
+
+    more_problems = {
+        # What it may hear from the cloud.
+        "console_log": (409, 502, 504),
+    }
+    links = {
+        "create": {
+            "vms_retrieve": "id",
+            "vms_update": "id",
+            "vms_delete": "id",
+            "vms_stop": "id",
+            "vms_start": "id",
+            "vms_snapshots_create": "id",
+            "vms_snapshots_list": "id",
+            "operations_retrieve": "operation_id",
+        },
+        "stop": {"vms_start": "id", "vms_resize": "id"},
+        "start": dict.fromkeys(
+            ("vms_reboot", "vms_pause", "vms_suspend", "vms_shelve"), "id"
+        ),
+        "pause": {"vms_unpause": "id"},
+        "suspend": {"vms_resume": "id"},
+        "shelve": {"vms_unshelve": "id"},
     }
 
     def get_queryset(self) -> QuerySet[VM]:
@@ -199,8 +183,7 @@ class VMViewSet(ResourceViewSet[VM]):
                 "fields": render_inline(self.bodies[name]()),
             }
             for name in data.get("allowed_actions", ())
-            # Delete has a button of its own, and a snapshot its own page.
-            if name not in ("delete", "snapshot")
+            if name in AT_ACTIONS
         ]
 
     def create(self, request: Request) -> Response:
@@ -227,91 +210,7 @@ class VMViewSet(ResourceViewSet[VM]):
 
     def destroy(self, request: Request, id: Any) -> Response:
         """Delete it. The row stays, as DELETED, for `include_deleted=true`."""
-        return self.act(vms.delete)
-
-    def act(self, service: Any) -> Response:
-        """Call a service that takes a VM and what the body holds."""
-        vm, body, actor, expect = (
-            self.get_object(),
-            self.body(),
-            self.actor,
-            self.expect,
-        )
-        return writes.submit(
-            self,
-            lambda: service(vm, actor=actor, expect=expect, **body),
-            project_id=vm.project_id,
-        )
-
-    @action(detail=True, methods=["post"], url_path="actions/start")
-    def start(self, request: Request, id: Any) -> Response:
-        """Switch it on."""
-        return self.act(vms.start)
-
-    @action(detail=True, methods=["post"], url_path="actions/stop")
-    def stop(self, request: Request, id: Any) -> Response:
-        """Shut it down."""
-        return self.act(vms.stop)
-
-    @action(detail=True, methods=["post"], url_path="actions/reboot")
-    def reboot(self, request: Request, id: Any) -> Response:
-        """Restart it. `HARD` is also a way out of ERROR."""
-        return self.act(vms.reboot)
-
-    @action(detail=True, methods=["post"], url_path="actions/resize")
-    def resize(self, request: Request, id: Any) -> Response:
-        """Give it another flavor. It is started, also if it was off."""
-        return self.act(vms.resize)
-
-    @action(detail=True, methods=["post"], url_path="actions/rebuild")
-    def rebuild(self, request: Request, id: Any) -> Response:
-        """Start over from an image; what is on its disk is lost."""
-        return self.act(vms.rebuild)
-
-    @action(detail=True, methods=["post"], url_path="actions/restore")
-    def restore(self, request: Request, id: Any) -> Response:
-        """Go back to one of its own snapshots."""
-        return self.act(vms.restore)
-
-    @action(detail=True, methods=["post"], url_path="actions/pause")
-    def pause(self, request: Request, id: Any) -> Response:
-        """Freeze it, in memory."""
-        return self.act(vms.pause)
-
-    @action(detail=True, methods=["post"], url_path="actions/unpause")
-    def unpause(self, request: Request, id: Any) -> Response:
-        """Let a paused VM go on."""
-        return self.act(vms.unpause)
-
-    @action(detail=True, methods=["post"], url_path="actions/suspend")
-    def suspend(self, request: Request, id: Any) -> Response:
-        """Freeze it, on disk."""
-        return self.act(vms.suspend)
-
-    @action(detail=True, methods=["post"], url_path="actions/resume")
-    def resume(self, request: Request, id: Any) -> Response:
-        """Let a suspended VM go on."""
-        return self.act(vms.resume)
-
-    @action(detail=True, methods=["post"], url_path="actions/shelve")
-    def shelve(self, request: Request, id: Any) -> Response:
-        """Take it off its host, and keep it."""
-        return self.act(vms.shelve)
-
-    @action(detail=True, methods=["post"], url_path="actions/unshelve")
-    def unshelve(self, request: Request, id: Any) -> Response:
-        """Bring a shelved VM back."""
-        return self.act(vms.unshelve)
-
-    @action(detail=True, methods=["post"], url_path="actions/rescue")
-    def rescue(self, request: Request, id: Any) -> Response:
-        """Boot it from a rescue image, with its disk beside."""
-        return self.act(vms.rescue)
-
-    @action(detail=True, methods=["post"], url_path="actions/unrescue")
-    def unrescue(self, request: Request, id: Any) -> Response:
-        """Boot a rescued VM from its own disk again."""
-        return self.act(vms.unrescue)
+        return act(self, vms.delete)
 
     @extend_schema(responses=CONSOLE_LOG_BODY)
     @action(

@@ -5,7 +5,7 @@ from uuid import UUID
 from compute.bodies.body import ID, NUMBER, TEXT, TIME, Body, Field, one_of
 from compute.bodies.examples import AT, PROJECT_ID
 from compute.bodies.reader import Reader
-from compute.models import Role
+from compute.models import Resource, Role
 
 
 def role_in(reader: Reader, project_id: UUID) -> Role | None:
@@ -44,17 +44,13 @@ MEMBER_BODY = Body(
 USE_BODY = Body(
     "QuotaRow",
     "",
-    Field("limit", NUMBER, 10, null=True, about="null: none."),
-    Field("used", NUMBER, 3),
+    Field("limit", NUMBER, 1000, null=True, about="null: none."),
+    Field("used", NUMBER, 80),
 )
 
 #: Of a mapping: resource -> limit and use.
 QUOTA_BODY = Body(
     "Quota",
     "How much a project may have of each resource, and has.",
-    Field("vms", USE_BODY, {"limit": 10, "used": 3}),
-    Field("vcpus", USE_BODY, {"limit": 20, "used": 4}),
-    Field("ram_mb", USE_BODY, {"limit": 51200, "used": 8192}),
-    Field("disk_gb", USE_BODY, {"limit": 1000, "used": 80}),
-    Field("snapshots", USE_BODY, {"limit": None, "used": 0}),
+    *(Field(resource.value, USE_BODY, USE_BODY.example) for resource in Resource),
 )

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from compute.api.http.problem_pages import EXPLANATIONS
+from compute.api.http.problems import registry
 from compute.models import VM, Project, User
 from compute.services import vms
 from tests.conftest import ALICE
@@ -133,13 +133,13 @@ def test_an_old_error_is_not_red_while_something_new_runs(operator: Operator) ->
     assert "It burned." in meanwhile
 
 
-@pytest.mark.parametrize("code", EXPLANATIONS)
+@pytest.mark.parametrize("code", registry())
 def test_no_page_about_a_problem_shows_a_backtick(
     operator: Operator, code: str
 ) -> None:
     page = operator.client.get(f"/problems/{code}").content.decode()
     assert "`" not in page
-    if "`" in EXPLANATIONS[code]:
+    if "`" in registry()[code].explanation:
         assert "<code>" in page.partition("HTTP")[2]
 
 

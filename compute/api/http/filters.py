@@ -2,17 +2,19 @@
 
 import csv
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import django_filters
 from django import forms
+from django.db import models
 from django.db.models import Model, Q, QuerySet
 from django_filters.fields import BaseCSVField
 from django_filters.rest_framework import DjangoFilterBackend, FilterSet
 from django_filters.widgets import BaseCSVWidget
+from drf_spectacular.drainage import set_override
 from drf_spectacular.utils import extend_schema_field
 
 from compute.api.http import label_selector
@@ -132,10 +134,16 @@ class TextIn(InFilter, django_filters.CharFilter):
 
 
 class ChoiceIn(InFilter, django_filters.ChoiceFilter):
-    def __init__(self, *, choices: Sequence[tuple[str, str]], **kwargs: Any) -> None:
-        known = ", ".join(value for value, _ in choices)
-        errors = {"invalid_choice": f"Must be one of {known}."}
-        super().__init__(choices=choices, error_messages=errors, **kwargs)
+    def __init__(self, words: type[models.TextChoices], **kwargs: Any) -> None:
+        errors = {"invalid_choice": f"Must be one of {', '.join(words.values)}."}
+        super().__init__(choices=words.choices, error_messages=errors, **kwargs)
+        # `schema.enums` makes a component of it.
+        schema = {
+            "type": "string",
+            "x-component": {words.__name__: words.values},
+            "description": kwargs.get("help_text", ""),
+        }
+        set_override(self, "field", schema)
 
 
 class IdField(forms.Field):
@@ -260,3 +268,17 @@ class NamedFilterSet(FilterSet):
         lookup_expr="icontains",
         help_text="Part of the name; upper and lower case are the same.",
     )
+
+
+class CreatedFilterSet(FilterSet):
+    """When something was created."""
+
+    created_at__gte = Time(field_name="created_at", lookup_expr="gte")
+    created_at__lt = Time(field_name="created_at", lookup_expr="lt")
+
+
+class UpdatedFilterSet(CreatedFilterSet):
+    """When something was created, and last changed."""
+
+    updated_at__gte = Time(field_name="updated_at", lookup_expr="gte")
+    updated_at__lt = Time(field_name="updated_at", lookup_expr="lt")

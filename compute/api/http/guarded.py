@@ -1,5 +1,6 @@
 """What every view of the API has: a principal, a limit, an entry when it refuses."""
 
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -33,8 +34,12 @@ class GuardedView(APIView):
 
     #: Which of `throttling.policies` counts a request.
     policy: ClassVar[str] = "default"
+    #: Whether each request is counted; the OpenAPI file says so.
+    is_limited: ClassVar[bool] = True
+    #: Action, or method, -> problems that it has besides those of all, by status.
+    more_problems: ClassVar[Mapping[str, Collection[int]]] = {}
     standing: throttling.Standing | None = None
-    #: The project a request is about, once that is known, and the VM or snapshot.
+    #: The project a request is about, once that is known, and the row.
     project_id: UUID | None = None
     target: Any = None
 

@@ -2,9 +2,14 @@
 
 import re
 
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
 from compute.errors import ValidationError
+
+INCLUDE_DELETED = OpenApiParameter(
+    "include_deleted", bool, description="Show what was deleted, too."
+)
 
 
 def refuse(parameter: str, code: str, detail: str) -> ValidationError:

@@ -33,30 +33,43 @@ class BadRequest(errors.Problem):
     code = "bad-request"
     title = "Request cannot be read"
     status = 400
+    explanation = (
+        "The request could not be read: its URL, its host or its headers. Sending "
+        "it again as it is will not help."
+    )
 
 
 class MalformedJSON(errors.Problem):
     code = "malformed-json"
     title = "Body is not JSON"
     status = 400
+    explanation = (
+        "The body is no JSON, is not UTF-8, or nests too deeply. `detail` says where."
+    )
 
 
 class CursorInvalid(errors.Problem):
     code = "cursor-invalid"
     title = "Cursor is not valid here"
     status = 400
+    explanation = (
+        "A cursor belongs to the filters and the ordering it was made with. Start "
+        "again with an empty `cursor=`."
+    )
 
 
 class MethodNotAllowed(errors.Problem):
     code = "method-not-allowed"
     title = "Method not allowed"
     status = 405
+    explanation = "The `Allow` header lists the methods of this URL."
 
 
 class NotAcceptable(errors.Problem):
     code = "not-acceptable"
     title = "No such representation"
     status = 406
+    explanation = "The API speaks `application/json`."
 
 
 class RequestTimeout(errors.Problem):
@@ -64,36 +77,48 @@ class RequestTimeout(errors.Problem):
     title = "The request did not arrive in time"
     status = 408
     retryable = True
+    explanation = (
+        "The body arrived too slowly. Send it at once; behind a proxy that buffers "
+        "requests this does not happen."
+    )
 
 
 class LengthRequired(errors.Problem):
     code = "length-required"
     title = "Content-Length required"
     status = 411
+    explanation = "Send `Content-Length`; chunked bodies are not read."
 
 
 class PayloadTooLarge(errors.Problem):
     code = "payload-too-large"
     title = "Body is too large"
     status = 413
+    explanation = "The body is larger than the service takes."
 
 
 class URITooLong(errors.Problem):
     code = "uri-too-long"
     title = "URL is too long"
     status = 414
+    explanation = "The path and its query together are longer than the service takes."
 
 
 class UnsupportedMediaType(errors.Problem):
     code = "unsupported-media-type"
     title = "Media type not supported"
     status = 415
+    explanation = "Send the body as `application/json`."
 
 
 class HeaderTooLarge(errors.Problem):
     code = "header-too-large"
     title = "Headers are too large"
     status = 431
+    explanation = (
+        "One header, which `header` names, or all of them together are larger than "
+        "the service takes."
+    )
 
 
 class NotReady(errors.Problem):
@@ -102,6 +127,9 @@ class NotReady(errors.Problem):
     status = 503
     retryable = True
     retry_after = 5
+    explanation = (
+        "The database, the broker or the disk is not available. `checks` says which."
+    )
 
 
 def registry() -> dict[str, type[errors.Problem]]:

@@ -1,8 +1,8 @@
 """How answers leave: JSON by orjson, and HTML for people."""
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import orjson
 from django.db import DatabaseError
@@ -42,17 +42,6 @@ def with_code(text: str) -> SafeString:
     return mark_safe(html)  # noqa: S308  # escaped but for the tags
 
 
-#: What the browsable API shows at the top of every page, and the route behind it.
-NAVIGATION = (
-    ("VMs", "vm-list"),
-    ("Snapshots", "snapshot-list"),
-    ("Operations", "operation-list"),
-    ("Flavors", "flavor-list"),
-    ("Images", "image-list"),
-    ("Docs", "docs"),
-)
-
-
 class JSONRenderer(BaseRenderer):
     media_type = "application/json"
     format = "json"
@@ -72,6 +61,9 @@ class JSONRenderer(BaseRenderer):
 
 class HTMLRenderer(BrowsableAPIRenderer):
     """The browsable API: links to the rows of a list, actions as forms."""
+
+    #: What stands at the top of every page, and the route behind it; the URL conf sets it.
+    navigation: ClassVar[Sequence[tuple[str, str]]] = ()
 
     def get_default_renderer(self, view: Any) -> BaseRenderer:
         return JSONRenderer()
@@ -143,7 +135,7 @@ class HTMLRenderer(BrowsableAPIRenderer):
         context: dict[str, Any] = super().get_context(
             data, accepted_media_type, renderer_context
         )
-        context["navigation"] = NAVIGATION
+        context["navigation"] = self.navigation
         # Where Pygments is installed DRF writes its colours into the page, and the
         # content policy allows no style element. Nothing of ours is coloured.
         context["code_style"] = ""

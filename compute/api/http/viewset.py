@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from uuid import UUID
 
 from django.db.models import Model, QuerySet
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
@@ -55,7 +56,19 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
     #: Whether its list has no numbered pages: a total would cost more than it tells.
     cursor_only: ClassVar[bool] = False
     #: Action -> the query parameters it takes, beside those of a list.
-    query_parameters: ClassVar[Mapping[str, frozenset[str]]] = {}
+    query_parameters: ClassVar[Mapping[str, Sequence[OpenApiParameter]]] = {}
+    #: Reads that wait for the end of an operation with `Prefer: wait`.
+    long_polls: ClassVar[frozenset[str]] = frozenset()
+
+    # For the OpenAPI file and the browsable API
+
+    #: What its tag says in the list of all; empty where another noun's path has it.
+    about: ClassVar[str] = ""
+    #: Whether every page of the browsable API leads to its list.
+    is_in_navigation: ClassVar[bool] = False
+    #: Action -> operations that follow from its answer, with the field of the body that
+    #: is their `id`.
+    links: ClassVar[Mapping[str, Mapping[str, str]]] = {}
 
     # In
 
@@ -73,7 +86,8 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
         _ = self.access.grants
 
     def known_parameters(self) -> frozenset[str]:
-        known = self.query_parameters.get(self.action, frozenset())
+        own = self.query_parameters.get(self.action, ())
+        known = frozenset(parameter.name for parameter in own)
         if self.action != "list":
             return known
         filterset = getattr(self, "filterset_class", None)
@@ -176,10 +190,17 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
 
     # Out
 
+    @classmethod
+    def title(cls, *, plural: bool) -> str:
+        """Return how pages call one of them, or their list."""
+        return f"{cls.noun[0].upper()}{cls.noun[1:]}{'s' if plural else ''}"
+
     def get_view_name(self) -> str:
         """Return how the browsable API calls this page."""
-        name = getattr(self, "name", None) or f"{self.noun[0].upper()}{self.noun[1:]}"
-        return f"{name}s" if self.suffix == "List" else str(name)
+        plural = self.suffix == "List"
+        if name := getattr(self, "name", None):
+            return f"{name}s" if plural else str(name)
+        return self.title(plural=plural)
 
     def shown(self, row: Any) -> dict[str, Any]:
         """Return the body of a model, or of one of `rows`."""

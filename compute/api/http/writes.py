@@ -175,12 +175,12 @@ def make(
     call: Callable[[], Any],
     *,
     project_id: UUID | None,
-    secret: str | None = None,
+    shown_once: str | None = None,
 ) -> Response:
     """Call a service that makes a row at once, and answer 201.
 
-    Where a ``secret`` comes with the row the service returns both, and the body shows it
-    under that name, this once: it is not stored. A request that was sent before calls
+    With ``shown_once`` the service also returns a secret, which the body shows under that
+    name: it is not stored. A request that was sent before calls
     nothing, and is answered with the row as it is now.
     """
     key = key_of(view.request, view.actor, project_id=project_id)
@@ -188,15 +188,15 @@ def make(
     try:
         with once.claim(key) as claim:
             made = call()
-            row, shown = made if secret else (made, None)
+            row, shown = made if shown_once else (made, None)
             claim.remember(resource_id=row.pk)
     except once.Replayed as first:
         view.headers["Idempotent-Replayed"] = "true"
         row = remaining(view, first.resource_id)
     response = view.item(row, status=201)
     response.headers["Location"] = view.url(view.slug, row.pk)
-    if secret:
-        response.data[secret] = shown
+    if shown_once:
+        response.data[shown_once] = shown
         response.headers["Cache-Control"] = "no-store"
     return response
 

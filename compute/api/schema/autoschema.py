@@ -10,7 +10,8 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 from compute.api.http import idempotency
 from compute.api.http.fields import Lines, NoBody, RequestBody
 from compute.api.http.viewset import ACTION_NAMES, ResourceViewSet
-from compute.api.schema import bodies  # noqa: F401  # an extension: to be there is all
+from compute.api.schema import answers
+from compute.api.schema import bodies as bodies  # an extension: to be there is all
 
 #: Writes that change rows and nothing else, so there is no operation to wait for.
 _SYNCHRONOUS = ("partial_update",)
@@ -78,32 +79,28 @@ IF_NONE_MATCH_OF_WRITES = _header(
     pattern=_TAGS,
 )
 
-#: Query parameters that are neither filters nor pages.
-QUERY = {
-    "include_deleted": OpenApiParameter(
-        "include_deleted", bool, description="Show what was deleted, too."
-    ),
-    "lines": OpenApiParameter(
-        "lines",
-        {"type": "integer", "minimum": 1, "maximum": 10_000, "default": 100},
-        description="Lines from the end.",
-    ),
-}
-
 
 class AutoSchema(SpectacularAutoSchema):
     """Reads what `ResourceViewSet` declares."""
 
     view: Any
 
+    def get_operation(self, *args: Any) -> Any:
+        operation = super().get_operation(*args)
+        if operation is not None:
+            answers.complete(
+                operation, self.view, path=self.path, method=self.method.upper()
+            )
+        return operation
+
     def get_operation_id(self) -> str:
         words = [part.replace("-", "_") for part in self._tokenize_path()]
         if not isinstance(self.view, ResourceViewSet):
             return "_".join(words)
-        action = ACTION_NAMES.get(self.view.action, self.view.action)
-        if "actions" in words or action == "console_log":
+        action = self.view.action
+        if action in {extra.__name__ for extra in self.view.get_extra_actions()}:
             words = words[:1]
-        return "_".join([*words, action])
+        return "_".join([*words, ACTION_NAMES.get(action, action)])
 
     def get_summary(self) -> str:
         if isinstance(self.view, ResourceViewSet):
@@ -124,14 +121,12 @@ class AutoSchema(SpectacularAutoSchema):
         view = self.view
         if not isinstance(view, ResourceViewSet):
             return []
-        parameters: list[Any] = [
-            QUERY[name] for name in sorted(view.query_parameters.get(view.action, ()))
-        ]
+        parameters: list[Any] = [*view.query_parameters.get(view.action, ())]
         if self.method == "GET":
             if view.action == "retrieve":
                 parameters.append(IF_NONE_MATCH)
-                if view.noun == "operation":
-                    parameters.append(PREFER)
+            if view.action in view.long_polls:
+                parameters.append(PREFER)
             return parameters
         if view.starts_operations and view.action not in _SYNCHRONOUS:
             parameters.append(PREFER)
