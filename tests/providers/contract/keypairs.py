@@ -25,6 +25,7 @@ REFUSED_KEYS = {
     "cut off": KEY[:-10],
     "longer than a key": f"{KEY}AAAA",
     "another type": f"ssh-rsa {DATA}",
+    "an unknown type": f"ssh-none {DATA}",
     "a space before": f" {KEY}",
     "options before": f'command="date" {KEY}',
     "a tab between": f"{TYPE}\t{DATA}",
