@@ -35,11 +35,11 @@ class ProviderError(Exception):
 
 
 class NotFound(ProviderError):
-    """The server, image or flavor does not exist in the cloud."""
+    """What the call names does not exist in the cloud."""
 
 
 class Conflict(ProviderError):
-    """The server's state does not permit this, or another task holds it."""
+    """The server's state does not permit this, another task holds it, or a name is taken."""
 
 
 class QuotaExceeded(ProviderError):

@@ -6,6 +6,7 @@ from typing import get_args, get_type_hints
 from providers.contract.calls import CallTally
 from providers.contract.flavors import Flavors
 from providers.contract.images import Images
+from providers.contract.keypairs import Keypairs
 from providers.contract.networks import Networks
 from providers.contract.servers import Servers
 
@@ -25,6 +26,7 @@ class Cloud:
 
     flavors: Flavors
     images: Images
+    keypairs: Keypairs
     networks: Networks
     servers: Servers
 

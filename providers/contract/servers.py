@@ -52,6 +52,8 @@ class Server:
     tags: frozenset[str] = frozenset()
     fault: Fault | None = None
     locked: bool = False
+    #: The keypair it was created with, which may be gone by now.
+    key_name: str | None = None
     #: When its guest was last launched; ``None``: never, and then Nova deletes it and
     #: refuses all else. `created_at` where a cloud does not tell.
     launched_at: datetime | None = None
@@ -82,6 +84,8 @@ class ServerSpec:
     #: Given in the create call itself, so that a server whose response was lost
     #: can be found again: Nova has no client token.
     tag: str
+    #: The keypair whose public key cloud-init shall let in.
+    key_name: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     #: For cloud-init, byte for byte; the driver encodes it.
     user_data: bytes = field(default=b"", repr=False)
@@ -179,8 +183,9 @@ class Servers(ABC):
     def create(self, spec: ServerSpec, *, request_id: str) -> Receipt:
         """Create a server; ``created_id`` is its id.
 
-        Raises `providers.errors.InvalidRequest` for an unknown flavor or image,
-        `providers.errors.QuotaExceeded` when the cloud's quota is full. An
+        The public key of ``key_name`` is copied: from then on the server needs no
+        keypair. Raises `providers.errors.InvalidRequest` for an unknown flavor, image
+        or keypair, `providers.errors.QuotaExceeded` when the cloud's quota is full. An
         impossible placement is no error here: the server ends in ERROR with a fault.
         """
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from providers.contract.cloud import Cloud
 from providers.mock.flavors import MockFlavors
 from providers.mock.images import MockImages
+from providers.mock.keypairs import MockKeypairs
 from providers.mock.networks import MockNetworks
 from providers.mock.servers import MockServers
 from providers.mock.world.controls import Controls
@@ -54,6 +55,7 @@ class MockCloud(Cloud):
             tally=world.tally,
             flavors=MockFlavors(world),
             images=MockImages(world),
+            keypairs=MockKeypairs(world),
             networks=MockNetworks(world),
             servers=MockServers(world),
         )

@@ -14,6 +14,7 @@ from providers.contract.servers import (
     ServerVerb,
 )
 from providers.errors import InvalidRequest, QuotaExceeded
+from providers.mock.keypairs import find_keypair
 from providers.mock.world import catalog, guards, lifecycle, records
 from providers.mock.world.console import boot_log
 from providers.mock.world.faults import Call
@@ -117,6 +118,12 @@ class MockServers(Servers):
                     db, spec.image_id, now=now, missing="Can not find requested image"
                 )
                 check_room(image, flavor)
+                public_key = None
+                if spec.key_name is not None:
+                    keypair = find_keypair(db, spec.key_name)
+                    if keypair is None:
+                        raise InvalidRequest("Invalid key_name provided.", status=400)
+                    public_key = keypair.public_key
                 self._check_quota(records.count_servers(db, now=now))
                 plan = self._build(spec, call, now)
                 hidden = call.faults.get("hidden")
@@ -128,6 +135,8 @@ class MockServers(Servers):
                     tags=frozenset({spec.tag}),
                     metadata=spec.metadata,
                     user_data=spec.user_data,
+                    key_name=spec.key_name,
+                    public_key=public_key,
                     visible_at=now + int(hidden.delay * 1e6) if hidden else None,
                 )
                 records.add_servers(db, [server])

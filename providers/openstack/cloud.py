@@ -6,6 +6,7 @@ from providers.contract.calls import CallTally
 from providers.contract.cloud import Cloud
 from providers.openstack.flavors import OpenStackFlavors
 from providers.openstack.images import OpenStackImages
+from providers.openstack.keypairs import OpenStackKeypairs
 from providers.openstack.networks import OpenStackNetworks
 from providers.openstack.servers import OpenStackServers
 from providers.openstack.wire.transport import Transport
@@ -47,6 +48,7 @@ class OpenStackCloud(Cloud):
             tally=tally,
             flavors=OpenStackFlavors(transport),
             images=OpenStackImages(transport),
+            keypairs=OpenStackKeypairs(transport),
             networks=networks,
             servers=OpenStackServers(transport, networks),
         )

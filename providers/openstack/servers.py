@@ -102,6 +102,8 @@ class OpenStackServers(Servers):
         }
         if spec.user_data:
             server["user_data"] = base64.b64encode(spec.user_data).decode()
+        if spec.key_name is not None:
+            server["key_name"] = spec.key_name
         answer = self._transport.request(
             "nova", "POST", "/servers", json={"server": server}, request_id=request_id
         )
@@ -180,6 +182,7 @@ def _to_server(body: Json) -> Server:
         tags=frozenset(body.get("tags") or ()),
         fault=Fault(fault["code"], fault["message"]) if fault else None,
         locked=bool(body.get("locked")),
+        key_name=body.get("key_name"),
         launched_at=to_time(launched) if launched else None,
     )
 

@@ -13,6 +13,7 @@ from providers.contract.images import Image
 from providers.contract.networks import Port
 from providers.contract.servers import Server, ServerAction, ServerSpec, ServerVerb
 from providers.errors import Conflict, NotFound
+from tests.support.ssh_keys import ed25519_line
 
 WaitUntil = Callable[[Callable[[], bool]], None]
 BreakServer = Callable[[str], None]
@@ -64,6 +65,7 @@ class Lab:
         self._shelf: dict[str, list[str]] = defaultdict(list)
         self._servers: list[str] = []
         self._images: list[str] = []
+        self._keypairs: set[str] = set()
 
     # The catalogue
 
@@ -78,13 +80,18 @@ class Lab:
         return next(i for i in self.cloud.images.list_all() if i.name == name)
 
     def spec(
-        self, *, flavor_id: str | None = None, image_id: str | None = None
+        self,
+        *,
+        flavor_id: str | None = None,
+        image_id: str | None = None,
+        key_name: str | None = None,
     ) -> ServerSpec:
         return ServerSpec(
             name=f"contract-{uuid.uuid4().hex[:8]}",
             flavor_id=flavor_id or self.flavor(SMALL).id,
             image_id=image_id or self.image(IMAGE).id,
             tag=new_tag(),
+            key_name=key_name,
             metadata={"purpose": "contract"},
             user_data=b"#cloud-config\npassword: not-for-logs\n",
         )
@@ -182,6 +189,16 @@ class Lab:
     def ports_of(self, server_id: str) -> list[Port]:
         return [p for p in self.cloud.networks.list_ports() if p.server_id == server_id]
 
+    # Keypairs
+
+    def keypair(self, name: str, public_key: str | None = None) -> Receipt:
+        """Make a keypair, of a new key unless one is given."""
+        receipt = self.cloud.keypairs.create(
+            name, public_key or ed25519_line(), request_id=new_request_id()
+        )
+        self._keypairs.add(name)
+        return receipt
+
     # Snapshots
 
     def snapshot(self, server: Server, *, tag: str) -> Receipt:
@@ -214,6 +231,8 @@ class Lab:
                 self.cloud.images.delete(image_id, request_id=new_request_id())
             except NotFound:
                 continue
+        for name in self._keypairs & {k.name for k in self.cloud.keypairs.list_all()}:
+            self.cloud.keypairs.delete(name, request_id=new_request_id())
 
     def _delete(self, server_id: str) -> None:
         try:

@@ -203,6 +203,7 @@ def server(**changes: Any) -> dict[str, Any]:
         },
         "tags": ["vm-1"],
         "locked": False,
+        "key_name": None,
         **changes,
     }
 

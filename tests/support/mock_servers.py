@@ -23,6 +23,7 @@ def spec(
     tag: str = "vm-1",
     user_data: bytes = b"",
     metadata: Mapping[str, str] | None = None,
+    key_name: str | None = None,
 ) -> ServerSpec:
     return ServerSpec(
         name=name,
@@ -30,6 +31,7 @@ def spec(
         image_id=IMAGE_ID[image],
         tag=tag,
         metadata=metadata or {},
+        key_name=key_name,
         user_data=user_data,
     )
 

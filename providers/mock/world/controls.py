@@ -105,9 +105,9 @@ class Controls:
 
         ``op`` is one of `providers.contract.cloud.call_names`, such as
         ``servers.stop``, or ``*``. ``match`` is a regular expression searched in "name
-        id" of the server or image (a create has the name only); in the tag for
-        ``servers.find`` and ``images.list_snapshots``; in ``full`` or
-        ``changes_since`` for ``servers.list_all``.
+        id" of the server or image (a create has the name only); in the name of a
+        keypair; in the tag for ``servers.find`` and ``images.list_snapshots``; in
+        ``full`` or ``changes_since`` for ``servers.list_all``.
 
         Before the work:
           fail           raise the error of ``status`` as the service itself answers it
@@ -234,6 +234,11 @@ class Controls:
     def user_data(self, server_id: str) -> bytes:
         """Return the user data that a server was created with."""
         return bytes(self._row(server_id)["user_data"])
+
+    def public_key(self, server_id: str) -> str | None:
+        """Return the public key that a server was created with."""
+        key: str | None = self._row(server_id)["public_key"]
+        return key
 
     def logged_actions(self, caller_request_id: str) -> list[str]:
         """Return Nova's words for the actions logged under a request id of ours."""

@@ -82,9 +82,10 @@ _STATUSES = {
     "drop": frozenset(_PROXYS),
     "lose_response": frozenset(_PROXYS),
 }
-QUOTA_WORDS = (
+_QUOTA_WORDS = (
     "Quota exceeded for instances: Requested 1, but already used 10 of 10 instances"
 )
+_KEYPAIR_QUOTA_WORDS = "Quota exceeded, too many key pairs."
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +158,9 @@ class Call:
             case "refuse":
                 return Unreachable, None, f"{self.op}: connection refused"
             case "quota":
-                return QuotaExceeded, 403, QUOTA_WORDS
+                keypair = self.op == "keypairs.create"
+                words = _KEYPAIR_QUOTA_WORDS if keypair else _QUOTA_WORDS
+                return QuotaExceeded, 403, words
             case "drop" | "lose_response":
                 words = f"{self.op}: the connection broke"
                 if fault.status is not None:

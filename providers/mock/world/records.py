@@ -37,6 +37,7 @@ class Record:
     visible_at: int
     locked: bool
     tags: frozenset[str]
+    key_name: str | None
     plan: tuple[Phase, ...]
 
     def to_server(self, now: int, flavors: Mapping[str, Flavor]) -> Server:
@@ -63,6 +64,7 @@ class Record:
             tags=self.tags,
             fault=fault,
             locked=self.locked,
+            key_name=self.key_name,
             # Whether it was is kept, not when.
             launched_at=created_at if phase.launched else None,
         )
@@ -89,6 +91,7 @@ def to_record(row: sqlite3.Row) -> Record:
         visible_at=row["visible_at"],
         locked=bool(row["locked"]),
         tags=frozenset(json.loads(row["tags"])),
+        key_name=row["key_name"],
         plan=load(row["plan"]),
     )
 
@@ -204,6 +207,9 @@ class NewServer:
     tags: frozenset[str] = frozenset()
     metadata: Mapping[str, str] | None = None
     user_data: bytes = field(default=b"", repr=False)
+    key_name: str | None = None
+    #: Nova keeps it: the keypair may go.
+    public_key: str | None = None
     #: Microseconds; ``None``: at once.
     visible_at: int | None = None
 
@@ -212,8 +218,8 @@ def add_servers(db: sqlite3.Connection, servers: list[NewServer]) -> None:
     """Insert servers."""
     db.executemany(
         "INSERT INTO servers (id, project, name, created_at, visible_at, tags,"
-        " metadata, user_data, plan, plan_ends_at, deleted_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " metadata, user_data, key_name, public_key, plan, plan_ends_at, deleted_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 server.id,
@@ -224,6 +230,8 @@ def add_servers(db: sqlite3.Connection, servers: list[NewServer]) -> None:
                 json.dumps(sorted(server.tags)),
                 json.dumps(dict(server.metadata or {})),
                 server.user_data,
+                server.key_name,
+                server.public_key,
                 *_plan_columns(server.plan),
             )
             for server in servers

@@ -81,6 +81,8 @@ CREATE TABLE calls (op TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;
 #: What files of an older version lack, by the version that brought it.
 _CHANGES = {
     3: "ALTER TABLE faults ADD COLUMN retry_after REAL",
+    4: "ALTER TABLE servers ADD COLUMN key_name TEXT",
+    5: "ALTER TABLE servers ADD COLUMN public_key TEXT",
 }
 _VERSION = max(_CHANGES)
 

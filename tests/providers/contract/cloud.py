@@ -7,6 +7,7 @@ driver can be given a small page size, run it so too: the suite makes a few serv
 
 from tests.providers.contract.flavors import FlavorContract
 from tests.providers.contract.images import ImageContract
+from tests.providers.contract.keypairs import KeypairContract
 from tests.providers.contract.networks import NetworkContract
 from tests.providers.contract.server_changes import (
     RebuildContract,
@@ -23,6 +24,7 @@ from tests.providers.contract.servers import (
 class CloudContract(
     FlavorContract,
     ImageContract,
+    KeypairContract,
     CreateContract,
     ReadingContract,
     VerbContract,
