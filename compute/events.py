@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db.models import F
 
 from compute.models import Event, Operation, Outcome, Project
-from compute.models.owned import CloudResource
+from compute.models.owned import Owned
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,8 @@ def record(
     *,
     actor: Actor,
     project: Project | None = None,
-    subject: CloudResource | None = None,
-    related: CloudResource | None = None,
+    subject: Owned | None = None,
+    related: Owned | None = None,
     operation: Operation | None = None,
     data: Mapping[str, Any] | None = None,
 ) -> Event:
@@ -60,7 +60,7 @@ def record(
     return event
 
 
-def about(row: object, related: CloudResource | None = None) -> dict[str, Any]:
+def about(row: object, related: Owned | None = None) -> dict[str, Any]:
     """Return the fields of an event that say what it is about; none: it is no thing's."""
     match row:
         case Operation():
@@ -70,7 +70,7 @@ def about(row: object, related: CloudResource | None = None) -> dict[str, Any]:
                 "related_kind": row.related_kind,
                 "related_id": row.related_id,
             }
-        case CloudResource():
+        case Owned():
             return {
                 "subject_kind": row.kind,
                 "subject_id": row.pk,

@@ -1,12 +1,18 @@
-"""The nouns: one line for each thing that a cloud has for us."""
+"""The nouns: one line for each kind of thing that a project owns."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Count, F, Sum
+
 from compute.models.operation import Operation
-from compute.models.owned import CloudResource
+from compute.models.owned import Owned
+from compute.models.project import Project
+from compute.models.quota import Resource
 from compute.models.snapshot import Snapshot
 from compute.models.vm import VM
 
@@ -15,14 +21,51 @@ from compute.models.vm import VM
 class Kind:
     #: In the path of the API, and of an event's subject.
     plural: str
-    model: type[CloudResource]
+    model: type[Owned]
+    #: What a row takes of its project's quotas: resource -> the fields whose sum it is;
+    #: without a field a row is one.
+    holds: Mapping[Resource, tuple[str, ...]]
 
+
+_VM_HOLDS = {
+    Resource.VMS: (),
+    Resource.VCPUS: ("vcpus", "reserved_vcpus"),
+    Resource.RAM_MB: ("ram_mb", "reserved_ram_mb"),
+    Resource.DISK_GB: ("disk_gb", "reserved_disk_gb"),
+}
 
 #: Slug -> kind. A slug is stored: in operations, occupations and events.
 KINDS: Mapping[str, Kind] = {
-    "vm": Kind("vms", VM),
-    "snapshot": Kind("snapshots", Snapshot),
+    "vm": Kind("vms", VM, _VM_HOLDS),
+    "snapshot": Kind("snapshots", Snapshot, {Resource.SNAPSHOTS: ()}),
 }
+
+
+def held_by(row: Owned) -> dict[Resource, int]:
+    """Return what a row takes of its project's quotas as it is now."""
+    if not row.counted:
+        return {}
+    return {
+        resource: sum(getattr(row, field) for field in fields) if fields else 1
+        for resource, fields in KINDS[row.kind].holds.items()
+    }
+
+
+def in_use(project: Project) -> dict[Resource, int]:
+    """Return what a project has, counted from its rows: what ``used`` must equal."""
+    found: dict[Resource, int] = {}
+    for kind in KINDS.values():
+        counted = kind.model._default_manager.filter(project=project, counted=True)
+        totals = counted.aggregate(
+            **{
+                resource.value: Sum(reduce(add, map(F, fields)), default=0)
+                if fields
+                else Count("pk")
+                for resource, fields in kind.holds.items()
+            }
+        )
+        found |= {Resource(name): total for name, total in totals.items()}
+    return found
 
 
 def target(operation: Operation) -> Any:

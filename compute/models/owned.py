@@ -108,12 +108,18 @@ class Owned(Versioned):
     )
     name = models.CharField(max_length=MAX_NAME, validators=NAME_RULES)
     labels = models.JSONField(default=dict, blank=True, validators=LABELS_RULES)
+    #: Whether the project's quotas count it.
+    counted = models.BooleanField(default=True)
 
     class Meta:
         abstract = True
 
     def __str__(self) -> str:
         return self.name
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse: operations and events name the row for good."""
+        raise TypeError("a row with a history is marked as deleted")
 
 
 class CloudResource(Owned):
@@ -133,15 +139,9 @@ class CloudResource(Owned):
     #: The problem of the last failure while it still suffers from it; in ERROR the one
     #: that led there.
     error = models.JSONField(null=True, blank=True)
-    #: Whether the project's quotas count it.
-    counted = models.BooleanField(default=True)
 
     class Meta:
         abstract = True
-
-    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refuse: operations and events name the row for good."""
-        raise TypeError("a row with a history is marked as deleted")
 
     @property
     def live_operation(self) -> Operation | None:

@@ -1,15 +1,11 @@
 """Quota: how much of each resource a project may have, and has."""
 
-from collections.abc import Mapping
-
 from django.core.validators import MaxValueValidator
 from django.db import models
-from django.db.models import Count, F, Q, Sum
+from django.db.models import Q
 
 from compute.limits import MAX_LIMIT
 from compute.models.project import Project
-from compute.models.snapshot import Snapshot
-from compute.models.vm import VM
 
 
 class Resource(models.TextChoices):
@@ -50,15 +46,3 @@ class Quota(models.Model):
     def __str__(self) -> str:
         limit = "unlimited" if self.limit is None else self.limit
         return f"{self.resource}: {self.used} of {limit}"
-
-
-def in_use(project: Project) -> Mapping[Resource, int]:
-    """Return what a project has, counted from its rows: what ``used`` must equal."""
-    held = VM.objects.filter(project=project, counted=True).aggregate(
-        vms=Count("pk"),
-        vcpus=Sum(F("vcpus") + F("reserved_vcpus"), default=0),
-        ram_mb=Sum(F("ram_mb") + F("reserved_ram_mb"), default=0),
-        disk_gb=Sum(F("disk_gb") + F("reserved_disk_gb"), default=0),
-    )
-    held["snapshots"] = Snapshot.objects.filter(project=project, counted=True).count()
-    return {resource: held[resource.value] for resource in Resource}

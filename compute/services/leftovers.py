@@ -17,7 +17,7 @@ from django.db import transaction
 
 from compute import events
 from compute.events import SYSTEM, Actor
-from compute.models.owned import CloudResource
+from compute.models.owned import Owned
 from providers.contract.calls import Receipt
 from providers.errors import NotFound, ProviderError
 
@@ -45,9 +45,9 @@ class Leftover:
     kind: str
     id: str
     remove: Remove
-    owner: CloudResource
+    owner: Owned
     #: Whose page shows it too.
-    related: CloudResource | None = None
+    related: Owned | None = None
 
 
 def remove(alias: str, found: Iterable[Leftover]) -> None:

@@ -17,6 +17,7 @@ from compute.events import Actor
 from compute.expected import Expect, check_expected
 from compute.limits import is_id
 from compute.models import APIToken, Membership, Project, Role, User
+from compute.models.kinds import KINDS
 from compute.models.project import DEFAULT_PROJECT_NAME
 from compute.services import fields, quotas, tokens
 
@@ -97,14 +98,18 @@ def delete(project: Project, *, actor: Actor, expect: Expect = None) -> None:
         if project.is_default:
             raise ResourceInUse("The default project cannot be deleted.")
         held = {
-            "vms": project.vms.filter(deleted_at=None).count(),
-            "snapshots": project.snapshots.filter(deleted_at=None).count(),
+            kind.plural: kind.model._default_manager.filter(
+                project=project, deleted_at=None
+            ).count()
+            for kind in KINDS.values()
         }
         if any(held.values()):
-            raise ResourceInUse(
-                f"The project has {held['vms']} VMs and {held['snapshots']} snapshots.",
-                **held,
-            )
+            words = [
+                f"{number} {kind.model._meta.verbose_name_plural}"
+                for kind, number in zip(KINDS.values(), held.values(), strict=True)
+                if number
+            ]
+            raise ResourceInUse(f"The project still has {' and '.join(words)}.", **held)
         for token in APIToken.objects.alive().filter(project=project):
             tokens.revoke(token, actor=actor)
         project.memberships.all().delete()

@@ -14,8 +14,8 @@ from compute import events
 from compute.errors import NotFound, ResourceLimitExceeded
 from compute.events import Actor
 from compute.expected import Expect, check_expected
-from compute.models import VM, Project, Quota, Resource
-from compute.models.quota import in_use
+from compute.models import Project, Quota, Resource
+from compute.models.kinds import in_use
 from compute.services import fields
 
 #: Resource -> how much of it.
@@ -101,18 +101,6 @@ def _add(project_id: UUID, changed: Amounts) -> None:
             output_field=IntegerField(),
         )
     )
-
-
-def held_by(vm: VM) -> Amounts:
-    """Return what a VM takes of its project's quotas as it is now."""
-    if not vm.counted:
-        return {}
-    return {
-        Resource.VMS: 1,
-        Resource.VCPUS: vm.vcpus + vm.reserved_vcpus,
-        Resource.RAM_MB: vm.ram_mb + vm.reserved_ram_mb,
-        Resource.DISK_GB: vm.disk_gb + vm.reserved_disk_gb,
-    }
 
 
 def settle(project_id: UUID, *, before: Amounts, after: Amounts) -> None:

@@ -7,7 +7,7 @@ import pytest
 from compute.engine import runner
 from compute.errors import ResourceLimitExceeded
 from compute.models import VM, Project, Quota, Resource, Snapshot
-from compute.models.quota import in_use
+from compute.models.kinds import in_use
 from compute.services import quotas, snapshots, vms
 from compute.services.vms import imports
 from providers.mock import MockCloud, SeedServer

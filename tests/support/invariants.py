@@ -11,8 +11,8 @@ from compute.models import (
     Snapshot,
     SnapshotStatus,
 )
+from compute.models.kinds import in_use
 from compute.models.lifecycle import MOVING
-from compute.models.quota import in_use
 from compute.services.vms import observed
 from providers.contract.cloud import Cloud
 

@@ -15,13 +15,13 @@ from compute.admin.console.display import NONE, page_url
 from compute.admin.console.lists import ClosedChangeList
 from compute.limits import is_id
 from compute.models import kinds
-from compute.models.owned import CloudResource
+from compute.models.owned import Owned
 
 #: The parameter by which the page of a thing leads to the list of its rows.
 PARAMETER = "about"
 
 
-def query_of(row: CloudResource) -> str:
+def query_of(row: Owned) -> str:
     """Return the query by which the list of rows about a thing is asked for."""
     return f"?{PARAMETER}={row.kind}:{row.pk}"
 

@@ -14,7 +14,7 @@ from compute.admin.console.display import page_url
 from compute.admin.console.operators import may
 from compute.engine import runner
 from compute.models import Event, Operation, Project, kinds
-from compute.models.owned import CloudResource
+from compute.models.owned import Owned
 
 #: How much of a history a page shows; the rest is one click away.
 RECENT_OPERATIONS = 20
@@ -76,7 +76,7 @@ def history(request: HttpRequest, target: Model) -> History:
     """Return what an operator may see of the past of a row."""
     shown = History(names_targets=isinstance(target, Project))
     events, operations = Event.objects.all(), Operation.objects.all()
-    if isinstance(target, CloudResource):
+    if isinstance(target, Owned):
         query = query_of(target)
         events = events.about(target.kind, target.pk)
         operations = operations.about(target.kind, target.pk)

@@ -16,6 +16,7 @@ from compute import clouds, events
 from compute.errors import ServerVanished
 from compute.events import SYSTEM
 from compute.models import VM, Flavor, Occupation, Operation, VMStatus
+from compute.models.kinds import held_by
 from compute.models.lifecycle import GONE
 from compute.services import leftovers, quotas
 from compute.services.vms import observed
@@ -147,14 +148,14 @@ def follow(vm: VM, server: Server, status: VMStatus, *, seen_at: datetime) -> bo
         vm = VM.objects.locked(vm.pk)
         if not _may_correct(vm, seen_at):
             return False
-        before, held = {name: getattr(vm, name) for name in _TOLD}, quotas.held_by(vm)
+        before, held = {name: getattr(vm, name) for name in _TOLD}, held_by(vm)
         offered = vm.allowed_actions
         drifted = vm.lacks_server or status != vm.status
         observed.note(vm, server)
         _note_size(vm, server)
         # It is there, whatever the limit says.
         vm.counted = True
-        quotas.settle(vm.project_id, before=held, after=quotas.held_by(vm))
+        quotas.settle(vm.project_id, before=held, after=held_by(vm))
         changes = {
             name: [value, getattr(vm, name)]
             for name, value in before.items()
@@ -211,12 +212,12 @@ def vanish(vm: VM, *, seen_at: datetime) -> bool:
         if vm.lacks_server or not _may_correct(vm, seen_at):
             return False
         problem = ServerVanished("The server was deleted outside this service.")
-        before, held = vm.status, quotas.held_by(vm)
+        before, held = vm.status, held_by(vm)
         vm.follow(VMStatus.ERROR)
         vm.error = problem.document()
         vm.observed_status, vm.counted = GONE, False
         vm.save_changes()
-        quotas.settle(vm.project_id, before=held, after=quotas.held_by(vm))
+        quotas.settle(vm.project_id, before=held, after=held_by(vm))
         events.record(
             "vm.drifted",
             actor=SYSTEM,

@@ -20,6 +20,7 @@ from compute.models import (
     OperationType,
     VMStatus,
 )
+from compute.models.kinds import held_by
 from compute.models.lifecycle import GONE
 from compute.services import quotas
 from compute.services.vms import observed
@@ -44,7 +45,7 @@ def settle(operation: Operation, end: End) -> None:
         if not queue.close(operation, end):
             return
         problem = end.problem if isinstance(end, Failed) else None
-        before, held = vm.status, quotas.held_by(vm)
+        before, held = vm.status, held_by(vm)
         server = _server(end)
         if server is not None:
             observed.note(vm, server)
@@ -60,7 +61,7 @@ def settle(operation: Operation, end: End) -> None:
             _take_over(vm, operation)
         _release(vm)
         vm.save_changes(touch=True)
-        quotas.settle(vm.project_id, before=held, after=quotas.held_by(vm))
+        quotas.settle(vm.project_id, before=held, after=held_by(vm))
         _record_end(vm, operation, before=before, actor=_actor(operation))
 
 

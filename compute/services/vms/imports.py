@@ -16,6 +16,7 @@ from compute.errors import ValidationError
 from compute.events import SYSTEM
 from compute.limits import is_id
 from compute.models import VM, Flavor, Image, Project, VMStatus
+from compute.models.kinds import held_by
 from compute.services import catalog, fields, quotas
 from compute.services.vms import observed
 from providers.contract.servers import Server
@@ -131,7 +132,7 @@ def _adopt(
         with transaction.atomic():
             vm.save(force_insert=True)
             # It is there, whatever the limit says.
-            quotas.count(project.pk, quotas.held_by(vm))
+            quotas.count(project.pk, held_by(vm))
             Project.objects.alive().locked(project.pk)
             events.record(
                 "vm.imported", actor=SYSTEM, subject=vm, data={"server_id": server.id}

@@ -33,6 +33,7 @@ from compute.models import (
     UserDataEncoding,
     VMStatus,
 )
+from compute.models.kinds import held_by
 from compute.models.vm import VERBS
 from compute.places import Places
 from compute.services import catalog, fields, quotas
@@ -114,7 +115,7 @@ def create(
             *("user_data", "user_data_encoding"),
         )
         decode(user_data, user_data_encoding)  # now, not when a worker comes to it
-        quotas.reserve(project.pk, quotas.held_by(vm))
+        quotas.reserve(project.pk, held_by(vm))
         vm.operation = queue.submit(
             OperationType.VM_CREATE,
             actor=actor,
