@@ -26,10 +26,9 @@ from compute.admin.console.operators import (
 from compute.admin.console.pages import PageAdmin
 from compute.errors import Problem
 from compute.expected import VersionIs
-from compute.models import VM, Project, Snapshot
+from compute.models.owned import Owned, Versioned
 
-Edited = TypeVar("Edited", VM, Snapshot, Project)
-Row = VM | Snapshot | Project
+Edited = TypeVar("Edited", bound=Versioned)
 
 
 class EditedAdmin(PageAdmin[Edited]):
@@ -53,7 +52,7 @@ class EditedAdmin(PageAdmin[Edited]):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self._may_delete(request, obj)
 
-    def _may_delete(self, request: HttpRequest, row: Row | None) -> bool:
+    def _may_delete(self, request: HttpRequest, row: Versioned | None) -> bool:
         return _exists(row) and may(request, f"{self.opts.model_name}.delete")
 
     def save_model(
@@ -158,7 +157,7 @@ class EditedAdmin(PageAdmin[Edited]):
             return self.perform(request, row, "Delete", self.services.delete)
         return self.confirm_delete(request, [row], back=page_url(row))
 
-    def gone(self, request: HttpRequest, row: Row) -> HttpResponseRedirect:
+    def gone(self, request: HttpRequest, row: Versioned) -> HttpResponseRedirect:
         """Show what a page that is out of date was about: it has been deleted."""
         messages.warning(request, f"The {self.opts.verbose_name} {row} is gone.")
         return redirect(page_url(row))
@@ -166,7 +165,7 @@ class EditedAdmin(PageAdmin[Edited]):
     def perform(
         self,
         request: HttpRequest,
-        row: Row,
+        row: Versioned,
         label: str,
         service: Callable[..., Any],
         **arguments: Any,
@@ -182,17 +181,19 @@ class EditedAdmin(PageAdmin[Edited]):
             messages.success(request, self.accepted(label, row, changed))
         return redirect(page_url(row))
 
-    def accepted(self, label: str, row: Row, changed: Any) -> SafeString:
+    def accepted(self, label: str, row: Versioned, changed: Any) -> SafeString:
         """Return the message of what a service has taken on."""
         return requested(f"{label} of {row} is under way", changed.operation)
 
-    def refused(self, request: HttpRequest, problem: Problem, row: Row | None) -> str:
+    def refused(
+        self, request: HttpRequest, problem: Problem, row: Versioned | None
+    ) -> str:
         """Leave the event of a refusal; return what to tell the operator."""
-        if row is None or isinstance(row, Project):
-            project_id = row.pk if row else None
-            return refused(request, problem, project_id=project_id)
-        return refused(request, problem, project_id=row.project_id, target=row)
+        if isinstance(row, Owned):
+            return refused(request, problem, project_id=row.project_id, target=row)
+        # Else it is a project itself.
+        return refused(request, problem, project_id=row.pk if row else None)
 
 
-def _exists(row: Row | None) -> bool:
+def _exists(row: Versioned | None) -> bool:
     return row is None or row.deleted_at is None
