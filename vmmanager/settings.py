@@ -260,6 +260,7 @@ DEFAULT_QUOTAS: dict[str, int] = env.numbers(
         "ram_mb": 51_200,
         "disk_gb": 1_000,
         "snapshots": 20,
+        "keypairs": 100,
     },
 )
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from django import forms
-from django.core.exceptions import ValidationError
 from django.db.models import Q
 from django.http import HttpRequest
 
@@ -17,6 +16,7 @@ from compute.admin.console.forms import (
     LinesField,
     OwnedForm,
     SuggestingInput,
+    living_project,
 )
 from compute.admin.console.operators import may
 from compute.admin.console.pages import Button
@@ -51,6 +51,7 @@ class VMCreateForm(forms.Form):
     image = LineField(help_text="Name or id.")
     cloud = forms.ChoiceField()
     project = LineField(help_text="Name or id.")
+    keypair = LineField(required=False, help_text="Name or id.")
     description = LinesField()
     labels = LabelsField()
     delete_protection = forms.BooleanField(required=False)
@@ -80,14 +81,10 @@ class VMCreateForm(forms.Form):
                 self.fields[noun].widget = SuggestingInput(list(names[:SUGGESTIONS]))
 
     def clean_project(self) -> Project:
-        text = self.cleaned_data["project"]
-        try:
-            return Project.objects.alive().called(text).get()
-        except Project.DoesNotExist as error:
-            raise ValidationError(f"No project {text}.") from error
-        except Project.MultipleObjectsReturned as error:
-            reason = f"Several projects are called {text}: give an id."
-            raise ValidationError(reason) from error
+        return living_project(self.cleaned_data["project"])
+
+    def clean_keypair(self) -> str | None:
+        return self.cleaned_data["keypair"] or None
 
     def clean_user_data_encoding(self) -> str:
         return self.cleaned_data["user_data_encoding"] or UserDataEncoding.PLAIN

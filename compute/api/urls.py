@@ -12,6 +12,7 @@ from compute.api.docs import Docs, Schema
 from compute.api.events import EventViewSet
 from compute.api.http.renderers import HTMLRenderer
 from compute.api.http.viewset import ResourceViewSet
+from compute.api.keypairs import KeypairViewSet
 from compute.api.operations import OperationViewSet
 from compute.api.projects import MemberViewSet, ProjectViewSet, QuotaViewSet
 from compute.api.root import Nothing, Root
@@ -22,6 +23,7 @@ from compute.api.vms import VMViewSet
 NOUNS: tuple[tuple[str, type[ResourceViewSet[Any]], str], ...] = (
     ("vms", VMViewSet, "vm"),
     ("snapshots", SnapshotViewSet, "snapshot"),
+    ("keypairs", KeypairViewSet, "keypair"),
     ("operations", OperationViewSet, "operation"),
     ("flavors", FlavorViewSet, "flavor"),
     ("images", ImageViewSet, "image"),

@@ -57,6 +57,7 @@ class VMCreate(RequestBody):
         help_text="If not given, the API token's, or the default project if you may.",
     )
     cloud = Line(required=False, help_text="Alias; the default cloud if not given.")
+    keypair = Line(required=False, help_text="Name or id; see /keypairs.")
     description = Lines(required=False, max_length=MAX_DESCRIPTION)
     labels = Labels(required=False)
     delete_protection = Flag(required=False)

@@ -12,7 +12,7 @@ from compute.bodies.examples import (
     TOKEN_PREFIX,
     VM_ID,
 )
-from compute.bodies.reader import Reader
+from compute.bodies.reader import Reader, or_null
 from compute.models import Outcome
 from compute.models.kinds import KINDS
 
@@ -32,10 +32,6 @@ def _subject(
 
 def _sequence(reader: Reader, sequence: int | None) -> str | None:
     return None if sequence is None else f"{sequence:012d}"
-
-
-def _or_null(reader: Reader, text: str) -> str | None:
-    return text or None
 
 
 EVENT_BODY = Body(
@@ -84,12 +80,12 @@ EVENT_BODY = Body(
         "token",
         TEXT,
         TOKEN_PREFIX,
-        made=_or_null,
+        made=or_null,
         null=True,
         about="How the API token began with which they came.",
     ),
     Field("address", TEXT, "192.0.2.7", null=True),
-    Field("request_id", TEXT, REQUEST_ID, made=_or_null, null=True),
+    Field("request_id", TEXT, REQUEST_ID, made=or_null, null=True),
     Field(
         "data",
         OBJECT,

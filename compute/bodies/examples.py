@@ -9,3 +9,5 @@ REQUEST_ID = "req-9a1b5c02-6f0c-4c1e-9d0a-3a3f1d1b2c11"
 TOKEN_PREFIX = "osl_7Qm2vXw1"  # noqa: S105  # how a token begins
 AT = "2026-11-23T10:00:00Z"
 LATER = "2026-11-23T10:00:41Z"
+KEYPAIR_ID = "6e1f5a57-6f0c-4c1e-9d0a-3a3f1d1b2c11"
+PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOj8FrFMwishyCVnU6qtyjTpBXaxx2Q2MRrJgLE7fsfE alice"

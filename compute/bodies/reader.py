@@ -44,3 +44,8 @@ def problem(reader: Reader, stored: Mapping[str, Any] | None) -> dict[str, Any] 
     if stored is None:
         return None
     return {"type": f"{reader.host}/problems/{stored['code']}", **stored}
+
+
+def or_null(reader: Reader, text: str) -> str | None:
+    """Return a text, or null where there is none."""
+    return text or None

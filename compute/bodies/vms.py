@@ -19,12 +19,13 @@ from compute.bodies.examples import (
     AT,
     FLAVOR_ID,
     IMAGE_ID,
+    KEYPAIR_ID,
     LATER,
     OPERATION_ID,
     PROJECT_ID,
     VM_ID,
 )
-from compute.bodies.reader import Reader, problem
+from compute.bodies.reader import Reader, or_null, problem
 from compute.models import VMStatus
 from compute.models.cloud import confirmed_at
 from compute.models.lifecycle import takes_only_delete
@@ -87,6 +88,16 @@ VM_BODY = Body(
     Field("disk_gb", NUMBER, 20),
     Field("image", TEXT, "ubuntu-22.04", at="image_name", about="As it was sent."),
     Field("image_id", ID, IMAGE_ID, null=True),
+    Field(
+        "keypair",
+        TEXT,
+        "alice",
+        at="keypair_name",
+        made=or_null,
+        null=True,
+        about="As it was sent.",
+    ),
+    Field("keypair_id", ID, KEYPAIR_ID, null=True),
     Field("labels", LABELS, {"env": "prod"}),
     Field("addresses", Many(ADDRESS_BODY), [ADDRESS_BODY.example]),
     Field("delete_protection", FLAG, False),

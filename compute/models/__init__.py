@@ -5,6 +5,7 @@ from compute.models.catalog import Flavor, Image
 from compute.models.cloud import Cloud, CloudService
 from compute.models.event import Event, Outcome
 from compute.models.idempotency import IdempotencyKey
+from compute.models.keypair import Keypair
 from compute.models.lifecycle import VMStatus
 from compute.models.login import Login, LoginKind
 from compute.models.operation import (
@@ -29,6 +30,7 @@ __all__ = [
     "Flavor",
     "IdempotencyKey",
     "Image",
+    "Keypair",
     "Login",
     "LoginKind",
     "Membership",

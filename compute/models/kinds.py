@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db.models import Count, F, Sum
 
+from compute.models.keypair import Keypair
 from compute.models.operation import Operation
 from compute.models.owned import Owned
 from compute.models.project import Project
@@ -38,6 +39,7 @@ _VM_HOLDS = {
 KINDS: Mapping[str, Kind] = {
     "vm": Kind("vms", VM, _VM_HOLDS),
     "snapshot": Kind("snapshots", Snapshot, {Resource.SNAPSHOTS: ()}),
+    "keypair": Kind("keypairs", Keypair, {Resource.KEYPAIRS: ()}),
 }
 
 

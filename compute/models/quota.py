@@ -16,6 +16,7 @@ class Resource(models.TextChoices):
     RAM_MB = "ram_mb", "RAM, MB"
     DISK_GB = "disk_gb", "Disk, GB"
     SNAPSHOTS = "snapshots", "Snapshots"
+    KEYPAIRS = "keypairs", "Keypairs"
 
 
 class Quota(models.Model):

@@ -84,6 +84,15 @@ class VM(FSMModelMixin, CloudResource):
     image = models.ForeignKey(
         "compute.Image", on_delete=models.PROTECT, null=True, related_name="vms"
     )
+    #: As the client named it; of an imported VM, as its cloud has it.
+    keypair_name = models.CharField(max_length=255, blank=True, default="")
+    keypair = models.ForeignKey(
+        "compute.Keypair",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="vms",
+    )
     vcpus = models.PositiveIntegerField()
     ram_mb = models.PositiveIntegerField()
     disk_gb = models.PositiveIntegerField()

@@ -4,12 +4,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+from urllib.parse import quote
 from uuid import UUID, uuid4
 
 import pytest
 from django.urls import resolve
 
-from compute.models import VM, Event, Project, Role, Snapshot, User
+from compute.models import VM, Event, Keypair, Project, Role, Snapshot, User
 from tests.support.api import access_token
 from tests.support.api_calls import CALLS, KNOWN, Call, send, undone
 from tests.support.populated_projects import Place, api_token, member, settle, staff
@@ -177,6 +178,7 @@ def filter_values(name: str, call: Call, theirs: Place) -> list[object]:
     """Return what of theirs a list might be asked for; KeyError for a new filter."""
     ids = theirs.ids
     words = [theirs.name, str(ids[call.shows])[:8]]
+    fingerprint = Keypair.objects.get(pk=ids["keypair"]).fingerprint
     values: dict[str, list[object]] = {
         "id": [ids[call.shows]],
         "project": [ids["project"]],
@@ -195,6 +197,7 @@ def filter_values(name: str, call: Call, theirs: Place) -> list[object]:
         "type": ["vm.create,vm.stop", "vm.created,vm.updated"],
         "outcome": ["SUCCEEDED"],
         "cloud": ["default"],
+        "fingerprint": [quote(fingerprint)],
     }
     for suffix, time in (("gte", "2000-01-01"), ("lt", "2100-01-01")):
         for column in ("created_at", "updated_at"):

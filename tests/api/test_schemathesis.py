@@ -140,10 +140,12 @@ def furnish(service: Service, reader: str) -> dict[str, str]:
     vm = service.call(member, "POST", "/vms", wanted)
     path = f"/vms/{vm['id']}/snapshots"
     snapshot = service.call(member, "POST", path, {"name": "before"})
+    keypair = service.call(member, "POST", "/keypairs", {"name": "alice"})
     spare = service.call(reader, "GET", "/api-tokens?name=spare")["results"][0]
     return {
         "vms": vm["id"],
         "snapshots": snapshot["id"],
+        "keypairs": keypair["id"],
         "operations": vm["operation_id"],
         "images": snapshot["image"],
         "flavors": vm["flavor_id"],

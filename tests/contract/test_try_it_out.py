@@ -22,7 +22,7 @@ OPERATIONS = {
 READS = [name for name, (method, *_) in OPERATIONS.items() if method == "get"]
 
 #: Writes in an order in which each finds what it needs.
-MADE = ("vms_create", "projects_create", "api_tokens_create")
+MADE = ("vms_create", "projects_create", "api_tokens_create", "keypairs_create")
 CHANGED = (
     *("vms_update", "vms_stop", "vms_start", "vms_reboot", "vms_resize"),
     *("vms_snapshots_create", "snapshots_update", "vms_restore", "vms_rebuild"),
@@ -31,7 +31,7 @@ CHANGED = (
     *("projects_update", "projects_members_set", "projects_quota_update"),
 )
 REMOVED = (
-    *("snapshots_delete", "vms_delete", "api_tokens_delete"),
+    *("snapshots_delete", "vms_delete", "api_tokens_delete", "keypairs_delete"),
     *("projects_members_remove", "projects_delete"),
 )
 #: What no example can know: a password, a refresh token, an operation that can be

@@ -9,7 +9,8 @@ from openstack.connection import Connection
 
 from compute.limits import MAX_USER_DATA
 from compute.models import VM, Flavor, Project, Quota
-from compute.services import vms
+from compute.services import keypairs, vms
+from compute.services.vms.keys import PREFIX
 from providers.openstack import OpenStackCloud
 from tests.conftest import ALICE, observe
 from tests.openstack.conftest import CLOUD, MakeVM, audit, ended, wait_until, work
@@ -30,6 +31,19 @@ def test_user_data_arrives_byte_for_byte(
     shown = admin.compute.get(f"/servers/{vm.server_id}", microversion="2.96").json()
     assert shown["server"]["OS-EXT-SRV-ATTR:user_data"] == encoded
     assert vm.user_data == ""
+
+
+def test_a_server_lets_the_key_in_and_its_copy_is_gone(
+    admin: Connection, project: Project, make_vm: MakeVM, cloud: OpenStackCloud
+) -> None:
+    keypair, _ = keypairs.create(project=project, actor=ALICE, name="alice")
+    vm = make_vm(keypair="alice")
+    assert (vm.status, vm.keypair) == ("ACTIVE", keypair)
+    assert cloud.servers.get(vm.server_id).key_name == f"{PREFIX}{vm.pk}"
+    assert not [k for k in cloud.keypairs.list_all() if k.name.startswith(PREFIX)]
+    vms.rebuild(vm, image="cirros", actor=ALICE)
+    work()
+    ended(vm, "ACTIVE")
 
 
 def test_a_flavor_stays_as_it_was_sent(

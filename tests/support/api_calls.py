@@ -17,7 +17,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
 from compute.events import Actor
-from compute.models import VM, Snapshot, User
+from compute.models import VM, Keypair, Snapshot, User
 from compute.models.vm import VERBS
 from compute.services import logins
 from tests.support.populated_projects import PASSWORD, Place
@@ -171,6 +171,7 @@ def _is_empty(place: Place) -> None:
     gone = {"status": "DELETED", "deleted_at": timezone.now()}
     for model in (VM, Snapshot):
         model._default_manager.filter(project=place.project).update(**gone)
+    Keypair.objects.filter(project=place.project).update(deleted_at=timezone.now())
 
 
 _ACTION_BODIES: Mapping[str, Callable[[Place], Any]] = {
@@ -283,6 +284,23 @@ def _table() -> Iterator[Call]:
         Call("GET", "", "snapshot.retrieve"),
         Call("PATCH", "", "snapshot.update", body=lambda place: described),
         Call("DELETE", "", "snapshot.delete", success=202),
+    )
+    yield Call("GET", f"{API}/keypairs", "keypair.list", shows="keypair")
+    yield Call(
+        "POST",
+        f"{API}/keypairs",
+        "keypair.create",
+        sees="project.retrieve",
+        unseen=400,
+        body=lambda place: {"name": "new", "project": str(place.project.pk)},
+        success=201,
+    )
+    yield from _of(
+        "keypair",
+        "keypair",
+        f"{API}/keypairs/<uuid:id>",
+        Call("GET", "", "keypair.retrieve"),
+        Call("DELETE", "", "keypair.delete", success=204),
     )
     yield Call("GET", f"{API}/operations", "operation.list", shows="operation")
     yield from _of(

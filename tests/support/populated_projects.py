@@ -13,13 +13,14 @@ from compute.models import (
     APIToken,
     Event,
     Image,
+    Keypair,
     Operation,
     Project,
     Role,
     Snapshot,
     User,
 )
-from compute.services import snapshots, tokens, vms
+from compute.services import keypairs, snapshots, tokens, vms
 from tests.conftest import drain_all
 from tests.support.factories import ProjectFactory, UserFactory, VMFactory
 
@@ -51,6 +52,7 @@ class Place:
             Operation,
             Image,
             APIToken,
+            Keypair,
             Event,
         )
         for model in models:
@@ -117,6 +119,12 @@ def _furnish(name: str, project: Project) -> Place:
         actor=_actor(name),
         expires_at=None,
     )
+    keypair, _ = keypairs.create(
+        project=project,
+        name=f"{name}-keypair",
+        actor=_actor(name),
+        labels=_told(name)["labels"],
+    )
     image, operation = snapshot.image, busy.operation
     event = Event.objects.about("vm", vm.pk).first()
     assert image is not None
@@ -130,6 +138,7 @@ def _furnish(name: str, project: Project) -> Place:
         "flavor": vm.flavor_id,
         "operation": operation.pk,
         "token": token.pk,
+        "keypair": keypair.pk,
         "event": event.pk,
         "leaver": people["leaver"].username,
     }

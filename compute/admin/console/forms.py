@@ -9,7 +9,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from compute.limits import LABELS_RULES, LINE, MAX_DESCRIPTION, MAX_NAME
-from compute.models import User
+from compute.models import Project, User
 from compute.services.actions import Action
 
 
@@ -142,3 +142,14 @@ def active_user(name: str) -> User:
     if user is None:
         raise ValidationError(f"No active user {name}.")
     return user
+
+
+def living_project(text: str) -> Project:
+    """Return the project of an id or a name that was typed, or raise ValidationError."""
+    try:
+        return Project.objects.alive().called(text).get()
+    except Project.DoesNotExist as error:
+        raise ValidationError(f"No project {text}.") from error
+    except Project.MultipleObjectsReturned as error:
+        reason = f"Several projects are called {text}: give an id."
+        raise ValidationError(reason) from error

@@ -4,7 +4,7 @@ from compute.engine import calls
 from compute.engine.work import Again, Answer, Cancelled, Done, Failed, Waiting
 from compute.errors import ServerVanished
 from compute.models import VM, Operation, VMStatus
-from compute.services.vms import observed, records
+from compute.services.vms import keys, observed, records
 from compute.services.vms.user_data import decode
 from providers import errors
 from providers.contract.calls import Receipt
@@ -21,7 +21,7 @@ def perform_create(operation: Operation, cloud: Cloud) -> Answer:
     The VM's id goes into a tag of the create call itself, and is looked for before
     the call is ever repeated.
     """
-    vm = VM.objects.get(pk=operation.target_id)
+    vm = VM.objects.select_related("keypair").get(pk=operation.target_id)
     if operation.cancel_requested:
         return _undo(operation, cloud, vm)
     if not operation.call:
@@ -44,6 +44,7 @@ def _create(operation: Operation, cloud: Cloud, vm: VM) -> Answer:
         # For people: Horizon shows metadata, and no tags.
         metadata={"vm_id": str(vm.pk)},
         user_data=decode(vm.user_data, vm.user_data_encoding),
+        key_name=keys.lend(operation, cloud, vm),
     )
 
     def request(request_id: str) -> Receipt:
@@ -51,6 +52,7 @@ def _create(operation: Operation, cloud: Cloud, vm: VM) -> Answer:
 
     receipt = calls.send(operation, "servers.create", request)
     _remember(operation, vm, receipt.created_id or "")
+    keys.take_back(operation, cloud, vm)
     return Waiting(step="scheduling", progress=10)
 
 
@@ -80,6 +82,8 @@ def _adopt(operation: Operation, cloud: Cloud, vm: VM) -> bool:
     for server in found:
         if server.id != vm.server_id:
             cloud.servers.delete(server.id, request_id=calls.request_id(operation))
+    if vm.server_id:
+        keys.take_back(operation, cloud, vm)
     return bool(vm.server_id)
 
 

@@ -19,7 +19,7 @@ from compute.models import VM, Flavor, Occupation, Operation, VMStatus
 from compute.models.kinds import held_by
 from compute.models.lifecycle import GONE
 from compute.services import leftovers, quotas
-from compute.services.vms import observed
+from compute.services.vms import keys, observed
 from compute.services.vms.leftovers import servers_of
 from compute.services.vms.observed import Listing
 from providers.contract.servers import Server
@@ -54,6 +54,8 @@ def follow_servers(alias: str, listing: Listing) -> None:
     if listing.full:
         _note_missing(alias, listing.servers, busy, started=listing.started)
     leftovers.remove(alias, servers_of(alias, servers))
+    if listing.full and keys.are_lent(alias):
+        leftovers.remove(alias, keys.leftover_copies(alias))
 
 
 def _follow(

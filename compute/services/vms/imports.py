@@ -119,6 +119,7 @@ def _adopt(
         flavor=flavors.get(server.flavor_name),
         image_name=image.name if image else server.image_id or "",
         image=image,
+        keypair_name=server.key_name or "",
         vcpus=server.vcpus,
         ram_mb=server.ram_mb,
         disk_gb=server.disk_gb,

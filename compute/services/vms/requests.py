@@ -36,7 +36,7 @@ from compute.models import (
 from compute.models.kinds import held_by
 from compute.models.vm import VERBS
 from compute.places import Places
-from compute.services import catalog, fields, quotas
+from compute.services import catalog, fields, keypairs, quotas
 from compute.services.vms.user_data import decode
 from providers.errors import Conflict, ProviderError
 
@@ -65,14 +65,15 @@ def create(
     description: str = "",
     labels: Mapping[str, str] | None = None,
     delete_protection: bool = False,
+    keypair: str | None = None,
     user_data: str = "",
     user_data_encoding: str = UserDataEncoding.PLAIN,
 ) -> VM:
     """Ask for a new VM.
 
-    ``flavor`` and ``image`` are names or ids, kept as given. Raises ValidationError
-    for an unknown cloud, flavor or image, an image too large for the flavor, or user
-    data that no cloud takes, and ResourceLimitExceeded when the project's quotas have
+    ``flavor``, ``image`` and ``keypair`` are names or ids, kept as given. Raises
+    ValidationError for an unknown one or an unknown cloud, an image too large for the
+    flavor, or user data that no cloud takes, and ResourceLimitExceeded when the project's quotas have
     no room.
     """
     alias = cloud or clouds.default_alias()
@@ -91,6 +92,7 @@ def create(
     catalog.check_fits(
         source, disk_gb=size.disk_gb, ram_mb=size.ram_mb, pointer="#/flavor"
     )
+    key = None if keypair is None else keypairs.find(keypair, project=project)
     with transaction.atomic():
         vm: VM = VM(
             project=project,
@@ -105,6 +107,8 @@ def create(
             flavor=size,
             image_name=image,
             image=source,
+            keypair_name=keypair or "",
+            keypair=key,
             vcpus=size.vcpus,
             ram_mb=size.ram_mb,
             disk_gb=size.disk_gb,

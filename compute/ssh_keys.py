@@ -1,0 +1,104 @@
+"""SSH keys: read public ones as OpenSSH writes them, and make new pairs."""
+
+import base64
+import binascii
+import hashlib
+from dataclasses import dataclass
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_ssh_public_key,
+)
+
+#: Characters; an RSA key of 16,384 bits has 2,800. Nova fails on 65,536.
+MAX_PUBLIC_KEY = 16_384
+
+_READ_HERE = (
+    "ssh-ed25519",
+    "ssh-rsa",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+)
+#: On a security key: a public key as above, and the application it is for.
+_ON_HARDWARE = {
+    "sk-ssh-ed25519@openssh.com": 2,
+    "sk-ecdsa-sha2-nistp256@openssh.com": 3,
+}
+TYPES = (*_READ_HERE, *_ON_HARDWARE)
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    #: As OpenSSH writes it: ``ssh-ed25519``.
+    type: str
+    #: As `ssh-keygen -l` prints it: ``SHA256:…``.
+    fingerprint: str
+
+
+def read(line: str) -> PublicKey:
+    """Return what a public key is: one line, TYPE BASE64 [COMMENT].
+
+    Raises ValueError, with the reason for people.
+    """
+    if "PRIVATE KEY" in line:
+        raise ValueError(
+            "This is a private key, which nobody else should have. Send the public one, "
+            "of the file that ends in .pub."
+        )
+    if len(line) > MAX_PUBLIC_KEY:
+        raise ValueError(f"Must have at most {MAX_PUBLIC_KEY} characters.")
+    if not line.isprintable():
+        raise ValueError("Must be one line, without control characters.")
+    type, _, rest = line.partition(" ")
+    if type not in TYPES:
+        raise ValueError(f"Must begin with the type of the key: {', '.join(TYPES)}.")
+    encoded = rest.split(" ", 1)[0]
+    try:
+        blob = base64.b64decode(encoded, validate=True)
+    except binascii.Error:
+        blob = b""
+    if not blob:
+        raise ValueError(f"After {type} and one space the key must follow as Base64.")
+    try:
+        _check(blob, type, encoded)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise ValueError(f"The key is damaged: {str(error).rstrip('.')}.") from error
+    digest = base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
+    return PublicKey(type, f"SHA256:{digest}")
+
+
+def _check(blob: bytes, type: str, encoded: str) -> None:
+    fields = _fields(blob)
+    if fields[0] != type.encode():
+        raise ValueError("it is of another type than it says")
+    parts = _ON_HARDWARE.get(type)
+    if parts is None:
+        load_ssh_public_key(f"{type} {encoded}".encode())
+    elif len(fields) != 1 + parts:
+        raise ValueError("it has too few parts, or too many")
+
+
+def _fields(blob: bytes) -> list[bytes]:
+    """Return the strings of a key, each with its length before it (RFC 4251)."""
+    fields = []
+    while blob:
+        length = int.from_bytes(blob[:4])
+        if len(blob) < 4 + length:
+            raise ValueError("it ends too early")
+        fields.append(blob[4 : 4 + length])
+        blob = blob[4 + length :]
+    return fields
+
+
+def generate() -> tuple[str, str]:
+    """Return a new Ed25519 pair: the private key, and the line of the public one."""
+    key = Ed25519PrivateKey.generate()
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+    public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    return private.decode(), public.decode()
