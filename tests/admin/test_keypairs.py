@@ -30,9 +30,11 @@ def test_an_operator_brings_a_public_key(operator: Operator, project: Project) -
     keypair = Keypair.objects.get()
     assert (keypair.public_key, keypair.labels) == (line, {"team": "core"})
     assert Event.objects.get().actor == OPERATOR
-    told = operator.post("compute/keypair/add/", public_key="hello", **values)
-    assert "Must begin with the type of the key" in told
-    assert "required" in operator.post("compute/keypair/add/", public_key="", **values)
+    for wrong, reason in (("hello", "Must begin with the type"), ("", "required")):
+        page = operator.client.post(
+            "/admin/compute/keypair/add/", {**values, "public_key": wrong}
+        )
+        assert reason in page.content.decode()
     assert Keypair.objects.count() == 1
 
 
