@@ -29,7 +29,10 @@ ALICE = Actor("user:alice", request_id="req-8f2d6c1e-6f0c-4c1e-9d0a-3a3f1d1b2c11
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what knows no database, or brings its own: it says the same on every one."""
+    # In random order, but what takes long begins first: at the end one process would be
+    # at it alone.
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    # What knows no database, or brings its own, says the same on every one.
     for item in items:
         if item.get_closest_marker("django_db") or item.get_closest_marker("postgres"):
             continue
