@@ -22,15 +22,22 @@ from tests.support.serving import Ground, prepared
 # Plain modules that assert: their failures should show values too.
 pytest.register_assert_rewrite("tests.support.invariants")
 
-#: What is tested there knows no database, or brings its own.
-ONCE = tuple(Path(__file__).parent / name for name in ("providers", "vmmanager"))
+#: Fixtures by which a test gets the database; pytest-django keeps all others away from it.
+DATABASE = {"db", "transactional_db", "live_server"}
 
 ALICE = Actor("user:alice", request_id="req-8f2d6c1e-6f0c-4c1e-9d0a-3a3f1d1b2c11")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # In random order, but what takes long begins first: at the end one process would be
+    # at it alone.
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    # What knows no database, or brings its own, says the same on every one.
     for item in items:
-        if any(item.path.is_relative_to(folder) for folder in ONCE):
+        if item.get_closest_marker("django_db") or item.get_closest_marker("postgres"):
+            continue
+        assert isinstance(item, pytest.Function)
+        if not DATABASE & set(item.fixturenames):
             item.add_marker(pytest.mark.once)
 
 

@@ -5,7 +5,6 @@ import time
 from contextlib import ExitStack
 
 import pytest
-from django.db import connection
 
 from tests.attacks.conftest import BODY_SECONDS, Front
 from tests.support.slow_clients import (
@@ -24,8 +23,7 @@ from tests.support.slow_clients import (
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.broker,
-    # It brings its own database: once is enough.
-    pytest.mark.skipif(connection.vendor == "postgresql", reason="runs on SQLite"),
+    pytest.mark.once,  # it brings its own database
     # One service for all of them, so one test process.
     pytest.mark.xdist_group("attacks"),
 ]

@@ -5,7 +5,6 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import connection
 
 from tests.attacks.conftest import Front
 from tests.support.slow_clients import PROMPT, Answer, post, send, watching
@@ -13,7 +12,7 @@ from tests.support.slow_clients import PROMPT, Answer, post, send, watching
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.broker,
-    pytest.mark.skipif(connection.vendor == "postgresql", reason="runs on SQLite"),
+    pytest.mark.once,  # it brings its own database
     # One service for all of them, so one test process.
     pytest.mark.xdist_group("attacks"),
 ]

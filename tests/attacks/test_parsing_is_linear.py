@@ -16,7 +16,6 @@ import pytest
 from django.core.exceptions import DisallowedHost, SuspiciousOperation, ValidationError
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.signing import BadSignature
-from django.db import connection
 from django.http import QueryDict
 from django.test import Client, RequestFactory
 from django.utils.text import smart_split
@@ -43,10 +42,7 @@ from compute.search import from_address, has_address, id_prefix
 from compute.services import logins
 from tests.support.api import access_token, operator
 
-#: The database makes no difference here: once is enough.
-pytestmark = pytest.mark.skipif(
-    connection.vendor == "postgresql", reason="runs on SQLite"
-)
+pytestmark = pytest.mark.once
 
 #: More than the ratio of linear time, less than that of quadratic, and the seconds that
 #: a measurement may be off.

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from django.db import connection
 
 from tests.attacks.conftest import Front
 from tests.support.deployed import (
@@ -44,8 +43,7 @@ pytestmark = [
     pytest.mark.e2e,
     pytest.mark.broker,
     pytest.mark.slow,
-    # It brings its own database: once is enough.
-    pytest.mark.skipif(connection.vendor == "postgresql", reason="runs on SQLite"),
+    pytest.mark.once,  # it brings its own database
     pytest.mark.skipif(
         NGINX is None and "CI" not in os.environ, reason="nginx is not installed"
     ),

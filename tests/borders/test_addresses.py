@@ -4,16 +4,12 @@ import logging
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.test import RequestFactory, override_settings
 from rest_framework.settings import api_settings
 
 from compute.addresses import _say_unreadable, client_address, network_of
 
-#: The database makes no difference here: once is enough.
-pytestmark = pytest.mark.skipif(
-    connection.vendor == "postgresql", reason="runs on SQLite"
-)
+pytestmark = pytest.mark.once
 
 
 def address(forwarded: str | None, *, proxies: int = 1, peer: str = "10.0.0.2") -> Any:

@@ -7,7 +7,6 @@ from urllib.parse import urlencode
 
 import pytest
 from django.contrib import admin
-from django.db import connection
 from django.test import Client
 from django.urls import URLPattern, URLResolver
 
@@ -57,10 +56,6 @@ NONSENSE = [
 ]
 
 
-#: Of lists the database makes no difference: once is enough.
-only_once = pytest.mark.skipif(
-    connection.vendor == "postgresql", reason="runs on SQLite"
-)
 #: What is no key of any row.
 HOSTILE = ("nonsense", "-1", "9" * 30, "9" * 5000, "_5F_00")
 
@@ -73,7 +68,7 @@ def client(operator: Operator) -> Client:
     return client
 
 
-@only_once
+@pytest.mark.once
 @pytest.mark.parametrize("path", LISTS)
 def test_a_list_takes_what_it_offers_and_refuses_the_rest(
     client: Client, path: str
@@ -88,7 +83,7 @@ def test_a_list_takes_what_it_offers_and_refuses_the_rest(
         assert client.get(f"/admin/{path}{fine}").status_code == 200, fine
 
 
-@only_once
+@pytest.mark.once
 @pytest.mark.parametrize("path", LISTS)
 def test_the_links_of_a_list_lead_somewhere(client: Client, path: str) -> None:
     VMFactory.create()

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
@@ -19,10 +18,7 @@ from tests.support.factories import LoginFactory
 RIGHT = "correct-horse-9"  # pragma: allowlist secret
 HOME, ATTIC = "198.51.100.7", "203.0.113.9"
 
-#: The database makes no difference here: once is enough.
-pytestmark = pytest.mark.skipif(
-    connection.vendor == "postgresql", reason="runs on SQLite"
-)
+pytestmark = pytest.mark.once
 
 
 @pytest.fixture

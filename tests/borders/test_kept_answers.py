@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import pytest
-from django.db import connection
 from django.test import Client
 
 from compute.models import VM
@@ -28,10 +27,7 @@ PAGES = (
     "/nowhere",
 )
 
-#: The database makes no difference here: once is enough.
-pytestmark = pytest.mark.skipif(
-    connection.vendor == "postgresql", reason="runs on SQLite"
-)
+pytestmark = pytest.mark.once
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.test import Client
 from pytest_django import Settings
 
@@ -26,10 +25,7 @@ LOCAL: dict[str, Any] = {
 }
 ME = "/api/v1/auth/me"
 
-#: The database makes no difference here: once is enough.
-pytestmark = pytest.mark.skipif(
-    connection.vendor == "postgresql", reason="runs on SQLite"
-)
+pytestmark = pytest.mark.once
 
 
 @pytest.fixture

@@ -58,7 +58,7 @@ def play(cloud: MockCloud, clock: time_machine.Traveller) -> Play:
             if Cloud.objects.exists():
                 observe()
             clock.shift(wait)
-            wait = min(wait * 1.1, 60)
+            wait = min(wait * 1.2, 120)
         stuck = list(Operation.objects.live().values_list("type", "step", "call"))
         raise AssertionError(f"operations do not end: {stuck}")
 

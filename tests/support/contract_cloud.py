@@ -35,6 +35,15 @@ STATES = (
     "ERROR",
 )
 
+#: What makes such a server ACTIVE again, as it was.
+BACK: dict[str, ServerVerb] = {
+    "SHUTOFF": "start",
+    "PAUSED": "unpause",
+    "SUSPENDED": "resume",
+    "RESCUE": "unrescue",
+    "SHELVED_OFFLOADED": "unshelve",
+}
+
 
 def new_request_id() -> str:
     return f"req-{uuid.uuid4()}"
@@ -112,13 +121,12 @@ class Lab:
 
     def server_in(self, status: str) -> Server:
         """Return a settled server in ``status``, one put back if there is one."""
-        while self._shelf[status]:
-            server = self.cloud.servers.get(self._shelf[status].pop())
-            if server.status == status and server.task_state is None:
-                return server
-        server = self.create()
-        self._bring(server, status)
-        return self.settle(server.id, status)
+        server = self._lend(status)
+        if server is None:
+            server = self._active()
+            self._bring(server, status)
+            server = self.settle(server.id, status)
+        return server
 
     def never_launched(self) -> Server:
         """Return a new server whose build has failed."""
@@ -132,6 +140,24 @@ class Lab:
         resizable = server.flavor_name == SMALL or server.status == "VERIFY_RESIZE"
         if server.status in STATES and resizable:
             self._shelf[server.status].append(server_id)
+
+    def _lend(self, status: str) -> Server | None:
+        """Take from the shelf what is still in ``status``."""
+        while self._shelf[status]:
+            server = self.cloud.servers.get(self._shelf[status].pop())
+            if server.status == status and server.task_state is None:
+                return server
+        return None
+
+    def _active(self) -> Server:
+        """Return an ACTIVE server: one put back in whatever state, or a new one."""
+        if server := self._lend("ACTIVE"):
+            return server
+        for status, verb in BACK.items():
+            if server := self._lend(status):
+                self.cloud.servers.act(server.id, verb, request_id=new_request_id())
+                return self.settle(server.id, "ACTIVE")
+        return self.create()
 
     def _bring(self, server: Server, status: str) -> None:
         servers, request_id = self.cloud.servers, new_request_id()

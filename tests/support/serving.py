@@ -19,7 +19,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import connection
 
 from tests.support.deployed import ROOT, command_of, environment, free_port, run
 
@@ -30,7 +29,7 @@ MARKS = [
     pytest.mark.broker,
     pytest.mark.slow,
     pytest.mark.xdist_group("serving"),
-    pytest.mark.skipif(connection.vendor == "postgresql", reason="runs on SQLite"),
+    pytest.mark.once,  # it brings its own database
 ]
 NEW = {"name": "web-1", "flavor": "m1.small", "image": "ubuntu-22.04"}
 

@@ -28,7 +28,7 @@ INLINE = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 
 @pytest.fixture
