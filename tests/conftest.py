@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -183,10 +184,10 @@ def move_vm(vm: VM, status: str) -> None:
 
 _WAY_TO: dict[str, tuple[Callable[..., VM], ...]] = {
     VMStatus.ACTIVE: (),
-    VMStatus.SHUTOFF: (vms.stop,),
-    VMStatus.PAUSED: (vms.pause,),
-    VMStatus.SUSPENDED: (vms.suspend,),
-    VMStatus.SHELVED_OFFLOADED: (vms.shelve,),
-    VMStatus.RESCUE: (vms.rescue,),
+    VMStatus.SHUTOFF: (partial(vms.act, method="stop"),),
+    VMStatus.PAUSED: (partial(vms.act, method="pause"),),
+    VMStatus.SUSPENDED: (partial(vms.act, method="suspend"),),
+    VMStatus.SHELVED_OFFLOADED: (partial(vms.act, method="shelve"),),
+    VMStatus.RESCUE: (partial(vms.act, method="rescue"),),
     VMStatus.DELETED: (vms.delete,),
 }

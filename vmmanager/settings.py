@@ -8,11 +8,12 @@ from typing import Any
 from csp import constants as csp
 from django.core.exceptions import ImproperlyConfigured
 
-from vmmanager import __version__, server
+from vmmanager import server
 from vmmanager.clouds_url import parse_clouds
 from vmmanager.data_dir import prepare, private_file
 from vmmanager.environment import Environment
 from vmmanager.logs import configure as configure_logs
+from vmmanager.openapi import SETTINGS as SPECTACULAR_SETTINGS  # noqa: F401  # a setting
 from vmmanager.secret_key import check_secret_key, development_secret
 
 env = Environment()
@@ -341,53 +342,6 @@ REST_FRAMEWORK: dict[str, Any] = {
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 
-SPECTACULAR_SETTINGS: dict[str, Any] = {
-    "TITLE": "VM Manager",
-    "DESCRIPTION": (
-        "The lifecycle of virtual machines on OpenStack.\n\n"
-        "A write answers 202 with the resource as it is now; `Operation-Location` names "
-        "the operation that does the work. Send `Prefer: wait=30` to get the end of it "
-        "instead. Every error is a problem document (RFC 9457) with a `code` and "
-        "`retryable`. Nothing unknown is ignored: parameters and fields the API does "
-        "not know are a 400.\n\n"
-        "For generators of clients: the enumerations of answers are open. A status or a "
-        "type is a string whose present values are listed as `x-extensible-enum`; new "
-        "ones, new fields and new problem codes may appear at any time, and a client "
-        "must not fail on them. The values of parameters and of request bodies are "
-        "closed, and listed as `enum`."
-    ),
-    "LICENSE": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
-    # Relative to where the file is served; a client made from a copy is told the host.
-    "SERVERS": [{"url": "/", "description": "The service that serves this file."}],
-    "VERSION": __version__,
-    "OAS_VERSION": "3.1.1",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_AUTHENTICATION": [],
-    "SCHEMA_PATH_PREFIX": r"/api/v1",
-    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "COMPONENT_SPLIT_PATCH": False,
-    "TAGS": [
-        # Nouns bring their own.
-        {"name": "auth", "description": "Logging in, and who one is."},
-        {"name": "health", "description": "For who runs the service."},
-    ],
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "compute.api.schema.enums.name_in_parameters",
-        "compute.api.schema.completion.complete",
-    ],
-    # Generators make a type of each, so each has a name that stays: of request bodies
-    # here, of parameters that of the class.
-    "ENUM_NAME_OVERRIDES": {
-        "RebootType": "compute.services.vms.RebootType.choices",
-        "Role": "compute.models.Role.choices",
-    },
-    # From the sidecar package, so that the page works without a network.
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
-}
-
 # --- Language and time -------------------------------------------------------
 
 LANGUAGE_CODE = "en-us"
@@ -421,8 +375,3 @@ LOG_FORMAT: str = env.str("LOG_FORMAT", default="console" if DEBUG else "json")
 if LOG_FORMAT not in {"console", "json"}:
     raise ImproperlyConfigured("LOG_FORMAT is console or json")
 LOGGING = configure_logs(level=LOG_LEVEL, log_format=LOG_FORMAT)
-
-# Carry the request's log context into the Celery task it caused; the lines "started"
-# and "succeeded" of every task are for debugging.
-DJANGO_STRUCTLOG_CELERY_ENABLED = True
-DJANGO_STRUCTLOG_CELERY_DEFAULT_LOG_LEVEL = 10

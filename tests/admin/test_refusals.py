@@ -108,7 +108,7 @@ def test_a_refusal_is_about_the_row_of_its_page(
     onlooker: Operator, make_vm: MakeVM, actor: Actor
 ) -> None:
     snapshot = SnapshotFactory.create()
-    vms.stop(make_vm(), actor=actor)
+    vms.act(make_vm(), "stop", actor=actor)
     operation = Operation.objects.live().get()
     project = ProjectFactory.create()
     for path, project_id, about in (

@@ -310,7 +310,7 @@ def test_a_cancel_leads_back_to_us_alone(operator: Operator, make_vm: MakeVM) ->
 def test_who_may_only_look_cannot_cancel(
     onlooker: Operator, make_vm: MakeVM, actor: Actor
 ) -> None:
-    vm = vms.stop(make_vm(), actor=actor)
+    vm = vms.act(make_vm(), "stop", actor=actor)
     assert "Cancel it" not in page(onlooker, vm)
     path = f"compute/operation/{vm.operation_id}/actions/cancel/"
     assert onlooker.status_of_post(path) == 403

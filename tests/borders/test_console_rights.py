@@ -225,7 +225,7 @@ def test_a_vm_shows_its_operations_to_who_may_see_operations(
     operator: Operator, make_vm: Callable[..., VM], actor: Actor
 ) -> None:
     vm = make_vm()
-    vms.stop(vm, actor=actor)
+    vms.act(vm, "stop", actor=actor)
     path = f"compute/vm/{vm.pk}/change/"
     telling = ("Operations</h2>", "vm.create", "Under way", "user:alice")
     page = operator.get(path)

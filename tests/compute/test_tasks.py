@@ -43,7 +43,7 @@ def test_work_goes_to_the_queue_of_its_cloud(
     actor: Actor,
     sent: Callable[[], list[str]],
 ) -> None:
-    operation = vms.stop(make_vm(), actor=actor).operation
+    operation = vms.act(make_vm(), "stop", actor=actor).operation
     assert operation is not None
     tasks.send(operation.pk, cloud="default", after=0)
     assert sent() == ["compute.tasks.run_operation"]
@@ -54,7 +54,7 @@ def test_a_task_brings_its_operation_on_and_asks_for_a_pass(
     actor: Actor,
     sent: Callable[[], list[str]],
 ) -> None:
-    vm = vms.stop(make_vm(), actor=actor)
+    vm = vms.act(make_vm(), "stop", actor=actor)
     tasks.run_operation(str(vm.operation_id))
     assert Operation.objects.waiting().count() == 1
     assert sent() == ["compute.tasks.observe"]
@@ -69,7 +69,7 @@ def test_a_pass_is_followed_by_another_while_there_is_work(
     actor: Actor,
     sent: Callable[[], list[str]],
 ) -> None:
-    vms.stop(make_vm(), actor=actor)
+    vms.act(make_vm(), "stop", actor=actor)
     CloudService.objects.update(next_pass_at=None)
     tasks.observe("default", "compute")
     assert sent() == ["compute.tasks.observe"]

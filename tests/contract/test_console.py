@@ -107,7 +107,7 @@ def test_a_projects_operations_name_what_they_are_about(
 ) -> None:
     first, second = VMFactory.create(name="web-1"), VMFactory.create(name="web-2")
     for vm in (first, second):
-        vms.stop(vm, actor=ALICE)
+        vms.act(vm, "stop", actor=ALICE)
     page = operator.get(f"compute/project/{project.pk}/change/")
     table = page.partition("past-operations")[2].partition("</table>")[0]
     for vm in (first, second):

@@ -85,7 +85,7 @@ def test_a_long_name_leaves_room_for_the_rest_of_a_list(
     vm = VMFactory.create(name=name, project=ProjectFactory.create(name=name))
     SnapshotFactory.create(name=name, vm=vm)
     APITokenFactory.create(name=name, project=vm.project)
-    vms.stop(vm, actor=ALICE)
+    vms.act(vm, "stop", actor=ALICE)
     operator = Operator(User.objects.create_superuser("olga", password="x"))
     session = operator.client.cookies["sessionid"].value
     phone.call(

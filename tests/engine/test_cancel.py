@@ -61,7 +61,7 @@ def test_a_cancelled_way_out_of_error_keeps_the_error(make_vm: MakeVM) -> None:
 
 def test_a_cancel_tells_who_asked_and_what_it_did(make_vm: MakeVM) -> None:
     vm = make_vm()
-    vms.stop(vm, actor=ALICE)
+    vms.act(vm, "stop", actor=ALICE)
     runner.cancel(live(), actor=ALICE)
     told = Event.objects.get(type="operation.updated")
     assert told.actor == ALICE.name

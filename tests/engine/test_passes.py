@@ -28,7 +28,7 @@ def test_passes_follow_each_other_fast_only_while_operations_live(
     vm = make_vm()
     observe()
     assert 19 < passes.due_in("default", "compute") <= 20
-    vms.stop(vm, actor=ALICE)
+    vms.act(vm, "stop", actor=ALICE)
     observe()
     assert 1 < passes.due_in("default", "compute") <= 2
     assert passes.observe("default", "compute") is False
@@ -133,7 +133,7 @@ def test_a_listing_of_everything_delays_no_other_pass(
     vm = make_vm()
     observe()
     cloud.controls.inject("servers.stop", kind="stuck")
-    vms.stop(vm, actor=ALICE)
+    vms.act(vm, "stop", actor=ALICE)
     runner.run(live().pk)
     cloud.controls.inject("servers.list_all", kind="slow", delay=0.5)
     observe(full=True)
@@ -177,7 +177,7 @@ def test_requests_to_a_cloud_are_counted(make_vm: MakeVM, cloud: MockCloud) -> N
     observe()
     cloud.controls.reset_counts()
     before = Cloud.objects.get().calls
-    vms.stop(vm, actor=ALICE)
+    vms.act(vm, "stop", actor=ALICE)
     runner.run(live().pk)
     cloud.controls.inject("servers.list_all", kind="fail", status=503)
     observe()
@@ -193,7 +193,7 @@ def test_what_was_answered_after_a_pass_began_is_left_to_the_next(
     vm = make_vm()
     servers = {server.id: server for server in cloud.servers.list_all()}
     before = timezone.now()
-    vms.stop(vm, actor=ALICE)
+    vms.act(vm, "stop", actor=ALICE)
     runner.run(live().pk)
     listing = Listing(
         before, full=True, servers=servers, server_ids={vm.pk: vm.server_id}
@@ -211,7 +211,7 @@ def test_progress_is_shown_while_the_cloud_works(
 ) -> None:
     vm = make_vm()
     cloud.controls.inject("servers.stop", kind="stuck")
-    vms.stop(vm, actor=ALICE)
+    vms.act(vm, "stop", actor=ALICE)
     operation = live()
     runner.run(operation.pk)
     observe()

@@ -61,7 +61,7 @@ def test_an_operation_is_announced_after_commit(
 ) -> None:
     vm = make_vm()
     with django_capture_on_commit_callbacks(execute=True) as callbacks:
-        vms.stop(vm, actor=ALICE)
+        vms.act(vm, "stop", actor=ALICE)
         assert announced == []
     assert len(callbacks) == 1
     assert announced == [(live().pk, 0.0)]
@@ -70,7 +70,7 @@ def test_an_operation_is_announced_after_commit(
 def test_a_claimed_operation_is_nobody_elses(
     make_vm: MakeVM, clock: time_machine.Traveller, settings: Settings
 ) -> None:
-    vms.stop(make_vm(), actor=ALICE)
+    vms.act(make_vm(), "stop", actor=ALICE)
     first = queue.claim(live().pk)
     assert first is not None
     assert first.attempts == 1
@@ -87,7 +87,7 @@ def test_a_claimed_operation_is_nobody_elses(
 def test_a_worker_that_lost_its_claim_sends_nothing(
     make_vm: MakeVM, cloud: MockCloud, clock: time_machine.Traveller
 ) -> None:
-    vms.stop(make_vm(), actor=ALICE)
+    vms.act(make_vm(), "stop", actor=ALICE)
     stale = queue.claim(live().pk)
     assert stale is not None
     clock.shift(120)
@@ -167,7 +167,7 @@ def test_retries_come_ever_later_and_are_counted(
     clock: time_machine.Traveller,
 ) -> None:
     settings.OPERATION_RETRY_SECONDS = 10.0
-    vms.stop(make_vm(), actor=ALICE)
+    vms.act(make_vm(), "stop", actor=ALICE)
     cloud.controls.inject("servers.stop", kind="fail", status=503, times=0)
     cloud.controls.inject("servers.get", kind="fail", status=503, times=0)
     waits = []
@@ -192,7 +192,7 @@ def test_a_lost_announcement_is_repeated(
     clock: time_machine.Traveller,
     django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
-    vms.stop(make_vm(), actor=ALICE)
+    vms.act(make_vm(), "stop", actor=ALICE)
     assert runner.sweep() == 0
     clock.shift(6)
     for count in (1, 0):  # at once again would be too soon
@@ -232,7 +232,7 @@ def test_lost_announcements_take_turns(
 def test_an_operation_that_a_worker_has_is_left_to_it(
     make_vm: MakeVM, clock: time_machine.Traveller, settings: Settings
 ) -> None:
-    vms.stop(make_vm(), actor=ALICE)
+    vms.act(make_vm(), "stop", actor=ALICE)
     queue.claim(live().pk)
     clock.shift(settings.OPERATION_LEASE_SECONDS - 1)
     assert runner.sweep() == 0
@@ -243,7 +243,7 @@ def test_an_operation_that_a_worker_has_is_left_to_it(
 def test_an_operation_that_the_cloud_has_is_left_to_the_passes(
     make_vm: MakeVM, clock: time_machine.Traveller
 ) -> None:
-    vms.stop(make_vm(), actor=ALICE)
+    vms.act(make_vm(), "stop", actor=ALICE)
     runner.run(live().pk)
     clock.shift(60)
     assert runner.sweep() == 0
@@ -258,7 +258,7 @@ def test_an_operation_past_its_deadline_fails_where_the_cloud_says(
     started: bool,
 ) -> None:
     vm = make_vm()
-    vms.stop(vm, actor=ALICE)
+    vms.act(vm, "stop", actor=ALICE)
     if started:
         runner.run(live().pk)
     clock.shift(1801)
@@ -278,7 +278,7 @@ def test_a_deadline_is_kept_when_the_cloud_does_not_answer(
     make_vm: MakeVM, cloud: MockCloud, clock: time_machine.Traveller
 ) -> None:
     vm = make_vm("SUSPENDED")
-    vms.resume(vm, actor=ALICE)
+    vms.act(vm, "resume", actor=ALICE)
     cloud.controls.inject("*", kind="fail", status=503, times=0)
     clock.shift(1801)
     runner.run(live().pk)
@@ -290,7 +290,7 @@ def test_a_deadline_finds_a_server_gone(
     make_vm: MakeVM, cloud: MockCloud, clock: time_machine.Traveller
 ) -> None:
     vm = make_vm()
-    vms.stop(vm, actor=ALICE)
+    vms.act(vm, "stop", actor=ALICE)
     cloud.controls.vanish(vm.server_id)
     clock.shift(1801)
     runner.run(live().pk)

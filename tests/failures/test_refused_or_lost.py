@@ -250,7 +250,7 @@ def test_a_pass_keeps_the_pause_too_whatever_is_asked_meanwhile(
     vm = make_vm()
     cloud.controls.inject("servers.list_all", kind="fail", status=429, retry_after=45)
     observe()
-    vms.stop(vm, actor=ALICE)
+    vms.act(vm, "stop", actor=ALICE)
     runner.run(live().pk)
     passes.ask_for_pass("default", "compute")
     row = compute_service()

@@ -154,7 +154,7 @@ def test_one_that_an_operator_calls_active_is_refused_all_the_same(
     vm = adopt(project, cloud, status="ACTIVE")
     assert (vm.status, vm.allowed_actions) == ("ACTIVE", ("delete",))
     with pytest.raises(InvalidTransition, match="was never launched"):
-        vms.stop(vm, actor=ALICE)
+        vms.act(vm, "stop", actor=ALICE)
 
 
 def test_one_whose_build_took_too_long_offers_the_rest_once_it_runs(

@@ -24,7 +24,7 @@ def test_a_token_that_is_revoked_in_mid_run_is_renewed(
     snapshot = snapshots.create(vm, actor=ALICE, name="before")
     work()
     clouds.reset()  # which forgets the token
-    vms.stop(VM.objects.get(), actor=ALICE)
+    vms.act(VM.objects.get(), "stop", actor=ALICE)
     work()
     revoked = proxy.token
     admin.identity.delete("/auth/tokens", headers={"X-Subject-Token": revoked})
@@ -34,7 +34,7 @@ def test_a_token_that_is_revoked_in_mid_run_is_renewed(
     assert snapshot.status == "DELETED"
     assert snapshot.operation is not None
     assert snapshot.operation.attempts == 1
-    vms.start(VM.objects.get(), actor=ALICE)
+    vms.act(VM.objects.get(), "start", actor=ALICE)
     work()
     ended(vm, "ACTIVE")
     assert proxy.token != revoked
@@ -46,7 +46,7 @@ def test_a_401_of_nova_is_answered_with_a_new_token(
 ) -> None:
     vm = make_vm()
     bench.fault("http.nova", status=401, times=1)
-    vms.stop(vm, actor=ALICE)
+    vms.act(vm, "stop", actor=ALICE)
     work()
     ended(vm, "SHUTOFF")
     audit(cloud)
@@ -58,7 +58,7 @@ def test_keystone_is_away_for_a_moment(
     vm = make_vm()
     clouds.reset()
     bench.fault("http.keystone", match=TOKENS, status=503, times=3)
-    vms.stop(vm, actor=ALICE)
+    vms.act(vm, "stop", actor=ALICE)
     work()
     ended(vm, "SHUTOFF")
     audit(cloud)
@@ -70,13 +70,13 @@ def test_credentials_that_are_refused_are_told_and_may_be_accepted_later(
     vm = make_vm()
     clouds.reset()
     bench.fault("http.keystone", match=TOKENS, status=401)
-    vms.stop(vm, actor=ALICE)
+    vms.act(vm, "stop", actor=ALICE)
     work()
     error = ended(vm, "ACTIVE", "openstack-error")
     openstack = error["openstack"]
     assert (openstack["service"], openstack["status"]) == ("keystone", 401)
     bench.clear()
-    vms.stop(vm, actor=ALICE)
+    vms.act(vm, "stop", actor=ALICE)
     work()
     ended(vm, "SHUTOFF")
     audit(cloud)

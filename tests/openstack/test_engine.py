@@ -1,5 +1,7 @@
 """The engine, worker and passes, over a real cloud."""
 
+from functools import partial
+
 import openstack
 import pytest
 from pytest_django import Settings
@@ -22,8 +24,8 @@ def test_a_vm_is_made_stopped_started_and_deleted(
     vm = make_vm()
     assert cloud.servers.get(vm.server_id).tags == {str(vm.pk)}
     for act, status in (
-        (vms.stop, "SHUTOFF"),
-        (vms.start, "ACTIVE"),
+        (partial(vms.act, method="stop"), "SHUTOFF"),
+        (partial(vms.act, method="start"), "ACTIVE"),
         (vms.delete, "DELETED"),
     ):
         act(VM.objects.get(pk=vm.pk), actor=ALICE)
@@ -70,7 +72,7 @@ def test_a_server_that_was_there_before_is_adopted_and_managed(
     vm = VM.objects.get()
     assert (first.skipped, str(vm.pk) in second.skipped) == ("", True)
     assert (vm.name, vm.status, vm.server_id) == ("old", "ACTIVE", server_id)
-    vms.stop(vm, actor=ALICE)
+    vms.act(vm, "stop", actor=ALICE)
     work()
     vms.delete(VM.objects.get(), actor=ALICE)
     work()

@@ -65,7 +65,7 @@ Ask = Callable[[VM], object]
 @pytest.mark.parametrize(
     ("ask", "pattern", "status", "action"),
     [
-        (lambda vm: vms.stop(vm, actor=ALICE), "os-stop", "SHUTOFF", "stop"),
+        (lambda vm: vms.act(vm, "stop", actor=ALICE), "os-stop", "SHUTOFF", "stop"),
         (lambda vm: vms.reboot(vm, actor=ALICE), '"reboot"', "ACTIVE", "reboot"),
         (
             lambda vm: vms.resize(vm, flavor="m1.small", actor=ALICE),
@@ -124,7 +124,7 @@ def test_a_passing_failure_passes_unseen(
 ) -> None:
     vm = make_vm()
     bench.fault("http.nova", match="^POST .*action$", status=status, times=1)
-    vms.stop(vm, actor=ALICE)
+    vms.act(vm, "stop", actor=ALICE)
     work()
     ended(vm, "SHUTOFF")
     bench.clear()
@@ -157,13 +157,13 @@ def test_a_failure_that_lasts_is_told(
 ) -> None:
     vm = make_vm()
     bench.fault("http.nova", match="^POST .*action$", status=503, error="On fire")
-    vms.stop(vm, actor=ALICE)
+    vms.act(vm, "stop", actor=ALICE)
     work()
     error = ended(vm, "ACTIVE", "openstack-unavailable")
     assert error["openstack"]["status"] == 503
     assert "On fire" in error["detail"]
     bench.clear()
-    vms.stop(vm, actor=ALICE)
+    vms.act(vm, "stop", actor=ALICE)
     work()
     ended(vm, "SHUTOFF")
     audit(cloud)
@@ -200,7 +200,7 @@ def test_an_action_that_hangs_is_carried_out_once(
     vm = make_vm()
     late = CALL_TIMEOUT + 2
     bench.fault("http.nova", match="^POST .*action$", delay=late, times=1)
-    vms.stop(vm, actor=ALICE)
+    vms.act(vm, "stop", actor=ALICE)
     work()
     ended(vm, "SHUTOFF")
     audit(cloud)
@@ -230,7 +230,7 @@ def test_a_slow_listing_ends_operations_and_is_asked_for_less_often(
 ) -> None:
     vm = make_vm()
     bench.fault("http.nova", match="^GET .*servers/detail$", delay=2)
-    vms.stop(vm, actor=ALICE)
+    vms.act(vm, "stop", actor=ALICE)
     work()
     ended(vm, "SHUTOFF")
     seconds = compute_service().pass_seconds
@@ -283,14 +283,14 @@ def test_a_locked_server_is_told_and_can_be_managed_once_unlocked(
     vm = make_vm()
     path = f"/servers/{vm.server_id}/action"
     admin.compute.post(path, json={"lock": None})
-    vms.stop(vm, actor=ALICE)
+    vms.act(vm, "stop", actor=ALICE)
     work()
     error = ended(vm, "ACTIVE", "openstack-error")
     assert error["openstack"]["status"] == 409
     assert "locked" in error["detail"]
     assert error["openstack"]["request_id"].startswith("req-")
     admin.compute.post(path, json={"unlock": None})
-    vms.stop(vm, actor=ALICE)
+    vms.act(vm, "stop", actor=ALICE)
     work()
     ended(vm, "SHUTOFF")
 

@@ -174,7 +174,7 @@ def resize_and_kill(
     make_vm: MakeVM, cloud: OpenStackCloud, worker: Worker, deaths: str
 ) -> None:
     vm = make_vm()
-    vms.stop(vm, actor=ALICE)
+    vms.act(vm, "stop", actor=ALICE)
     work()
     vms.resize(VM.objects.get(), flavor="m1.small", actor=ALICE)
     kill_and_replace(cloud, worker, "resize", deaths)

@@ -28,7 +28,7 @@ def test_a_nova_that_hangs_for_long_is_told(
     vm = make_vm()
     patience(settings, 2)
     bench.fault("http.nova", match="/servers", delay=5)
-    vms.stop(vm, actor=ALICE)
+    vms.act(vm, "stop", actor=ALICE)
     work()
     error = ended(vm, "ACTIVE", "openstack-timeout")
     assert error["status"] == 504
@@ -72,7 +72,7 @@ def test_neutron_is_dead_for_a_moment(
     vm = make_vm()
     bench("kill", "neutron-api")
     try:
-        vms.stop(vm, actor=ALICE)
+        vms.act(vm, "stop", actor=ALICE)
         built = vms.create(
             project=project, actor=ALICE, name="built", flavor="m1.tiny", image="cirros"
         )

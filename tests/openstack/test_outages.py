@@ -41,7 +41,7 @@ def test_nova_compute_is_dead_for_a_while(
     stopped, deleted = make_vm("stopped"), make_vm("deleted")
     bench("kill", "nova-compute")
     try:
-        vms.stop(VM.objects.get(pk=stopped.pk), actor=ALICE)
+        vms.act(VM.objects.get(pk=stopped.pk), "stop", actor=ALICE)
         vms.delete(VM.objects.get(pk=deleted.pk), actor=ALICE)
         built = vms.create(
             project=project, actor=ALICE, name="built", flavor="m1.tiny", image="cirros"
@@ -73,7 +73,7 @@ def test_the_conductor_is_away_for_a_moment(
     vm = make_vm()
     bench("kill", "nova-conductor")
     try:
-        vms.stop(vm, actor=ALICE)
+        vms.act(vm, "stop", actor=ALICE)
         run_all()
         observe()
         assert Operation.objects.live().about("vm", vm.pk).exists()
@@ -96,7 +96,7 @@ def test_the_message_bus_is_gone_for_a_moment(
     if not bench.can("stop", "rabbitmq"):
         pytest.skip("the message bus of this cloud is not the bench's own")
     try:
-        vms.stop(vm, actor=ALICE)
+        vms.act(vm, "stop", actor=ALICE)
         built = vms.create(
             project=project, actor=ALICE, name="built", flavor="m1.tiny", image="cirros"
         )

@@ -133,9 +133,9 @@ Ask = Callable[[VM], object]
 @pytest.mark.parametrize(
     ("part", "ask"),
     [
-        ("power_off", lambda vm: vms.stop(vm, actor=ALICE)),
-        ("pause", lambda vm: vms.pause(vm, actor=ALICE)),
-        ("suspend", lambda vm: vms.suspend(vm, actor=ALICE)),
+        ("power_off", lambda vm: vms.act(vm, "stop", actor=ALICE)),
+        ("pause", lambda vm: vms.act(vm, "pause", actor=ALICE)),
+        ("suspend", lambda vm: vms.act(vm, "suspend", actor=ALICE)),
     ],
     ids=["stop", "pause", "suspend"],
 )

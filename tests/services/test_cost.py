@@ -72,7 +72,7 @@ def test_fifty_vms_in_flight_cost_no_more_listings_than_one(
     made = adopt_servers(cloud, 50)
     observe(full=True)
     for vm in made:
-        vms.stop(vm, actor=ALICE)
+        vms.act(vm, "stop", actor=ALICE)
     cloud.controls.reset_counts()
     for operation in Operation.objects.live():
         runner.run(operation.pk)
@@ -164,7 +164,7 @@ def listings_in_ten_seconds(
 ) -> int:
     """Have ``count`` VMs in flight and return how often servers are listed."""
     for vm in adopt_servers(cloud, count):
-        vms.stop(vm, actor=ALICE)
+        vms.act(vm, "stop", actor=ALICE)
     observe(full=True)
     cloud.controls.reset_counts()
     for _ in range(100):

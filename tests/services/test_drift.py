@@ -182,7 +182,7 @@ def test_a_vanished_server_that_an_operation_found_gone_is_told_once(
 ) -> None:
     vm = make_vm()
     cloud.controls.vanish(vm.server_id)
-    vms.stop(vm, actor=ALICE)
+    vms.act(vm, "stop", actor=ALICE)
     drain()
     vm.refresh_from_db()
     assert vm.status == "ERROR"
@@ -236,7 +236,7 @@ def test_nothing_is_corrected_while_an_operation_lives(
     make_vm: MakeVM, cloud: MockCloud, outside: str
 ) -> None:
     vm = make_vm()
-    vms.stop(vm, actor=ALICE)
+    vms.act(vm, "stop", actor=ALICE)
     if outside == "poke":
         cloud.controls.poke(vm.server_id, status="PAUSED")
     elif outside == "delete":
@@ -255,7 +255,7 @@ def test_a_listing_older_than_the_end_of_an_operation_does_not_undo_it(
     vm = make_vm()
     servers = {server.id: server for server in cloud.servers.list_all()}
     before = timezone.now()
-    vms.stop(vm, actor=ALICE)
+    vms.act(vm, "stop", actor=ALICE)
     operation = live()
     runner.run(operation.pk)
     observe()

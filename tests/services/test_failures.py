@@ -195,7 +195,7 @@ def test_a_stop_that_goes_wrong_once(
 ) -> None:
     vm = make_vm()
     cloud.controls.inject("servers.stop", **fault)
-    vm = vms.stop(vm, actor=ALICE)
+    vm = vms.act(vm, "stop", actor=ALICE)
     play()
     ended(vm.operation, code)
     vm.refresh_from_db()
@@ -210,7 +210,7 @@ def test_a_stop_that_the_cloud_lost_is_told_and_leaves_a_way_out(
     vm = make_vm()
     cloud.controls.inject("servers.stop", kind="stuck")
     cloud.controls.inject("servers.stop", kind="lose_response")
-    vm = vms.stop(vm, actor=ALICE)
+    vm = vms.act(vm, "stop", actor=ALICE)
     play()
     ended(vm.operation, "openstack-timeout")
     assert cloud.controls.call_counts()["servers.stop"] == 1

@@ -73,7 +73,7 @@ def test_an_imported_vm_is_like_any_other(
     vm = VM.objects.get()
     assert vm.version == 1
     assert not Event.objects.exclude(type="vm.imported").exists()
-    vms.stop(vm, actor=ALICE)
+    vms.act(vm, "stop", actor=ALICE)
     drain()
     vm.refresh_from_db()
     assert vm.status == "SHUTOFF"

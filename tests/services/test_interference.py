@@ -152,7 +152,7 @@ def test_a_cloud_that_is_busy_for_a_moment_is_asked_again(
     make_vm: MakeVM, cloud: MockCloud, play: Play
 ) -> None:
     vm = make_vm()
-    vms.stop(vm, actor=ALICE)
+    vms.act(vm, "stop", actor=ALICE)
     cloud.controls.poke(vm.server_id, task_state="image_uploading")
     send_the_call()
     assert Operation.objects.live().exists()

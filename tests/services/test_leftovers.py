@@ -107,7 +107,7 @@ def test_nothing_is_removed_while_an_operation_lives(
 ) -> None:
     vm = make_vm()
     second = seed_with_tag(cloud, str(vm.pk))
-    vms.stop(vm, actor=ALICE)
+    vms.act(vm, "stop", actor=ALICE)
     observe()
     assert removed() == []
     drain()

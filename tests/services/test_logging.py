@@ -36,7 +36,7 @@ def test_work_is_logged_with_the_ids_of_its_request(
 ) -> None:
     vm = make_vm()
     lines.clear()
-    vm = vms.stop(vm, actor=actor)
+    vm = vms.act(vm, "stop", actor=actor)
     drain()
     expected = {
         "request_id": actor.request_id,

@@ -59,7 +59,7 @@ def test_of_fifty_stops_one_is_accepted_and_the_others_are_told_which(
     make_vm: MakeVM,
 ) -> None:
     vm = make_vm()
-    results = at_once(*[lambda: vms.stop(vm, actor=ALICE)] * 50)
+    results = at_once(*[lambda: vms.act(vm, "stop", actor=ALICE)] * 50)
     assert kinds(results) == {"VM": 1, "OperationInProgress": 49}
     operation = live()
     refusals = [r for r in results if isinstance(r, OperationInProgress)]
@@ -111,7 +111,11 @@ def test_of_twenty_equal_keys_one_makes_a_vm_and_the_others_hear_of_it(
 def test_stop_against_start(make_vm: MakeVM, status: str) -> None:
     vm = make_vm(status)
     results = at_once(
-        *[lambda: vms.stop(vm, actor=ALICE), lambda: vms.start(vm, actor=ALICE)] * 5
+        *[
+            lambda: vms.act(vm, "stop", actor=ALICE),
+            lambda: vms.act(vm, "start", actor=ALICE),
+        ]
+        * 5
     )
     assert kinds(results)["VM"] == 1
     # Whoever asks for the impossible before the winner is told so.
@@ -169,7 +173,7 @@ def edit(vm: VM) -> VM:
 def test_a_cancel_against_a_worker(make_vm: MakeVM, drain: Drain) -> None:
     vm = make_vm()
     for _ in range(ROUNDS):
-        operation = vms.stop(vm, actor=ALICE).operation
+        operation = vms.act(vm, "stop", actor=ALICE).operation
         assert operation is not None
         cancelled, ran = at_once(
             partial(runner.cancel, operation, actor=ALICE),
@@ -181,7 +185,7 @@ def test_a_cancel_against_a_worker(make_vm: MakeVM, drain: Drain) -> None:
         assert operation.status == ("SUCCEEDED" if ran else "CANCELLED")
         vm.refresh_from_db()
         if vm.status == "SHUTOFF":
-            vms.start(vm, actor=ALICE)
+            vms.act(vm, "start", actor=ALICE)
             drain()
 
 
@@ -212,8 +216,8 @@ def test_a_cancel_against_the_worker_of_a_create(
 def test_two_ends_of_one_operation_are_one(make_vm: MakeVM) -> None:
     vm = make_vm()
     for before, after in (("ACTIVE", "SHUTOFF"), ("SHUTOFF", "ACTIVE")) * 3:
-        ask = vms.stop if before == "ACTIVE" else vms.start
-        operation = ask(vm, actor=ALICE).operation
+        verb = "stop" if before == "ACTIVE" else "start"
+        operation = vms.act(vm, verb, actor=ALICE).operation
         assert operation is not None
         runner.run(operation.pk)
         mine = Operation.objects.get(pk=operation.pk)
@@ -243,7 +247,7 @@ def test_one_of_many_workers_takes_an_operation(
     make_vm: MakeVM, cloud: MockCloud
 ) -> None:
     vm = make_vm()
-    operation = vms.stop(vm, actor=ALICE).operation
+    operation = vms.act(vm, "stop", actor=ALICE).operation
     assert operation is not None
     results = at_once(*[lambda: queue.claim(operation.pk)] * 20)
     assert kinds(results) == {"Operation": 1, "NoneType": 19}
@@ -288,12 +292,12 @@ def test_events_of_a_project_are_dense_and_in_order_of_commit(
 def use(vm: VM) -> None:
     """Ask for everything, whatever the answer."""
     for ask in (
-        partial(vms.stop, actor=ALICE),
+        partial(vms.act, method="stop", actor=ALICE),
         partial(vms.restore, snapshot="before", actor=ALICE),
         edit,
         partial(snapshots.create, actor=ALICE, name="more"),
         lambda vm: snapshots.delete(vm.snapshots.latest("created_at"), actor=ALICE),
-        partial(vms.start, actor=ALICE),
+        partial(vms.act, method="start", actor=ALICE),
     ):
         with suppress(Problem):
             ask(vm)

@@ -182,7 +182,7 @@ def test_an_update_to_what_is_already_so_changes_nothing(make_vm: MakeVM) -> Non
 
 def test_a_busy_vm_can_be_renamed(make_vm: MakeVM, drain: Drain) -> None:
     vm = make_vm()
-    vms.stop(vm, actor=ALICE)
+    vms.act(vm, "stop", actor=ALICE)
     vms.update(vm, actor=ALICE, changes={"name": "renamed"})
     drain()
     vm.refresh_from_db()
@@ -220,7 +220,7 @@ def test_an_expected_version_passes_once(make_vm: MakeVM) -> None:
     expect = VersionIs(vm.version)
     vms.update(vm, actor=ALICE, changes={"name": "new"}, expect=expect)
     with pytest.raises(PreconditionFailed):
-        vms.stop(vm, actor=ALICE, expect=expect)
+        vms.act(vm, "stop", actor=ALICE, expect=expect)
 
 
 # Actions
@@ -231,7 +231,7 @@ def test_an_action_tells_who_asked_and_how_it_ended(
 ) -> None:
     vm = make_vm()
     told = len(history(vm))
-    asked = vms.stop(vm, actor=BOB)
+    asked = vms.act(vm, "stop", actor=BOB)
     assert asked.operation is not None
     assert (asked.status, asked.version) == ("STOPPING", vm.version + 1)
     assert asked.operation.from_status == "ACTIVE"
@@ -472,7 +472,7 @@ def test_a_request_never_asks_the_cloud(make_vm: MakeVM, cloud: MockCloud) -> No
     vm = make_vm()
     cloud.controls.reset_counts()
     vms.update(vm, actor=ALICE, changes={"name": "new"})
-    vms.stop(vm, actor=ALICE)
+    vms.act(vm, "stop", actor=ALICE)
     assert cloud.controls.call_counts() == {}
 
 

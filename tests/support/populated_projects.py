@@ -108,8 +108,10 @@ def _furnish(name: str, project: Project) -> Place:
         VM.objects.get(project=project),
         Snapshot.objects.get(project=project),
     )
-    busy = vms.stop(
-        VMFactory.create(project=project, name=f"{name}-busy"), actor=_actor(name)
+    busy = vms.act(
+        VMFactory.create(project=project, name=f"{name}-busy"),
+        "stop",
+        actor=_actor(name),
     )
     token, _ = tokens.create(
         user=people["admin"],

@@ -33,7 +33,7 @@ def one_of_each(user: User) -> dict[str, Any]:
     """Make them, with a time wherever there can be one; return kind -> row."""
     vm = VMFactory.create(name="a-machine-with-rather-a-long-name-01")
     snapshot = SnapshotFactory.create(name="before-the-upgrade-of-everything", vm=vm)
-    vms.stop(vm, actor=ALICE)
+    vms.act(vm, "stop", actor=ALICE)
     vm.refresh_from_db()
     then = vm.created_at
     return {

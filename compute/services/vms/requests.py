@@ -175,16 +175,6 @@ def act(
         return _begin(vm, method, type, actor=actor, params=params)
 
 
-def start(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
-    """Power on a SHUTOFF VM."""
-    return act(vm, "start", actor=actor, expect=expect)
-
-
-def stop(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
-    """Power off an ACTIVE VM."""
-    return act(vm, "stop", actor=actor, expect=expect)
-
-
 def reboot(
     vm: VM,
     *,
@@ -272,46 +262,6 @@ def restore(vm: VM, *, snapshot: str, actor: Actor, expect: Expect = None) -> VM
             related=source,
             params={"image_provider_id": source.image_provider_id},
         )
-
-
-def pause(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
-    """Freeze an ACTIVE VM in memory."""
-    return act(vm, "pause", actor=actor, expect=expect)
-
-
-def unpause(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
-    """Continue a PAUSED VM."""
-    return act(vm, "unpause", actor=actor, expect=expect)
-
-
-def suspend(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
-    """Save an ACTIVE VM's memory to disk and turn it off."""
-    return act(vm, "suspend", actor=actor, expect=expect)
-
-
-def resume(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
-    """Continue a SUSPENDED VM."""
-    return act(vm, "resume", actor=actor, expect=expect)
-
-
-def shelve(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
-    """Keep a VM as an image only, without a host."""
-    return act(vm, "shelve", actor=actor, expect=expect)
-
-
-def unshelve(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
-    """Bring a SHELVED_OFFLOADED VM back."""
-    return act(vm, "unshelve", actor=actor, expect=expect)
-
-
-def rescue(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
-    """Boot a VM from a rescue image, its own disk attached."""
-    return act(vm, "rescue", actor=actor, expect=expect)
-
-
-def unrescue(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
-    """End the rescue of a VM."""
-    return act(vm, "unrescue", actor=actor, expect=expect)
 
 
 def delete(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
