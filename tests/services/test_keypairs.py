@@ -276,7 +276,6 @@ def test_a_create_that_the_cloud_refuses_leaves_no_copy(
     drain()
     vm.refresh_from_db()
     assert vm.status == "ERROR"
-    observe(full=True)
     assert copies(cloud) == []
 
 
