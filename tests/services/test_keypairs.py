@@ -1,5 +1,6 @@
 """Keypairs: what is kept of a key, and the copy that a cloud has while it builds."""
 
+import base64
 import re
 import subprocess
 from collections.abc import Callable
@@ -99,6 +100,14 @@ def test_a_key_on_hardware_is_taken(project: Project) -> None:
     assert add(project, SECURITY_KEY).type == "sk-ssh-ed25519@openssh.com"
 
 
+
+def sent(type: str, *parts: bytes) -> str:
+    """Return a line of that type with whatever parts (RFC 4251: each with its length)."""
+    strings = (type.encode(), *parts)
+    blob = b"".join(len(part).to_bytes(4) + part for part in strings)
+    return f"{type} {base64.b64encode(blob).decode()}"
+
+
 GOOD = (
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOj8FrFMwishyCVnU6qtyjTpBXaxx2Q2MRrJgLE7fsfE"
 )
@@ -117,14 +126,20 @@ KIND, BLOB = GOOD.split(" ")
         (KIND, "must follow as base64"),
         (f"{KIND}  {BLOB}", "must follow as base64"),
         (f"{KIND} {BLOB[:-3]}", "must follow as base64"),
-        (f"{KIND} {BLOB[:-8]}", "damaged: it ends too early"),
+        (f"{KIND} {BLOB[:-8]}", "damaged"),
+        (f"{KIND} {BLOB}é", "must follow as base64"),
         (f"{KIND} AAAA", "damaged"),
         (f"ssh-rsa {BLOB}", "damaged: it is of another type"),
         (f"{GOOD}\t", "one line, without control"),
         (f"{GOOD}\n{GOOD}", "one line, without control"),
         (f"{GOOD} {'x' * 20_000}", "at most 16384 characters"),
         (private_pem(), "private key"),
-        (SECURITY_KEY.replace("AAAABHNzaDo=", ""), "damaged: it has too few parts"),
+        (SECURITY_KEY.replace("AAAABHNzaDo=", ""), "damaged"),
+        (sent("sk-ssh-ed25519@openssh.com", bytes(31), b"ssh:"), "32 bytes long"),
+        (sent("sk-ssh-ed25519@openssh.com", bytes(32), b"web:"), "damaged"),
+        (sent("sk-ecdsa-sha2-nistp256@openssh.com", b"", b"", b""), "damaged"),
+        (sent("ecdsa-sha2-nistp256", b"nistp256", b"\2" + bytes(32)), "uncompressed"),
+        (sent("ecdsa-sha2-nistp256", b"nistp256", b""), "damaged"),
     ],
     ids=lambda text: text[:20],
 )
