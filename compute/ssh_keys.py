@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -75,7 +76,11 @@ def _check(blob: bytes, type: str, encoded: str) -> None:
     if blob[4 : 4 + length] != type.encode():
         raise ValueError("it is of another type than it says")
     # As Nova does; whatever this refuses a cloud would refuse when it builds.
-    load_ssh_public_key(f"{type} {encoded}".encode())
+    key = load_ssh_public_key(f"{type} {encoded}".encode())
+    if isinstance(key, RSAPublicKey) and not 1_024 <= key.key_size <= 16_384:
+        raise ValueError(
+            f"OpenSSH takes RSA of 1,024 to 16,384 bits, not {key.key_size}"
+        )
 
 
 def generate() -> tuple[str, str]:

@@ -140,6 +140,8 @@ KIND, BLOB = GOOD.split(" ")
         (sent("sk-ecdsa-sha2-nistp256@openssh.com", b"", b"", b""), "damaged"),
         (sent("ecdsa-sha2-nistp256", b"nistp256", b"\2" + bytes(32)), "uncompressed"),
         (sent("ecdsa-sha2-nistp256", b"nistp256", b""), "damaged"),
+        (sent("ssh-rsa", b"\3", b"\x7f" + b"\1" * 95), "1,024 to 16,384 bits, not 767"),
+        (sent("ssh-rsa", b"\3", b"\x7f" + b"\1" * 9999), "bits, not 79999"),
     ],
     ids=lambda text: text[:20],
 )
