@@ -5,6 +5,7 @@ import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import (
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_ssh_public_key,
 )
 
+from compute.engine import runner
 from compute.errors import NameConflict, ResourceLimitExceeded, ValidationError
 from compute.events import Actor
 from compute.models import VM, Event, Keypair, Operation, Project, Quota
@@ -279,16 +281,44 @@ def test_a_copy_that_stayed_is_removed_by_a_pass_and_no_other(
     assert (event.subject_id, event.data["kind"]) == (vm.pk, "keypair")
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "fail", "status": 400},
+        {"kind": "fail", "status": 503, "times": 0},
+        {"kind": "quota"},
+    ],
+    ids=str,
+)
 def test_a_create_that_the_cloud_refuses_leaves_no_copy(
-    catalogue: None, project: Project, cloud: MockCloud, drain: Drain
+    catalogue: None,
+    project: Project,
+    cloud: MockCloud,
+    play: Play,
+    fault: dict[str, Any],
 ) -> None:
+    """Not even until the next full pass: keypairs are few, and all projects' together."""
     keypair = add(project, GOOD)
-    cloud.controls.inject("servers.create", kind="fail", status=400)
+    cloud.controls.inject("servers.create", **fault)
     vm = build(project, keypair)
-    drain()
+    play()
     vm.refresh_from_db()
     assert vm.status == "ERROR"
-    observe(full=True)
+    assert copies(cloud) == []
+
+
+def test_a_create_that_is_cancelled_before_there_is_a_server_leaves_no_copy(
+    catalogue: None, project: Project, cloud: MockCloud, play: Play
+) -> None:
+    keypair = add(project, GOOD)
+    cloud.controls.inject("servers.create", kind="drop")
+    vm = build(project, keypair)
+    runner.run(vm.operation_id)
+    assert copies(cloud) == [f"{PREFIX}{vm.pk}"]
+    runner.cancel(vm.operation, actor=ALICE)
+    play()
+    vm.refresh_from_db()
+    assert vm.status == "DELETED"
     assert copies(cloud) == []
 
 
