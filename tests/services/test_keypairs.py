@@ -4,6 +4,7 @@ import base64
 import re
 import subprocess
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,18 @@ from cryptography.hazmat.primitives.serialization import (
     load_ssh_private_key,
     load_ssh_public_key,
 )
+from django.apps import apps
 
 from compute.engine import runner
 from compute.errors import NameConflict, ResourceLimitExceeded, ValidationError
 from compute.events import Actor
 from compute.models import VM, Event, Keypair, Operation, Project, Quota
-from compute.services import keypairs, vms
+from compute.services import keypairs, projects, vms
 from compute.services.vms.keys import PREFIX
 from providers.errors import NotFound
 from providers.mock import MockCloud
 from tests.conftest import ALICE, Drain, observe
-from tests.services.conftest import Play
+from tests.services.conftest import Play, live
 from tests.support import invariants as ledger
 from tests.support.factories import ProjectFactory
 from tests.support.ssh_keys import ecdsa_line, ed25519_line, private_pem, rsa_line
@@ -102,7 +104,6 @@ def test_a_key_on_hardware_is_taken(project: Project) -> None:
     assert add(project, SECURITY_KEY).type == "sk-ssh-ed25519@openssh.com"
 
 
-
 def sent(type: str, *parts: bytes) -> str:
     """Return a line of that type with whatever parts (RFC 4251: each with its length)."""
     strings = (type.encode(), *parts)
@@ -178,6 +179,17 @@ def test_the_quota_counts_what_is_there(project: Project) -> None:
     add(project, name="bob")
     types = Event.objects.about("keypair", first.pk).values_list("type", flat=True)
     assert set(types) == {"keypair.created", "keypair.deleted"}
+
+
+def test_the_migration_gives_no_quota_to_a_project_that_is_deleted() -> None:
+    alive, deleted = ProjectFactory.create(), ProjectFactory.create()
+    projects.delete(deleted, actor=ALICE)
+    Quota.objects.filter(resource="keypairs").delete()
+    migration = import_module("compute.migrations.0002_keypairs")
+    migration.add_quotas(apps, None)
+    having = Quota.objects.filter(resource="keypairs").values_list("project", flat=True)
+    assert alive.pk in having
+    assert deleted.pk not in having
 
 
 # What a cloud has
@@ -313,9 +325,9 @@ def test_a_create_that_is_cancelled_before_there_is_a_server_leaves_no_copy(
     keypair = add(project, GOOD)
     cloud.controls.inject("servers.create", kind="drop")
     vm = build(project, keypair)
-    runner.run(vm.operation_id)
+    runner.run(live().pk)
     assert copies(cloud) == [f"{PREFIX}{vm.pk}"]
-    runner.cancel(vm.operation, actor=ALICE)
+    runner.cancel(live(), actor=ALICE)
     play()
     vm.refresh_from_db()
     assert vm.status == "DELETED"
