@@ -1,5 +1,6 @@
 """When a pass over a cloud is made, by whom, and what it costs."""
 
+import dataclasses
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -8,7 +9,7 @@ import time_machine
 from django.utils import timezone
 from pytest_django import Settings
 
-from compute.engine import passes, runner
+from compute.engine import passes, runner, work
 from compute.models import VM, Cloud, CloudService, Operation
 from compute.services import vms
 from compute.services.vms import drift
@@ -218,3 +219,20 @@ def test_progress_is_shown_while_the_cloud_works(
     operation.refresh_from_db()
     assert (operation.status, operation.step) == ("RUNNING", "powering-off")
     assert 0 < operation.progress < 100
+
+
+def test_a_defect_of_ours_is_shown_and_the_service_asked_again(
+    catalogue: None, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.OBSERVE_INTERVAL_LIVE_SECONDS = 1.0
+
+    def fail(alias: str, listing: Listing) -> None:
+        raise RuntimeError("a defect")
+
+    watch = dataclasses.replace(work.watch("compute"), follow=fail)
+    monkeypatch.setitem(work._watches, "compute", watch)  # type: ignore[arg-type]  # a dict
+    observe()
+    row = compute_service()
+    assert (row.failures, row.last_error) == (1, "RuntimeError: a defect")
+    assert row.pass_lease_until is None
+    assert 0 < passes.due_in("default", "compute") <= 1
