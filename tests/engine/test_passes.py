@@ -230,9 +230,22 @@ def test_a_defect_of_ours_is_shown_and_the_service_asked_again(
         raise RuntimeError("a defect")
 
     watch = dataclasses.replace(work.watch("compute"), follow=fail)
-    monkeypatch.setitem(work._watches, "compute", watch)  # type: ignore[arg-type]  # a dict
+    monkeypatch.setitem(work._watches, "compute", watch)
     observe()
     row = compute_service()
     assert (row.failures, row.last_error) == (1, "RuntimeError: a defect")
     assert row.pass_lease_until is None
     assert 0 < passes.due_in("default", "compute") <= 1
+
+
+def test_one_vm_that_cannot_be_settled_delays_no_other(make_vm: MakeVM) -> None:
+    bad, good = make_vm(), make_vm(name="web-server-02")
+    for vm in (bad, good):
+        vms.stop(vm, actor=ALICE)
+        runner.run(VM.objects.get(pk=vm.pk).operation_id)  # type: ignore[arg-type]  # it has one
+    # As no transition leads to where it shall be.
+    VM.objects.filter(pk=bad.pk).update(status="ACTIVE")
+    observe()
+    good.refresh_from_db()
+    assert good.status == "SHUTOFF"
+    assert compute_service().failures == 0
