@@ -67,7 +67,6 @@ def used(project: Project) -> dict[str, int]:
 #: What a VM in ERROR offers beside a delete.
 NEED_A_SERVER = [n for n, row in TABLE.items() if "ERROR" in row.ends and n != "remove"]
 
-NOTHING = dict.fromkeys(ONE_SMALL, 0)
 ONE_SMALL = {
     "vms": 1,
     "vcpus": 1,
@@ -76,6 +75,7 @@ ONE_SMALL = {
     "snapshots": 0,
     "keypairs": 0,
 }
+NOTHING = dict.fromkeys(ONE_SMALL, 0)
 
 
 def test_only_a_delete_is_offered_by_every_door(
