@@ -13,13 +13,12 @@ from django.utils.safestring import SafeString
 from compute.admin.console import about, display, filters
 from compute.admin.console.about import AboutChangeList, AboutFilter
 from compute.admin.console.pages import HistoryAdmin
-from compute.models import Event
+from compute.models import Event, kinds
 from compute.search import from_address, named
 
 #: What the types of events begin with.
 KINDS = (
-    "vm",
-    "snapshot",
+    *kinds.KINDS,
     "operation",
     "project",
     "membership",

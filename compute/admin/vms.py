@@ -65,6 +65,7 @@ class VMAdmin(EditedAdmin[VM]):
         "flavor_name",
         "size",
         "image_name",
+        "keypair_name",
         "ips",
         "server_id",
         "observed",

@@ -64,7 +64,7 @@ MODELS = {
 
 
 #: A time as an address has it, between those of `three`.
-DAYS_AGO = f"{timezone.now() - timedelta(days=5):%Y-%m-%dT%H:%MZ}"
+DAYS_AGO = f"{timezone.now() - timedelta(days=5):%Y-%m-%dT00:00Z}"
 
 
 def fill(count: int) -> None:
