@@ -48,8 +48,8 @@ def read(line: str) -> PublicKey:
     """
     if "PRIVATE KEY" in line:
         raise ValueError(
-            "This is a private key, which nobody else should have. Send the public one, "
-            "of the file that ends in .pub."
+            "This is a private key, which you should never share. Send the public "
+            "key, from the file that ends in .pub."
         )
     if len(line) > MAX_PUBLIC_KEY:
         raise ValueError(f"Must have at most {MAX_PUBLIC_KEY} characters.")
@@ -64,7 +64,7 @@ def read(line: str) -> PublicKey:
     except binascii.Error:
         blob = b""
     if not blob:
-        raise ValueError(f"After {type} and one space the key must follow as Base64.")
+        raise ValueError(f"{type} and a space must be followed by the key in Base64.")
     try:
         _check(blob, type, encoded)
     except (ValueError, UnsupportedAlgorithm) as error:
@@ -76,7 +76,7 @@ def read(line: str) -> PublicKey:
 def _check(blob: bytes, type: str, encoded: str) -> None:
     fields = _fields(blob)
     if fields[0] != type.encode():
-        raise ValueError("it is of another type than it says")
+        raise ValueError("it is not of the type that it states")
     parts = _ON_HARDWARE.get(type)
     if parts is None:
         load_ssh_public_key(f"{type} {encoded}".encode())

@@ -58,7 +58,7 @@ class KeypairCreateForm(forms.Form):
 @admin.register(Keypair)
 class KeypairAdmin(EditedAdmin[Keypair]):
     services = keypairs
-    delete_warning = "VMs that were made with it keep the key they have."
+    delete_warning = "VMs that were created with it keep their key."
     form = KeypairForm
     list_display = ("name", "type", "fingerprint", "project", "created")
     list_select_related = ("project",)

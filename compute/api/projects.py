@@ -74,7 +74,7 @@ class ProjectViewSet(OfProjectViewSet):
         return self.visible(Project.objects.alive(), field="pk")
 
     def create(self, request: Request) -> Response:
-        """Make a project. It has the quotas of the settings and no members yet."""
+        """Create a project, with the default quotas and no members."""
         self.permit(None)
         body, actor, seen = self.body(), self.actor, self.get_queryset()
         return writes.make(
@@ -95,7 +95,7 @@ class ProjectViewSet(OfProjectViewSet):
         return self.item(project)
 
     def destroy(self, request: Request, id: Any) -> Response:
-        """Delete it, once it holds no VMs and no snapshots."""
+        """Delete it, once it has no VMs, snapshots or keypairs."""
         project = self.seen_project()
         self.body()
         projects.delete(project, actor=self.actor, expect=self.expect)
@@ -136,10 +136,10 @@ class MemberViewSet(OfProjectViewSet):
 
     @extend_schema(request=MemberSet, responses=MEMBER_BODY)
     def set(self, request: Request, id: Any, username: str) -> Response:
-        """Give a user a role, in place of the one there was.
+        """Give a user a role, replacing the one they have.
 
-        The username must be exact; one that is nobody's and one of an inactive user
-        are both 404. To give a role requires every permission of it.
+        The username must be exact; an unknown one and one of an inactive user are both
+        404. Giving a role requires all of its permissions.
         """
         project, role = self.seen_project(), Role(self.body()["role"])
         self.access.require_grant(role, project.pk)
@@ -154,7 +154,7 @@ class MemberViewSet(OfProjectViewSet):
 
     @extend_schema(responses={204: None})
     def remove(self, request: Request, id: Any, username: str) -> Response:
-        """Take a user out of the project and revoke their API tokens of it."""
+        """Remove a user from the project and revoke their API tokens for it."""
         project = self.seen_project()
         self.body()
         # Also who is inactive; and who is no member might as well not exist.

@@ -94,7 +94,7 @@ def _database() -> None:
         # A standby that nobody has promoted yet answers reads.
         cursor.execute("SHOW transaction_read_only")
         if cursor.fetchone() != ("off",):
-            raise OSError("the database takes no writes")
+            raise OSError("the database accepts no writes")
 
 
 def _broker() -> None:

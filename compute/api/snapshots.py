@@ -120,7 +120,7 @@ class VMSnapshotViewSet(SnapshotViewSet):
         return found
 
     def create(self, request: Request, id: Any) -> Response:
-        """Take a snapshot. The VM is occupied meanwhile, and goes on as it was."""
+        """Take a snapshot. The VM keeps running, but accepts no other action meanwhile."""
         vm, body, actor, expect = self.vm(), self.body(), self.actor, self.expect
         return writes.submit(
             self,

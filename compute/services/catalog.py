@@ -62,7 +62,7 @@ def check_fits(image: Image, *, disk_gb: int, ram_mb: int, pointer: str) -> None
 def check_resizable(vm: VM, flavor: Flavor) -> None:
     """Raise ValidationError for a resize Nova would refuse: same, or smaller disk."""
     if flavor.pk == vm.flavor_id:
-        code, detail = "unchanged", f"The VM has flavor {flavor.name} already."
+        code, detail = "unchanged", f"The VM already has flavor {flavor.name}."
     elif flavor.disk_gb < vm.disk_gb:
         code = "smaller_disk"
         detail = f"A disk cannot shrink from {vm.disk_gb} to {flavor.disk_gb} GB."

@@ -49,7 +49,7 @@ def create(
             with transaction.atomic():
                 keypair.save(force_insert=True)
         except IntegrityError as error:
-            raise NameConflict(f"There is a keypair {name} already.") from error
+            raise NameConflict(f"There is already a keypair {name}.") from error
         events.record(
             "keypair.created",
             actor=actor,

@@ -89,7 +89,7 @@ def delete(project: Project, *, actor: Actor, expect: Expect = None) -> None:
     """Delete a project that holds nothing; its row and its history stay.
 
     Its members leave it and its tokens are revoked. Raises ResourceInUse while it has
-    VMs or snapshots, and for the default project.
+    VMs, snapshots or keypairs, and for the default project.
     """
     with transaction.atomic():
         quotas.close_for(project)
@@ -196,7 +196,7 @@ def _check_name(project: Project, seen: QuerySet[Project] | None) -> None:
     others = Project.objects.alive() if seen is None else seen
     same = others.filter(name=project.name).exclude(pk=project.pk)
     if project.name == DEFAULT_PROJECT_NAME or same.exists():
-        raise NameConflict(f"There is a project {project.name} already.")
+        raise NameConflict(f"There is already a project {project.name}.")
 
 
 def _lock(project: Project) -> Project:

@@ -57,7 +57,7 @@ def test_a_stale_page_of_a_snapshot_says_that_it_is_gone(operator: Operator) -> 
 def test_a_stale_selection_says_that_it_is_gone(operator: Operator) -> None:
     vm = VMFactory.create(status="DELETED")
     told = operator.post("compute/vm/", action="stop_all", _selected_action=str(vm.pk))
-    assert told == "Nothing was done: what was selected is gone."
+    assert told == "Nothing was done: the selected VMs no longer exist."
 
 
 def test_who_may_not_delete_is_told_that_first(project: Project) -> None:

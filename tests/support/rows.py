@@ -17,7 +17,7 @@ from tests.support.factories import (
 
 
 def _cloud(then: datetime) -> Cloud:
-    cloud = Cloud.objects.create(alias="default")
+    cloud = Cloud.objects.create(alias="default", catalog_refreshed_at=then)
     for service, failures in (("compute", 0), ("network", 3)):
         cloud.services.create(
             service=service,

@@ -49,7 +49,7 @@ class LabelsField(forms.CharField):
     default_validators = [*LABELS_RULES]
 
     def __init__(self, **kwargs: Any) -> None:
-        kwargs.setdefault("help_text", "One key=value a line.")
+        kwargs.setdefault("help_text", "One key=value per line.")
         widget = forms.Textarea(attrs={"rows": 3, "class": "vLargeTextField"})
         super().__init__(required=False, widget=widget, **kwargs)
 
@@ -66,7 +66,7 @@ class LabelsField(forms.CharField):
             if not equals:
                 raise ValidationError(f"“{line}” is not key=value.")
             if key in labels:
-                raise ValidationError(f"“{key}” is there twice.")
+                raise ValidationError(f"“{key}” is listed twice.")
             labels[key] = text
         return labels
 

@@ -133,5 +133,5 @@ def _given(request: HttpRequest) -> Iterator[tuple[str, str]]:
 
 def _not_offered(name: str) -> UnknownParameterError:
     return UnknownParameterError(
-        f"This page has no parameter “{name[:50]}”, or none of this value."
+        f"This page has no parameter “{name[:50]}”, or not with this value."
     )

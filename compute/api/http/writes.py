@@ -149,7 +149,7 @@ def _answer(view: View, begun: Begun, *, waited: bool, created: bool) -> Respons
         response = response or view.item(row, status=done if begun.ended else 202)
     except Exception as error:
         if not is_away(error):
-            logger.exception("what became of a write cannot be shown")
+            logger.exception("the result of a write cannot be shown")
         response = view.item(begun.row, status=202)
     response.headers["Operation-Location"] = view.url("operation", begun.operation_id)
     if created:

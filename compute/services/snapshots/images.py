@@ -47,10 +47,12 @@ def perform_create(operation: Operation, cloud: Cloud) -> Answer:
         remaining = calls.may_still_arrive(operation, cloud)
         return Again(remaining) if remaining else _take(operation, cloud, snapshot)
     if not found:
-        return _failed("The cloud dropped the snapshot's image without a reason.")
+        return _failed(
+            "The cloud removed the snapshot's image without giving a reason."
+        )
     if found[0].status in DEAD_IMAGE_STATUSES:
         _delete_image(operation, cloud, found[0].id)
-        return _failed(f"The cloud gave the snapshot's image up: {found[0].status}.")
+        return _failed(f"The cloud gave up on the snapshot's image: {found[0].status}.")
     _remember(operation, snapshot, found[0].id)
     if found[0].status != Image.ACTIVE:
         return _await(cloud, snapshot, found[0])

@@ -168,7 +168,7 @@ def _remove(operation: Operation, cloud: Cloud, vm: VM, *, done: Answer) -> Answ
 def _insist(operation: Operation, cloud: Cloud, server: Server) -> Answer:
     """Repeat a delete that was begun and never accepted, which Nova permits.
 
-    It answers 500 where Neutron is away, and leaves the server in that task for ever.
+    It answers 500 where Neutron is away, and leaves the server in that task indefinitely.
     """
     if records.record_of(operation, cloud, action="delete", server_id=server.id):
         return Waiting(step="deleting")

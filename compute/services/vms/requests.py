@@ -1,8 +1,8 @@
 """VMs: what can be asked of them.
 
 Each request only writes rows, in one short transaction: lock, check, transition,
-operation, event. A worker performs it: `builds`, `verbs` and `resizes`. How it ends
-is in `settling`.
+operation, event. A worker performs it: `build`, `verbs` and `resizes`. How it ends
+is in `ends`.
 """
 
 from collections.abc import Mapping
@@ -73,8 +73,8 @@ def create(
 
     ``flavor``, ``image`` and ``keypair`` are names or ids, kept as given. Raises
     ValidationError for an unknown one or an unknown cloud, an image too large for the
-    flavor, or user data that no cloud takes, and ResourceLimitExceeded when the project's quotas have
-    no room.
+    flavor, or user data that no cloud takes, and ResourceLimitExceeded when the
+    project's quotas have no room.
     """
     alias = cloud or clouds.default_alias()
     if alias not in clouds.aliases():
