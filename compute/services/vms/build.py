@@ -50,7 +50,12 @@ def _create(operation: Operation, cloud: Cloud, vm: VM) -> Answer:
     def request(request_id: str) -> Receipt:
         return cloud.servers.create(spec, request_id=request_id)
 
-    receipt = calls.send(operation, "servers.create", request)
+    try:
+        receipt = calls.send(operation, "servers.create", request)
+    except errors.ProviderError as error:
+        if not (error.retryable or error.ambiguous):
+            keys.take_back(operation, cloud, vm)
+        raise
     _remember(operation, vm, receipt.created_id or "")
     keys.take_back(operation, cloud, vm)
     return Waiting(step="scheduling", progress=10)
