@@ -31,10 +31,10 @@ def client_address(request: HttpRequest | Request) -> str | None:
     if not proxies or not forwarded:
         return peer
     entry = forwarded.rsplit(",", proxies)[-proxies:][0].strip()
-    found = _address(entry)
-    if found is None:
+    client = _address(entry)
+    if client is None:
         _say_unreadable(peer)
-    return found or peer
+    return client or peer
 
 
 def network_of(address: str | None) -> str:

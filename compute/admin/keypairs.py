@@ -84,8 +84,8 @@ class KeypairAdmin(EditedAdmin[Keypair]):
         return [(None, {"fields": self.details})]
 
     def search(self, queryset: QuerySet[Keypair], text: str) -> QuerySet[Keypair]:
-        found = Q(name__icontains=text) | Q(fingerprint=text) | id_prefix(text)
-        return queryset.filter(found)
+        condition = Q(name__icontains=text) | Q(fingerprint=text) | id_prefix(text)
+        return queryset.filter(condition)
 
     def page(self, request: HttpRequest, keypair: Keypair) -> Page:
         return Page(

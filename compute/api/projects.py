@@ -44,14 +44,14 @@ class OfProjectViewSet(ResourceViewSet[Any]):
 
     def seen_project(self) -> Project:
         """Return the project of the path, or raise NotFound as if there were none."""
-        seen = self.access.visible(
+        visible = self.access.visible(
             Project.objects.alive(), "project.retrieve", field="pk"
         )
-        found: Project | None = seen.filter(pk=self.kwargs["id"]).first()
-        if found is None:
+        project: Project | None = visible.filter(pk=self.kwargs["id"]).first()
+        if project is None:
             raise NotFound(f"No project {self.kwargs['id']}.")
-        self.permit(found.pk)
-        return found
+        self.permit(project.pk)
+        return project
 
 
 class ProjectViewSet(OfProjectViewSet):
@@ -176,10 +176,10 @@ class MemberViewSet(OfProjectViewSet):
         if member is not None:
             return member
         self.count(self.request, f"names:{self.request.user.pk}", policy="auth")
-        found = active.first()
-        if found is None:
+        user = active.first()
+        if user is None:
             raise NotFound(f"No user {username}.")
-        return found
+        return user
 
 
 class Limit(RequestBody):
@@ -208,12 +208,16 @@ class QuotaViewSet(OfProjectViewSet):
 
     def shown(self, row: Any) -> dict[str, Any]:
         """Return the body of all rows of a project."""
-        known = {quota.resource: quota for quota in row}
+        by_resource = {quota.resource: quota for quota in row}
         return super().shown(
             {
                 resource.value: {
-                    "limit": known[resource].limit if resource in known else None,
-                    "used": known[resource].used if resource in known else 0,
+                    "limit": by_resource[resource].limit
+                    if resource in by_resource
+                    else None,
+                    "used": by_resource[resource].used
+                    if resource in by_resource
+                    else 0,
                 }
                 for resource in Resource
             }

@@ -65,8 +65,8 @@ def _ask() -> Checks:
     global _known
     # Who waited for the lock finds what the one before has learned.
     if _known is None or time.monotonic() - _known[0] >= FRESH_SECONDS:
-        found = {name: _told(ask) for name, ask in PARTS.items()}
-        _known = time.monotonic(), found
+        states = {name: _told(ask) for name, ask in PARTS.items()}
+        _known = time.monotonic(), states
     return _known[1]
 
 

@@ -36,12 +36,12 @@ def image(reference: str, *, cloud: str, project: Project) -> Image:
 def _only(rows: QuerySet[Entry], *, noun: str, reference: str) -> Entry:
     """Return the one row of a reference; an id is never taken for a name."""
     named = list(rows.filter(by_reference(reference)))
-    found = [row for row in named if row.has_id(reference)] or named
-    if len(found) == 1:
-        return found[0]
+    matches = [row for row in named if row.has_id(reference)] or named
+    if len(matches) == 1:
+        return matches[0]
     code, detail = (
-        ("ambiguous", f"{len(found)} {noun}s have that name; give an id.")
-        if found
+        ("ambiguous", f"{len(matches)} {noun}s have that name; give an id.")
+        if matches
         else ("does_not_exist", f"No {noun} {reference}.")
     )
     raise ValidationError([{"pointer": f"#/{noun}", "code": code, "detail": detail}])

@@ -111,8 +111,10 @@ class CloudFilter(CutFilter):
 
     def rows(self) -> Iterable[tuple[Any, str]]:
         # Those observed once, configured or not, before those that never answered.
-        seen = list(Cloud.objects.values_list("alias", flat=True)[:LIMIT])
-        return [(alias, alias) for alias in dict.fromkeys([*clouds.aliases(), *seen])]
+        observed = list(Cloud.objects.values_list("alias", flat=True)[:LIMIT])
+        return [
+            (alias, alias) for alias in dict.fromkeys([*clouds.aliases(), *observed])
+        ]
 
 
 class FlavorFilter(CutFilter):

@@ -109,11 +109,11 @@ class VersionedForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in it
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
-        seen = data.get("version")
-        if seen is not None and seen != self.instance.version:
+        version = data.get("version")
+        if version is not None and version != self.instance.version:
             raise ValidationError(
                 "Somebody changed it meanwhile: you saw version "
-                f"{seen}, it is at {self.instance.version} now. Nothing was saved. "
+                f"{version}, it is at {self.instance.version} now. Nothing was saved. "
                 "Reload the page and make your change again."
             )
         return data

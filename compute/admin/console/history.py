@@ -74,7 +74,7 @@ class History:
 
 def history(request: HttpRequest, target: Model) -> History:
     """Return what an operator may see of the past of a row."""
-    shown = History(names_targets=isinstance(target, Project))
+    past = History(names_targets=isinstance(target, Project))
     events, operations = Event.objects.all(), Operation.objects.all()
     if isinstance(target, Owned):
         query = query_of(target)
@@ -86,20 +86,20 @@ def history(request: HttpRequest, target: Model) -> History:
         events = events.filter(**{name: target})
     if may(request, "event.list"):
         newest = events.order_by("-sequence")[:RECENT_EVENTS]
-        shown.events = [EventLine(event) for event in newest]
-        shown.events_url = reverse("admin:compute_event_changelist") + query
+        past.events = [EventLine(event) for event in newest]
+        past.events_url = reverse("admin:compute_event_changelist") + query
     if _has_operations(target) and may(request, "operation.list"):
         targets: Mapping[UUID, Model] = {}
         if isinstance(target, Project):
             operations = operations.filter(project=target)
         recent = list(operations.order_by("-created_at")[:RECENT_OPERATIONS])
-        if shown.names_targets:
+        if past.names_targets:
             targets = kinds.find_all((row.target_kind, row.target_id) for row in recent)
-        shown.operations = [
+        past.operations = [
             OperationLine(row, targets.get(row.target_id)) for row in recent
         ]
-        shown.operations_url = reverse("admin:compute_operation_changelist") + query
-    return shown
+        past.operations_url = reverse("admin:compute_operation_changelist") + query
+    return past
 
 
 def _has_operations(target: Model) -> bool:

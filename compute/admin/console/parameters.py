@@ -97,8 +97,8 @@ def check_choices(specs: Iterable[ListFilter]) -> None:
                 chosen = spec.lookup_val or ()
                 checks = {spec.lookup_kwarg: known.issuperset(chosen)}
             case DateFieldListFilter():
-                given = spec.date_params.items()
-                checks = {name: _is_time(value) for name, value in given}
+                times = spec.date_params.items()
+                checks = {name: _is_time(value) for name, value in times}
             case _:
                 continue
         for name, is_known in checks.items():

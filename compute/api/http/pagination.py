@@ -178,10 +178,10 @@ class Pagination(BasePagination):
 
     def _question(self) -> str:
         """Return a digest of what is listed, apart from where the client stands."""
-        asked = sorted(
+        fields = sorted(
             item for item in joined(self.request).items() if item[0] not in PARAMETERS
         )
-        return hashlib.sha256(repr((self.request.path, asked)).encode()).hexdigest()[
+        return hashlib.sha256(repr((self.request.path, fields)).encode()).hexdigest()[
             :16
         ]
 

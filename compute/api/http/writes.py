@@ -203,10 +203,10 @@ def make(
 
 def remaining(view: View, id: UUID | None) -> Model:
     """Return what the first request made or changed; raise NotFound if it is gone."""
-    found: Model | None = view.get_queryset().filter(pk=id).first()
-    if found is None:
+    row: Model | None = view.get_queryset().filter(pk=id).first()
+    if row is None:
         raise NotFound(
             f"The first request with this Idempotency-Key made or changed the "
             f"{view.noun} {id}, which has been deleted since."
         )
-    return found
+    return row

@@ -42,21 +42,23 @@ def perform_create(operation: Operation, cloud: Cloud) -> Answer:
     snapshot = _of(operation)
     if not operation.call:
         return _take(operation, cloud, snapshot)
-    found = cloud.images.list_snapshots(tag=str(snapshot.pk))
-    if not found and not operation.receipt:
+    images = cloud.images.list_snapshots(tag=str(snapshot.pk))
+    if not images and not operation.receipt:
         remaining = calls.may_still_arrive(operation, cloud)
         return Again(remaining) if remaining else _take(operation, cloud, snapshot)
-    if not found:
+    if not images:
         return _failed(
             "The cloud removed the snapshot's image without giving a reason."
         )
-    if found[0].status in DEAD_IMAGE_STATUSES:
-        _delete_image(operation, cloud, found[0].id)
-        return _failed(f"The cloud gave up on the snapshot's image: {found[0].status}.")
-    _remember(operation, snapshot, found[0].id)
-    if found[0].status != Image.ACTIVE:
-        return _await(cloud, snapshot, found[0])
-    return Done(SnapshotStatus.AVAILABLE, seen=found[0])
+    if images[0].status in DEAD_IMAGE_STATUSES:
+        _delete_image(operation, cloud, images[0].id)
+        return _failed(
+            f"The cloud gave up on the snapshot's image: {images[0].status}."
+        )
+    _remember(operation, snapshot, images[0].id)
+    if images[0].status != Image.ACTIVE:
+        return _await(cloud, snapshot, images[0])
+    return Done(SnapshotStatus.AVAILABLE, seen=images[0])
 
 
 def _await(cloud: Cloud, snapshot: Snapshot, image: CloudImage) -> Answer:
@@ -116,8 +118,8 @@ def perform_delete(operation: Operation, cloud: Cloud) -> Answer:
     snapshot = _of(operation)
     image_ids = [snapshot.image_provider_id]
     if not snapshot.image_provider_id:
-        found = cloud.images.list_snapshots(tag=str(snapshot.pk))
-        image_ids = [image.id for image in found]
+        images = cloud.images.list_snapshots(tag=str(snapshot.pk))
+        image_ids = [image.id for image in images]
     for image_id in image_ids:
         _delete_image(operation, cloud, image_id)
     return Done(SnapshotStatus.DELETED)

@@ -69,8 +69,8 @@ def import_servers(
 
 def _known(alias: str, servers: Sequence[Server]) -> dict[str, str]:
     """Return the servers that a VM has or had -> why not to import them."""
-    found = VM.objects.filter(cloud=alias, server_id__in=[s.id for s in servers])
-    rows = found.values_list("server_id", "pk", "project__name")
+    vms = VM.objects.filter(cloud=alias, server_id__in=[s.id for s in servers])
+    rows = vms.values_list("server_id", "pk", "project__name")
     return {
         server_id: f"VM {pk} of project {project} has it"
         for server_id, pk, project in rows

@@ -379,12 +379,15 @@ def _own_snapshot(vm: VM, reference: str) -> Snapshot:
     available = vm.snapshots.alive().filter(status=SnapshotStatus.AVAILABLE)
     locked = available.select_for_update(no_key=True)
     by_id = [snapshot for snapshot in locked if str(snapshot.pk) == reference]
-    found = by_id or [snapshot for snapshot in locked if snapshot.name == reference]
-    if len(found) == 1:
-        return found[0]
+    matches = by_id or [snapshot for snapshot in locked if snapshot.name == reference]
+    if len(matches) == 1:
+        return matches[0]
     code, detail = (
-        ("ambiguous", f"{len(found)} snapshots of this VM have that name; give an id.")
-        if found
+        (
+            "ambiguous",
+            f"{len(matches)} snapshots of this VM have that name; give an id.",
+        )
+        if matches
         else ("does_not_exist", f"This VM has no available snapshot {reference}.")
     )
     raise ValidationError([{"pointer": "#/snapshot", "code": code, "detail": detail}])
