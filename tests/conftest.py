@@ -21,7 +21,7 @@ from tests.support.deployed import new_database, new_redis
 from tests.support.serving import Ground, prepared
 
 # Plain modules that assert: their failures should show values too.
-pytest.register_assert_rewrite("tests.support.invariants")
+pytest.register_assert_rewrite("tests.support.faults", "tests.support.invariants")
 
 #: Fixtures by which a test gets the database; pytest-django keeps all others away from it.
 DATABASE = {"db", "transactional_db", "live_server"}

@@ -23,7 +23,7 @@ from compute.models import (
     Snapshot,
     User,
 )
-from tests.support.console import Operator
+from tests.support.console import NOUNS, Operator
 from tests.support.factories import (
     APITokenFactory,
     FlavorFactory,
@@ -35,19 +35,6 @@ from tests.support.factories import (
     VMFactory,
 )
 
-NOUNS = (
-    "vm",
-    "snapshot",
-    "operation",
-    "event",
-    "flavor",
-    "image",
-    "project",
-    "cloud",
-    "user",
-    "apitoken",
-    "login",
-)
 MODELS = {
     "vm": VM,
     "snapshot": Snapshot,
@@ -61,10 +48,6 @@ MODELS = {
     "apitoken": APIToken,
     "login": Login,
 }
-
-
-#: A time as an address has it, between those of `three`.
-DAYS_AGO = f"{timezone.now() - timedelta(days=5):%Y-%m-%dT00:00Z}"
 
 
 def fill(count: int) -> None:
@@ -229,97 +212,6 @@ def test_a_page_of_nothing_leads_back(operator: Operator, noun: str) -> None:
     operator.get(path, status=302)
 
 
-def names(page: str) -> set[str]:
-    """Return which of the VMs of a test a page lists."""
-    return {name for name in ("web-1", "db-1", "old-1") if f">{name}</a>" in page}
-
-
-@pytest.fixture
-def three(db: None) -> dict[str, VM]:
-    flavor = FlavorFactory.create(name="m7.huge")
-    other = ProjectFactory.create(name="lab")
-    week = timezone.now() - timedelta(days=9)
-    ip = [{"ip": "10.0.0.7", "version": 4, "network": "private"}]
-    return {
-        "web": VMFactory.create(name="web-1", flavor=flavor, addresses=ip),
-        "db": VMFactory.create(
-            name="db-1", status="SHUTOFF", project=other, cloud="b", created_at=week
-        ),
-        "old": VMFactory.create(name="old-1", status="DELETED"),
-    }
-
-
-@pytest.mark.parametrize(
-    ("query", "expected"),
-    [
-        ("", {"web-1", "db-1"}),
-        ("deleted=all", {"web-1", "db-1", "old-1"}),
-        ("deleted=yes", {"old-1"}),
-        ("status__exact=SHUTOFF", {"db-1"}),
-        ("status__exact=DELETED", {"old-1"}),
-        ("cloud=b", {"db-1"}),
-        ("cloud=nowhere", set()),
-        ("flavor=m7.huge", {"web-1"}),
-        (f"created_at__gte={DAYS_AGO}", {"web-1"}),
-        (f"created_at__lt={DAYS_AGO}", {"db-1"}),
-        (f"created_at__gte={DAYS_AGO}&created_at__lt=2100-01-01T00:00Z", {"web-1"}),
-        ("q=WEB", {"web-1"}),
-        ("q=10.0.0", {"web-1"}),
-        ("q=10.0.0.7", {"web-1"}),
-        ("q=10.0.0.70", set()),
-        ("q=%20", {"web-1", "db-1"}),
-        ("q=%F0%9F%92%A9", set()),
-    ],
-)
-def test_vms_are_filtered_and_searched(
-    operator: Operator, three: dict[str, VM], query: str, expected: set[str]
-) -> None:
-    assert names(operator.get(f"compute/vm/?{query}")) == expected
-
-
-def test_vms_are_found_by_id_and_project(
-    operator: Operator, three: dict[str, VM]
-) -> None:
-    db = three["db"]
-    for query in (f"q={str(db.pk)[:9]}", f"q={db.pk}", f"project={db.project_id}"):
-        assert names(operator.get(f"compute/vm/?{query}")) == {"db-1"}
-    operator.get("compute/vm/?project=nonsense", status=400)
-
-
-@pytest.mark.parametrize(
-    "search", ["", "web-1", "user:olga", "%20", "0", "req-1", "10.0"]
-)
-@pytest.mark.parametrize("noun", NOUNS)
-def test_any_list_can_be_searched(
-    operator: Operator, three: dict[str, VM], noun: str, search: str
-) -> None:
-    operator.get(f"compute/{noun}/?q={search}")
-
-
-@pytest.mark.parametrize(
-    ("query", "count"),
-    [("vanished_at__isempty=1", 1), ("vanished_at__isempty=0", 1), ("", 2)],
-)
-def test_the_catalogue_tells_what_is_still_offered(
-    operator: Operator, db: None, query: str, count: int
-) -> None:
-    FlavorFactory.create()
-    FlavorFactory.create(vanished_at=timezone.now())
-    page = operator.get(f"compute/flavor/?{query}")
-    assert page.count("field-vcpus") == count
-
-
-def test_a_filter_offers_a_few_rows_of_a_long_table(
-    operator: Operator, db: None
-) -> None:
-    ProjectFactory.create_batch(30)
-    last = ProjectFactory.create(name="zzz")
-    page = operator.get("compute/vm/")
-    assert page.count("?project=") == 20
-    page = operator.get(f"compute/vm/?project={last.pk}")
-    assert re.search(rf'<li class="selected">\s*<a href="\?project={last.pk}">', page)
-
-
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
@@ -404,14 +296,3 @@ def test_operations_are_filtered_by_type(
     fill(2)
     page = operator.get(f"compute/operation/?type={type}")
     assert page.count('<th class="field-kind"') == count
-
-
-@pytest.mark.parametrize(
-    "value",
-    ["eternity", "", "2026-13-01", "0001-01-01T00:00%2B14:00", "9" * 5000, "%00"],
-)
-def test_a_wrong_time_is_refused(
-    operator: Operator, three: dict[str, VM], value: str
-) -> None:
-    operator.get(f"compute/vm/?created_at__gte={value}", status=400)
-    operator.get("compute/vm/?created_at__gte=2026-01-01T00:00Z&age=hour", status=400)

@@ -207,6 +207,16 @@ def work(seconds: float = PATIENCE) -> None:
 
 
 MakeVM = Callable[..., VM]
+#: Make so many VMs at once.
+MakeVMs = Callable[[int], list[VM]]
+
+
+@pytest.fixture
+def make_vms(project: Project, catalogue: None, emptied: None) -> MakeVMs:
+    def make(count: int) -> list[VM]:
+        return _make(project, [f"real-{number}" for number in range(count)])
+
+    return make
 
 
 @pytest.fixture
@@ -214,18 +224,23 @@ def make_vm(project: Project, catalogue: None, emptied: None) -> MakeVM:
     """Make a VM on the real cloud and wait for it."""
 
     def make(name: str = "real", **fields: object) -> VM:
-        arguments: dict[str, object] = {
-            "flavor": "m1.tiny",
-            "image": "cirros",
-            **fields,
-        }
-        vm = vms.create(project=project, actor=ALICE, name=name, **arguments)  # type: ignore[arg-type]  # keywords of create
-        work()
-        vm.refresh_from_db()
-        assert vm.status == "ACTIVE"
+        (vm,) = _make(project, [name], **fields)
         return vm
 
     return make
+
+
+def _make(project: Project, names: list[str], **fields: object) -> list[VM]:
+    arguments: dict[str, Any] = {"flavor": "m1.tiny", "image": "cirros", **fields}
+    made = [
+        vms.create(project=project, actor=ALICE, name=name, **arguments)
+        for name in names
+    ]
+    work()
+    for vm in made:
+        vm.refresh_from_db()
+        assert vm.status == "ACTIVE"
+    return made
 
 
 def audit(cloud: OpenStackCloud) -> None:

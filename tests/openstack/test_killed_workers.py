@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from compute.models import VM, Operation, Project, Snapshot
+from compute.models import VM, CloudService, Operation, Project, Snapshot
 from compute.services import snapshots, vms
 from providers.openstack import OpenStackCloud
 from tests.conftest import ALICE, observe
@@ -18,8 +18,8 @@ from tests.openstack.conftest import (
     CALL_TIMEOUT,
     CLOUD,
     PATIENCE,
-    Bench,
     MakeVM,
+    MakeVMs,
     audit,
     work,
 )
@@ -30,13 +30,20 @@ pytestmark = [
     pytest.mark.django_db(transaction=True, serialized_rollback=True),
 ]
 
+#: The calls of passes over each service; workers are killed at them during a create.
+PASSES = {"servers.list_all", "images.list_snapshots", "networks.list_ports"}
+#: Seconds for which the call of a killed worker is waited for. None of them is on its
+#: way: a worker dies before it has sent it, or when it was answered.
+ON_ITS_WAY = 1.0
+
 #: Deaths of an operation's workers, one after the other. Those of one line have the
 #: same way there: ``{when}`` is before and after. Some calls come only after a death.
+#: A VM takes one after the other: on a real cloud making one takes longest.
 DEATHS = {
     "create": [
         "{when} servers.create",
         "{when} servers.list_all",
-        "{when} servers.list_all 3",
+        "{when} servers.list_all 2",
         "{when} images.list_snapshots",
         "{when} networks.list_ports",
         "after servers.create, {when} servers.find",
@@ -81,20 +88,18 @@ DEATHS = {
 }
 
 
-def at_every_call_of(operation: str) -> pytest.MarkDecorator:
-    deaths = [
-        line.format(when=when)
-        for line in DEATHS[operation]
-        for when in ("before", "after")
-    ]
-    return pytest.mark.parametrize("deaths", list(dict.fromkeys(deaths)))
+def deaths_of(operation: str) -> list[str]:
+    """Return the deaths of an operation's workers, each way once."""
+    lines = DEATHS[operation]
+    deaths = [line.format(when=when) for line in lines for when in ("before", "after")]
+    return list(dict.fromkeys(deaths))
 
 
 def calls_of(operation: str) -> set[str]:
-    """Return the calls at which a worker is killed, and that of passes after the end."""
+    """Return the calls at which a worker is killed, and those of passes."""
     lines = DEATHS[operation] + DEATHS.get(f"slow {operation}", [])
     deaths = ", ".join(lines).split(", ")
-    return {death.split()[1] for death in deaths} | {"servers.list_all"}
+    return {death.split()[1] for death in deaths} | PASSES
 
 
 @pytest.fixture(scope="module")
@@ -120,153 +125,180 @@ def worker(workers: Nursery, cloud: OpenStackCloud, tmp_path: Path) -> Worker:
             "OPTIONS": {**options, "die": die, "trace": str(trace)},
         }
         code = workers.work(
-            {"cloud": mortal, "call_timeout": 0.0, "patience": PATIENCE}
+            {
+                "cloud": mortal,
+                "call_timeout": ON_ITS_WAY,
+                "patience": PATIENCE,
+                "pause": 0.1,
+            }
         )
         return code, set(trace.read_text().split())
 
     return run
 
 
-def kill_and_replace(
-    cloud: OpenStackCloud, worker: Worker, operation: str, deaths: str
-) -> None:
-    """Kill a worker at each of these calls, let another finish, compare both sides."""
-    for die in deaths.split(", "):
-        code, called = worker(die)
-        assert code == -signal.SIGKILL
-        assert Operation.objects.live().exists()
-    code, finished = worker("")
-    assert code == 0
-    newest = Operation.objects.latest("created_at")
-    assert (newest.status, newest.error) == ("SUCCEEDED", None)
-    observe(full=True)
-    audit(cloud)
-    # No call of the engine is left out above.
-    assert called | finished <= calls_of(operation)
+#: Kill a worker at each of these calls, let another finish, compare both sides.
+KillAndReplace = Callable[[str, str], None]
+
+
+@pytest.fixture
+def kill_and_replace(cloud: OpenStackCloud, worker: Worker) -> KillAndReplace:
+    def run(operation: str, deaths: str) -> None:
+        # Passes begin as on a new cloud, by listing everything.
+        CloudService.objects.update(next_pass_at=None, full_observed_at=None)
+        for die in deaths.split(", "):
+            code, called = worker(die)
+            assert code == -signal.SIGKILL
+            assert Operation.objects.live().exists()
+        code, finished = worker("")
+        assert code == 0
+        newest = Operation.objects.latest("created_at")
+        assert (newest.status, newest.error) == ("SUCCEEDED", None)
+        observe(full=True)
+        audit(cloud)
+        # No call of the engine is left out above.
+        assert called | finished <= calls_of(operation)
+
+    return run
 
 
 def times(cloud: OpenStackCloud, vm: VM, action: str) -> int:
     return [a.action for a in cloud.servers.list_actions(vm.server_id)].count(action)
 
 
-@at_every_call_of("create")
 def test_create(
     catalogue: None,
     emptied: None,
     project: Project,
     cloud: OpenStackCloud,
-    worker: Worker,
-    deaths: str,
+    kill_and_replace: KillAndReplace,
+    subtests: pytest.Subtests,
 ) -> None:
-    name = f"web-{uuid4().hex[:8]}"
-    vm = vms.create(
-        project=project, actor=ALICE, name=name, flavor="m1.tiny", image="cirros"
-    )
-    kill_and_replace(cloud, worker, "create", deaths)
-    vm.refresh_from_db()
-    assert vm.status == "ACTIVE"
-    # Not one that was made and removed again, either.
-    changed = cloud.servers.list_all(changes_since=vm.created_at)
-    assert [s.id for s in changed if s.name == name] == [vm.server_id]
+    for deaths in deaths_of("create"):
+        with subtests.test(deaths):
+            name = f"web-{uuid4().hex[:8]}"
+            vm = vms.create(
+                project=project,
+                actor=ALICE,
+                name=name,
+                flavor="m1.tiny",
+                image="cirros",
+            )
+            kill_and_replace("create", deaths)
+            vm.refresh_from_db()
+            assert vm.status == "ACTIVE"
+            # Not one that was made and removed again, either.
+            changed = cloud.servers.list_all(changes_since=vm.created_at)
+            assert [s.id for s in changed if s.name == name] == [vm.server_id]
 
 
-def resize_and_kill(
-    make_vm: MakeVM, cloud: OpenStackCloud, worker: Worker, deaths: str
-) -> None:
-    vm = make_vm()
-    vms.act(vm, "stop", actor=ALICE)
-    work()
-    vms.resize(VM.objects.get(), flavor="m1.small", actor=ALICE)
-    kill_and_replace(cloud, worker, "resize", deaths)
-    vm.refresh_from_db()
-    assert (vm.status, vm.flavor_name) == ("ACTIVE", "m1.small")
-    for action in ("resize", "confirmResize", "start"):
-        assert times(cloud, vm, action) == 1
+def larger_and_larger(make_vm: MakeVM) -> Iterator[tuple[VM, str, int]]:
+    """Yield a VM that is off, a flavor it can be resized to, and for which time."""
+    while True:
+        vm = make_vm()
+        for time, flavor in enumerate(("m1.small", "m1.medium", "m1.large"), 1):
+            vms.act(VM.objects.get(pk=vm.pk), "stop", actor=ALICE)
+            work()
+            yield VM.objects.get(pk=vm.pk), flavor, time
 
 
-@at_every_call_of("resize")
+@pytest.mark.parametrize("pace", ["", "slow "])
 def test_resize(
-    make_vm: MakeVM, cloud: OpenStackCloud, worker: Worker, deaths: str
+    request: pytest.FixtureRequest,
+    make_vm: MakeVM,
+    cloud: OpenStackCloud,
+    kill_and_replace: KillAndReplace,
+    subtests: pytest.Subtests,
+    pace: str,
 ) -> None:
-    resize_and_kill(make_vm, cloud, worker, deaths)
+    if pace:
+        request.getfixturevalue("bench").fault("nova.confirm_migration", delay=3)
+    sizes = larger_and_larger(make_vm)
+    for deaths in deaths_of(f"{pace}resize"):
+        with subtests.test(deaths):
+            vm, flavor, time = next(sizes)
+            vms.resize(vm, flavor=flavor, actor=ALICE)
+            kill_and_replace("resize", deaths)
+            vm.refresh_from_db()
+            assert (vm.status, vm.flavor_name) == ("ACTIVE", flavor)
+            for action in ("resize", "confirmResize", "start"):
+                assert times(cloud, vm, action) == time
 
 
-@at_every_call_of("slow resize")
-def test_resize_that_takes_its_time(
-    bench: Bench, make_vm: MakeVM, cloud: OpenStackCloud, worker: Worker, deaths: str
-) -> None:
-    bench.fault("nova.confirm_migration", delay=3)
-    resize_and_kill(make_vm, cloud, worker, deaths)
-
-
-@at_every_call_of("reboot")
 def test_reboot(
-    make_vm: MakeVM, cloud: OpenStackCloud, worker: Worker, deaths: str
+    make_vm: MakeVM,
+    cloud: OpenStackCloud,
+    kill_and_replace: KillAndReplace,
+    subtests: pytest.Subtests,
 ) -> None:
     vm = make_vm()
-    vms.reboot(vm, actor=ALICE)
-    kill_and_replace(cloud, worker, "reboot", deaths)
-    assert times(cloud, vm, "reboot") == 1
+    for time, deaths in enumerate(deaths_of("reboot"), 1):
+        with subtests.test(deaths):
+            vms.reboot(VM.objects.get(), actor=ALICE)
+            kill_and_replace("reboot", deaths)
+            assert times(cloud, vm, "reboot") == time
 
 
-@at_every_call_of("snapshot")
+@pytest.mark.parametrize("pace", ["", "slow "])
 def test_snapshot(
-    make_vm: MakeVM, cloud: OpenStackCloud, worker: Worker, deaths: str
+    request: pytest.FixtureRequest,
+    make_vm: MakeVM,
+    cloud: OpenStackCloud,
+    kill_and_replace: KillAndReplace,
+    subtests: pytest.Subtests,
+    pace: str,
 ) -> None:
     vm = make_vm()
-    snapshots.create(vm, actor=ALICE, name="before")
-    kill_and_replace(cloud, worker, "snapshot", deaths)
-    assert Snapshot.objects.get().status == "AVAILABLE"
-    assert len(cloud.images.list_snapshots()) == 1
-    assert times(cloud, vm, "createImage") == 1
+    if pace:
+        request.getfixturevalue("bench").fault("nova.snapshot", delay=3)
+    for time, deaths in enumerate(deaths_of(f"{pace}snapshot"), 1):
+        with subtests.test(deaths):
+            taken = snapshots.create(VM.objects.get(), actor=ALICE, name=f"nr-{time}")
+            kill_and_replace("snapshot", deaths)
+            taken.refresh_from_db()
+            assert taken.status == "AVAILABLE"
+            assert len(cloud.images.list_snapshots()) == time
+            assert times(cloud, vm, "createImage") == time
 
 
-@at_every_call_of("slow snapshot")
-def test_snapshot_that_takes_its_time(
-    bench: Bench, make_vm: MakeVM, cloud: OpenStackCloud, worker: Worker, deaths: str
-) -> None:
-    vm = make_vm()
-    bench.fault("nova.snapshot", delay=3)
-    snapshots.create(vm, actor=ALICE, name="before")
-    kill_and_replace(cloud, worker, "snapshot", deaths)
-    assert Snapshot.objects.get().status == "AVAILABLE"
-    assert times(cloud, vm, "createImage") == 1
-
-
-@at_every_call_of("delete of a snapshot")
 def test_delete_of_a_snapshot(
-    make_vm: MakeVM, cloud: OpenStackCloud, worker: Worker, deaths: str
+    make_vm: MakeVM,
+    cloud: OpenStackCloud,
+    kill_and_replace: KillAndReplace,
+    subtests: pytest.Subtests,
 ) -> None:
-    snapshot = snapshots.create(make_vm(), actor=ALICE, name="before")
-    work()
-    snapshots.delete(Snapshot.objects.get(), actor=ALICE)
-    kill_and_replace(cloud, worker, "delete of a snapshot", deaths)
-    snapshot.refresh_from_db()
-    assert snapshot.status == "DELETED"
-    assert cloud.images.list_snapshots() == []
+    vm = make_vm()
+    for deaths in deaths_of("delete of a snapshot"):
+        with subtests.test(deaths):
+            snapshot = snapshots.create(
+                VM.objects.get(pk=vm.pk), actor=ALICE, name="before"
+            )
+            work()
+            snapshots.delete(Snapshot.objects.get(pk=snapshot.pk), actor=ALICE)
+            kill_and_replace("delete of a snapshot", deaths)
+            snapshot.refresh_from_db()
+            assert snapshot.status == "DELETED"
+            assert cloud.images.list_snapshots() == []
 
 
-@at_every_call_of("delete")
+@pytest.mark.parametrize("pace", ["", "slow "])
 def test_delete(
-    make_vm: MakeVM, cloud: OpenStackCloud, worker: Worker, deaths: str
+    request: pytest.FixtureRequest,
+    make_vms: MakeVMs,
+    cloud: OpenStackCloud,
+    kill_and_replace: KillAndReplace,
+    subtests: pytest.Subtests,
+    pace: str,
 ) -> None:
-    vm = make_vm()
-    vms.delete(vm, actor=ALICE)
-    kill_and_replace(cloud, worker, "delete", deaths)
-    vm.refresh_from_db()
-    assert vm.status == "DELETED"
-    assert cloud.servers.list_all() == []
-    assert times(cloud, vm, "delete") == 1
-
-
-@at_every_call_of("slow delete")
-def test_delete_that_takes_its_time(
-    bench: Bench, make_vm: MakeVM, cloud: OpenStackCloud, worker: Worker, deaths: str
-) -> None:
-    vm = make_vm()
-    bench.fault("nova.destroy", delay=3)
-    vms.delete(vm, actor=ALICE)
-    kill_and_replace(cloud, worker, "delete", deaths)
-    vm.refresh_from_db()
-    assert vm.status == "DELETED"
-    assert times(cloud, vm, "delete") == 1
+    ways = deaths_of(f"{pace}delete")
+    doomed = make_vms(len(ways))
+    if pace:
+        request.getfixturevalue("bench").fault("nova.destroy", delay=3)
+    for vm, deaths in zip(doomed, ways, strict=True):
+        with subtests.test(deaths):
+            vms.delete(vm, actor=ALICE)
+            kill_and_replace("delete", deaths)
+            vm.refresh_from_db()
+            assert vm.status == "DELETED"
+            assert vm.server_id not in {s.id for s in cloud.servers.list_all()}
+            assert times(cloud, vm, "delete") == 1

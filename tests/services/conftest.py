@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 import time_machine
 from django.utils import timezone
 
 from compute.engine import runner
-from compute.models import VM, Cloud, Operation, Project
+from compute.errors import ValidationError
+from compute.models import VM, Cloud, Event, Operation, Project
 from compute.services import vms
 from providers.mock import MockCloud
 from tests.conftest import ALICE, observe
@@ -30,6 +32,20 @@ def ask_for_vm(project: Project) -> VM:
         flavor="m1.small",
         image="ubuntu-22.04",
     )
+
+
+def history(vm: VM) -> list[tuple[str, str, dict[str, Any]]]:
+    """Return (type, actor, data) of a VM's events in order."""
+    found = Event.objects.about("vm", vm.pk).order_by("sequence")
+    return [(event.type, event.actor, event.data) for event in found]
+
+
+def wrong(call: Callable[[], object]) -> tuple[str, str]:
+    """Return pointer and code of the one field that a call refuses."""
+    with pytest.raises(ValidationError) as caught:
+        call()
+    (error,) = caught.value.members["errors"]
+    return error["pointer"], error["code"]
 
 
 def live() -> Operation:

@@ -48,7 +48,12 @@ def worker(workers: Nursery, cloud: MockCloud, tmp_path: Path) -> Worker:
 
     def run() -> int:
         return workers.work(
-            {"cloud": mock, "call_timeout": LEASE_SECONDS, "patience": 20.0}
+            {
+                "cloud": mock,
+                "call_timeout": LEASE_SECONDS,
+                "patience": 20.0,
+                "pause": 0.01,
+            }
         )
 
     return run

@@ -7,9 +7,24 @@ from typing import Any
 from django.contrib.auth.models import Permission
 from django.test import Client
 
-from compute.models import User
+from compute.models import VM, User
 
 OPERATOR = "user:olga"
+
+#: What the console has pages of.
+NOUNS = (
+    "vm",
+    "snapshot",
+    "operation",
+    "event",
+    "flavor",
+    "image",
+    "project",
+    "cloud",
+    "user",
+    "apitoken",
+    "login",
+)
 
 
 class Operator:
@@ -51,3 +66,11 @@ def staff(name: str, *permissions: Permission) -> Operator:
 
 def permission(codename: str) -> Permission:
     return Permission.objects.get(content_type__app_label="compute", codename=codename)
+
+
+def page(operator: Operator, vm: VM) -> str:
+    return operator.get(f"compute/vm/{vm.pk}/change/")
+
+
+def press(operator: Operator, vm: VM, action: str, **values: str) -> str:
+    return operator.post(f"compute/vm/{vm.pk}/actions/{action}/", **values)

@@ -29,10 +29,12 @@ class Job(TypedDict):
     """What a worker works with: on all there is to do, until it has ended."""
 
     cloud: dict[str, Any]
-    #: Seconds that a killed worker's request is waited for; 0: as the cloud says.
+    #: Seconds that a killed worker's request is waited for.
     call_timeout: float
     #: Seconds after which the worker gives up.
     patience: float
+    #: Seconds between two looks at what there is to do.
+    pause: float
 
 
 class Nursery:
@@ -109,8 +111,7 @@ def work(job: Job) -> None:
     from compute.models import CloudService, Operation
 
     settings.PROVIDERS = {"default": job["cloud"]}
-    if job["call_timeout"]:
-        clouds.get("default").call_timeout = job["call_timeout"]
+    clouds.get("default").call_timeout = job["call_timeout"]
     give_up = time.monotonic() + job["patience"]
     while Operation.objects.live().exists():
         if time.monotonic() > give_up:
@@ -118,9 +119,10 @@ def work(job: Job) -> None:
         runner.sweep()
         for operation in Operation.objects.claimable(timezone.now()):
             runner.run(operation.pk)
-        CloudService.objects.update(next_pass_at=None)
-        passes.observe("default", "compute")
-        time.sleep(0.01)
+        CloudService.objects.filter(service="compute").update(next_pass_at=None)
+        for alias, service in passes.due():
+            passes.observe(alias, service)
+        time.sleep(job["pause"])
 
 
 if __name__ == "__main__":
