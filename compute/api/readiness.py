@@ -65,7 +65,7 @@ def _ask() -> Checks:
     global _known
     # Who waited for the lock finds what the one before has learned.
     if _known is None or time.monotonic() - _known[0] >= FRESH_SECONDS:
-        states = {name: _told(ask) for name, ask in PARTS.items()}
+        states = {name: _state(ask) for name, ask in PARTS.items()}
         _known = time.monotonic(), states
     return _known[1]
 
@@ -76,7 +76,7 @@ def forget() -> None:
     _known = None
 
 
-def _told(ask: Callable[[], None]) -> str:
+def _state(ask: Callable[[], None]) -> str:
     try:
         ask()
     except (Error, OperationalError, OSError):

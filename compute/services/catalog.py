@@ -167,12 +167,10 @@ def _store(
             if row.vanished_at is None:
                 row.vanished_at = row.updated_at = now
                 row.save(update_fields=["vanished_at", "updated_at"])
-        elif row.vanished_at is not None or _differs(row, facts):
+        elif row.vanished_at is not None or any(
+            getattr(row, name) != value for name, value in facts.items()
+        ):
             for name, value in facts.items():
                 setattr(row, name, value)
             row.vanished_at, row.updated_at = None, now
             row.save()
-
-
-def _differs(row: Flavor | Image, facts: Mapping[str, Any]) -> bool:
-    return any(getattr(row, name) != value for name, value in facts.items())
