@@ -143,8 +143,8 @@ class Access:
         for name, permission in PERMISSIONS.items():
             if permission.is_granted_to(role) and not self.may(name, project_id):
                 raise PermissionDenied(
-                    f'Giving the role "{role}" requires every permission of it, '
-                    f"{name} among them."
+                    f'Giving the role "{role}" requires all of its permissions, '
+                    f"including {name}."
                 )
 
     def require_somewhere(self, permission: str) -> None:

@@ -31,10 +31,10 @@ def client_address(request: HttpRequest | Request) -> str | None:
     if not proxies or not forwarded:
         return peer
     entry = forwarded.rsplit(",", proxies)[-proxies:][0].strip()
-    found = _address(entry)
-    if found is None:
+    client = _address(entry)
+    if client is None:
         _say_unreadable(peer)
-    return found or peer
+    return client or peer
 
 
 def network_of(address: str | None) -> str:
@@ -65,7 +65,7 @@ def _address(text: str) -> str | None:
 def _say_unreadable(proxy: str | None) -> None:
     """Say once for each proxy that what it writes cannot be read: the cache sees to it."""
     log.warning(
-        "X-Forwarded-For, as %s sends it, holds what is no address: such clients count "
-        "as that proxy. This is said once.",
+        "X-Forwarded-For from %s contains something that is not an address: "
+        "such clients count as that proxy. This is logged once per proxy.",
         proxy,
     )

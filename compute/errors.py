@@ -82,12 +82,12 @@ def _cut(text: str) -> str:
 
 class Unauthenticated(Problem):
     code = "unauthenticated"
-    title = "Authentication is needed"
+    title = "Authentication required"
     status = 401
     explanation = (
-        "Send `Authorization: Bearer TOKEN` with an API token, or with the access "
-        "token of a login. The one that was sent is wrong, or was revoked, or its "
-        "user is active no more."
+        "Send `Authorization: Bearer TOKEN` with an API token, or with the "
+        "access token of a login. The one that was sent is wrong or revoked, or"
+        " its user is no longer active."
     )
 
 
@@ -95,7 +95,7 @@ class TokenExpired(Problem):
     code = "token-expired"
     title = "The token has expired"
     status = 401
-    explanation = "Refresh the access token, log in again, or make a new API token."
+    explanation = "Refresh the access token, log in again, or create a new API token."
 
 
 class PermissionDenied(Problem):
@@ -110,9 +110,10 @@ class NotFound(Problem):
     title = "Not found"
     status = 404
     explanation = (
-        "There is no such thing, or you may not see it. Deleted things are shown "
-        "with `include_deleted=true` only. A POST that is sent again with its "
-        "`Idempotency-Key` gets this once what the first one made is deleted."
+        "It does not exist, or you may not see it. Deleted resources are shown "
+        "only with `include_deleted=true`. A POST that is repeated with its "
+        "`Idempotency-Key` gets this if what the first one created has been "
+        "deleted."
     )
 
 
@@ -121,8 +122,8 @@ class InvalidTransition(Problem):
     title = "Action not allowed in this state"
     status = 409
     explanation = (
-        "The action is not allowed in the status the resource is in. "
-        "`allowed_actions` lists what is."
+        "The action is not allowed in the current status of the resource. "
+        "`allowed_actions` lists those that are."
     )
 
 
@@ -133,8 +134,8 @@ class OperationInProgress(Problem):
     retryable = True
     retry_after = 2
     explanation = (
-        "The VM is busy with the operation `operation_id`. Retry after it has "
-        "ended, or send `Prefer: wait=30` and the server queues for you."
+        "The resource is busy with the operation `operation_id`. Retry when it "
+        "has ended, or send `Prefer: wait=30` to queue for it."
     )
 
 
@@ -149,15 +150,15 @@ class NameConflict(Problem):
     code = "name-conflict"
     title = "The name is taken"
     status = 409
-    explanation = "Something of this name exists already."
+    explanation = "Something with this name already exists."
 
 
 class LastAdmin(Problem):
     code = "last-admin"
-    title = "A project keeps an admin"
+    title = "A project needs an admin"
     status = 409
     explanation = (
-        "The project would be left without an admin. Make somebody else one first."
+        "The project would be left without an admin. Make somebody else an admin first."
     )
 
 
@@ -170,11 +171,11 @@ class DeleteProtected(Problem):
 
 class ConcurrentUpdate(Problem):
     code = "concurrent-update"
-    title = "Changed by somebody else at the same moment"
+    title = "Changed by another request at the same time"
     status = 409
     retryable = True
     retry_after = 1
-    explanation = "Somebody else changed it at the same moment. Retry."
+    explanation = "Another request changed it at the same time. Retry."
 
 
 class NotCancellable(Problem):
@@ -182,8 +183,8 @@ class NotCancellable(Problem):
     title = "Operation cannot be cancelled"
     status = 409
     explanation = (
-        "The operation has ended, or the cloud cannot stop it any more. Only what "
-        "nobody has begun, and a create, can be cancelled."
+        "The operation has ended, or the cloud can no longer stop it. Only a "
+        "create, or an operation that has not started, can be cancelled."
     )
 
 
@@ -191,7 +192,7 @@ class OperationCancelled(Problem):
     code = "operation-cancelled"
     title = "The operation was cancelled"
     status = 409
-    explanation = "Somebody cancelled the operation this call waited for."
+    explanation = "The operation this call waited for was cancelled."
 
 
 class PreconditionFailed(Problem):
@@ -199,8 +200,9 @@ class PreconditionFailed(Problem):
     title = "Precondition failed"
     status = 412
     explanation = (
-        "The resource has changed since you read it: its `version` is none of those "
-        "in `If-Match`. Read it again, then decide."
+        "The resource is not in a state that `If-Match` or `If-None-Match` "
+        "allows: it has probably changed since you read it. Read it again, then"
+        " decide."
     )
 
 
@@ -210,18 +212,19 @@ class RateLimited(Problem):
     status = 429
     retryable = True
     explanation = (
-        "Retry after the seconds in `Retry-After`. `violated_policies` names what "
-        "was exceeded, `RateLimit` on every answer says what is left."
+        "Retry after the seconds in `Retry-After`. `violated_policies` names "
+        "the limit that was exceeded; `RateLimit` on every answer says what is "
+        "left."
     )
 
 
 class IdempotencyKeyReused(Problem):
     code = "idempotency-key-reused"
-    title = "Idempotency-Key belongs to another request"
+    title = "Idempotency-Key was used for another request"
     status = 422
     explanation = (
-        "A key stands for one request, method, path and body. Take a new one for "
-        "another; send the same one again only to repeat."
+        "A key stands for one method, path and body. Use a new key for a "
+        "different request, and the same key only to repeat one."
     )
 
 
@@ -230,8 +233,8 @@ class InternalError(Problem):
     title = "Internal error"
     status = 500
     explanation = (
-        "A defect of the service. Its log has the reason, under the `request_id` of "
-        "the problem."
+        "A defect in the service. Its log has the cause, under the `request_id`"
+        " of this problem."
     )
 
 
@@ -240,18 +243,19 @@ class OpenStackError(Problem):
     title = "The cloud refused or failed"
     status = 502
     explanation = (
-        "The cloud refused the call or failed at it. `openstack` has its own words "
-        "and its own request id."
+        "The cloud refused the call, or failed to carry it out. `openstack` has"
+        " its own message and request id."
     )
 
 
 class OpenStackRefused(Problem):
     code = "openstack-refused"
-    title = "The cloud finds the request impossible"
+    title = "The cloud cannot do what was requested"
     status = 400
     explanation = (
-        "The cloud says that what was asked for cannot be: an image that is gone by "
-        "now, say, or no network to put a server on. `openstack` has its own words."
+        "The cloud cannot do what was requested: the image no longer exists, "
+        "for example, or there is no network for the server. `openstack` has "
+        "its own message."
     )
 
 
@@ -260,17 +264,17 @@ class ServerVanished(Problem):
     title = "The server no longer exists in the cloud"
     status = 502
     explanation = (
-        "The server behind the VM was deleted in the cloud, outside of this service."
+        "The server behind the VM was deleted in the cloud, outside this service."
     )
 
 
 class OpenStackUnavailable(Problem):
     code = "openstack-unavailable"
-    title = "The cloud cannot answer now"
+    title = "The cloud is unavailable"
     status = 503
     retryable = True
     retry_after = 5
-    explanation = "The cloud does not answer at the moment."
+    explanation = "The cloud is not answering. Retry later."
 
 
 class CloudBusy(Problem):
@@ -280,21 +284,21 @@ class CloudBusy(Problem):
     retryable = True
     retry_after = 5
     explanation = (
-        "As many requests as may wait for an answer of the cloud at a time do so. "
-        "Ask again in a few seconds."
+        "No more requests may wait for the cloud at the same time. Try again in"
+        " a few seconds."
     )
 
 
 class DatabaseUnavailable(Problem):
     code = "database-unavailable"
-    title = "The database cannot answer now"
+    title = "The database is unavailable"
     status = 503
     retryable = True
     retry_after = 5
     explanation = (
-        "The database cannot be reached, is locked or is full. Nothing of the "
-        "request was done, unless the connection broke in the very moment it was "
-        "committed: an `Idempotency-Key` makes the retry safe."
+        "The database cannot be reached, is locked or is full. The request had "
+        "no effect, unless the connection broke during its commit: an "
+        "`Idempotency-Key` makes the retry safe."
     )
 
 
@@ -304,9 +308,7 @@ class OpenStackTimeout(Problem):
     status = 504
     retryable = True
     retry_after = 5
-    explanation = (
-        "The cloud did not finish in time. What it began may still come to an end."
-    )
+    explanation = "The cloud did not finish in time. What it started may still finish."
 
 
 class ResourceLimitExceeded(Problem):
@@ -314,8 +316,8 @@ class ResourceLimitExceeded(Problem):
     title = "Limit exceeded"
     status = 403
     explanation = (
-        "A quota of the project or of the cloud is used up. For the project's, "
-        "`resource`, `limit`, `used` and `requested` say which."
+        "A quota of the project or of the cloud is exhausted. For a project's "
+        "quota, `resource`, `limit`, `used` and `requested` have the numbers."
     )
 
 

@@ -144,7 +144,7 @@ def _copy(number: int) -> Iterator[socket.socket]:
 
 def _unanswered_for(own: socket.socket) -> float | None:
     """Return the seconds since a request came that has had no answer, if one has not."""
-    told = own.getsockopt(_TCP, socket.TCP_INFO, _TCP_INFO.size)
-    state, sent, received, amount = _TCP_INFO.unpack(told)
+    info = own.getsockopt(_TCP, socket.TCP_INFO, _TCP_INFO.size)
+    state, sent, received, amount = _TCP_INFO.unpack(info)
     waits = state == _ESTABLISHED and amount and received <= sent
     return received / 1000 if waits else None

@@ -45,8 +45,8 @@ def read(line: str) -> PublicKey:
     """
     if "PRIVATE KEY" in line:
         raise ValueError(
-            "This is a private key, which nobody else should have. Send the public one, "
-            "of the file that ends in .pub."
+            "This is a private key, which you should never share. Send the public "
+            "key, from the file that ends in .pub."
         )
     if len(line) > MAX_PUBLIC_KEY:
         raise ValueError(f"Must have at most {MAX_PUBLIC_KEY} characters.")
@@ -61,7 +61,7 @@ def read(line: str) -> PublicKey:
     except ValueError:  # also for what is not ASCII
         blob = b""
     if not blob:
-        raise ValueError(f"After {type} and one space the key must follow as Base64.")
+        raise ValueError(f"{type} and a space must be followed by the key in Base64.")
     try:
         _check(blob, type, encoded)
     except (ValueError, UnsupportedAlgorithm, NotImplementedError) as error:
@@ -74,7 +74,7 @@ def read(line: str) -> PublicKey:
 def _check(blob: bytes, type: str, encoded: str) -> None:
     length = int.from_bytes(blob[:4])
     if blob[4 : 4 + length] != type.encode():
-        raise ValueError("it is of another type than it says")
+        raise ValueError("it is not of the type that it states")
     # As Nova does; whatever this refuses a cloud would refuse when it builds.
     key = load_ssh_public_key(f"{type} {encoded}".encode())
     if isinstance(key, RSAPublicKey) and not 1_024 <= key.key_size <= 16_384:

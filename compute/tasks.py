@@ -42,7 +42,7 @@ def send(operation_id: uuid.UUID, *, cloud: str, after: float) -> None:
             )
     except (OperationalError, LimitExceeded) as error:
         _rests_until = time.monotonic() + REST_SECONDS
-        log.warning("The broker did not take operation %s: %s", operation_id, error)
+        log.warning("The broker did not accept operation %s: %s", operation_id, error)
 
 
 @cache

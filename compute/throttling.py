@@ -51,7 +51,7 @@ class Standing:
     #: Whether there was room for it.
     admitted: bool
     remaining: int
-    #: Seconds until the window begins anew.
+    #: Seconds until the next window begins.
     reset: int
 
     @property
@@ -139,7 +139,7 @@ def policies() -> dict[str, Policy]:
 
 
 def reset() -> None:
-    """Read the settings anew: tests change them."""
+    """Read the settings again: tests change them."""
     _made_store.cache_clear()
     policies.cache_clear()
     policy_header.cache_clear()

@@ -119,7 +119,7 @@ def load_catalogues(**_: Any) -> None:
     try:
         app.send_task("compute.tasks.refresh_catalogs")
     except OperationalError as error:
-        log.warning("The broker did not take the first task: %s", error)
+        log.warning("The broker did not accept the first task: %s", error)
 
 
 @beat_init.connect

@@ -22,7 +22,7 @@ def prepare(path: Path) -> Path:
         for file in _matching(path, _FILES):
             _close(file, 0o600)
     except OSError as error:
-        raise ImproperlyConfigured(f"DATA_DIR cannot be made: {error}") from error
+        raise ImproperlyConfigured(f"DATA_DIR cannot be created: {error}") from error
     return path
 
 

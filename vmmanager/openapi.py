@@ -9,7 +9,7 @@ SETTINGS: dict[str, Any] = {
     "DESCRIPTION": (
         "The lifecycle of virtual machines on OpenStack.\n\n"
         "A write answers 202 with the resource as it is now; `Operation-Location` names "
-        "the operation that does the work. Send `Prefer: wait=30` to get the end of it "
+        "the operation that does the work. Send `Prefer: wait=30` to get its result "
         "instead. Every error is a problem document (RFC 9457) with a `code` and "
         "`retryable`. Nothing unknown is ignored: parameters and fields the API does "
         "not know are a 400.\n\n"
@@ -31,8 +31,8 @@ SETTINGS: dict[str, Any] = {
     "COMPONENT_SPLIT_PATCH": False,
     "TAGS": [
         # Nouns bring their own.
-        {"name": "auth", "description": "Logging in, and who one is."},
-        {"name": "health", "description": "For who runs the service."},
+        {"name": "auth", "description": "Logging in, and who you are."},
+        {"name": "health", "description": "For those who run the service."},
     ],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

@@ -24,5 +24,6 @@ if server.is_granian():
 
 if not settings.CELERY_BROKER_URL:
     structlog.get_logger(__name__).warning(
-        "no worker is reached: CELERY_BROKER_URL is empty, and only runserver embeds one"
+        "no worker can be reached: CELERY_BROKER_URL is empty, and only "
+        "runserver embeds one"
     )

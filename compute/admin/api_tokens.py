@@ -1,4 +1,4 @@
-"""API tokens: whose they are and when they were used. Their secret nobody has."""
+"""API tokens: whose they are and when they were used. Their secrets are not stored."""
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
@@ -16,7 +16,7 @@ from compute.services import tokens
 class APITokenAdmin(RevocableAdmin[APIToken]):
     commands = {"revoke": "api-token.delete"}
     service = tokens.revoke
-    revoke_warning = "The next request with it is refused. There is no way back."
+    revoke_warning = "The next request with it is refused. This cannot be undone."
     list_display = (
         "name",
         "state",

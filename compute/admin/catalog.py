@@ -34,7 +34,7 @@ class FlavorAdmin(CatalogAdmin[Flavor]):
         "cloud",
         "vanished",
     )
-    list_filter = (filters.CloudFilter, filters.VANISHED)
+    list_filter = (filters.CloudFilter, filters.OFFERED)
     fields = (
         "id",
         "name",
@@ -66,7 +66,7 @@ class ImageAdmin(CatalogAdmin[Image]):
         filters.CloudFilter,
         filters.ProjectFilter,
         filters.CREATED,
-        filters.VANISHED,
+        filters.OFFERED,
     )
     fields = (
         "id",

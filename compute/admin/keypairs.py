@@ -58,7 +58,7 @@ class KeypairCreateForm(forms.Form):
 @admin.register(Keypair)
 class KeypairAdmin(EditedAdmin[Keypair]):
     services = keypairs
-    delete_warning = "VMs that were made with it keep the key they have."
+    delete_warning = "VMs that were created with it keep their key."
     form = KeypairForm
     list_display = ("name", "type", "fingerprint", "project", "created")
     list_select_related = ("project",)
@@ -84,8 +84,8 @@ class KeypairAdmin(EditedAdmin[Keypair]):
         return [(None, {"fields": self.details})]
 
     def search(self, queryset: QuerySet[Keypair], text: str) -> QuerySet[Keypair]:
-        found = Q(name__icontains=text) | Q(fingerprint=text) | id_prefix(text)
-        return queryset.filter(found)
+        condition = Q(name__icontains=text) | Q(fingerprint=text) | id_prefix(text)
+        return queryset.filter(condition)
 
     def page(self, request: HttpRequest, keypair: Keypair) -> Page:
         return Page(

@@ -14,7 +14,7 @@ from compute.services import logins
 class LoginAdmin(RevocableAdmin[Login]):
     commands = {"revoke": "login.revoke"}
     service = logins.revoke
-    revoke_warning = "Who uses it is logged out with the next request."
+    revoke_warning = "Whoever uses it is logged out at the next request."
     list_display = (
         "user",
         "state",

@@ -42,7 +42,6 @@ class OperationAdmin(HistoryAdmin[Operation]):
         "kind",
         "badge",
         "target",
-        "related",
         "project",
         "requested_by",
         "created",

@@ -116,7 +116,9 @@ class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]  # generi
 class ProjectAdmin(EditedAdmin[Project]):
     services = projects
     commands = {"quota": "quota.update"}
-    delete_warning = "Its members leave it and its API tokens are revoked, for good."
+    delete_warning = (
+        "Its members are removed and its API tokens are revoked. This cannot be undone."
+    )
     form = ProjectForm
     list_display = (
         "name",

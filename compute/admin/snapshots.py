@@ -86,7 +86,7 @@ class SnapshotAdmin(EditedAdmin[Snapshot]):
         restore = Button(
             label="Restore",
             url=self.command_url(snapshot, "restore"),
-            note=f"What {vm} has written since is lost.",
+            note=f"Everything {vm} has written since then is lost.",
         )
         can_restore = (
             is_free

@@ -64,7 +64,7 @@ class VMCreateForm(forms.Form):
     user_data_encoding = forms.ChoiceField(
         choices=UserDataEncoding.choices,
         required=False,
-        help_text="Base64 for what is no text, such as gzip.",
+        help_text="Base64 for anything that is not text, such as gzip.",
     )
 
     def __init__(self, request: HttpRequest, data: Any = None) -> None:

@@ -65,6 +65,7 @@ class VMAdmin(EditedAdmin[VM]):
         "flavor_name",
         "size",
         "image_name",
+        "keypair_name",
         "ips",
         "server_id",
         "observed",
@@ -125,7 +126,9 @@ class VMAdmin(EditedAdmin[VM]):
         done, not_done = [], []
         rows = self.selected(request, queryset)
         if rows == []:
-            messages.warning(request, "Nothing was done: what was selected is gone.")
+            messages.warning(
+                request, "Nothing was done: the selected VMs no longer exist."
+            )
         for vm in rows or ():
             try:
                 action.service(vm, actor=actor)
@@ -215,9 +218,9 @@ class VMAdmin(EditedAdmin[VM]):
 
 def _notes(vm: VM, *, can_delete: bool) -> Iterator[str]:
     if vm.lacks_server:
-        yield "It has no server in the cloud: all that is left is to delete it."
+        yield "It has no server in the cloud: it can only be deleted."
     elif vm.takes_only_delete:
-        yield "Its server was never launched: all that is left is to delete it."
+        yield "Its server was never launched: it can only be deleted."
     if can_delete and vm.delete_protection:
         yield "Protected from deletion: clear “Delete protection” below first."
 

@@ -23,22 +23,25 @@ class APITokenCreate(RequestBody):
     name = Name()
     project = Id(
         required=False,
-        help_text="If not given, the API token's, or the default project if you may.",
+        help_text=(
+            "If omitted, the API token's project, or the default project if you may"
+            " create there."
+        ),
     )
     role = Word(
         choices=Role.choices,
         default=Role.READER.value,
-        help_text="At most your own in the project.",
+        help_text="At most your own role in the project.",
     )
     expires_at = Time(
         required=False,
         allow_null=True,
-        help_text="In 90 days if not given; null: never.",
+        help_text="If omitted, in 90 days; null: never.",
     )
 
 
 class APITokenFilter(filters.NamedFilterSet):
-    project = filters.UUIDIn(help_text="Of these projects.")
+    project = filters.UUIDIn(help_text="In these projects.")
 
 
 class APITokenViewSet(ResourceViewSet[APIToken]):
@@ -62,7 +65,7 @@ class APITokenViewSet(ResourceViewSet[APIToken]):
         return self.visible(every).filter(own | administered)
 
     def create(self, request: Request) -> Response:
-        """Make a token; the answer shows it, this once."""
+        """Create a token. Only this answer shows it."""
         if self.access.token is not None:
             # One that leaked must not outlive its own revocation.
             self.project_id = self.access.token.project_id
@@ -86,7 +89,7 @@ class APITokenViewSet(ResourceViewSet[APIToken]):
         )
 
     def destroy(self, request: Request, id: Any) -> Response:
-        """Revoke it. An API token revokes itself and tokens of lower roles only."""
+        """Revoke it. An API token can revoke only itself and tokens of lower roles."""
         token = self.get_object()
         self._require_lower(token)
         tokens.revoke(token, actor=self.actor, expect=self.expect)

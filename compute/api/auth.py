@@ -101,9 +101,9 @@ class TokensRefresh(LoginView):
         responses=TOKENS_BODY,
     )
     def post(self, request: Request) -> Response:
-        """Use a refresh token up for new tokens.
+        """Exchange a refresh token for new tokens.
 
-        Sent again within 10 seconds it answers with the same tokens. A later use ends
+        Repeated within 10 seconds, it answers with the same tokens. A later use ends
         the login.
         """
         return self.shown(logins.refresh(self.body()["refresh"], actor=self.actor))

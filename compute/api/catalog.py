@@ -36,11 +36,11 @@ class FlavorViewSet(ResourceViewSet[Flavor]):
 
 
 class ImageViewSet(ResourceViewSet[Image]):
-    """Images: what VMs are made from."""
+    """Images: what VMs are created from."""
 
     queryset = Image.objects.none()  # its model, for the schema
     noun = "image"
-    about = "What VMs are made from."
+    about = "What VMs are created from."
     is_in_navigation = True
     shows = IMAGE_BODY
     filterset_class = CatalogFilter

@@ -34,12 +34,12 @@ class FormatParameter(DefaultContentNegotiation):
         renderers: Sequence[BaseRenderer],
         format_suffix: str | None = None,
     ) -> tuple[BaseRenderer, str]:
-        wanted = request.query_params.get("format")
-        if wanted is not None:
+        format = request.query_params.get("format")
+        if format is not None:
             known = {renderer.format: renderer for renderer in renderers}
-            if wanted not in known:
+            if format not in known:
                 raise refuse("format", "invalid_choice", "format is yaml or json.")
-            return known[wanted], known[wanted].media_type
+            return known[format], known[format].media_type
         usual: tuple[BaseRenderer, str]
         usual = super().select_renderer(request, renderers, format_suffix)
         return usual

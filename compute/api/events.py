@@ -12,10 +12,10 @@ from compute.models import Event, Outcome
 class EventFilter(filters.CreatedFilterSet):
     type = filters.TextIn(help_text="These types.")
     outcome = filters.ChoiceIn(Outcome, help_text="These outcomes.")
-    project = filters.UUIDIn(help_text="Of these projects.")
+    project = filters.UUIDIn(help_text="In these projects.")
     vm = filters.About("vm", help_text="About these VMs.")
     operation = filters.UUIDIn(help_text="About these operations.")
-    actor = filters.TextIn(help_text="By these: `user:alice`.")
+    actor = filters.TextIn(help_text="By these actors, such as `user:alice`.")
     request_id = filters.TextIn(help_text="Caused by these requests.")
 
 

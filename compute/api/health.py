@@ -14,7 +14,7 @@ from compute.models import CloudService
 
 
 class Health(APIView):
-    """Say that the process answers. Touches nothing else."""
+    """Report that the process answers. Touches nothing else."""
 
     authentication_classes = ()
     permission_classes = ()
@@ -29,7 +29,7 @@ class Ready(GuardedView):
     """Check the database, the broker and the disk, at most once a second.
 
     The clouds are reported, not checked: while one is away the service still answers
-    reads, and restarting it helps nobody.
+    reads, and a restart would not help.
     """
 
     permission_classes = (AllowAny,)

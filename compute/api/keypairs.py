@@ -23,14 +23,19 @@ class KeypairCreate(RequestBody):
     name = Name(help_text="Unique among the keypairs of the project.")
     project = Id(
         required=False,
-        help_text="If not given, the API token's, or the default project if you may.",
+        help_text=(
+            "If omitted, the API token's project, or the default project if you may"
+            " create there."
+        ),
     )
     public_key = Lines(
         required=False,
         max_length=MAX_PUBLIC_KEY,
         style={"base_template": "textarea.html", "rows": 4},
-        help_text="As in a file of OpenSSH: `ssh-ed25519 AAAA… comment`. If not given, a "
-        "pair is generated, and the answer has the private key.",
+        help_text=(
+            "In OpenSSH's format: `ssh-ed25519 AAAA… comment`. If omitted, a pair "
+            "is generated, and the answer contains its private key."
+        ),
     )
     labels = Labels(required=False)
 
@@ -43,11 +48,11 @@ class KeypairFilter(filters.NamedFilterSet, filters.CreatedFilterSet):
 
 
 class KeypairViewSet(ResourceViewSet[Keypair]):
-    """Keypairs: public SSH keys that new VMs let in."""
+    """Keypairs: public SSH keys for logging in to new VMs."""
 
     queryset = Keypair.objects.none()  # its model, for the schema
     noun = "keypair"
-    about = "Public SSH keys that new VMs let in."
+    about = "Public SSH keys for logging in to new VMs."
     is_in_navigation = True
     starts_operations = False
     shows = KEYPAIR_BODY
@@ -60,7 +65,7 @@ class KeypairViewSet(ResourceViewSet[Keypair]):
         return self.visible(every)
 
     def create(self, request: Request) -> Response:
-        """Add a keypair; a private key generated here is shown this once."""
+        """Add a keypair. Only this answer shows a generated private key."""
         body, actor = self.body(), self.actor
         project = self.project(body.pop("project", None))
         return writes.make(
@@ -71,7 +76,7 @@ class KeypairViewSet(ResourceViewSet[Keypair]):
         )
 
     def destroy(self, request: Request, id: Any) -> Response:
-        """Delete it. VMs that were made with it keep the key they have."""
+        """Delete it. VMs that were created with it keep their key."""
         keypair = self.get_object()
         self.body()
         keypairs.delete(keypair, actor=self.actor, expect=self.expect)

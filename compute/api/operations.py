@@ -46,7 +46,7 @@ class OperationViewSet(ResourceViewSet[Operation]):
 
     queryset = Operation.objects.none()  # its model, for the schema
     noun = "operation"
-    about = "Work asked of a cloud, and its end."
+    about = "Work requested from a cloud, and how it ended."
     is_in_navigation = True
     long_polls = frozenset({"retrieve"})
     shows = OPERATION_BODY
@@ -84,7 +84,7 @@ class OperationViewSet(ResourceViewSet[Operation]):
 
     @action(detail=True, methods=["post"], url_path="actions/cancel")
     def cancel(self, request: Request, id: Any) -> Response:
-        """Stop it, as far as the cloud can: what was built is removed again."""
+        """Cancel it, if the cloud still can. What was already built is removed."""
         found = self.get_object()
         self.body()
         operation = self.cancel_once(found)

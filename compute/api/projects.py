@@ -44,14 +44,14 @@ class OfProjectViewSet(ResourceViewSet[Any]):
 
     def seen_project(self) -> Project:
         """Return the project of the path, or raise NotFound as if there were none."""
-        seen = self.access.visible(
+        visible = self.access.visible(
             Project.objects.alive(), "project.retrieve", field="pk"
         )
-        found: Project | None = seen.filter(pk=self.kwargs["id"]).first()
-        if found is None:
+        project: Project | None = visible.filter(pk=self.kwargs["id"]).first()
+        if project is None:
             raise NotFound(f"No project {self.kwargs['id']}.")
-        self.permit(found.pk)
-        return found
+        self.permit(project.pk)
+        return project
 
 
 class ProjectViewSet(OfProjectViewSet):
@@ -74,7 +74,7 @@ class ProjectViewSet(OfProjectViewSet):
         return self.visible(Project.objects.alive(), field="pk")
 
     def create(self, request: Request) -> Response:
-        """Make a project. It has the quotas of the settings and no members yet."""
+        """Create a project, with the default quotas and no members."""
         self.permit(None)
         body, actor, seen = self.body(), self.actor, self.get_queryset()
         return writes.make(
@@ -95,7 +95,7 @@ class ProjectViewSet(OfProjectViewSet):
         return self.item(project)
 
     def destroy(self, request: Request, id: Any) -> Response:
-        """Delete it, once it holds no VMs and no snapshots."""
+        """Delete it, once it has no VMs, snapshots or keypairs."""
         project = self.seen_project()
         self.body()
         projects.delete(project, actor=self.actor, expect=self.expect)
@@ -136,10 +136,10 @@ class MemberViewSet(OfProjectViewSet):
 
     @extend_schema(request=MemberSet, responses=MEMBER_BODY)
     def set(self, request: Request, id: Any, username: str) -> Response:
-        """Give a user a role, in place of the one there was.
+        """Give a user a role, replacing the one they have.
 
-        The username must be exact; one that is nobody's and one of an inactive user
-        are both 404. To give a role requires every permission of it.
+        The username must be exact; an unknown one and one of an inactive user are both
+        404. Giving a role requires all of its permissions.
         """
         project, role = self.seen_project(), Role(self.body()["role"])
         self.access.require_grant(role, project.pk)
@@ -154,7 +154,7 @@ class MemberViewSet(OfProjectViewSet):
 
     @extend_schema(responses={204: None})
     def remove(self, request: Request, id: Any, username: str) -> Response:
-        """Take a user out of the project and revoke their API tokens of it."""
+        """Remove a user from the project and revoke their API tokens for it."""
         project = self.seen_project()
         self.body()
         # Also who is inactive; and who is no member might as well not exist.
@@ -176,10 +176,10 @@ class MemberViewSet(OfProjectViewSet):
         if member is not None:
             return member
         self.count(self.request, f"names:{self.request.user.pk}", policy="auth")
-        found = active.first()
-        if found is None:
+        user = active.first()
+        if user is None:
             raise NotFound(f"No user {username}.")
-        return found
+        return user
 
 
 class Limit(RequestBody):
@@ -208,12 +208,16 @@ class QuotaViewSet(OfProjectViewSet):
 
     def shown(self, row: Any) -> dict[str, Any]:
         """Return the body of all rows of a project."""
-        known = {quota.resource: quota for quota in row}
+        by_resource = {quota.resource: quota for quota in row}
         return super().shown(
             {
                 resource.value: {
-                    "limit": known[resource].limit if resource in known else None,
-                    "used": known[resource].used if resource in known else 0,
+                    "limit": by_resource[resource].limit
+                    if resource in by_resource
+                    else None,
+                    "used": by_resource[resource].used
+                    if resource in by_resource
+                    else 0,
                 }
                 for resource in Resource
             }

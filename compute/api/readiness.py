@@ -65,8 +65,8 @@ def _ask() -> Checks:
     global _known
     # Who waited for the lock finds what the one before has learned.
     if _known is None or time.monotonic() - _known[0] >= FRESH_SECONDS:
-        found = {name: _told(ask) for name, ask in PARTS.items()}
-        _known = time.monotonic(), found
+        states = {name: _state(ask) for name, ask in PARTS.items()}
+        _known = time.monotonic(), states
     return _known[1]
 
 
@@ -76,7 +76,7 @@ def forget() -> None:
     _known = None
 
 
-def _told(ask: Callable[[], None]) -> str:
+def _state(ask: Callable[[], None]) -> str:
     try:
         ask()
     except (Error, OperationalError, OSError):
@@ -94,7 +94,7 @@ def _database() -> None:
         # A standby that nobody has promoted yet answers reads.
         cursor.execute("SHOW transaction_read_only")
         if cursor.fetchone() != ("off",):
-            raise OSError("the database takes no writes")
+            raise OSError("the database accepts no writes")
 
 
 def _broker() -> None:

@@ -111,16 +111,16 @@ class VMSnapshotViewSet(SnapshotViewSet):
         return super().get_queryset().filter(vm=vm)
 
     def vm(self) -> VM:
-        seen = self.access.visible(VM.objects.alive(), "vm.retrieve")
-        found: VM | None = seen.filter(pk=self.kwargs["id"]).first()
-        if found is None:
+        visible = self.access.visible(VM.objects.alive(), "vm.retrieve")
+        vm: VM | None = visible.filter(pk=self.kwargs["id"]).first()
+        if vm is None:
             raise NotFound(f"No VM {self.kwargs['id']}.")
-        self.target = found
-        self.permit(found.project_id)
-        return found
+        self.target = vm
+        self.permit(vm.project_id)
+        return vm
 
     def create(self, request: Request, id: Any) -> Response:
-        """Take a snapshot. The VM is occupied meanwhile, and goes on as it was."""
+        """Take a snapshot. The VM keeps running, but accepts no other action meanwhile."""
         vm, body, actor, expect = self.vm(), self.body(), self.actor, self.expect
         return writes.submit(
             self,

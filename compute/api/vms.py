@@ -54,7 +54,10 @@ class VMCreate(RequestBody):
     image = Line(help_text="Name or id; see /images.")
     project = Id(
         required=False,
-        help_text="If not given, the API token's, or the default project if you may.",
+        help_text=(
+            "If omitted, the API token's project, or the default project if you may"
+            " create there."
+        ),
     )
     cloud = Line(required=False, help_text="Alias; the default cloud if not given.")
     keypair = Line(required=False, help_text="Name or id; see /keypairs.")
@@ -71,7 +74,9 @@ class VMCreate(RequestBody):
     user_data_encoding = Word(
         choices=UserDataEncoding.choices,
         default=UserDataEncoding.PLAIN.value,
-        help_text="base64: whatever cloud-init reads, gzip and MIME multi-part too.",
+        help_text=(
+            "base64: anything cloud-init reads, including gzip and MIME multi-part."
+        ),
     )
 
 
@@ -210,7 +215,7 @@ class VMViewSet(ResourceViewSet[VM]):
         return self.item(vm)
 
     def destroy(self, request: Request, id: Any) -> Response:
-        """Delete it. The row stays, as DELETED, for `include_deleted=true`."""
+        "Delete it. It stays readable, as DELETED, with `include_deleted=true`."
         return act(self, vms.delete)
 
     @extend_schema(responses=CONSOLE_LOG_BODY)

@@ -12,7 +12,7 @@ API_TOKEN_BODY = Body(
     Field("project", ID, PROJECT_ID, at="project_id"),
     Field("role", one_of(Role), "member"),
     Field("user", TEXT, "alice", at="user__username", about="Whose token it is."),
-    Field("prefix", TEXT, TOKEN_PREFIX, about="How it begins."),
+    Field("prefix", TEXT, TOKEN_PREFIX, about="Its first characters."),
     Field(
         "token",
         TEXT,
@@ -20,7 +20,7 @@ API_TOKEN_BODY = Body(
         at=(),
         made=lambda reader: None,
         null=True,
-        about="The whole of it: in the answer that made it, and never again.",
+        about="The whole token: only in the answer that created it.",
     ),
     Field("expires_at", TIME, "2027-02-21T10:00:00Z", null=True),
     Field("last_used_at", TIME, None, null=True, about="To the minute."),

@@ -36,7 +36,10 @@ def _sequence(reader: Reader, sequence: int | None) -> str | None:
 
 EVENT_BODY = Body(
     "Event",
-    "One thing that happened or was refused: CloudEvents 1.0, with who did it.",
+    (
+        "Something that happened or was refused, and who did it; a CloudEvents "
+        "1.0 event."
+    ),
     Field("specversion", TEXT, "1.0", at=(), made=lambda reader: "1.0", about="1.0"),
     Field("id", ID, "0197c1e0-6f0c-4c1e-9d0a-3a3f1d1b2c11"),
     Field(
@@ -82,7 +85,7 @@ EVENT_BODY = Body(
         TOKEN_PREFIX,
         made=or_null,
         null=True,
-        about="How the API token began with which they came.",
+        about="The first characters of the API token that was used.",
     ),
     Field("address", TEXT, "192.0.2.7", null=True),
     Field("request_id", TEXT, REQUEST_ID, made=or_null, null=True),

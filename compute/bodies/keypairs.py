@@ -5,7 +5,7 @@ from compute.bodies.examples import AT, KEYPAIR_ID, PROJECT_ID, PUBLIC_KEY
 
 KEYPAIR_BODY = Body(
     "Keypair",
-    "A public SSH key that new VMs let in.",
+    "A public SSH key for logging in to new VMs.",
     Field("id", ID, KEYPAIR_ID),
     Field("name", TEXT, "alice"),
     Field("project", ID, PROJECT_ID, at="project_id"),
@@ -24,7 +24,7 @@ KEYPAIR_BODY = Body(
         at=(),
         made=lambda reader: None,
         null=True,
-        about="One generated here: in the answer that made it, and never again.",
+        about="Of a generated pair: only in the answer that created it.",
     ),
     Field("labels", LABELS, {}),
     Field("version", NUMBER, 1, about="The ETag."),

@@ -12,7 +12,7 @@ JWT_EXAMPLE = (
 
 TOKENS_BODY = Body(
     "Tokens",
-    "What a login opens with.",
+    "The tokens of a login.",
     Field(
         "token_type",
         TEXT,
@@ -21,9 +21,9 @@ TOKENS_BODY = Body(
         made=lambda reader: "Bearer",
         about="Always Bearer.",
     ),
-    Field("access", TEXT, JWT_EXAMPLE, about="For the header Authorization."),
+    Field("access", TEXT, JWT_EXAMPLE, about="For the Authorization header."),
     Field("access_expires_at", TIME, "2026-11-23T10:10:00Z"),
-    Field("refresh", TEXT, JWT_EXAMPLE, about="For new tokens, once."),
+    Field("refresh", TEXT, JWT_EXAMPLE, about="For new tokens; can be used once."),
     Field("refresh_expires_at", TIME, "2026-11-24T10:00:00Z"),
 )
 
@@ -47,14 +47,14 @@ MY_TOKEN_BODY = Body(
 
 ME_BODY = Body(
     "Me",
-    "Who a request comes from, and where that reaches.",
+    "Who sent the request, and in which projects they have a role.",
     Field("id", NUMBER, 7),
     Field("username", TEXT, "alice"),
     Field(
         "is_operator",
         FLAG,
         False,
-        about="Whether the account's own permissions reach across projects.",
+        about="Whether the account's own permissions apply in all projects.",
     ),
     Field("projects", Many(MY_PROJECT_BODY), [MY_PROJECT_BODY.example]),
     Field(
@@ -62,6 +62,6 @@ ME_BODY = Body(
         MY_TOKEN_BODY,
         None,
         null=True,
-        about="The API token it came with, if it did.",
+        about="The API token of the request, if it has one.",
     ),
 )

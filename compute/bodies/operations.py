@@ -95,7 +95,7 @@ OPERATION_BODY = Body(
         ),
         made=_error,
         null=True,
-        about="The problem a call that waited would have got.",
+        about="The problem that a waiting call would have received.",
     ),
     Field("project", ID, PROJECT_ID, at="project_id"),
     Field("cloud", TEXT, "default"),

@@ -26,7 +26,7 @@ PROJECT_BODY = Body(
         at="id",
         made=role_in,
         null=True,
-        about="Yours in it; null for an operator who is no member.",
+        about="Your role in it; null for an operator who is not a member.",
     ),
     Field("version", NUMBER, 1, about="The ETag."),
     Field("created_at", TIME, AT),
@@ -51,6 +51,6 @@ USE_BODY = Body(
 #: Of a mapping: resource -> limit and use.
 QUOTA_BODY = Body(
     "Quota",
-    "How much a project may have of each resource, and has.",
+    "The limit of each resource in a project, and how much is used.",
     *(Field(resource.value, USE_BODY, USE_BODY.example) for resource in Resource),
 )

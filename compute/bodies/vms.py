@@ -114,7 +114,7 @@ VM_BODY = Body(
             "operation__status",
         ),
         made=_allowed_actions,
-        about="What would not be refused now.",
+        about="The actions that are allowed now.",
     ),
     Field("operation_id", ID, OPERATION_ID, null=True, about="Its newest operation."),
     Field(
@@ -123,7 +123,7 @@ VM_BODY = Body(
         None,
         made=problem,
         null=True,
-        about="The problem it suffers from, or null.",
+        about="The problem that affects it, or null.",
     ),
     Field("version", NUMBER, 4, about="The ETag."),
     Field(
@@ -141,5 +141,7 @@ VM_BODY = Body(
 )
 
 CONSOLE_LOG_BODY = Body(
-    "ConsoleLog", "What a server printed.", Field("output", TEXT, "web-1 login: ")
+    "ConsoleLog",
+    "The console output of a server.",
+    Field("output", TEXT, "web-1 login: "),
 )

@@ -88,7 +88,9 @@ def claim(key: Key | None) -> Iterator[Claim]:
             yield Claim(_insert(key))
     except _KeyTakenError:
         _refuse_known(key)
-        raise ConcurrentUpdate("The first request with this key was undone.") from None
+        raise ConcurrentUpdate(
+            "The first request with this key was rolled back."
+        ) from None
 
 
 class _KeyTakenError(Exception):
@@ -101,7 +103,7 @@ def _refuse_known(key: Key) -> None:
         return
     if known.fingerprint != key.fingerprint:
         raise IdempotencyKeyReused(
-            "This Idempotency-Key was sent before, with another request."
+            "This Idempotency-Key was already used for a different request."
         )
     raise Replayed(known)
 

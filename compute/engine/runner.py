@@ -167,12 +167,12 @@ def sweep() -> int:
     lost = Operation.objects.claimable(now).filter(updated_at__lte=stale)
     late = Operation.objects.claimable(now).filter(deadline__lte=now)
     # Longest untouched first: those of a cloud that hangs keep no others from a turn.
-    found = {op.pk: op for op in (*lost.order_by("updated_at")[:1000], *late)}
-    for operation in found.values():
+    operations = {op.pk: op for op in (*lost.order_by("updated_at")[:1000], *late)}
+    for operation in operations.values():
         queue.announce(operation)
     # So that the next sweep leaves them time to be taken.
-    Operation.objects.live().filter(pk__in=found).update(updated_at=now)
-    return len(found)
+    Operation.objects.live().filter(pk__in=operations).update(updated_at=now)
+    return len(operations)
 
 
 def is_cancellable(operation: Operation) -> bool:

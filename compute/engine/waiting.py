@@ -37,16 +37,16 @@ class Wait(hangups.Caller):
 
     @classmethod
     def of(cls, request: HttpRequest | Request) -> "Wait":
-        told = request.META
+        meta = request.META
         # By HTTP/2 there are many requests on a connection: of none could be told that
         # it had no answer. An ASGI server says itself who has hung up.
         scope: dict[str, Any] | None = getattr(request, "scope", None)
-        apart = scope is None and told.get("SERVER_PROTOCOL", "").startswith("HTTP/1")
+        apart = scope is None and meta.get("SERVER_PROTOCOL", "").startswith("HTTP/1")
         return cls(
             (scope or {}).get(hangups.HUNG_UP) or threading.Event(),
             arrived=getattr(request, "arrived", time.monotonic()),
-            address=told.get("REMOTE_ADDR", ""),
-            port=int(told["SERVER_PORT"]) if apart else 0,
+            address=meta.get("REMOTE_ADDR", ""),
+            port=int(meta["SERVER_PORT"]) if apart else 0,
         )
 
     def until_end(self, operation_id: UUID | str, *, deadline: float) -> bool:

@@ -51,7 +51,9 @@ def embedded_worker() -> Iterator[None]:
         )
         worker.join(timeout=STOP_SECONDS)
         if worker.is_alive():
-            logger.warning("embedded worker left busy; its work is taken up again")
+            logger.warning(
+                "embedded worker stopped while busy; its work will be resumed"
+            )
         else:
             logger.info("embedded worker stopped")
 

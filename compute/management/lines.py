@@ -20,10 +20,10 @@ def refused(problem: Problem) -> CommandError:
 
 def user(text: str) -> User:
     """Return the active user of a name, or raise CommandError."""
-    found = User.objects.filter(username=text, is_active=True).first()
-    if found is None:
+    user = User.objects.filter(username=text, is_active=True).first()
+    if user is None:
         raise CommandError(f"There is no active user {text}.")
-    return found
+    return user
 
 
 def project(text: str) -> Project:

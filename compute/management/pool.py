@@ -87,8 +87,8 @@ class QueuePool(BasePool):
             threads.end()
         if under_way := self._busy(QUIET_SECONDS):
             logger.warning(
-                "waiting for calls under way; Ctrl-C again does not wait, and the next "
-                "start takes them up",
+                "waiting for calls to finish; press Ctrl-C again to stop at once: the "
+                "next start resumes them",
                 calls=under_way,
                 seconds=STOP_SECONDS,
             )

@@ -55,7 +55,7 @@ def held_by(row: Owned) -> dict[Resource, int]:
 
 def in_use(project: Project) -> dict[Resource, int]:
     """Return what a project has, counted from its rows: what ``used`` must equal."""
-    found: dict[Resource, int] = {}
+    used: dict[Resource, int] = {}
     for kind in KINDS.values():
         counted = kind.model._default_manager.filter(project=project, counted=True)
         totals = counted.aggregate(
@@ -66,8 +66,8 @@ def in_use(project: Project) -> dict[Resource, int]:
                 for resource, fields in kind.holds.items()
             }
         )
-        found |= {Resource(name): total for name, total in totals.items()}
-    return found
+        used |= {Resource(name): total for name, total in totals.items()}
+    return used
 
 
 def target(operation: Operation) -> Any:

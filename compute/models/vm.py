@@ -308,7 +308,7 @@ class VM(FSMModelMixin, CloudResource):
 
     @property
     def allowed_actions(self) -> tuple[str, ...]:
-        """What would not be refused now."""
+        "The actions that are allowed now."
         return allowed_actions(
             self.status,
             protected=self.delete_protection,

@@ -100,7 +100,7 @@ class _Tally:
         logger.warning(self._line, total=self._total, **last)
 
 
-_strangers = _Tally("strangers were refused")
+_strangers = _Tally("anonymous requests were refused")
 
 
 def forget_old() -> None:

@@ -36,12 +36,12 @@ def image(reference: str, *, cloud: str, project: Project) -> Image:
 def _only(rows: QuerySet[Entry], *, noun: str, reference: str) -> Entry:
     """Return the one row of a reference; an id is never taken for a name."""
     named = list(rows.filter(by_reference(reference)))
-    found = [row for row in named if row.has_id(reference)] or named
-    if len(found) == 1:
-        return found[0]
+    matches = [row for row in named if row.has_id(reference)] or named
+    if len(matches) == 1:
+        return matches[0]
     code, detail = (
-        ("ambiguous", f"{len(found)} {noun}s have that name; give an id.")
-        if found
+        ("ambiguous", f"{len(matches)} {noun}s have that name; give an id.")
+        if matches
         else ("does_not_exist", f"No {noun} {reference}.")
     )
     raise ValidationError([{"pointer": f"#/{noun}", "code": code, "detail": detail}])
@@ -62,7 +62,7 @@ def check_fits(image: Image, *, disk_gb: int, ram_mb: int, pointer: str) -> None
 def check_resizable(vm: VM, flavor: Flavor) -> None:
     """Raise ValidationError for a resize Nova would refuse: same, or smaller disk."""
     if flavor.pk == vm.flavor_id:
-        code, detail = "unchanged", f"The VM has flavor {flavor.name} already."
+        code, detail = "unchanged", f"The VM already has flavor {flavor.name}."
     elif flavor.disk_gb < vm.disk_gb:
         code = "smaller_disk"
         detail = f"A disk cannot shrink from {vm.disk_gb} to {flavor.disk_gb} GB."
@@ -167,12 +167,10 @@ def _store(
             if row.vanished_at is None:
                 row.vanished_at = row.updated_at = now
                 row.save(update_fields=["vanished_at", "updated_at"])
-        elif row.vanished_at is not None or _differs(row, facts):
+        elif row.vanished_at is not None or any(
+            getattr(row, name) != value for name, value in facts.items()
+        ):
             for name, value in facts.items():
                 setattr(row, name, value)
             row.vanished_at, row.updated_at = None, now
             row.save()
-
-
-def _differs(row: Flavor | Image, facts: Mapping[str, Any]) -> bool:
-    return any(getattr(row, name) != value for name, value in facts.items())

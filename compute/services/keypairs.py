@@ -49,7 +49,7 @@ def create(
             with transaction.atomic():
                 keypair.save(force_insert=True)
         except IntegrityError as error:
-            raise NameConflict(f"There is a keypair {name} already.") from error
+            raise NameConflict(f"There is already a keypair {name}.") from error
         events.record(
             "keypair.created",
             actor=actor,
@@ -85,10 +85,10 @@ def find(reference: str, *, project: Project) -> Keypair:
     """
     alive = Keypair.objects.alive().filter(project=project)
     by_id = alive.filter(pk=reference).first() if is_id(reference) else None
-    found: Keypair | None = by_id or alive.filter(name=reference).first()
-    if found is None:
+    keypair: Keypair | None = by_id or alive.filter(name=reference).first()
+    if keypair is None:
         detail = f"The project has no keypair {reference}."
         raise ValidationError(
             [{"pointer": "#/keypair", "code": "does_not_exist", "detail": detail}]
         )
-    return found
+    return keypair

@@ -208,11 +208,11 @@ def access(text: str) -> Access:
     login_id, expires_at = _verified(text)
     if expires_at <= timezone.now().timestamp():
         raise TokenExpired(EXPIRED)
-    found = principals.by_login(login_id)
-    if found is None:
+    login = principals.by_login(login_id)
+    if login is None:
         raise Unauthenticated("The token is no longer valid.")
-    _require_valid(found.user, found.auth_hash)
-    return Access(found.user, grants=found.grants)
+    _require_valid(login.user, login.auth_hash)
+    return Access(login.user, grants=login.grants)
 
 
 def is_open(login_id: str) -> bool:
@@ -271,8 +271,8 @@ def _require_valid(user: User, auth_hash: str) -> None:
 
 
 def _open(token: Token) -> Login:
-    found = Login.objects.open(timezone.now()).filter(pk=_login_of(token))
-    login = found.select_related("user").first()
+    logins = Login.objects.open(timezone.now()).filter(pk=_login_of(token))
+    login = logins.select_related("user").first()
     if login is None:
         raise Unauthenticated("The token is no longer valid.")
     _require_valid(login.user, login.auth_hash)

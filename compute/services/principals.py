@@ -1,6 +1,6 @@
 """Who a request comes from, with all that it opens, in one statement.
 
-The SQL is written out because every request sends it: to have the ORM build it anew each
+The SQL is written out because every request sends it: to have the ORM build it again each
 time took longer than the rest of a read. Nothing is kept from one request to the next, so
 what is revoked, deactivated or taken away is refused with the next one.
 """

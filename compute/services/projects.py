@@ -89,7 +89,7 @@ def delete(project: Project, *, actor: Actor, expect: Expect = None) -> None:
     """Delete a project that holds nothing; its row and its history stay.
 
     Its members leave it and its tokens are revoked. Raises ResourceInUse while it has
-    VMs or snapshots, and for the default project.
+    VMs, snapshots or keypairs, and for the default project.
     """
     with transaction.atomic():
         quotas.close_for(project)
@@ -127,18 +127,18 @@ def set_member(
     """
     with transaction.atomic():
         project = _lock(project)
-        known = Membership.objects.filter(project=project, user=user).first()
-        check_expected(known, expect)
-        if known is None:
+        membership = Membership.objects.filter(project=project, user=user).first()
+        check_expected(membership, expect)
+        if membership is None:
             made = Membership.objects.create(project=project, user=user, role=role)
             _record_member("added", made, actor=actor, role=role)
             return made
-        if known.role != role:
-            _keep_an_admin(known)
-            before, known.role = known.role, role
-            known.save(update_fields=["role"])
-            _record_member("changed", known, actor=actor, role=[before, role])
-    return known
+        if membership.role != role:
+            _keep_an_admin(membership)
+            before, membership.role = membership.role, role
+            membership.save(update_fields=["role"])
+            _record_member("changed", membership, actor=actor, role=[before, role])
+    return membership
 
 
 def remove_member(
@@ -151,15 +151,15 @@ def remove_member(
     """
     with transaction.atomic():
         project = _lock(project)
-        known = Membership.objects.filter(project=project, user=user).first()
-        if known is None:
+        membership = Membership.objects.filter(project=project, user=user).first()
+        if membership is None:
             raise NotFound(f"No member {user.get_username()}.")
-        check_expected(known, expect)
-        _keep_an_admin(known)
+        check_expected(membership, expect)
+        _keep_an_admin(membership)
         for token in APIToken.objects.alive().filter(project=project, user=user):
             tokens.revoke(token, actor=actor)
-        known.delete()
-        _record_member("removed", known, actor=actor, role=known.role)
+        membership.delete()
+        _record_member("removed", membership, actor=actor, role=membership.role)
 
 
 def _keep_an_admin(leaving: Membership) -> None:
@@ -196,7 +196,7 @@ def _check_name(project: Project, seen: QuerySet[Project] | None) -> None:
     others = Project.objects.alive() if seen is None else seen
     same = others.filter(name=project.name).exclude(pk=project.pk)
     if project.name == DEFAULT_PROJECT_NAME or same.exists():
-        raise NameConflict(f"There is a project {project.name} already.")
+        raise NameConflict(f"There is already a project {project.name}.")
 
 
 def _lock(project: Project) -> Project:

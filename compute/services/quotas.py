@@ -26,7 +26,7 @@ def require_known_resources() -> None:
     """Raise ImproperlyConfigured if DEFAULT_QUOTAS limits what is no resource."""
     for name in sorted(settings.DEFAULT_QUOTAS.keys() - set(Resource.values)):
         raise ImproperlyConfigured(
-            f"DEFAULT_QUOTAS: {name!r} is none of {', '.join(Resource.values)}"
+            f"DEFAULT_QUOTAS: {name!r} is not one of {', '.join(Resource.values)}"
         )
 
 
@@ -55,7 +55,7 @@ def reserve(project_id: UUID, amounts: Amounts) -> None:
         if row.limit is not None and row.used + requested > row.limit:
             raise ResourceLimitExceeded(
                 f"The project's quota of {row.resource} is {row.limit}; {row.used} are "
-                f"used and {requested} more were asked for.",
+                f"used and {requested} more were requested.",
                 resource=row.resource,
                 limit=row.limit,
                 used=row.used,
@@ -115,7 +115,7 @@ def settle(project_id: UUID, *, before: Amounts, after: Amounts) -> None:
 
 
 def recount(project: Project) -> None:
-    """Count a project's rows anew, for what was written without its services."""
+    """Count a project's rows again, for what was written without its services."""
     with transaction.atomic():
         _lock(project.pk, Resource)
         for resource, used in in_use(project).items():

@@ -73,7 +73,7 @@ def create(
         _require_future(expires_at)
         token.save(force_insert=True)
         events.record(
-            "api-token.created", actor=actor, project=project, data=_told(token)
+            "api-token.created", actor=actor, project=project, data=_event_data(token)
         )
     return token, secret
 
@@ -112,7 +112,7 @@ def revoke(token: APIToken, *, actor: Actor, expect: Expect = None) -> None:
                 "api-token.revoked",
                 actor=actor,
                 project=token.project,
-                data=_told(token),
+                data=_event_data(token),
             )
 
 
@@ -189,7 +189,7 @@ def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def _told(token: APIToken) -> dict[str, object]:
+def _event_data(token: APIToken) -> dict[str, object]:
     return {
         "name": token.name,
         "prefix": token.prefix,

@@ -26,7 +26,7 @@ from tests.support.factories import (
 )
 
 #: A time as an address has it.
-DAYS_AGO = f"{timezone.now() - timedelta(days=5):%Y-%m-%dT%H:%MZ}"
+DAYS_AGO = f"{timezone.now() - timedelta(days=5):%Y-%m-%dT00:00Z}"
 #: noun -> how to make one, and the permission to revoke it.
 KEYS: dict[str, tuple[Any, str]] = {
     "apitoken": (APITokenFactory, "api-token.delete"),

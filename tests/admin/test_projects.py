@@ -78,7 +78,7 @@ def test_a_project_is_made_by_the_service(operator: Operator) -> None:
     ("fields", "reason"),
     [
         ({"name": ""}, "This field is required"),
-        ({"name": "lab"}, "There is a project lab already"),
+        ({"name": "lab"}, "There is already a project lab"),
         ({"name": "a\x07b"}, "control characters"),
         ({"name": "x" * 256}, "at most 255 characters"),
         ({"admin": "nobody"}, "No active user nobody"),
@@ -121,7 +121,7 @@ def test_a_change_that_is_refused_keeps_what_was_typed(
     values = form(lab, name=other.name, description="Typed")
     values |= {"memberships-0-user": alice.username, "memberships-0-role": "reader"}
     text = submit(operator, lab, values)
-    assert f"There is a project {other.name} already" in text
+    assert f"There is already a project {other.name}" in text
     assert "Typed" in text
     assert not Membership.objects.exists(), "all of it or nothing"
     lab.refresh_from_db()
@@ -232,7 +232,7 @@ def test_the_last_admin_is_kept(
 ) -> None:
     alice = MembershipFactory.create(project=lab, role="admin")
     text = submit(operator, lab, form(lab, alice, **change))
-    assert "A project keeps an admin: Make somebody else an admin first." in text
+    assert "A project needs an admin: Make somebody else an admin first." in text
     assert Membership.objects.get().role == "admin"
     event = Event.objects.get(type="request.refused")
     assert (event.project_id, event.data["code"]) == (lab.pk, "last-admin")

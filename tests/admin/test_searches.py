@@ -17,7 +17,7 @@ from tests.support.factories import (
 )
 
 #: A time as an address has it, between those of `three`.
-DAYS_AGO = f"{timezone.now() - timedelta(days=5):%Y-%m-%dT%H:%MZ}"
+DAYS_AGO = f"{timezone.now() - timedelta(days=5):%Y-%m-%dT00:00Z}"
 
 
 def names(page: str) -> set[str]:

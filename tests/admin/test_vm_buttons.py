@@ -119,7 +119,7 @@ def test_suggestions_are_those_that_fit(operator: Operator, make_vm: MakeVM) -> 
     ("action", "values", "reason"),
     [
         ("start", {}, "Cannot start a VM that is ACTIVE"),
-        ("resize", {"flavor": "m1.small"}, "has flavor m1.small already"),
+        ("resize", {"flavor": "m1.small"}, "already has flavor m1.small"),
         ("resize", {"flavor": "nonesuch"}, "No flavor nonesuch"),
         ("resize", {}, "Flavor: This field is required"),
         ("rebuild", {"image": "nonesuch"}, "No image nonesuch"),

@@ -174,7 +174,7 @@ def test_nobody_gives_a_role_that_may_do_more(shop: Project) -> None:
     for role in ("reader", "admin"):
         path = f"/admin/compute/project/{shop.pk}/change/"
         page = carl.client.post(path, form(shop, "carl", role)).content.decode()
-        assert "requires every permission of it" in page
+        assert "requires all of its permissions" in page
     assert not Membership.objects.exists()
     assert Event.objects.filter(type="request.refused", project=shop).count() >= 1
 
@@ -183,7 +183,7 @@ def test_who_makes_projects_alone_makes_no_admin(db: None) -> None:
     pia = staff("pia", permission("view_project"), permission("add_project"))
     new = {"name": "mine", "admin": "pia"}
     page = pia.client.post("/admin/compute/project/add/", new).content.decode()
-    assert "requires every permission of it" in page
+    assert "requires all of its permissions" in page
     assert not Project.objects.filter(name="mine").exists()
     pia.post("compute/project/add/", name="mine")
     assert Project.objects.filter(name="mine").exists()

@@ -45,13 +45,17 @@ def lines() -> Iterator[list[Any]]:
 def test_strangers_write_no_rows(
     db: None, lines: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audit, "_strangers", audit._Tally("strangers were refused"))
+    monkeypatch.setattr(
+        audit, "_strangers", audit._Tally("anonymous requests were refused")
+    )
     for number in range(20):
         path = f"/api/v1/{'x' * 5000}{number}"
         answer = Client().post(path, headers=ELSEWHERE)
         assert answer.status_code == 403
     assert not Event.objects.exists()
-    told = [line for line in lines if line["event"] == "strangers were refused"]
+    told = [
+        line for line in lines if line["event"] == "anonymous requests were refused"
+    ]
     assert [line["total"] for line in told] == [1, 10]
     assert len(told[0]["path"]) == 255
     assert told[0]["address"] == "127.0.0.1"
@@ -60,7 +64,7 @@ def test_strangers_write_no_rows(
 def test_strangers_are_counted_to_the_last(
     db: None, lines: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tally = audit._Tally("strangers were refused")
+    tally = audit._Tally("anonymous requests were refused")
     clock = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
     for second in range(130):

@@ -113,7 +113,7 @@ def test_a_broker_that_is_away_fails_no_request(scheme: str, tmp_path: Path) -> 
             check=False,
         )
     assert done.returncode == 0, done.stderr
-    assert "The broker did not take operation" in done.stderr
+    assert "The broker did not accept operation" in done.stderr
 
 
 @pytest.mark.e2e
@@ -143,7 +143,7 @@ def test_a_broker_that_hangs_holds_no_request_up(scheme: str, tmp_path: Path) ->
     assert done.returncode == 0, done.stderr
     # One finds it out for all of the next seconds.
     assert float(done.stdout) < 5
-    assert done.stderr.count("The broker did not take operation") == 1
+    assert done.stderr.count("The broker did not accept operation") == 1
 
 
 def test_the_beat_has_a_task_for_each_of_its_entries() -> None:

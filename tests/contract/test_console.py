@@ -57,7 +57,7 @@ def test_a_stale_page_of_a_snapshot_says_that_it_is_gone(operator: Operator) -> 
 def test_a_stale_selection_says_that_it_is_gone(operator: Operator) -> None:
     vm = VMFactory.create(status="DELETED")
     told = operator.post("compute/vm/", action="stop_all", _selected_action=str(vm.pk))
-    assert told == "Nothing was done: what was selected is gone."
+    assert told == "Nothing was done: the selected VMs no longer exist."
 
 
 def test_who_may_not_delete_is_told_that_first(project: Project) -> None:
@@ -79,7 +79,7 @@ def pages(operator: Operator) -> dict[str, str]:
 
 def test_a_history_button_is_where_there_is_a_history(operator: Operator) -> None:
     found = pages(operator)
-    assert len(found) == 11
+    assert len(found) == 12
     buttons = {kind for kind, page in found.items() if "historylink" in page}
     # Users alone are changed by Django's own forms, which write that history.
     assert buttons == {"user"}

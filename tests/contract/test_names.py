@@ -215,7 +215,7 @@ def test_a_name_from_before_novas_rule_says_what_is_wrong_with_it(
 ) -> None:
     cloud.controls.seed([SeedServer("we\u200bb", "2", _CIRROS)])
     (found,) = imports.import_servers("default", project)
-    told = "its name cannot be a VM's: Must not contain U+200B (character 3)."
+    told = "its name is not valid for a VM: Must not contain U+200B (character 3)."
     assert found.skipped == told
 
 

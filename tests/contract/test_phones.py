@@ -38,14 +38,16 @@ def paths(user: User) -> Iterator[str]:
     """Yield every kind of page there is."""
     console = "/admin/compute"
     yield "/admin/"
-    yield from (f"{console}/{kind}/add/" for kind in ("vm", "project", "user"))
+    yield from (
+        f"{console}/{kind}/add/" for kind in ("vm", "keypair", "project", "user")
+    )
     yield from ("/admin/auth/group/", "/admin/auth/group/add/")
     yield "/admin/password_change/"
     rows = one_of_each(user)
     for kind, row in rows.items():
         yield f"{console}/{kind}/"
         yield f"{console}/{kind}/{row.pk}/change/"
-        if kind in ("vm", "snapshot", "project"):
+        if kind in ("vm", "snapshot", "keypair", "project"):
             yield f"{console}/{kind}/{row.pk}/delete/"
     yield from ("/api/v1/", "/api/v1/vms?per_page=3", f"/api/v1/vms/{rows['vm'].pk}")
     yield from ("/problems", "/problems/operation-in-progress")

@@ -87,7 +87,7 @@ def test_a_call_under_way_is_waited_for_and_named(served: Served) -> None:
     create_vm(served, cloud="slow")
     served.says("Running vm.create")
     press_ctrl_c(served)
-    served.says("waiting for calls under way")
+    served.says("waiting for calls to finish")
     assert "cloud.slow" in served.log.read_text()
     assert seconds_to_end(served) < 10
     assert served.process.returncode == 0
@@ -109,7 +109,7 @@ def test_a_second_ctrl_c_ends_the_wait_for_a_request(
     hang(data / "default.sqlite3")
     with reading_the_console(served, vm):
         press_ctrl_c(served)
-        served.says("Waiting for requests under way")
+        served.says("Waiting for open requests to finish")
         press_ctrl_c(served)
         assert seconds_to_end(served) < AT_ONCE
 

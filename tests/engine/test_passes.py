@@ -14,6 +14,7 @@ from compute.models import VM, Cloud, CloudService, Operation
 from compute.services import vms
 from compute.services.vms import drift
 from compute.services.vms.observed import Listing
+from compute.works import WATCHES, WORKS
 from providers.mock import MockCloud
 from tests.conftest import ALICE, compute_service, observe
 from tests.services.conftest import live
@@ -222,15 +223,16 @@ def test_progress_is_shown_while_the_cloud_works(
 
 
 def test_a_defect_of_ours_is_shown_and_the_service_asked_again(
-    catalogue: None, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    catalogue: None, settings: Settings, request: pytest.FixtureRequest
 ) -> None:
     settings.OBSERVE_INTERVAL_LIVE_SECONDS = 1.0
 
     def fail(alias: str, listing: Listing) -> None:
         raise RuntimeError("a defect")
 
+    request.addfinalizer(lambda: work.install(WORKS, WATCHES))
     watch = dataclasses.replace(work.watch("compute"), follow=fail)
-    monkeypatch.setitem(work._watches, "compute", watch)
+    work.install(WORKS, [watch])
     observe()
     row = compute_service()
     assert (row.failures, row.last_error) == (1, "RuntimeError: a defect")
@@ -241,7 +243,7 @@ def test_a_defect_of_ours_is_shown_and_the_service_asked_again(
 def test_one_vm_that_cannot_be_settled_delays_no_other(make_vm: MakeVM) -> None:
     bad, good = make_vm(), make_vm(name="web-server-02")
     for vm in (bad, good):
-        vms.stop(vm, actor=ALICE)
+        vms.act(vm, "stop", actor=ALICE)
         runner.run(VM.objects.get(pk=vm.pk).operation_id)  # type: ignore[arg-type]  # it has one
     # As no transition leads to where it shall be.
     VM.objects.filter(pk=bad.pk).update(status="ACTIVE")

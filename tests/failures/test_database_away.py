@@ -70,7 +70,7 @@ def begun(service: Service, ground: Ground, *, count: int) -> Iterator[Crowd]:
 
 
 def is_told(answer: Answer) -> bool:
-    """Whether an answer says that the database is away, and when to come back."""
+    """Whether an answer says that the database is unavailable, and when to come back."""
     return (
         answer.status == 503
         and answer.body["code"] == "database-unavailable"

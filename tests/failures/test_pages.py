@@ -1,4 +1,4 @@
-"""What a browser sees while the database is away."""
+"""What a browser sees while the database is unavailable."""
 
 import logging
 from typing import Any
@@ -34,7 +34,7 @@ def test_every_page_says_so(
         assert answer.headers["Retry-After"] == "5"
         assert answer.headers["Cache-Control"] == "no-store"
         page = answer.content.decode()
-        assert "The database cannot answer now" in page
+        assert "The database is unavailable" in page
         assert "Traceback" not in page
 
 

@@ -118,10 +118,10 @@ def test_what_is_not_adopted_says_why(
         "ours": f"VM {vm.pk} of project default has it",
         "second": f"it was made for VM {vm.pk}",
         "tagged-by-others": "",
-        "building": "it does not rest (BUILD)",
-        "resized": "it does not rest (VERIFY_RESIZE)",
-        "moving": "it does not rest (ACTIVE, powering-off)",
-        " spaced": "its name cannot be a VM's: Must not begin or end with a space.",
+        "building": "it is not at rest (BUILD)",
+        "resized": "it is not at rest (VERIFY_RESIZE)",
+        "moving": "it is not at rest (ACTIVE, powering-off)",
+        " spaced": "its name is not valid for a VM: Must not begin or end with a space.",
     }
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from compute.models import Cloud, Event, User
-from compute.services import vms
+from compute.services import keypairs, vms
 from tests.conftest import ALICE
 from tests.support.factories import (
     APITokenFactory,
@@ -36,9 +36,11 @@ def one_of_each(user: User) -> dict[str, Any]:
     vms.act(vm, "stop", actor=ALICE)
     vm.refresh_from_db()
     then = vm.created_at
+    keypair, _ = keypairs.create(project=vm.project, actor=ALICE, name="laptop")
     return {
         "vm": vm,
         "snapshot": snapshot,
+        "keypair": keypair,
         "operation": vm.operation,
         "event": Event.objects.about("vm", vm.pk).first(),
         "project": vm.project,

@@ -109,7 +109,7 @@ def test_a_command_refuses_in_one_line_and_nothing_else(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("env", "complaint"),
     [
-        ({"DATA_DIR": "/dev/null/var"}, "DATA_DIR cannot be made: "),
+        ({"DATA_DIR": "/dev/null/var"}, "DATA_DIR cannot be created: "),
         ({"DATABASE_URL": "postgres://nobody@127.0.0.1:1/x"}, "onnection refused"),
     ],
 )

@@ -26,4 +26,4 @@ def test_it_warns_when_no_worker_will_do_the_work(tmp_path: Path, broker: str) -
         text=True,
         check=True,
     )
-    assert ("no worker is reached" in done.stderr) is (broker == "")
+    assert ("no worker can be reached" in done.stderr) is (broker == "")

@@ -42,11 +42,11 @@ class AboutFilter(admin.SimpleListFilter):
         return [(chosen, str(kinds.find(kind, UUID(id)) or chosen))]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet[Any]:
-        found: QuerySet[Any] = queryset
+        rows: QuerySet[Any] = queryset
         if chosen := self.value():
             kind, _, id = chosen.partition(":")
-            found = queryset.about(kind, UUID(id))
-        return found
+            rows = queryset.about(kind, UUID(id))
+        return rows
 
 
 class AboutChangeList(ClosedChangeList):

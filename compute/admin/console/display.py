@@ -76,8 +76,10 @@ def ago(when: datetime | None) -> SafeString | str:
 def _distance(when: datetime) -> str:
     now = timezone.now()
     seconds = int((now - when).total_seconds())
-    if seconds < 0:
+    if seconds < -59:
         return f"in {timeuntil(when, now).split(',')[0]}"
+    if seconds < 0:
+        return f"in {-seconds} s"
     largest = f"{seconds} s" if seconds < 60 else timesince(when, now).split(",")[0]
     return f"{largest} ago"
 

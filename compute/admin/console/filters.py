@@ -18,9 +18,28 @@ LIMIT = 20
 
 Choices = list[tuple[Any, str]]
 
-#: By when a row was made, and by whether its cloud still offers it.
-CREATED = ("created_at", admin.DateFieldListFilter)
-VANISHED = ("vanished_at", admin.EmptyFieldListFilter)
+
+class CreatedFilter(admin.DateFieldListFilter):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.title = "creation date"
+
+
+class OfferedFilter(admin.EmptyFieldListFilter):
+    """By whether the cloud still offers what was copied from it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.title = "availability"
+
+    def choices(self, changelist: Any) -> Any:
+        labels = ("All", "Offered by the cloud", "No longer offered")
+        for choice, label in zip(super().choices(changelist), labels, strict=True):
+            yield {**choice, "display": label}
+
+
+CREATED = ("created_at", CreatedFilter)
+OFFERED = ("vanished_at", OfferedFilter)
 
 
 class DeletedFilter(admin.SimpleListFilter):
@@ -92,8 +111,10 @@ class CloudFilter(CutFilter):
 
     def rows(self) -> Iterable[tuple[Any, str]]:
         # Those observed once, configured or not, before those that never answered.
-        seen = list(Cloud.objects.values_list("alias", flat=True)[:LIMIT])
-        return [(alias, alias) for alias in dict.fromkeys([*clouds.aliases(), *seen])]
+        observed = list(Cloud.objects.values_list("alias", flat=True)[:LIMIT])
+        return [
+            (alias, alias) for alias in dict.fromkeys([*clouds.aliases(), *observed])
+        ]
 
 
 class FlavorFilter(CutFilter):

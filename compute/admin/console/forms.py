@@ -49,7 +49,7 @@ class LabelsField(forms.CharField):
     default_validators = [*LABELS_RULES]
 
     def __init__(self, **kwargs: Any) -> None:
-        kwargs.setdefault("help_text", "One key=value a line.")
+        kwargs.setdefault("help_text", "One key=value per line.")
         widget = forms.Textarea(attrs={"rows": 3, "class": "vLargeTextField"})
         super().__init__(required=False, widget=widget, **kwargs)
 
@@ -66,7 +66,7 @@ class LabelsField(forms.CharField):
             if not equals:
                 raise ValidationError(f"“{line}” is not key=value.")
             if key in labels:
-                raise ValidationError(f"“{key}” is there twice.")
+                raise ValidationError(f"“{key}” is listed twice.")
             labels[key] = text
         return labels
 
@@ -109,11 +109,11 @@ class VersionedForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in it
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
-        seen = data.get("version")
-        if seen is not None and seen != self.instance.version:
+        version = data.get("version")
+        if version is not None and version != self.instance.version:
             raise ValidationError(
                 "Somebody changed it meanwhile: you saw version "
-                f"{seen}, it is at {self.instance.version} now. Nothing was saved. "
+                f"{version}, it is at {self.instance.version} now. Nothing was saved. "
                 "Reload the page and make your change again."
             )
         return data

@@ -13,7 +13,7 @@ from compute.admin.console.about import query_of
 from compute.admin.console.display import page_url
 from compute.admin.console.operators import may
 from compute.engine import runner
-from compute.models import Event, Operation, Project, kinds
+from compute.models import Event, Operation, OperationType, Project, kinds
 from compute.models.owned import Owned
 
 #: How much of a history a page shows; the rest is one click away.
@@ -74,7 +74,7 @@ class History:
 
 def history(request: HttpRequest, target: Model) -> History:
     """Return what an operator may see of the past of a row."""
-    shown = History(names_targets=isinstance(target, Project))
+    past = History(names_targets=isinstance(target, Project))
     events, operations = Event.objects.all(), Operation.objects.all()
     if isinstance(target, Owned):
         query = query_of(target)
@@ -86,17 +86,24 @@ def history(request: HttpRequest, target: Model) -> History:
         events = events.filter(**{name: target})
     if may(request, "event.list"):
         newest = events.order_by("-sequence")[:RECENT_EVENTS]
-        shown.events = [EventLine(event) for event in newest]
-        shown.events_url = reverse("admin:compute_event_changelist") + query
-    if not isinstance(target, Operation) and may(request, "operation.list"):
+        past.events = [EventLine(event) for event in newest]
+        past.events_url = reverse("admin:compute_event_changelist") + query
+    if _has_operations(target) and may(request, "operation.list"):
         targets: Mapping[UUID, Model] = {}
         if isinstance(target, Project):
             operations = operations.filter(project=target)
         recent = list(operations.order_by("-created_at")[:RECENT_OPERATIONS])
-        if shown.names_targets:
+        if past.names_targets:
             targets = kinds.find_all((row.target_kind, row.target_id) for row in recent)
-        shown.operations = [
+        past.operations = [
             OperationLine(row, targets.get(row.target_id)) for row in recent
         ]
-        shown.operations_url = reverse("admin:compute_operation_changelist") + query
-    return shown
+        past.operations_url = reverse("admin:compute_operation_changelist") + query
+    return past
+
+
+def _has_operations(target: Model) -> bool:
+    """Whether operations are about such a thing, or about things of its own."""
+    if isinstance(target, Owned):
+        return any(type.startswith(f"{target.kind}.") for type in OperationType.values)
+    return isinstance(target, Project)

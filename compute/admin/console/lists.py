@@ -71,7 +71,7 @@ class ClosedAdmin(_ModelAdmin[M]):
             IncorrectLookupParameters,
         ) as error:
             raise parameters.UnknownParameterError(
-                "The address asks for what this list cannot show."
+                "This list cannot show what the address asks for."
             ) from error
 
     def selected(self, request: HttpRequest, queryset: QuerySet[M]) -> list[M] | None:

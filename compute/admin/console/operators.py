@@ -37,7 +37,7 @@ def require(request: HttpRequest, permission: str) -> None:
     """Raise PermissionDenied unless an operator has a permission."""
     if not may(request, permission):
         name = PERMISSIONS[permission].django_name
-        raise PermissionDenied(f"{permission} takes the permission {name}.")
+        raise PermissionDenied(f"{permission} requires the permission {name}.")
 
 
 def refusal(problem: Problem) -> str:

@@ -97,8 +97,8 @@ def check_choices(specs: Iterable[ListFilter]) -> None:
                 chosen = spec.lookup_val or ()
                 checks = {spec.lookup_kwarg: known.issuperset(chosen)}
             case DateFieldListFilter():
-                given = spec.date_params.items()
-                checks = {name: _is_time(value) for name, value in given}
+                times = spec.date_params.items()
+                checks = {name: _is_time(value) for name, value in times}
             case _:
                 continue
         for name, is_known in checks.items():
@@ -133,5 +133,5 @@ def _given(request: HttpRequest) -> Iterator[tuple[str, str]]:
 
 def _not_offered(name: str) -> UnknownParameterError:
     return UnknownParameterError(
-        f"This page has no parameter “{name[:50]}”, or none of this value."
+        f"This page has no parameter “{name[:50]}”, or not with this value."
     )

@@ -11,6 +11,7 @@ from django.http.response import HttpResponseBase
 from django.urls import URLPattern, reverse
 
 from compute.admin.console import parameters
+from compute.admin.console.display import NONE
 from compute.admin.console.passwords import OwnPasswordForm
 from compute.admin.console.refusals import bad_request
 
@@ -26,6 +27,7 @@ class Console(AdminSite):
     site_header = "VM Manager"
     site_title = "VM Manager"
     index_title = "Operations"
+    empty_value_display = NONE
     # The API and its documentation have links of their own: templates/admin/base_site.html.
     site_url = None
 

@@ -78,7 +78,7 @@ class Line(Text):
         self.validators.append(
             RegexValidator(
                 LINE,
-                "Must not begin or end with a space, nor hold control characters.",
+                "Must not begin or end with a space, or contain control characters.",
             )
         )
 

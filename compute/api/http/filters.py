@@ -26,8 +26,8 @@ from compute.search import has_address, id_prefix
 MAX_VALUES = 100
 MAX_TEXT = 255
 UNREADABLE = (
-    'A value that holds a comma, or begins with a quote, stands in double quotes: "a,b". '
-    "Quotes inside are doubled."
+    "A value that contains a comma, or begins with a quote, must be in "
+    'double quotes: "a,b". Quotes inside it are doubled.'
 )
 
 
@@ -266,7 +266,7 @@ class NamedFilterSet(FilterSet):
     name__contains = Text(
         field_name="name",
         lookup_expr="icontains",
-        help_text="Part of the name; upper and lower case are the same.",
+        help_text="Part of the name, in upper or lower case.",
     )
 
 

@@ -132,7 +132,7 @@ class GuardedView(APIView):
             )
         except DatabaseError as error:
             # A refusal stays one when the database is full.
-            logger.error("a refusal is not in the log of events", reason=str(error))
+            logger.error("a refusal was not recorded as an event", reason=str(error))
 
     def finalize_response(
         self, request: Request, response: Response, *args: Any, **kwargs: Any

@@ -39,8 +39,8 @@ def key_of(request: Request, actor: Actor, *, project_id: UUID | None) -> Key | 
 def _fingerprint(request: Request) -> str:
     # Sorted: a client may write its members in another order each time.
     body = _canonical(request.data)
-    told = dumps([request.method, request.path, body])
-    return hashlib.sha256(told).hexdigest()
+    identity = dumps([request.method, request.path, body])
+    return hashlib.sha256(identity).hexdigest()
 
 
 def _canonical(value: Any) -> Any:

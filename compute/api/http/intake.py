@@ -185,7 +185,7 @@ class _Body:
         with _readers.one(self._client):
             body = self._stream.read(self._length)
         if len(body) < self._length:
-            raise ConnectionError("The body did not arrive whole.")
+            raise ConnectionError("The body arrived incomplete.")
         return BytesIO(body)
 
 
@@ -203,7 +203,7 @@ class _Readers:
             if not self._changed.wait_for(
                 lambda: self._has_room(client), timeout=READER_SECONDS
             ):
-                raise TimeoutError("Other bodies are still on their way.")
+                raise TimeoutError("Too many other bodies are still arriving.")
             self._clients.add(client)
         try:
             yield
@@ -263,7 +263,7 @@ class ASGI:
 
     def _excess_of(self, received: int, more: int) -> Problem | None:
         if self._buffered + more > MAX_BUFFERED:
-            return RequestTimeout("Too many bodies are on their way.")
+            return RequestTimeout("Too many bodies are still arriving.")
         return _excess_of_body(received + more)
 
 

@@ -42,15 +42,15 @@ def _split(text: str) -> Iterator[str]:
 def _requirement(text: str) -> Requirement:
     text = text.strip()
     if text.endswith(")"):
-        found = _in_set(text)
+        requirement = _in_set(text)
     elif "=" in text:
-        found = _equality(text)
+        requirement = _equality(text)
     elif text.startswith("!"):
-        found = Requirement(text[1:].strip(), "absent")
+        requirement = Requirement(text[1:].strip(), "absent")
     else:
-        found = Requirement(text, "exists")
-    if is_label_key(found.key) and all(map(is_label_value, found.values)):
-        return found
+        requirement = Requirement(text, "exists")
+    if is_label_key(requirement.key) and all(map(is_label_value, requirement.values)):
+        return requirement
     raise ValueError(f"Cannot read {text!r} as a requirement on a label.")
 
 

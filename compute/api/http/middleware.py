@@ -160,9 +160,9 @@ def _unreadable(request: HttpRequest) -> errors.Problem | None:
     query = unquote_to_bytes(request.META.get("QUERY_STRING", "").encode(charset))
     # PostgreSQL stores no NUL, so one that arrived at a query would be a 500.
     if "\0" in request.path or b"\0" in query:
-        return BadRequest("The URL holds a NUL byte.")
+        return BadRequest("The URL contains a NUL byte.")
     if any("\0" in value for value in request.COOKIES.values()):
-        return BadRequest("A cookie holds a NUL byte.")
+        return BadRequest("A cookie contains a NUL byte.")
     try:
         query.decode()
     except UnicodeDecodeError:
@@ -181,7 +181,7 @@ def _translated(response: HttpResponse, request: HttpRequest) -> HttpResponse:
     problem.detail = {
         404: f"There is nothing at {request.path}.",
         405: f"{request.method} is not allowed here.",
-        500: "Something went wrong here. The request id finds it in the log.",
+        500: "Something went wrong. The log has the details, under the request id.",
     }.get(status, f"{response.reason_phrase}.")
     answer = plain_response(problem, request)
     for name, value in response.items():

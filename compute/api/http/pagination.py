@@ -50,7 +50,7 @@ def parse_ordering(text: str, *, allowed: Sequence[str]) -> list[Key]:
         raise refuse(
             "ordering",
             "invalid_choice",
-            f"Cannot order by {unknown[0]!r}; there is {', '.join(allowed)}.",
+            f"Cannot order by {unknown[0]!r}; use one of {', '.join(allowed)}.",
         )
     if len(set(names)) < len(names):
         raise refuse("ordering", "repeated", "A field is listed twice.")
@@ -178,10 +178,10 @@ class Pagination(BasePagination):
 
     def _question(self) -> str:
         """Return a digest of what is listed, apart from where the client stands."""
-        asked = sorted(
+        fields = sorted(
             item for item in joined(self.request).items() if item[0] not in PARAMETERS
         )
-        return hashlib.sha256(repr((self.request.path, asked)).encode()).hexdigest()[
+        return hashlib.sha256(repr((self.request.path, fields)).encode()).hexdigest()[
             :16
         ]
 
@@ -254,11 +254,11 @@ class Pagination(BasePagination):
                 "next": {**link, "description": "The next page; null on the last."},
                 "previous": {
                     **link,
-                    "description": "The page before; null on the first.",
+                    "description": "The previous page; null on the first.",
                 },
                 "count": {
                     "type": ["integer", "null"],
-                    "description": "Rows on all pages; null with a cursor.",
+                    "description": "Number of rows on all pages; null with a cursor.",
                     "example": 123,
                 },
             },
@@ -276,7 +276,7 @@ class Pagination(BasePagination):
             "in": "query",
             # No default: generated clients would send it along with a cursor.
             "schema": {**whole, "maximum": MAX_DEPTH},
-            "description": "Number of the page; the first if not given. "
+            "description": "Page number; the first if omitted. "
             f"`page * per_page` is at most {MAX_DEPTH}; use `cursor` to go deeper.",
         }
         return [
@@ -289,15 +289,17 @@ class Pagination(BasePagination):
                     "maximum": MAX_PER_PAGE,
                     "default": DEFAULT_PER_PAGE,
                 },
-                "description": "Rows of a page.",
+                "description": "Rows per page.",
             },
             {
                 "name": "cursor",
                 "in": "query",
                 "schema": {"type": "string"},
                 "allowEmptyValue": True,
-                "description": "Walk without a total: begin with an empty cursor, go "
-                "on with `next`. Not together with `page`.",
+                "description": (
+                    "List without a total: start with an empty cursor, continue with "
+                    "`next`. Cannot be combined with `page`."
+                ),
             },
             {
                 "name": "ordering",

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from compute.errors import ValidationError
 
 INCLUDE_DELETED = OpenApiParameter(
-    "include_deleted", bool, description="Show what was deleted, too."
+    "include_deleted", bool, description="Include deleted resources."
 )
 
 
@@ -57,7 +57,7 @@ def refuse_unknown(
         if name not in known
     ]
     errors += [
-        {"parameter": name, "code": "repeated", "detail": "Give it once."}
+        {"parameter": name, "code": "repeated", "detail": "Must be given only once."}
         for name, values in params.lists()
         if len(values) > 1 and name not in several
     ]

@@ -44,7 +44,7 @@ class MalformedJSON(errors.Problem):
     title = "Body is not JSON"
     status = 400
     explanation = (
-        "The body is no JSON, is not UTF-8, or nests too deeply. `detail` says where."
+        "The body is not JSON, not UTF-8, or nested too deeply. `detail` says where."
     )
 
 
@@ -53,8 +53,8 @@ class CursorInvalid(errors.Problem):
     title = "Cursor is not valid here"
     status = 400
     explanation = (
-        "A cursor belongs to the filters and the ordering it was made with. Start "
-        "again with an empty `cursor=`."
+        "A cursor works only with the filters and the ordering it was created "
+        "with. Start again with an empty `cursor=`."
     )
 
 
@@ -94,14 +94,14 @@ class PayloadTooLarge(errors.Problem):
     code = "payload-too-large"
     title = "Body is too large"
     status = 413
-    explanation = "The body is larger than the service takes."
+    explanation = "The body is larger than the service accepts."
 
 
 class URITooLong(errors.Problem):
     code = "uri-too-long"
     title = "URL is too long"
     status = 414
-    explanation = "The path and its query together are longer than the service takes."
+    explanation = "The path and its query together are longer than the service accepts."
 
 
 class UnsupportedMediaType(errors.Problem):
@@ -116,8 +116,8 @@ class HeaderTooLarge(errors.Problem):
     title = "Headers are too large"
     status = 431
     explanation = (
-        "One header, which `header` names, or all of them together are larger than "
-        "the service takes."
+        "One header, which `header` names, or all headers together are larger "
+        "than the service accepts."
     )
 
 
@@ -302,20 +302,20 @@ def unreadable(exc: UnreadablePostError) -> errors.Problem:
         if isinstance(cause, TimeoutError):
             return RequestTimeout("The body did not arrive in time.")
         cause = cause.__cause__
-    return BadRequest("The body did not arrive whole.")
+    return BadRequest("The body arrived incomplete.")
 
 
 def to_problem(exc: Exception) -> errors.Problem:
     """Return the problem that tells an exception to a client."""
     if database.is_away(exc):
-        logger.warning("the database is away", reason=" ".join(str(exc).split()))
-        return errors.DatabaseUnavailable("The database does not answer now.")
+        logger.warning("the database is unavailable", reason=" ".join(str(exc).split()))
+        return errors.DatabaseUnavailable("The database is not answering.")
     for kinds, convert in _CONVERSIONS:
         if isinstance(exc, kinds):
             return convert(exc)
     logger.error("unhandled exception", exc_info=exc)
     return errors.InternalError(
-        "Something went wrong here. The request id finds it in the log."
+        "Something went wrong. The log has the details, under the request id."
     )
 
 

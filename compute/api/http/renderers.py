@@ -154,15 +154,12 @@ class HTMLRenderer(BrowsableAPIRenderer):
     ) -> Any:
         """Show a form that was refused with what was typed, and what is wrong."""
         refused = view.response.status_code == 400
-        if method == "POST" == request.method and refused and _is_form(view, request):
+        is_form = hasattr(view, "get_serializer") and "form" in request.content_type
+        if method == "POST" == request.method and refused and is_form:
             return self.render_form_for_serializer(
                 view.get_serializer(data=request.data)
             )
         return super().get_rendered_html_form(data, view, method, request)
-
-
-def _is_form(view: Any, request: Any) -> bool:
-    return hasattr(view, "get_serializer") and "form" in request.content_type
 
 
 def _changeable(serializer: Any, data: Any) -> dict[str, Any]:

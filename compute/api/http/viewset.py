@@ -149,23 +149,25 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
         self.project_id = project_id
         self.access.require(self.permission, project_id)
 
-    def project(self, given: UUID | None) -> Project:
+    def project(self, project_id: UUID | None) -> Project:
         """Return the project a new thing goes to, once it may go there.
 
         One that is not named is the API token's, or else the default project if this
         may be done there. It is never guessed from memberships: an admin adds members
         without asking them, and would choose where their next VM goes.
         """
-        if given is None and self.access.token is not None:
-            given = self.access.token.project_id
+        if project_id is None and self.access.token is not None:
+            project_id = self.access.token.project_id
         alive = Project.objects.alive()
-        named = alive.filter(pk=given) if given else alive.defaults()
-        seen = self.access.visible(named, "project.retrieve", field="pk")
-        found: Project | None = seen.first()
-        if found is None or not (given or self.access.may(self.permission, found.pk)):
-            raise ValidationError([_unknown_project(given)])
-        self.permit(found.pk)
-        return found
+        named = alive.filter(pk=project_id) if project_id else alive.defaults()
+        projects = self.access.visible(named, "project.retrieve", field="pk")
+        project: Project | None = projects.first()
+        if project is None or not (
+            project_id or self.access.may(self.permission, project.pk)
+        ):
+            raise ValidationError([_unknown_project(project_id)])
+        self.permit(project.pk)
+        return project
 
     def get_object(self) -> M:
         """Return the model, to act on, or raise NotFound or PermissionDenied."""
@@ -183,10 +185,10 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
 
     def _first(self, queryset: QuerySet[Any, Any], id: UUID | None = None) -> Any:
         id = id or self.kwargs["id"]
-        found = queryset.filter(pk=id).first()
-        if found is None:
+        row = queryset.filter(pk=id).first()
+        if row is None:
             raise NotFound(f"No {self.noun} {id}.")
-        return found
+        return row
 
     # Out
 
@@ -242,8 +244,8 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
             if not operator:
                 grant = access.grants.get(project_id)
                 return grant.event_sequence if grant else None
-            found = Project.objects.filter(pk=project_id)
-            return found.values_list("event_sequence", flat=True).first()
+            projects = Project.objects.filter(pk=project_id)
+            return projects.values_list("event_sequence", flat=True).first()
         return None
 
     def page_extras(self, data: Any) -> dict[str, Any]:
@@ -267,10 +269,10 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
         return []
 
 
-def _unknown_project(given: UUID | None) -> dict[str, str]:
+def _unknown_project(project_id: UUID | None) -> dict[str, str]:
     code, detail = (
-        ("does_not_exist", f"No project {given}.")
-        if given
+        ("does_not_exist", f"No project {project_id}.")
+        if project_id
         else ("required", "Name the project.")
     )
     return {"pointer": "#/project", "code": code, "detail": detail}

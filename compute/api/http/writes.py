@@ -149,7 +149,7 @@ def _answer(view: View, begun: Begun, *, waited: bool, created: bool) -> Respons
         response = response or view.item(row, status=done if begun.ended else 202)
     except Exception as error:
         if not is_away(error):
-            logger.exception("what became of a write cannot be shown")
+            logger.exception("the result of a write cannot be shown")
         response = view.item(begun.row, status=202)
     response.headers["Operation-Location"] = view.url("operation", begun.operation_id)
     if created:
@@ -203,10 +203,10 @@ def make(
 
 def remaining(view: View, id: UUID | None) -> Model:
     """Return what the first request made or changed; raise NotFound if it is gone."""
-    found: Model | None = view.get_queryset().filter(pk=id).first()
-    if found is None:
+    row: Model | None = view.get_queryset().filter(pk=id).first()
+    if row is None:
         raise NotFound(
             f"The first request with this Idempotency-Key made or changed the "
             f"{view.noun} {id}, which has been deleted since."
         )
-    return found
+    return row

@@ -33,7 +33,9 @@ def complete(operation: Operation, view: Any, *, path: str, method: str) -> None
             "$ref": f"#/components/responses/Problem{status}"
         }
     if reads and "If-None-Match" in takes:
-        operation["responses"]["304"] = {"description": "It is still what you have."}
+        operation["responses"]["304"] = {
+            "description": "Not modified: you have the current version."
+        }
         answers["304"] = operation["responses"]["304"]
     links = {
         target: {

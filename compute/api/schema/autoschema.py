@@ -55,27 +55,32 @@ PREFER = _header(
 )
 IDEMPOTENCY_KEY = _header(
     idempotency.HEADER,
-    "A name of your choice for this request, such as a new UUID. Sent again within 24 "
-    "hours it starts nothing new, and tells what became of the first: the problem it "
-    "ended with, or else the resource as it is now, which is 404 once it has been "
-    "deleted. With another body it is 422.",
+    (
+        "A name of your choice for this request, such as a new UUID. Repeated "
+        "within 24 hours, the request starts nothing new and answers with the "
+        "result of the first one: the problem it ended with, or else the "
+        "resource as it is now (404 if it has been deleted). With a different "
+        "body it is 422."
+    ),
     pattern=idempotency.PATTERN,
 )
 IF_MATCH = _header(
     "If-Match",
-    'ETags of the versions you know, such as `"4"`; 412 if the resource has none of '
-    "them any more.",
+    (
+        'ETags of the versions you know, such as `"4"`; 412 if the resource no '
+        "longer has one of them."
+    ),
     pattern=_TAGS,
 )
 IF_NONE_MATCH = _header(
     "If-None-Match",
-    'ETags of what you have, such as `"4"`; 304 if it is still that.',
+    'ETags of what you have, such as `"4"`; 304 if it has not changed.',
     pattern=_TAGS,
 )
 
 IF_NONE_MATCH_OF_WRITES = _header(
     "If-None-Match",
-    "`*`: 412 if the resource exists; ETags: 412 if it is still one of them.",
+    ("`*`: 412 if the resource exists; ETags: 412 if it still has one of them."),
     pattern=_TAGS,
 )
 

@@ -53,7 +53,10 @@ PROBLEM = {
         },
         "header": {
             "type": "string",
-            "description": "Of `header-too-large`: the one that is, if it is one.",
+            "description": (
+                "Of `header-too-large`: the header that is too large, if it is a single"
+                " one."
+            ),
         },
         "allowed_actions": {"type": "array", "items": {"type": "string"}},
         "vm_status": {"type": "string"},
@@ -72,8 +75,10 @@ PROBLEM = {
 
 NAME_SCHEMA = {
     "type": "string",
-    "description": "What Nova and Glance take as a name: no character that is invisible "
-    "or beyond U+FFFF, as most emoji are, and no space at either end.",
+    "description": (
+        "What Nova and Glance accept as a name: no invisible characters, none "
+        "beyond U+FFFF (most emoji), and no space at either end."
+    ),
     "minLength": 1,
     "maxLength": MAX_NAME,
     "pattern": NAME.replace(r"\A", "^").replace(r"\Z", "$"),

@@ -4,7 +4,7 @@ from typing import Any
 
 HEADERS = {
     "X-Request-ID": (
-        "Finds this request in every log, also in OpenStack's.",
+        "Identifies this request in every log, including OpenStack's.",
         "req-9a1b5c02-6f0c-4c1e-9d0a-3a3f1d1b2c11",
     ),
     "ETag": ("The version, for If-Match and If-None-Match.", '"4"'),
@@ -16,14 +16,14 @@ HEADERS = {
         "The operation that does the work.",
         "https://host/api/v1/operations/41aa0c9d-6f0c-4c1e-9d0a-3a3f1d1b2c11",
     ),
-    "Retry-After": ("Seconds until it is worth asking again.", "2"),
+    "Retry-After": ("Seconds to wait before trying again.", "2"),
     "Preference-Applied": ("The preference that was honoured.", "wait=20"),
     "Idempotent-Replayed": (
         "`true` when the Idempotency-Key was sent before.",
         "true",
     ),
     "Link": (
-        "The pages around this one, as in the body.",
+        "The next and the previous page, as in the body.",
         '<https://host/api/v1/vms?page=2>; rel="next"',
     ),
     "Event-Cursor": (
@@ -31,11 +31,14 @@ HEADERS = {
         "000000000184",
     ),
     "RateLimit-Policy": (
-        "How many requests (q) there may be in so many seconds (w), by kind.",
+        "How many requests (q) are allowed in how many seconds (w), by kind.",
         '"default";q=120;w=60, "poll";q=600;w=60, "auth";q=10;w=60',
     ),
     "RateLimit": (
-        "The policy that counted this request: r are left for t seconds.",
+        (
+            "The policy that counted this request: r more are allowed in the next t"
+            " seconds."
+        ),
         '"default";r=97;t=31',
     ),
     "WWW-Authenticate": (

@@ -11,7 +11,7 @@ from compute.services import projects
 
 
 class Command(BaseCommand):
-    help = "Make a project with the quotas of the settings."
+    help = "Create a project with the default quotas."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", help="its name; no other may have it")

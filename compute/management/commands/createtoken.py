@@ -15,10 +15,10 @@ from compute.services import tokens
 
 
 class Command(BaseCommand):
-    help = "Make an API token and print it. It is shown this once."
+    help = "Create an API token and print it. It is shown only once."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--user", required=True, help="name of whose token it is")
+        parser.add_argument("--user", required=True, help="username of its owner")
         parser.add_argument(
             "--project",
             default=DEFAULT_PROJECT_NAME,

@@ -12,7 +12,7 @@ from compute.services.vms.imports import CannotImportError
 
 
 class Command(BaseCommand):
-    help = "Make VMs of the servers that exist in a cloud and not here. Repeatable."
+    help = "Import the servers of a cloud that have no VM yet. Can be repeated."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(

@@ -87,7 +87,10 @@ class Command(DaphneRunserver):  # type: ignore[misc]  # daphne is not typed
         reactor.callLater(
             QUIET_SECONDS,  # type: ignore[arg-type]  # as above
             self.stderr.write,
-            "Waiting for requests under way to end; Ctrl-C again does not wait.",
+            (
+                "Waiting for open requests to finish; press Ctrl-C again to stop at "
+                "once."
+            ),
         )
 
     def _print_banner(self) -> None:
@@ -105,8 +108,8 @@ class Command(DaphneRunserver):  # type: ignore[misc]  # daphne is not typed
         if settings.DEBUG:
             self.stdout.write(
                 "DEBUG is on: your own requests on this machine act as a demo "
-                "administrator,\nwho may do everything, unless they carry a token. Put "
-                "no tunnel in front.\n"
+                "administrator,\nwho may do everything, unless they carry a token. "
+                "Do not put a tunnel in front.\n"
             )
         self.stdout.flush()  # also into a pipe or a file, and now
 
@@ -174,7 +177,7 @@ def _require_free_port(address: str, port: int) -> None:
         except (OSError, OverflowError) as exc:
             why = f"Cannot serve on {address}:{port}: {exc}."
             if isinstance(exc, OSError) and exc.errno == errno.EADDRINUSE:
-                why = f"Port {port} is taken; another one: PORT={port + 1} make run"
+                why = f"Port {port} is in use; try: PORT={port + 1} make run"
             raise CommandError(why) from exc
 
 

@@ -45,25 +45,29 @@ def perform_create(operation: Operation, cloud: Cloud) -> Answer:
     if not operation.call:
         return _take(operation, cloud, snapshot)
     try:
-        found = cloud.images.list_snapshots(tag=str(snapshot.pk))
+        images = cloud.images.list_snapshots(tag=str(snapshot.pk))
     except errors.ProviderError as error:
         if not (error.retryable or error.ambiguous):
             raise
         # Taken, as far as anybody knows, and the passes remove the image of one that
         # failed: that nobody can read it now is none of its failures.
         return Again(max(IMAGE_POLL_SECONDS, error.retry_after or 0.0))
-    if not found and not operation.receipt:
+    if not images and not operation.receipt:
         remaining = calls.may_still_arrive(operation, cloud)
         return Again(remaining) if remaining else _take(operation, cloud, snapshot)
-    if not found:
-        return _failed("The cloud dropped the snapshot's image without a reason.")
-    if found[0].status in DEAD_IMAGE_STATUSES:
-        _delete_image(operation, cloud, found[0].id)
-        return _failed(f"The cloud gave the snapshot's image up: {found[0].status}.")
-    _remember(operation, snapshot, found[0].id)
-    if found[0].status != Image.ACTIVE:
-        return _await(cloud, snapshot, found[0])
-    return Done(SnapshotStatus.AVAILABLE, seen=found[0])
+    if not images:
+        return _failed(
+            "The cloud removed the snapshot's image without giving a reason."
+        )
+    if images[0].status in DEAD_IMAGE_STATUSES:
+        _delete_image(operation, cloud, images[0].id)
+        return _failed(
+            f"The cloud gave up on the snapshot's image: {images[0].status}."
+        )
+    _remember(operation, snapshot, images[0].id)
+    if images[0].status != Image.ACTIVE:
+        return _await(cloud, snapshot, images[0])
+    return Done(SnapshotStatus.AVAILABLE, seen=images[0])
 
 
 def _await(cloud: Cloud, snapshot: Snapshot, image: CloudImage) -> Answer:
@@ -123,8 +127,8 @@ def perform_delete(operation: Operation, cloud: Cloud) -> Answer:
     snapshot = _of(operation)
     image_ids = [snapshot.image_provider_id]
     if not snapshot.image_provider_id:
-        found = cloud.images.list_snapshots(tag=str(snapshot.pk))
-        image_ids = [image.id for image in found]
+        images = cloud.images.list_snapshots(tag=str(snapshot.pk))
+        image_ids = [image.id for image in images]
     for image_id in image_ids:
         _delete_image(operation, cloud, image_id)
     return Done(SnapshotStatus.DELETED)

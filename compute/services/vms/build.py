@@ -79,13 +79,13 @@ def _adopt(operation: Operation, cloud: Cloud, vm: VM) -> bool:
     Return whether the VM has a server now. A second one exists when the answer to a
     create was lost and the server showed only after the call was repeated.
     """
-    found = sorted(
+    servers = sorted(
         (s for s in cloud.servers.find(tag=str(vm.pk)) if not observed.is_gone(s)),
         key=lambda server: (server.created_at, server.id),
     )
-    if found and not vm.server_id:
-        _remember(operation, vm, found[0].id)
-    for server in found:
+    if servers and not vm.server_id:
+        _remember(operation, vm, servers[0].id)
+    for server in servers:
         if server.id != vm.server_id:
             cloud.servers.delete(server.id, request_id=calls.request_id(operation))
     if vm.server_id:
@@ -177,7 +177,7 @@ def _remove(operation: Operation, cloud: Cloud, vm: VM, *, done: Answer) -> Answ
 def _insist(operation: Operation, cloud: Cloud, server: Server) -> Answer:
     """Repeat a delete that was begun and never accepted, which Nova permits.
 
-    It answers 500 where Neutron is away, and leaves the server in that task for ever.
+    It answers 500 where Neutron is away, and leaves the server in that task indefinitely.
     """
     if records.record_of(operation, cloud, action="delete", server_id=server.id):
         return Waiting(step="deleting")

@@ -61,10 +61,10 @@ def follow_servers(alias: str, listing: Listing) -> None:
 def _follow(
     alias: str, servers: Sequence[Server], busy: set[UUID], *, started: datetime
 ) -> None:
-    found = {server.id: server for server in servers}
-    known = VM.objects.alive().filter(cloud=alias, server_id__in=found)
-    for vm in known.select_related("flavor"):
-        server = found[vm.server_id]
+    by_id = {server.id: server for server in servers}
+    vms = VM.objects.alive().filter(cloud=alias, server_id__in=by_id)
+    for vm in vms.select_related("flavor"):
+        server = by_id[vm.server_id]
         if vm.pk in busy:
             continue
         if observed.is_gone(server):

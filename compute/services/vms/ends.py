@@ -62,7 +62,7 @@ def settle(operation: Operation, end: End) -> None:
         _release(vm)
         vm.save_changes(touch=True)
         quotas.settle(vm.project_id, before=held, after=held_by(vm))
-        _record_end(vm, operation, before=before, actor=_actor(operation))
+        _record_end(vm, operation, before=before)
 
 
 def _server(end: End) -> Server | None:
@@ -128,11 +128,8 @@ def _rest(vm: VM, status: str) -> None:
         vm.settle(VMStatus(status))
 
 
-def _actor(operation: Operation) -> Actor:
-    return Actor(SYSTEM.name, request_id=operation.request_id)
-
-
-def _record_end(vm: VM, operation: Operation, *, before: str, actor: Actor) -> None:
+def _record_end(vm: VM, operation: Operation, *, before: str) -> None:
+    actor = Actor(SYSTEM.name, request_id=operation.request_id)
     events.record(
         "operation.finished",
         actor=actor,

@@ -69,8 +69,8 @@ def import_servers(
 
 def _known(alias: str, servers: Sequence[Server]) -> dict[str, str]:
     """Return the servers that a VM has or had -> why not to import them."""
-    found = VM.objects.filter(cloud=alias, server_id__in=[s.id for s in servers])
-    rows = found.values_list("server_id", "pk", "project__name")
+    vms = VM.objects.filter(cloud=alias, server_id__in=[s.id for s in servers])
+    rows = vms.values_list("server_id", "pk", "project__name")
     return {
         server_id: f"VM {pk} of project {project} has it"
         for server_id, pk, project in rows
@@ -91,11 +91,11 @@ def _why_not(server: Server, known: Mapping[str, str], owned: set[str]) -> str:
         return f"it was made for VM {ours.pop()}"
     if observed.resting_status(server) is None:
         doing = f", {server.task_state}" if server.task_state else ""
-        return f"it does not rest ({server.status}{doing})"
+        return f"it is not at rest ({server.status}{doing})"
     try:
         fields.check(VM(name=server.name), "name")
     except ValidationError as error:
-        return f"its name cannot be a VM's: {error.detail}"
+        return f"its name is not valid for a VM: {error.detail}"
     return ""
 
 

@@ -54,7 +54,7 @@ def take_back(operation: Operation, cloud: Cloud, vm: VM) -> None:
     except NotFound:
         pass
     except ProviderError as error:
-        log.warning("The copy of the key of VM %s stays for now: %s", vm.pk, error)
+        log.warning("The copy of the key of VM %s was not removed: %s", vm.pk, error)
 
 
 def are_lent(alias: str) -> bool:

@@ -56,9 +56,9 @@ def ports_of(alias: str, listed: Iterable[Port]) -> Iterator[Leftover]:
 
 def _owners_of_removed(alias: str, server_ids: set[str]) -> dict[str, VM]:
     """Find the VMs whose server, or second server, was removed here."""
-    known = VM.objects.filter(cloud=alias, server_id__in=server_ids)
-    owners = {vm.server_id: vm for vm in known if vm.deleted_at is not None}
-    others = server_ids - {vm.server_id for vm in known}
+    vms_with_server = VM.objects.filter(cloud=alias, server_id__in=server_ids)
+    owners = {vm.server_id: vm for vm in vms_with_server if vm.deleted_at is not None}
+    others = server_ids - {vm.server_id for vm in vms_with_server}
     removed = Event.objects.filter(
         type=REMOVED,
         created_at__gte=timezone.now() - RECENT,

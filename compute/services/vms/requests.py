@@ -1,8 +1,8 @@
 """VMs: what can be asked of them.
 
 Each request only writes rows, in one short transaction: lock, check, transition,
-operation, event. A worker performs it: `builds`, `verbs` and `resizes`. How it ends
-is in `settling`.
+operation, event. A worker performs it: `build`, `verbs` and `resizes`. How it ends
+is in `ends`.
 """
 
 from collections.abc import Mapping
@@ -73,8 +73,8 @@ def create(
 
     ``flavor``, ``image`` and ``keypair`` are names or ids, kept as given. Raises
     ValidationError for an unknown one or an unknown cloud, an image too large for the
-    flavor, or user data that no cloud takes, and ResourceLimitExceeded when the project's quotas have
-    no room.
+    flavor, or user data that no cloud takes, and ResourceLimitExceeded when the
+    project's quotas have no room.
     """
     alias = cloud or clouds.default_alias()
     if alias not in clouds.aliases():
@@ -379,12 +379,15 @@ def _own_snapshot(vm: VM, reference: str) -> Snapshot:
     available = vm.snapshots.alive().filter(status=SnapshotStatus.AVAILABLE)
     locked = available.select_for_update(no_key=True)
     by_id = [snapshot for snapshot in locked if str(snapshot.pk) == reference]
-    found = by_id or [snapshot for snapshot in locked if snapshot.name == reference]
-    if len(found) == 1:
-        return found[0]
+    matches = by_id or [snapshot for snapshot in locked if snapshot.name == reference]
+    if len(matches) == 1:
+        return matches[0]
     code, detail = (
-        ("ambiguous", f"{len(found)} snapshots of this VM have that name; give an id.")
-        if found
+        (
+            "ambiguous",
+            f"{len(matches)} snapshots of this VM have that name; give an id.",
+        )
+        if matches
         else ("does_not_exist", f"This VM has no available snapshot {reference}.")
     )
     raise ValidationError([{"pointer": "#/snapshot", "code": code, "detail": detail}])

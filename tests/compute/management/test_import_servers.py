@@ -23,7 +23,7 @@ def test_it_tells_what_it_did_and_why_not(
             SeedServer("moving", "2", CIRROS, status="BUILD"),
         ]
     )
-    skipped = f"skipped moving {moving}: it does not rest (BUILD)"
+    skipped = f"skipped moving {moving}: it is not at rest (BUILD)"
     assert sorted(run(capsys, "default", "--dry-run")) == [
         skipped,
         f"would adopt old {old}",
