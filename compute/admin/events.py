@@ -13,12 +13,13 @@ from django.utils.safestring import SafeString
 from compute.admin.console import about, display, filters
 from compute.admin.console.about import AboutChangeList, AboutFilter
 from compute.admin.console.pages import HistoryAdmin
-from compute.models import Event, kinds
+from compute.models import Event
+from compute.models.kinds import KINDS
 from compute.search import from_address, named
 
 #: What the types of events begin with.
-KINDS = (
-    *kinds.KINDS,
+BEGINNINGS = (
+    *KINDS,
     "operation",
     "project",
     "membership",
@@ -40,12 +41,12 @@ class TypeFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> filters.Choices:
         # Asking the table which types there are would read all of it.
         chosen = request.GET.get("type")
-        others = [(chosen, chosen)] if chosen and chosen not in KINDS else []
-        return [*((kind, f"{kind}.*") for kind in KINDS), *others]
+        others = [(chosen, chosen)] if chosen and chosen not in BEGINNINGS else []
+        return [*((kind, f"{kind}.*") for kind in BEGINNINGS), *others]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         value = self.value()
-        if value in KINDS:
+        if value in BEGINNINGS:
             return queryset.filter(type__startswith=f"{value}.")
         return queryset.filter(type=value) if value else queryset
 

@@ -11,6 +11,7 @@ import time
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db import DatabaseError
 from django.db.models import F, Q
 from django.utils import timezone
 
@@ -41,17 +42,20 @@ def observe(alias: str, service: str) -> bool:
     clock = time.monotonic()
     try:
         listing = watch.list(alias, started, since)
+        runner.look(alias, service, listing, started=started)
+        watch.follow(alias, listing)
     except ProviderError as error:
         log.warning("Observing %s failed: %s", row, error)
         release_failed(row, str(error), retry_after=error.retry_after)
         return True
+    except DatabaseError:
+        # Nothing can be noted of it; the next pass comes when the lease has run out.
+        raise
     except Exception as error:
-        # A wrong setting, or a defect of the driver: tell, and keep asking.
+        # A wrong setting, or a defect of the driver or ours: tell, and keep asking.
         log.exception("Observing %s failed", row)
         release_failed(row, f"{type(error).__name__}: {error}")
         return True
-    runner.look(alias, service, listing, started=started)
-    watch.follow(alias, listing)
     taken = time.monotonic() - clock
     release(row, started, full=full, seen=len(listing), taken=taken)
     return True

@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from compute import clouds, events
@@ -113,21 +113,23 @@ def look(cloud: str, service: str, listing: Any, *, started: datetime) -> None:
         cloud=cloud, type__in=work.types_in(service), updated_at__lte=started
     )
     for operation in list(waiting):
-        how = work.of(operation)
-        answer = how.look(operation, listing) if how.look else None
-        if answer is not None:
-            _note(operation, answer)
+        try:
+            _look(operation, listing)
+        except Exception:
+            # One target that cannot be settled now must not stop the others' pass.
+            log.exception("Could not settle %s", operation)
 
 
-def _note(operation: Operation, answer: Answer) -> None:
-    try:
-        if isinstance(answer, Waiting):
+def _look(operation: Operation, listing: Any) -> None:
+    how = work.of(operation)
+    answer = how.look(operation, listing) if how.look else None
+    match answer:
+        case None:
+            return
+        case Waiting():
             queue.show_progress(operation, answer)
-        else:
+        case _:
             take(operation, answer)
-    except DatabaseError:
-        # One target that cannot be settled now must not stop the others' pass.
-        log.exception("Could not settle %s", operation)
 
 
 def take(operation: Operation, answer: Answer) -> None:

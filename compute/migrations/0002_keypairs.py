@@ -1,6 +1,6 @@
 """Add keypairs, and a quota of them to every project, without a limit.
 
-So nobody's next request is refused.
+So nobody's next request is refused. A deleted project has no quotas: nothing new fits in.
 """
 
 import compute.limits
@@ -13,7 +13,9 @@ from django.db import migrations, models
 
 def add_quotas(apps, schema_editor):
     quotas = apps.get_model("compute", "Quota").objects
-    for project in apps.get_model("compute", "Project").objects.all():
+    for project in apps.get_model("compute", "Project").objects.filter(
+        deleted_at=None
+    ):
         quotas.create(project=project, resource="keypairs")
 
 

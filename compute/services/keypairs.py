@@ -70,8 +70,10 @@ def delete(keypair: Keypair, *, actor: Actor, expect: Expect = None) -> Keypair:
         held = held_by(keypair)
         keypair.deleted_at = timezone.now()
         keypair.counted = False
-        keypair.save_changes()
+        # Before the name is free: who makes another one of it holds the quota, and
+        # waits at the index for whoever gives the name up.
         quotas.settle(keypair.project_id, before=held, after=held_by(keypair))
+        keypair.save_changes()
         events.record("keypair.deleted", actor=actor, subject=keypair)
     return keypair
 

@@ -5,6 +5,7 @@ import pytest
 from compute import events
 from compute.events import Actor
 from compute.models import Event, Outcome, Project
+from compute.models.kinds import KINDS
 from compute.permissions import PERMISSIONS
 from tests.support.console import Operator, permission, staff
 from tests.support.factories import ProjectFactory
@@ -72,6 +73,14 @@ def test_events_are_filtered_and_searched(
     operator: Operator, query: str, expected: set[str]
 ) -> None:
     assert types(operator, query) == expected
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_events_of_every_kind_are_offered(operator: Operator, kind: str) -> None:
+    event = events.by(ALICE, f"{kind}.updated")
+    events.record_all(Project.objects.default().pk, [event])
+    assert f'?type={kind}"' in operator.get("compute/event/")
+    assert f">{kind}.updated</a>" in operator.get(f"compute/event/?type={kind}")
 
 
 def test_events_are_filtered_by_project(operator: Operator, lab: Project) -> None:

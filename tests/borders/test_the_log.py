@@ -227,7 +227,10 @@ def test_beat_removes_them() -> None:
         [f"SET LOCAL {RETENTION} = ''", "DELETE FROM compute_event"],
         [f"SET LOCAL {RETENTION} = '400'", "UPDATE compute_event SET actor = 'x'"],
         ["ALTER TABLE compute_event ENABLE TRIGGER ALL", "TRUNCATE compute_event"],
-        ["ALTER TABLE compute_event ENABLE TRIGGER ALL", "TRUNCATE compute_vm CASCADE"],
+        [
+            "ALTER TABLE compute_event ENABLE TRIGGER ALL",
+            "TRUNCATE compute_project CASCADE",
+        ],
     ],
 )
 def test_postgresql_lets_no_other_row_go(

@@ -109,7 +109,7 @@ def test_it_does_everywhere(browser: Client, project: Project) -> None:
     # Of a quota the limits alone can be changed.
     body = prefilled(page(browser, f"/projects/{project.pk}/quota"))
     assert body["vms"] == {"limit": 7}
-    assert set(body) == {"vms", "vcpus", "ram_mb", "disk_gb", "snapshots"}
+    assert set(body) == {"vms", "vcpus", "ram_mb", "disk_gb", "snapshots", "keypairs"}
 
 
 def test_a_refused_change_shows_what_was_sent(browser: Client) -> None:

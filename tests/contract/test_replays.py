@@ -8,7 +8,7 @@ import pytest
 import yaml
 from django.utils import timezone
 
-from compute.models import VM, APIToken, Project, Snapshot
+from compute.models import VM, APIToken, Keypair, Project, Snapshot
 from tests.conftest import Drain
 from tests.support.api import Api, access_token, operator, problem
 from tests.support.api_calls import API, CALLS, NOWHERE, Call, send, undone
@@ -41,6 +41,7 @@ def remove(url: str) -> None:
         "vms": (VM, {"status": "DELETED", "deleted_at": now}),
         "snapshots": (Snapshot, {"status": "DELETED", "deleted_at": now}),
         "projects": (Project, {"deleted_at": now}),
+        "keypairs": (Keypair, {"deleted_at": now}),
         "api-tokens": (APIToken, {"revoked_at": now}),
     }
     noun, id = url.partition(f"{API}/")[2].split("/")[:2]

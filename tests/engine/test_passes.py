@@ -1,5 +1,6 @@
 """When a pass over a cloud is made, by whom, and what it costs."""
 
+import dataclasses
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -8,7 +9,7 @@ import time_machine
 from django.utils import timezone
 from pytest_django import Settings
 
-from compute.engine import passes, runner
+from compute.engine import passes, runner, work
 from compute.models import VM, Cloud, CloudService, Operation
 from compute.services import vms
 from compute.services.vms import drift
@@ -218,3 +219,33 @@ def test_progress_is_shown_while_the_cloud_works(
     operation.refresh_from_db()
     assert (operation.status, operation.step) == ("RUNNING", "powering-off")
     assert 0 < operation.progress < 100
+
+
+def test_a_defect_of_ours_is_shown_and_the_service_asked_again(
+    catalogue: None, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.OBSERVE_INTERVAL_LIVE_SECONDS = 1.0
+
+    def fail(alias: str, listing: Listing) -> None:
+        raise RuntimeError("a defect")
+
+    watch = dataclasses.replace(work.watch("compute"), follow=fail)
+    monkeypatch.setitem(work._watches, "compute", watch)
+    observe()
+    row = compute_service()
+    assert (row.failures, row.last_error) == (1, "RuntimeError: a defect")
+    assert row.pass_lease_until is None
+    assert 0 < passes.due_in("default", "compute") <= 1
+
+
+def test_one_vm_that_cannot_be_settled_delays_no_other(make_vm: MakeVM) -> None:
+    bad, good = make_vm(), make_vm(name="web-server-02")
+    for vm in (bad, good):
+        vms.stop(vm, actor=ALICE)
+        runner.run(VM.objects.get(pk=vm.pk).operation_id)  # type: ignore[arg-type]  # it has one
+    # As no transition leads to where it shall be.
+    VM.objects.filter(pk=bad.pk).update(status="ACTIVE")
+    observe()
+    good.refresh_from_db()
+    assert good.status == "SHUTOFF"
+    assert compute_service().failures == 0

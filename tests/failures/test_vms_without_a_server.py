@@ -67,8 +67,15 @@ def used(project: Project) -> dict[str, int]:
 #: What a VM in ERROR offers beside a delete.
 NEED_A_SERVER = [n for n, row in TABLE.items() if "ERROR" in row.ends and n != "remove"]
 
-NOTHING = dict.fromkeys(("vms", "vcpus", "ram_mb", "disk_gb", "snapshots"), 0)
-ONE_SMALL = {"vms": 1, "vcpus": 1, "ram_mb": 2048, "disk_gb": 20, "snapshots": 0}
+ONE_SMALL = {
+    "vms": 1,
+    "vcpus": 1,
+    "ram_mb": 2048,
+    "disk_gb": 20,
+    "snapshots": 0,
+    "keypairs": 0,
+}
+NOTHING = dict.fromkeys(ONE_SMALL, 0)
 
 
 def test_only_a_delete_is_offered_by_every_door(

@@ -1,22 +1,27 @@
 """Keypairs: what is kept of a key, and the copy that a cloud has while it builds."""
 
+import base64
 import re
+from importlib import import_module
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import (
     load_ssh_private_key,
     load_ssh_public_key,
 )
+from django.apps import apps
 
+from compute.engine import runner
 from compute.errors import NameConflict, ResourceLimitExceeded, ValidationError
 from compute.events import Actor
 from compute.models import VM, Event, Keypair, Operation, Project, Quota
-from compute.services import keypairs, vms
+from compute.services import keypairs, projects, vms
 from compute.services.vms.keys import PREFIX
 from providers.errors import NotFound
 from providers.mock import MockCloud
 from tests.conftest import ALICE, Drain, observe
-from tests.services.conftest import Play
+from tests.services.conftest import Play, live
 from tests.support import invariants as ledger
 from tests.support.factories import ProjectFactory
 from tests.support.ssh_keys import ed25519_line, private_pem
@@ -104,6 +109,13 @@ def test_a_key_on_hardware_is_taken(project: Project) -> None:
     assert add(project, SECURITY_KEY).type == "sk-ssh-ed25519@openssh.com"
 
 
+def sent(type: str, *parts: bytes) -> str:
+    """Return a line of that type with whatever parts (RFC 4251: each with its length)."""
+    strings = (type.encode(), *parts)
+    blob = b"".join(len(part).to_bytes(4) + part for part in strings)
+    return f"{type} {base64.b64encode(blob).decode()}"
+
+
 GOOD = (
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOj8FrFMwishyCVnU6qtyjTpBXaxx2Q2MRrJgLE7fsfE"
 )
@@ -122,14 +134,22 @@ KIND, BLOB = GOOD.split(" ")
         (KIND, "followed by the key in base64"),
         (f"{KIND}  {BLOB}", "followed by the key in base64"),
         (f"{KIND} {BLOB[:-3]}", "followed by the key in base64"),
-        (f"{KIND} {BLOB[:-8]}", "damaged: it ends too early"),
+        (f"{KIND} {BLOB[:-8]}", "damaged"),
+        (f"{KIND} {BLOB}é", "followed by the key in base64"),
         (f"{KIND} AAAA", "damaged"),
         (f"ssh-rsa {BLOB}", "damaged: it is not of the type"),
         (f"{GOOD}\t", "one line, without control"),
         (f"{GOOD}\n{GOOD}", "one line, without control"),
         (f"{GOOD} {'x' * 20_000}", "at most 16384 characters"),
         (private_pem(), "private key"),
-        (SECURITY_KEY.replace("AAAABHNzaDo=", ""), "damaged: it has too few parts"),
+        (SECURITY_KEY.replace("AAAABHNzaDo=", ""), "damaged"),
+        (sent("sk-ssh-ed25519@openssh.com", bytes(31), b"ssh:"), "32 bytes long"),
+        (sent("sk-ssh-ed25519@openssh.com", bytes(32), b"web:"), "damaged"),
+        (sent("sk-ecdsa-sha2-nistp256@openssh.com", b"", b"", b""), "damaged"),
+        (sent("ecdsa-sha2-nistp256", b"nistp256", b"\2" + bytes(32)), "uncompressed"),
+        (sent("ecdsa-sha2-nistp256", b"nistp256", b""), "damaged"),
+        (sent("ssh-rsa", b"\3", b"\x7f" + b"\1" * 95), "1,024 to 16,384 bits, not 767"),
+        (sent("ssh-rsa", b"\3", b"\x7f" + b"\1" * 9999), "bits, not 79999"),
     ],
     ids=lambda text: text[:20],
 )
@@ -164,6 +184,17 @@ def test_the_quota_counts_what_is_there(project: Project) -> None:
     add(project, name="bob")
     types = Event.objects.about("keypair", first.pk).values_list("type", flat=True)
     assert set(types) == {"keypair.created", "keypair.deleted"}
+
+
+def test_the_migration_gives_no_quota_to_a_project_that_is_deleted() -> None:
+    alive, deleted = ProjectFactory.create(), ProjectFactory.create()
+    projects.delete(deleted, actor=ALICE)
+    Quota.objects.filter(resource="keypairs").delete()
+    migration = import_module("compute.migrations.0002_keypairs")
+    migration.add_quotas(apps, None)
+    having = Quota.objects.filter(resource="keypairs").values_list("project", flat=True)
+    assert alive.pk in having
+    assert deleted.pk not in having
 
 
 # What a cloud has
@@ -267,15 +298,44 @@ def test_a_copy_that_stayed_is_removed_by_a_pass_and_no_other(
     assert (event.subject_id, event.data["kind"]) == (vm.pk, "keypair")
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "fail", "status": 400},
+        {"kind": "fail", "status": 503, "times": 0},
+        {"kind": "quota"},
+    ],
+    ids=str,
+)
 def test_a_create_that_the_cloud_refuses_leaves_no_copy(
-    catalogue: None, project: Project, cloud: MockCloud, drain: Drain
+    catalogue: None,
+    project: Project,
+    cloud: MockCloud,
+    play: Play,
+    fault: dict[str, Any],
 ) -> None:
+    """Not even until the next full pass: keypairs are few, and all projects' together."""
     keypair = add(project, GOOD)
-    cloud.controls.inject("servers.create", kind="fail", status=400)
+    cloud.controls.inject("servers.create", **fault)
     vm = build(project, keypair)
-    drain()
+    play()
     vm.refresh_from_db()
     assert vm.status == "ERROR"
+    assert copies(cloud) == []
+
+
+def test_a_create_that_is_cancelled_before_there_is_a_server_leaves_no_copy(
+    catalogue: None, project: Project, cloud: MockCloud, play: Play
+) -> None:
+    keypair = add(project, GOOD)
+    cloud.controls.inject("servers.create", kind="drop")
+    vm = build(project, keypair)
+    runner.run(live().pk)
+    assert copies(cloud) == [f"{PREFIX}{vm.pk}"]
+    runner.cancel(live(), actor=ALICE)
+    play()
+    vm.refresh_from_db()
+    assert vm.status == "DELETED"
     assert copies(cloud) == []
 
 

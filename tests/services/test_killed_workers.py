@@ -11,9 +11,9 @@ from typing import Literal
 import pytest
 
 from compute.models import VM, Operation, Project, Snapshot
-from compute.services import snapshots, vms
+from compute.services import keypairs, snapshots, vms
 from providers.mock import MockCloud
-from tests.conftest import ALICE
+from tests.conftest import ALICE, observe
 from tests.services.conftest import ask_for_vm
 from tests.support import invariants as ledger
 from tests.support.killable_workers import LEASE_SECONDS, Nursery, nursery
@@ -86,6 +86,34 @@ def test_create(
     vm.refresh_from_db()
     assert vm.status == "ACTIVE"
     assert len(cloud.servers.list_all()) == 1
+
+
+@at_every_call
+@pytest.mark.parametrize(
+    "op", ["keypairs.create", "servers.create", "keypairs.delete", "servers.list_all"]
+)
+def test_create_with_a_key(
+    catalogue: None,
+    project: Project,
+    cloud: MockCloud,
+    worker: Worker,
+    op: str,
+    kind: Kind,
+) -> None:
+    keypairs.create(project=project, actor=ALICE, name="alice")
+    vm = vms.create(
+        project=project,
+        actor=ALICE,
+        name="web",
+        flavor="m1.tiny",
+        image="cirros",
+        keypair="alice",
+    )
+    kill_and_replace(cloud, worker, op, kind)
+    vm.refresh_from_db()
+    assert cloud.servers.get(vm.server_id).key_name
+    observe(full=True)
+    assert cloud.keypairs.list_all() == []
 
 
 @at_every_call

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.utils import timezone
 
 from compute.engine import runner
 from compute.errors import (
@@ -83,6 +84,34 @@ def test_a_snapshot_is_told_from_its_beginning_to_its_end(
         ("operation.finished", "system", end("SUCCEEDED")),
         ("snapshot.deleted", "system", {"status": ["DELETING", "DELETED"]}),
     ]
+
+
+@pytest.mark.parametrize("fault", [{"kind": "fail", "status": 503}, {"kind": "hang"}])
+def test_one_that_was_taken_is_not_given_up_while_its_image_cannot_be_read(
+    make_vm: MakeVM,
+    cloud: MockCloud,
+    play: Play,
+    clock: time_machine.Traveller,
+    fault: dict[str, Any],
+) -> None:
+    """Else a pass would remove the image, once Glance is back."""
+    made = snapshots.create(make_vm(), actor=ALICE, name="before")
+    operation = live()
+    cloud.controls.inject("images.list_snapshots", times=0, **fault)
+    away = timezone.now() + timedelta(minutes=3)
+    while timezone.now() < away:
+        runner.sweep()
+        for due in Operation.objects.claimable(timezone.now()):
+            runner.run(due.pk)
+        observe()
+        clock.shift(1)
+    assert live() == operation
+    cloud.controls.clear_faults()
+    play()
+    made.refresh_from_db()
+    assert made.status == "AVAILABLE"
+    assert len(cloud.images.list_snapshots()) == 1
+    ledger.check(cloud)
 
 
 def test_the_image_of_a_snapshot_is_offered_to_its_project(

@@ -35,6 +35,8 @@ DEAD_IMAGE_STATUSES = frozenset({"killed", "deleted", "pending_delete"})
 
 #: How long an image may take to show as active once its server's task has ended.
 IMAGE_GRACE = timedelta(seconds=30)
+#: How soon to ask again for an image while the cloud does not answer.
+IMAGE_POLL_SECONDS = 5.0
 
 
 def perform_create(operation: Operation, cloud: Cloud) -> Answer:
@@ -42,7 +44,14 @@ def perform_create(operation: Operation, cloud: Cloud) -> Answer:
     snapshot = _of(operation)
     if not operation.call:
         return _take(operation, cloud, snapshot)
-    images = cloud.images.list_snapshots(tag=str(snapshot.pk))
+    try:
+        images = cloud.images.list_snapshots(tag=str(snapshot.pk))
+    except errors.ProviderError as error:
+        if not (error.retryable or error.ambiguous):
+            raise
+        # Taken, as far as anybody knows, and the passes remove the image of one that
+        # failed: that nobody can read it now is none of its failures.
+        return Again(max(IMAGE_POLL_SECONDS, error.retry_after or 0.0))
     if not images and not operation.receipt:
         remaining = calls.may_still_arrive(operation, cloud)
         return Again(remaining) if remaining else _take(operation, cloud, snapshot)

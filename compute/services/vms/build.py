@@ -1,6 +1,6 @@
 """Create and delete: a server comes into being once, and goes for good."""
 
-from compute.engine import calls
+from compute.engine import calls, queue
 from compute.engine.work import Again, Answer, Cancelled, Done, Failed, Waiting
 from compute.errors import ServerVanished
 from compute.models import VM, Operation, VMStatus
@@ -53,7 +53,8 @@ def _create(operation: Operation, cloud: Cloud, vm: VM) -> Answer:
     try:
         receipt = calls.send(operation, "servers.create", request)
     except errors.ProviderError as error:
-        if not (error.retryable or error.ambiguous):
+        if not error.ambiguous and queue.hold(operation):
+            # Refused: nothing is on its way that could need it.
             keys.take_back(operation, cloud, vm)
         raise
     _remember(operation, vm, receipt.created_id or "")
@@ -125,7 +126,10 @@ def _undo(operation: Operation, cloud: Cloud, vm: VM) -> Answer:
     """Remove what a cancelled create has built so far."""
     if operation.call != "servers.delete" and not _adopt(operation, cloud, vm):
         remaining = calls.may_still_arrive(operation, cloud)
-        return Again(remaining) if remaining > 0 else Cancelled()
+        if remaining > 0:
+            return Again(remaining)
+        keys.take_back(operation, cloud, vm)
+        return Cancelled()
     if operation.call == "servers.create":
         try:
             cloud.servers.get(vm.server_id)
