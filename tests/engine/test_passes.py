@@ -241,7 +241,7 @@ def test_a_defect_of_ours_is_shown_and_the_service_asked_again(
 def test_one_vm_that_cannot_be_settled_delays_no_other(make_vm: MakeVM) -> None:
     bad, good = make_vm(), make_vm(name="web-server-02")
     for vm in (bad, good):
-        vms.stop(vm, actor=ALICE)
+        vms.act(vm, "stop", actor=ALICE)
         runner.run(VM.objects.get(pk=vm.pk).operation_id)  # type: ignore[arg-type]  # it has one
     # As no transition leads to where it shall be.
     VM.objects.filter(pk=bad.pk).update(status="ACTIVE")
