@@ -79,7 +79,7 @@ def _check(blob: bytes, type: str, encoded: str) -> None:
     key = load_ssh_public_key(f"{type} {encoded}".encode())
     if isinstance(key, RSAPublicKey) and not 1_024 <= key.key_size <= 16_384:
         raise ValueError(
-            f"OpenSSH takes RSA of 1,024 to 16,384 bits, not {key.key_size}"
+            f"OpenSSH accepts RSA of 1,024 to 16,384 bits, not {key.key_size}"
         )
 
 
