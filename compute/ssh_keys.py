@@ -52,6 +52,9 @@ def read(line: str) -> PublicKey:
         raise ValueError(f"Must have at most {MAX_PUBLIC_KEY} characters.")
     if not line.isprintable():
         raise ValueError("Must be one line, without control characters.")
+    if max(line, default="") > "\uffff":
+        # As in names: Nova keeps it in MySQL's utf8, which has three bytes, and fails.
+        raise ValueError("Must have no characters beyond U+FFFF, such as emoji.")
     type, _, rest = line.partition(" ")
     if type not in TYPES:
         raise ValueError(f"Must begin with the type of the key: {', '.join(TYPES)}.")
