@@ -43,6 +43,27 @@ def read(line: str) -> PublicKey:
 
     Raises ValueError, with the reason for people.
     """
+    _check_line(line)
+    type, _, rest = line.partition(" ")
+    if type not in TYPES:
+        raise ValueError(f"Must begin with the type of the key: {', '.join(TYPES)}.")
+    encoded = rest.split(" ", 1)[0]
+    try:
+        blob = base64.b64decode(encoded, validate=True)
+    except ValueError:  # also for what is not ASCII
+        blob = b""
+    if not blob:
+        raise ValueError(f"{type} and a space must be followed by the key in Base64.")
+    try:
+        _check_blob(blob, type, encoded)
+    except (ValueError, UnsupportedAlgorithm, NotImplementedError) as error:
+        # The last is for an ECDSA point that is compressed, which OpenSSH refuses, too.
+        raise ValueError(f"The key is damaged: {str(error).rstrip('.')}.") from error
+    digest = base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
+    return PublicKey(type, f"SHA256:{digest}")
+
+
+def _check_line(line: str) -> None:
     if "PRIVATE KEY" in line:
         raise ValueError(
             "This is a private key, which you should never share. Send the public "
@@ -55,26 +76,9 @@ def read(line: str) -> PublicKey:
     if max(line, default="") > "\uffff":
         # As in names: Nova keeps it in MySQL's utf8, which has three bytes, and fails.
         raise ValueError("Must have no characters beyond U+FFFF, such as emoji.")
-    type, _, rest = line.partition(" ")
-    if type not in TYPES:
-        raise ValueError(f"Must begin with the type of the key: {', '.join(TYPES)}.")
-    encoded = rest.split(" ", 1)[0]
-    try:
-        blob = base64.b64decode(encoded, validate=True)
-    except ValueError:  # also for what is not ASCII
-        blob = b""
-    if not blob:
-        raise ValueError(f"{type} and a space must be followed by the key in Base64.")
-    try:
-        _check(blob, type, encoded)
-    except (ValueError, UnsupportedAlgorithm, NotImplementedError) as error:
-        # The last is for an ECDSA point that is compressed, which OpenSSH refuses, too.
-        raise ValueError(f"The key is damaged: {str(error).rstrip('.')}.") from error
-    digest = base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
-    return PublicKey(type, f"SHA256:{digest}")
 
 
-def _check(blob: bytes, type: str, encoded: str) -> None:
+def _check_blob(blob: bytes, type: str, encoded: str) -> None:
     length = int.from_bytes(blob[:4])
     if blob[4 : 4 + length] != type.encode():
         raise ValueError("it is not of the type that it states")
