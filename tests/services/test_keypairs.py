@@ -134,6 +134,7 @@ KIND, BLOB = GOOD.split(" ")
         (f"{KIND} AAAA", "damaged"),
         (f"ssh-rsa {BLOB}", "damaged: it is of another type"),
         (f"{GOOD}\t", "one line, without control"),
+        (f"{GOOD} \U0001f600", "beyond u+ffff"),
         (f"{GOOD}\n{GOOD}", "one line, without control"),
         (f"{GOOD} {'x' * 20_000}", "at most 16384 characters"),
         (private_pem(), "private key"),
