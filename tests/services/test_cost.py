@@ -199,7 +199,7 @@ def test_2500_servers_are_observed_page_by_page_in_constant_memory(
     observe(full=True)
     with CaptureQueriesContext(connection) as queries:
         observe(full=True)
-    assert len(queries) < 40
+    assert len(queries) <= 40
     assert compute_service().seen == 2500
     VM.objects.filter(pk=made[0].pk).update(status="SHUTOFF")
     # What each pass leaves behind must not add up.
