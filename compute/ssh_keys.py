@@ -43,18 +43,7 @@ def read(line: str) -> PublicKey:
 
     Raises ValueError, with the reason for people.
     """
-    if "PRIVATE KEY" in line:
-        raise ValueError(
-            "This is a private key, which you should never share. Send the public "
-            "key, from the file that ends in .pub."
-        )
-    if len(line) > MAX_PUBLIC_KEY:
-        raise ValueError(f"Must have at most {MAX_PUBLIC_KEY} characters.")
-    if not line.isprintable():
-        raise ValueError("Must be one line, without control characters.")
-    if max(line, default="") > "\uffff":
-        # As in names: Nova keeps it in MySQL's utf8, which has three bytes, and fails.
-        raise ValueError("Must have no characters beyond U+FFFF, such as emoji.")
+    _check_line(line)
     type, _, rest = line.partition(" ")
     if type not in TYPES:
         raise ValueError(f"Must begin with the type of the key: {', '.join(TYPES)}.")
@@ -72,6 +61,22 @@ def read(line: str) -> PublicKey:
         raise ValueError(f"The key is damaged: {str(error).rstrip('.')}.") from error
     digest = base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
     return PublicKey(type, f"SHA256:{digest}")
+
+
+def _check_line(line: str) -> None:
+    """Raise ValueError for what cannot be stored as a key, whatever its type."""
+    if "PRIVATE KEY" in line:
+        raise ValueError(
+            "This is a private key, which you should never share. Send the public "
+            "key, from the file that ends in .pub."
+        )
+    if len(line) > MAX_PUBLIC_KEY:
+        raise ValueError(f"Must have at most {MAX_PUBLIC_KEY} characters.")
+    if not line.isprintable():
+        raise ValueError("Must be one line, without control characters.")
+    if max(line, default="") > "\uffff":
+        # As in names: Nova keeps it in MySQL's utf8, which has three bytes, and fails.
+        raise ValueError("Must have no characters beyond U+FFFF, such as emoji.")
 
 
 def _check(blob: bytes, type: str, encoded: str) -> None:
