@@ -55,7 +55,7 @@ def read(line: str) -> PublicKey:
     if not blob:
         raise ValueError(f"{type} and a space must be followed by the key in Base64.")
     try:
-        _check(blob, type, encoded)
+        _check_blob(blob, type, encoded)
     except (ValueError, UnsupportedAlgorithm, NotImplementedError) as error:
         # The last is for an ECDSA point that is compressed, which OpenSSH refuses, too.
         raise ValueError(f"The key is damaged: {str(error).rstrip('.')}.") from error
@@ -64,7 +64,6 @@ def read(line: str) -> PublicKey:
 
 
 def _check_line(line: str) -> None:
-    """Raise ValueError for what cannot be stored as a key, whatever its type."""
     if "PRIVATE KEY" in line:
         raise ValueError(
             "This is a private key, which you should never share. Send the public "
@@ -79,7 +78,7 @@ def _check_line(line: str) -> None:
         raise ValueError("Must have no characters beyond U+FFFF, such as emoji.")
 
 
-def _check(blob: bytes, type: str, encoded: str) -> None:
+def _check_blob(blob: bytes, type: str, encoded: str) -> None:
     length = int.from_bytes(blob[:4])
     if blob[4 : 4 + length] != type.encode():
         raise ValueError("it is not of the type that it states")
