@@ -20,7 +20,7 @@ def aliases() -> list[str]:
 
 
 def default_alias() -> str:
-    """Return the cloud that takes what names none."""
+    """Return the default cloud."""
     return aliases()[0]
 
 

@@ -322,7 +322,7 @@ class ResourceLimitExceeded(Problem):
 
 
 def from_provider(error: provider_errors.ProviderError) -> Problem:
-    """Return the problem that tells a cloud's error to a user."""
+    """Return the problem that a cloud's error is for a user."""
     kind: type[Problem] = OpenStackError
     detail = str(error)
     match error:

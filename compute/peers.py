@@ -1,4 +1,4 @@
-"""Who is at the other end of a connection on this machine, as the kernel tells."""
+"""Who is at the other end of a connection on this machine, according to the kernel."""
 
 import ipaddress
 import os

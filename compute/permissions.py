@@ -1,7 +1,7 @@
 """Who may do what: the one table of it.
 
 The API asks it at every request, the admin for its buttons, and the README's table is
-printed from it (`manage.py permissions`). What stands in no row is nobody's to do.
+printed from it (`manage.py permissions`). What is in no row, nobody may do.
 """
 
 from collections.abc import Mapping

@@ -45,7 +45,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a principal stands with a policy after this request."""
+    """What a policy leaves a principal after this request."""
 
     policy: Policy
     #: Whether there was room for it.
@@ -151,7 +151,7 @@ def policy_header() -> str:
 
 
 def count(name: str, principal: str) -> Standing | None:
-    """Count a request; return how its principal stands, ``None`` if nobody counts."""
+    """Count a request; return what is left; ``None`` while the store is down."""
     policy, store = policies()[name], _store()
     counted = store.ask(lambda: store.hit(policy.item, name, principal))
     return None if counted is None else Standing(policy, *counted)
@@ -160,14 +160,14 @@ def count(name: str, principal: str) -> Standing | None:
 def tally(key: str, *, seconds: int) -> int:
     """Count one more of something, forgotten so long after the first; return how many.
 
-    0 if nobody counts.
+    0 while the store is down.
     """
     store = _store()
     return store.ask(lambda: store.storage.incr(key, seconds)) or 0
 
 
 def tallied(key: str) -> int:
-    """Return how many were counted; 0 if none or nobody counts."""
+    """Return how many were counted; 0 if none, or while the store is down."""
     store = _store()
     return store.ask(lambda: store.storage.get(key)) or 0
 

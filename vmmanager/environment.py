@@ -1,4 +1,4 @@
-"""Read the environment; what is wrong there is told in one line that names the variable."""
+"""Read the environment; an error is one line that names the variable."""
 
 import math
 from collections.abc import Collection, Mapping

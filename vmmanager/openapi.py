@@ -1,4 +1,4 @@
-"""What drf-spectacular is told about the OpenAPI file."""
+"""The settings of drf-spectacular for the OpenAPI file."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The server that runs this process: its threads, and being told to stop."""
+"""The server that runs this process: its threads, and how it stops."""
 
 import os
 import signal

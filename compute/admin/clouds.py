@@ -38,7 +38,11 @@ class CloudAdmin(HistoryAdmin[Cloud]):
         "last_error",
     )
     search_fields = ("alias",)
-    fields = ("alias", "calls", "catalog_refreshed_at")
+    fields = ("alias", "calls", "refreshed_on")
+
+    refreshed_on = staticmethod(
+        display.exact_field("catalog_refreshed_at", "Catalogue refreshed")
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Cloud]:
         return super().get_queryset(request).prefetch_related("services")

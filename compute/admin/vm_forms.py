@@ -110,9 +110,15 @@ def _button(request: HttpRequest, vm: VM, action: Action, *, url: str) -> Button
             continue
         field.widget = offer.widget(vm)
         if isinstance(field.widget, forms.Select) and not field.widget.choices:
-            note = f"It has no {name} to go back to."
+            note = f"It has no {name} to restore."
             return Button(label=action.label, url=url, note=note, can_send=False)
-    return Button(label=action.label, url=url, note=action.note, form=form)
+    return Button(
+        label=action.label,
+        url=url,
+        note=action.note,
+        form=form,
+        is_danger=action.is_destructive,
+    )
 
 
 def _reboot_types(vm: VM) -> forms.Select:

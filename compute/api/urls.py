@@ -35,7 +35,7 @@ router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 for prefix, viewset, basename in NOUNS:
     router.register(prefix, viewset, basename=basename)
 
-#: Where the root leads: to every list, and to what is no resource.
+#: Where the root leads: to every list, and to all that is not a resource.
 ROUTES = {
     **{prefix.replace("-", "_"): f"{basename}-list" for prefix, _, basename in NOUNS},
     "me": "auth-me",

@@ -28,7 +28,7 @@ class Key:
     project_id: uuid.UUID | None
     principal: str
     value: str
-    #: Tells the request: the same key with another one is a mistake of the client.
+    #: Of the request: the same key with a different one is a mistake of the client.
     fingerprint: str
 
 

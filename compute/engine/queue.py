@@ -184,7 +184,7 @@ def claim(operation_id: uuid.UUID) -> Operation | None:
 
 
 def hold(operation: Operation) -> bool:
-    """Renew the lease of this worker's claim; return False if it stands no more.
+    """Renew the lease of this worker's claim; return False if it is lost.
 
     A worker that was stopped for longer than its lease must not act on the cloud:
     another has the operation by now.

@@ -22,7 +22,7 @@ from compute.errors import OperationInProgress
 from compute.models.operation import Operation
 from compute.places import Places
 
-#: Seconds between two looks for clients that have hung up, where no server tells.
+#: Seconds between two looks for clients that have hung up, where no server reports it.
 LOOK_SECONDS = 0.5
 
 _places = Places("API_MAX_WAITERS")

@@ -1,4 +1,4 @@
-"""What commands are given by name; what is not there is refused in one line."""
+"""What commands take by name; an unknown name is refused in one line."""
 
 import argparse
 import re

@@ -144,7 +144,7 @@ class Event(models.Model):
         return self.type if self.sequence is None else f"{self.type} #{self.sequence}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Insert it; refuse to change what stands in the log."""
+        """Insert it; refuse to change what is in the log."""
         if not self._state.adding:
             raise TypeError("events are append-only")
         super().save(*args, **kwargs)

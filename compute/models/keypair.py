@@ -15,7 +15,7 @@ class KeypairQuerySet(VersionedQuerySet["Keypair"]):
 
 
 def validate_public_key(value: Any) -> None:
-    """Raise ValidationError for what is no public key, with the reason."""
+    """Raise ValidationError, with the reason, unless it is a public key."""
     try:
         ssh_keys.read(value)
     except ValueError as error:

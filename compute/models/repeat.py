@@ -1,4 +1,4 @@
-"""Repeat: what the log has just told, so that it does not tell it again at once."""
+"""Repeat: what was recorded just now, so that it is not recorded again at once."""
 
 from django.db import models
 from django.utils import timezone
@@ -9,7 +9,7 @@ class Repeat(models.Model):
 
     #: SHA-256 of who did what.
     digest = models.CharField(max_length=64, primary_key=True)
-    #: When it was told.
+    #: When it was recorded.
     since = models.DateTimeField(default=timezone.now)
     count = models.PositiveIntegerField(default=0)
 

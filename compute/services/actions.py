@@ -48,7 +48,7 @@ class Action:
 
     @property
     def label(self) -> str:
-        """What stands on its button."""
+        """The text of its button."""
         return self.verb.capitalize()
 
 

@@ -1,4 +1,4 @@
-"""The rules on the fields of a row, for services: whoever calls one keeps to them."""
+"""The rules on the fields of a row, checked by services and so by every door."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What failed work left in a cloud: it is removed, and told as an event.
+"""What failed work left in a cloud: it is removed, and recorded as an event.
 
 A create whose answer was lost may show its server only after it was repeated; a host
 that died may leave an image half made, or a port without its server. What can be tied
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 CHUNK = 500
 #: Removed in one pass at most, so that a pass ends; the next one goes on.
 MOST_AT_ONCE = 20
-#: The event that tells of it.
+#: The type of that event.
 REMOVED = "vm.leftover_removed"
 
 T = TypeVar("T")

@@ -23,7 +23,7 @@ Amounts = Mapping[Resource, int]
 
 
 def require_known_resources() -> None:
-    """Raise ImproperlyConfigured if DEFAULT_QUOTAS limits what is no resource."""
+    """Raise ImproperlyConfigured if DEFAULT_QUOTAS names an unknown resource."""
     for name in sorted(settings.DEFAULT_QUOTAS.keys() - set(Resource.values)):
         raise ImproperlyConfigured(
             f"DEFAULT_QUOTAS: {name!r} is not one of {', '.join(Resource.values)}"
@@ -84,7 +84,7 @@ def _lock(project_id: UUID, resources: Collection[Resource]) -> list[Quota]:
 
 
 def count(project_id: UUID, amounts: Amounts) -> None:
-    """Count what is there, or (below zero) is no more; nothing is refused."""
+    """Count what is there, or (below zero) no longer is; nothing is refused."""
     changed = {resource: amount for resource, amount in amounts.items() if amount}
     if changed:
         _lock(project_id, changed)

@@ -15,7 +15,7 @@ from compute.models import Repeat
 
 #: Within it a repeat is counted instead of written.
 WINDOW = timedelta(minutes=1)
-#: How long a count waits for an event that tells it.
+#: How long a count waits for an event that reports it.
 KEPT = timedelta(days=1)
 
 

@@ -30,7 +30,7 @@ from compute.services.principals import TokenFound
 LIFETIME = timedelta(days=90)
 #: What has ended is kept so long for people to look at.
 KEPT = timedelta(days=30)
-#: `last_used_at` is no more exact: a write per request would cost more than the read.
+#: `last_used_at` is no more exact than this: a write per request would cost too much.
 USE_NOTED_EVERY = timedelta(minutes=1)
 
 

@@ -106,7 +106,7 @@ def test_who_loses_a_race_is_told(operator: Operator, rf: RequestFactory) -> Non
         ({"labels": "env"}, "is not key=value"),
         ({"labels": "-env=a"}, "A key has up to 63 letters"),
         ({"labels": "env=a b"}, "A value has up to 63 letters"),
-        ({"labels": "env=a\nenv=b"}, "is there twice"),
+        ({"labels": "env=a\nenv=b"}, "is listed twice"),
         ({"labels": "\n".join(f"k{n}=v" for n in range(65))}, "At most 64 labels"),
         ({"description": "x" * 4097}, "at most 4096 characters"),
     ],

@@ -43,7 +43,7 @@ def test_delete_asks_again_and_keeps_the_row(
 ) -> None:
     keypair, _ = keypairs.create(project=project, actor=ALICE, name="alice")
     path = f"compute/keypair/{keypair.pk}/delete/"
-    assert "keep the key they have" in operator.get(path)
+    assert "keep their key" in operator.get(path)
     assert "Keypair alice is deleted" in operator.post(path)
     keypair.refresh_from_db()
     assert keypair.deleted_at is not None

@@ -90,7 +90,7 @@ def test_a_vm_goes_back_to_its_snapshot(
     operator: Operator, make_vm: MakeVM, drain: Drain, actor: Actor
 ) -> None:
     vm = make_vm()
-    assert "no snapshot to go back to" in page(operator, vm)
+    assert "no snapshot to restore" in page(operator, vm)
     snapshot = snapshots.create(vm, actor=actor, name="before")
     drain()
     assert f'<option value="{snapshot.pk}">before' in page(operator, vm)

@@ -25,7 +25,7 @@ from compute.models.lifecycle import MOVING
 #: Nothing to show.
 NONE = "\N{EN DASH}"
 EXACT = "%Y-%m-%d %H:%M:%S UTC"
-#: An event's line shows no more of one value.
+#: Characters of one value that an event's line shows at most.
 MAX_VALUE = 120
 
 _GOOD = {VMStatus.ACTIVE, SnapshotStatus.AVAILABLE, OperationStatus.SUCCEEDED}

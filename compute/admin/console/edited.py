@@ -170,7 +170,7 @@ class EditedAdmin(PageAdmin[Edited]):
         service: Callable[..., Any],
         **arguments: Any,
     ) -> HttpResponseRedirect:
-        """Call a service, tell the operator how it was taken, show the row again."""
+        """Call a service, show the operator the result, then the row again."""
         if row.deleted_at is not None:
             return self.gone(request, row)
         try:
@@ -188,7 +188,7 @@ class EditedAdmin(PageAdmin[Edited]):
     def refused(
         self, request: HttpRequest, problem: Problem, row: Versioned | None
     ) -> str:
-        """Leave the event of a refusal; return what to tell the operator."""
+        """Record the event of a refusal; return the message for the operator."""
         if isinstance(row, Owned):
             return refused(request, problem, project_id=row.project_id, target=row)
         # Else it is a project itself.

@@ -68,7 +68,7 @@ class CutFilter(admin.SimpleListFilter, ABC):
 
     field: str
 
-    #: Who may not see the rows is not told them; a value in the address works.
+    #: Without it no rows are listed; a value in the address still works.
     permission: str
 
     @abstractmethod

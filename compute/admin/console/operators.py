@@ -54,7 +54,7 @@ def refused(
     project_id: UUID | None,
     target: Any = None,
 ) -> str:
-    """Leave the event that a refusal asks for; return what to tell the operator.
+    """Record the event of a refusal; return the message for the operator.
 
     Call it outside of the transaction that was refused: the event shall stay.
     """

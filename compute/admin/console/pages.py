@@ -50,7 +50,7 @@ class Button:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """What stands around the form, from top to bottom; what is empty is left out."""
+    """What a page shows around the form, top to bottom; empty parts are left out."""
 
     links: Sequence[Link] = ()
     has_django_history: bool = False

@@ -109,7 +109,7 @@ class RevocableAdmin(HistoryAdmin[Key]):
 
 
 def _state(revoked_at: datetime | None, expires_at: datetime | None) -> tuple[str, str]:
-    """Return the tone and the word for how a key stands."""
+    """Return the tone and the word for the state of a key."""
     if revoked_at is not None:
         return "bad", "revoked"
     if expires_at is not None and expires_at <= timezone.now():

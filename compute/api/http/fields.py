@@ -197,7 +197,7 @@ class Labels(serializers.Field[dict[str, str], Any, dict[str, str], Any]):
 
 
 class RequestBody(serializers.Serializer[Any]):
-    """A request body: an object, of which every member is known."""
+    """A request body: an object without unknown members."""
 
     default_error_messages = {"invalid": "Must be an object."}
     #: One that is valid, for the OpenAPI file; a body inside of another needs none.

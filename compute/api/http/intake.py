@@ -41,7 +41,7 @@ READER_SECONDS = 0.1
 #: Bytes of bodies that an ASGI process holds at once; no thread waits for them there.
 MAX_BUFFERED = 64 * 1_048_576
 
-#: Where a refusal stands in the environ of WSGI and in the scope of ASGI.
+#: The key of a refusal in the environ of WSGI and in the scope of ASGI.
 REFUSED = "vmmanager.refused"
 
 Scope = MutableMapping[str, Any]
@@ -86,7 +86,7 @@ def _excess_of_body(length: int) -> Problem | None:
 
 
 def _number(text: str) -> int | None:
-    """Return a Content-Length; of what is none, or too long to be one, nothing."""
+    """Return a Content-Length; ``None`` for anything else, or one that is too long."""
     return int(text) if text.isdecimal() and len(text) < 20 else None
 
 

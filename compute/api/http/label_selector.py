@@ -21,14 +21,14 @@ class Requirement:
 
 
 def parse(text: str) -> list[Requirement]:
-    """Return the requirements, all of which must hold; ValueError if it is none."""
+    """Return the requirements, all of which must hold, or raise ValueError."""
     if len(text) > MAX_LENGTH:
         raise ValueError(f"A selector has at most {MAX_LENGTH} characters.")
     return [_requirement(part) for part in _split(text)]
 
 
 def _split(text: str) -> Iterator[str]:
-    """Yield what stands between the commas outside of parentheses."""
+    """Yield the parts between commas, apart from commas in parentheses."""
     start, inside = 0, False
     for index, character in enumerate(text):
         if character in "()":

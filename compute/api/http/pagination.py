@@ -177,7 +177,7 @@ class Pagination(BasePagination):
         )
 
     def _question(self) -> str:
-        """Return a digest of what is listed, apart from where the client stands."""
+        """Return a digest of what is listed, without the client's position in it."""
         fields = sorted(
             item for item in joined(self.request).items() if item[0] not in PARAMETERS
         )

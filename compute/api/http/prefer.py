@@ -40,7 +40,7 @@ def preference(request: Request, *, default: float) -> Preference:
 
 
 def _items(header: str) -> Iterator[str]:
-    """Yield what stands between the commas outside of quoted strings.
+    """Yield the parts between commas, apart from commas in quoted strings.
 
     One pass, however the header ends: a regular expression that tries again at every
     quote takes quadratic time.

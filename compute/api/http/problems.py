@@ -306,7 +306,7 @@ def unreadable(exc: UnreadablePostError) -> errors.Problem:
 
 
 def to_problem(exc: Exception) -> errors.Problem:
-    """Return the problem that tells an exception to a client."""
+    """Return the problem that an exception is for a client."""
     if database.is_away(exc):
         logger.warning("the database is unavailable", reason=" ".join(str(exc).split()))
         return errors.DatabaseUnavailable("The database is not answering.")

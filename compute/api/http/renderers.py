@@ -37,7 +37,7 @@ def answer(data: Any, *, indent: bool = False) -> bytes:
 
 
 def with_code(text: str) -> SafeString:
-    """Return text as HTML, with what stands between backticks as code."""
+    """Return text as HTML, with the words between backticks as code."""
     html = re.sub("`([^`]+)`", r"<code>\1</code>", conditional_escape(text))
     return mark_safe(html)  # noqa: S308  # escaped but for the tags
 
@@ -62,7 +62,7 @@ class JSONRenderer(BaseRenderer):
 class HTMLRenderer(BrowsableAPIRenderer):
     """The browsable API: links to the rows of a list, actions as forms."""
 
-    #: What stands at the top of every page, and the route behind it; the URL conf sets it.
+    #: The links at the top of every page, and their routes; the URL conf sets it.
     navigation: ClassVar[Sequence[tuple[str, str]]] = ()
 
     def get_default_renderer(self, view: Any) -> BaseRenderer:

@@ -50,10 +50,10 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
     starts_operations: ClassVar[bool] = True
     #: Action -> the body it takes.
     bodies: ClassVar[Mapping[str, type[RequestBody]]] = {}
-    #: Fields a list can be ordered by, and how it is when nobody asks.
+    #: Fields that a list can be ordered by, and its default order.
     orderings: ClassVar[Sequence[str]] = ()
     default_ordering: ClassVar[str] = "-created_at"
-    #: Whether its list has no numbered pages: a total would cost more than it tells.
+    #: Whether its list has no numbered pages: a total would cost more than it is worth.
     cursor_only: ClassVar[bool] = False
     #: Action -> the query parameters it takes, beside those of a list.
     query_parameters: ClassVar[Mapping[str, Sequence[OpenApiParameter]]] = {}

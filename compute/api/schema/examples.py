@@ -1,4 +1,4 @@
-"""Examples of problems and of pages; every other stands beside its body."""
+"""Examples of problems and of pages; all others are beside their bodies."""
 
 from collections.abc import Mapping
 from typing import Any

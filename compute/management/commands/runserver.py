@@ -36,7 +36,7 @@ except ModuleNotFoundError as error:  # as in the image, which has granian
 
 logger = structlog.get_logger(__name__)
 
-#: A cloud that does not tell its catalogue for so long is not waited for any more.
+#: How long to wait for the catalogue of a cloud.
 CATALOGUE_SECONDS = 5.0
 
 #: What a shell makes of a process that Ctrl-C has ended.

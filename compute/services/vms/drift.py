@@ -26,7 +26,7 @@ from providers.contract.servers import Server
 
 #: Rows looked up at a time.
 CHUNK = 500
-#: Changes made outside that an event tells, beside the status.
+#: Changes made outside that an event records, beside the status.
 _TOLD = ("addresses", "flavor_name", "vcpus", "ram_mb", "disk_gb")
 
 
@@ -44,7 +44,7 @@ def list_servers(alias: str, started: datetime, since: datetime | None) -> Listi
 
 
 def follow_servers(alias: str, listing: Listing) -> None:
-    """Take over what a listing tells of VMs that no operation occupies."""
+    """Take over what a listing shows of VMs that no operation occupies."""
     occupied = Occupation.objects.filter(kind=VM.kind, operation__cloud=alias)
     busy = set(occupied.values_list("target_id", flat=True))
     servers = list(listing.servers.values())

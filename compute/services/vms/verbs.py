@@ -19,7 +19,7 @@ from providers.contract.servers import Server, ServerVerb
 from providers.errors import Conflict, NotFound, ProviderError
 
 #: Operations that are a verb of the contract and no more. They want nothing but the
-#: status they end in, whoever brought the server there.
+#: status they end in, no matter who brought the server there.
 PLAIN: Mapping[str, ServerVerb] = {
     f"vm.{verb}": verb
     for verb in get_args(ServerVerb)

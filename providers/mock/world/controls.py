@@ -188,7 +188,7 @@ class Controls:
         flavor_id: str | None = None,
         name: str | None = None,
     ) -> None:
-        """Change a server behind everybody's back, whatever it is doing.
+        """Change a server from outside, whatever it is doing.
 
         What it was doing is dropped. Raises KeyError for an unknown status.
         """
