@@ -18,7 +18,6 @@ from compute.events import Actor
 from compute.models import VM, Event, Keypair, Operation, Project, Quota
 from compute.services import keypairs, projects, vms
 from compute.services.vms.keys import PREFIX
-from providers.errors import NotFound
 from providers.mock import MockCloud
 from tests.conftest import ALICE, Drain, observe
 from tests.services.conftest import Play, live
@@ -340,23 +339,27 @@ def test_a_create_that_is_cancelled_before_there_is_a_server_leaves_no_copy(
     assert copies(cloud) == []
 
 
-def test_a_full_quota_of_the_cloud_says_so_unless_the_copy_is_there(
-    catalogue: None, project: Project, cloud: MockCloud, drain: Drain
+def test_a_full_quota_of_the_cloud_is_waited_for_unless_the_copy_is_there(
+    catalogue: None, project: Project, cloud: MockCloud, play: Play
 ) -> None:
     keypair = add(project, GOOD)
-    cloud.controls.inject("keypairs.create", kind="quota")
-    vm = build(project, keypair)
-    drain()
-    vm.refresh_from_db()
-    assert vm.status == "ERROR"
-    with pytest.raises(NotFound):
-        cloud.keypairs.get(f"{PREFIX}{vm.pk}")
-    second = build(project, keypair, name="second")
-    cloud.keypairs.create(f"{PREFIX}{second.pk}", GOOD, request_id="req-before")
-    cloud.controls.inject("keypairs.create", kind="quota")
-    drain()
-    second.refresh_from_db()
-    assert second.status == "ACTIVE"
+
+    def built(name: str, *, times: int, copied: bool = False) -> VM:
+        vm = build(project, keypair, name=name)
+        if copied:
+            cloud.keypairs.create(f"{PREFIX}{vm.pk}", GOOD, request_id="req-before")
+        cloud.controls.inject("keypairs.create", kind="quota", times=times)
+        play()
+        cloud.controls.clear_faults()
+        vm.refresh_from_db()
+        return vm
+
+    assert built("soon", times=2).status == "ACTIVE"
+    assert built("there", times=0, copied=True).status == "ACTIVE"
+    never = built("never", times=0)
+    assert never.status == "ERROR"
+    assert never.error is not None
+    assert "quota" in never.error["detail"].lower()
     assert copies(cloud) == []
 
 

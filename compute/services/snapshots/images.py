@@ -81,7 +81,7 @@ def _await(cloud: Cloud, snapshot: Snapshot, image: CloudImage) -> Answer:
         return Waiting(step=image.status)
     remaining = (server.updated_at + IMAGE_GRACE - timezone.now()).total_seconds()
     if remaining > 0:
-        return Again(remaining)
+        return Again(min(remaining, IMAGE_POLL_SECONDS))
     return _failed(f"The cloud stopped working on an image that is {image.status}.")
 
 

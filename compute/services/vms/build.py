@@ -1,8 +1,8 @@
 """Create and delete: a server comes into being once, and goes for good."""
 
-from compute.engine import calls, queue
+from compute.engine import calls, queue, runner
 from compute.engine.work import Again, Answer, Cancelled, Done, Failed, Waiting
-from compute.errors import ServerVanished
+from compute.errors import ServerVanished, from_provider
 from compute.models import VM, Operation, VMStatus
 from compute.services.vms import keys, observed, records
 from compute.services.vms.user_data import decode
@@ -36,6 +36,11 @@ def perform_create(operation: Operation, cloud: Cloud) -> Answer:
 
 
 def _create(operation: Operation, cloud: Cloud, vm: VM) -> Answer:
+    try:
+        key_name = keys.lend(operation, cloud, vm)
+    except errors.QuotaExceeded as full:
+        # Of keypairs: the copies of other builds go soon.
+        return runner.retry(operation) or Failed(from_provider(full), VMStatus.ERROR)
     spec = ServerSpec(
         name=vm.name,
         flavor_id=operation.params["flavor_provider_id"],
@@ -44,7 +49,7 @@ def _create(operation: Operation, cloud: Cloud, vm: VM) -> Answer:
         # For people: Horizon shows metadata, and no tags.
         metadata={"vm_id": str(vm.pk)},
         user_data=decode(vm.user_data, vm.user_data_encoding),
-        key_name=keys.lend(operation, cloud, vm),
+        key_name=key_name,
     )
 
     def request(request_id: str) -> Receipt:
