@@ -165,7 +165,7 @@ def test_a_project_is_deleted_after_a_question(
     assert not Project.objects.alive().filter(pk=lab.pk).exists()
     assert not APIToken.objects.alive().filter(pk=token.pk).exists()
     page = operator.get(url(lab))
-    assert "It is deleted" in page
+    assert "Deleted. It is kept for its history." in page
     assert 'name="_save"' not in page
     assert "Save limits" not in page
     # Pages from before are told so.

@@ -38,7 +38,7 @@ def test_a_page_offers_what_is_allowed(operator: Operator, status: VMStatus) -> 
 def test_a_deleted_vm_offers_nothing(operator: Operator) -> None:
     text = page(operator, VMFactory.create(status="DELETED"))
     assert not offered(text)
-    assert "It is deleted" in text
+    assert "Deleted. It is kept for its history." in text
     assert 'name="_save"' not in text
 
 
