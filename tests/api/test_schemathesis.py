@@ -24,7 +24,7 @@ PASSWORD = "correct horse battery"  # pragma: allowlist secret
 PEOPLE = f"""
 from compute.events import SYSTEM
 from compute.models import Project, Role, User
-from compute.services import tokens
+from compute.services import keypairs, tokens
 project = Project.objects.default()
 for role in ("member", "reader"):
     user = User.objects.create_user(role, password="{PASSWORD}")
@@ -34,6 +34,7 @@ for name in ("spare", "used"):
         user=user, project=project, role=Role.READER, name=name, actor=SYSTEM,
         expires_at=None,
     )
+keypairs.create(project=project, actor=SYSTEM, name="alice")
 print(secret)
 """
 
@@ -140,7 +141,7 @@ def furnish(service: Service, reader: str) -> dict[str, str]:
     vm = service.call(member, "POST", "/vms", wanted)
     path = f"/vms/{vm['id']}/snapshots"
     snapshot = service.call(member, "POST", path, {"name": "before"})
-    keypair = service.call(member, "POST", "/keypairs", {"name": "alice"})
+    keypair = service.call(member, "GET", "/keypairs?name=alice")["results"][0]
     spare = service.call(reader, "GET", "/api-tokens?name=spare")["results"][0]
     return {
         "vms": vm["id"],

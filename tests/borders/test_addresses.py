@@ -78,4 +78,4 @@ def test_an_unreadable_entry_is_logged_once(caplog: pytest.LogCaptureFixture) ->
     with caplog.at_level(logging.WARNING):
         for _ in range(50):
             address("unknown")
-    assert len([r for r in caplog.records if "no address" in r.getMessage()]) == 1
+    assert len([r for r in caplog.records if "not an address" in r.getMessage()]) == 1

@@ -82,7 +82,7 @@ def read(data_dir: Path, **env: str) -> dict[str, Any]:
         ({"DEBUG": "true", "RATE_LIMIT": "often"}, "RATE_LIMIT: 'often' is not a rate"),
         (
             {"DEBUG": "true", "DEFAULT_QUOTAS": "vms=1,disks=2"},
-            "DEFAULT_QUOTAS: 'disks' is none of vms, vcpus, ram_mb",
+            "DEFAULT_QUOTAS: 'disks' is not one of vms, vcpus, ram_mb",
         ),
     ],
 )
@@ -127,7 +127,9 @@ def test_a_quota_of_what_is_no_resource_is_refused(tmp_path: Path) -> None:
     done = manage(tmp_path, "migrate", DEFAULT_QUOTAS="vms=1,disks=2")
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
-    assert line.startswith("manage.py: DEFAULT_QUOTAS: 'disks' is none of vms, vcpus,")
+    assert line.startswith(
+        "manage.py: DEFAULT_QUOTAS: 'disks' is not one of vms, vcpus,"
+    )
 
 
 def test_quotas_are_read_as_they_are_documented(tmp_path: Path) -> None:

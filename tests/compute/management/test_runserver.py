@@ -112,7 +112,7 @@ def test_it_refuses_a_port_that_is_taken(migrated: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         line = refusal(manage(migrated, "runserver", "--noreload", str(port)))
-    assert f"Port {port} is taken" in line
+    assert f"Port {port} is in use" in line
     assert f"PORT={port + 1} make run" in line
 
 
