@@ -132,7 +132,11 @@ class Lab:
         """Return a new server whose build has failed."""
         if self._fail_build is None:
             pytest.skip("nobody here can make a build fail")
-        return self.settle(self._fail_build(self), "ERROR")
+        server_id = self._fail_build(self)
+        self.settle(server_id, "ERROR")
+        # Nova notes the reason a moment after the status.
+        self.wait_until(lambda: self.cloud.servers.get(server_id).fault is not None)
+        return self.cloud.servers.get(server_id)
 
     def put_back(self, server_id: str) -> None:
         """Lend this server again, in whatever state it has settled."""
