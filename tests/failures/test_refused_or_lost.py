@@ -256,3 +256,26 @@ def test_a_pass_keeps_the_pause_too_whatever_is_asked_meanwhile(
     row = compute_service()
     assert row.next_pass_at is not None
     assert 40 < (row.next_pass_at - timezone.now()).total_seconds() <= 45
+
+
+# Two of a kind within the difference that clocks may have
+
+
+def test_the_record_of_an_earlier_resize_is_not_taken_for_a_lost_call(
+    make_vm: MakeVM, cloud: MockCloud, drain: Drain, play: Play
+) -> None:
+    # One that is off is started at the end: of its confirmation no receipt is left.
+    vm = make_vm("SHUTOFF")
+    vms.resize(vm, flavor="m1.medium", actor=ALICE)
+    drain()
+    vms.act(vm, "stop", actor=ALICE)
+    drain()
+    cloud.controls.reset_counts()
+    cloud.controls.inject("servers.confirm_resize", **LOST_BEFORE)
+    vms.resize(vm, flavor="m1.large", actor=ALICE)
+    operation = live()
+    play()
+    operation.refresh_from_db()
+    assert operation.status == "SUCCEEDED"
+    assert seconds_of(operation) < 2 * CALL_TIMEOUT
+    assert cloud.controls.call_counts()["servers.confirm_resize"] == 2

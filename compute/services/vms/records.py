@@ -5,6 +5,7 @@ one action tells.
 """
 
 from datetime import timedelta
+from itertools import takewhile
 
 from django.utils import timezone
 
@@ -35,8 +36,8 @@ def record_of(
 ) -> ServerAction | None:
     """Return the cloud's record of the call under way.
 
-    A call whose answer was lost is recognised as the newest record of its action that
-    belongs to no other operation of ours and is not older than the call.
+    A call whose answer was lost is recognised as the newest record of its action that is
+    newer than those of other operations of ours, and not older than the call.
     """
     if not operation.receipt and not _find_receipt(
         operation, cloud, action=action, server_id=server_id
@@ -54,18 +55,17 @@ def _find_receipt(
     if operation.issued_at is None:
         return False
     earliest = operation.issued_at - CLOCK_SKEW
-    candidates = [
-        record
-        for record in cloud.servers.list_actions(server_id)
-        if record.action == action and record.started_at >= earliest
-    ]
+    newest = cloud.servers.list_actions(server_id)
     taken = set(
         Operation.objects.about("vm", operation.target_id)
-        .filter(receipt__in=[r.request_id for r in candidates])
+        .filter(receipt__in=[record.request_id for record in newest])
         .values_list("receipt", flat=True)
     )
-    lost = next((r for r in candidates if r.request_id not in taken), None)
-    if lost is None:
+    # One operation at a time has a VM: what is older than a call of another one is of
+    # that one or of one before, of which only the last receipt is known.
+    since = takewhile(lambda record: record.request_id not in taken, newest)
+    lost = next((r for r in since if r.action == action), None)
+    if lost is None or lost.started_at < earliest:
         return False
     operation.receipt = lost.request_id
     operation.save(update_fields=["receipt"])
