@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 
 from compute import events
 from compute.errors import (
@@ -105,7 +105,7 @@ def delete(project: Project, *, actor: Actor, expect: Expect = None) -> None:
         }
         if any(held.values()):
             words = [
-                f"{number} {kind.model._meta.verbose_name_plural}"
+                f"{number} {_noun(kind.model, number)}"
                 for kind, number in zip(KINDS.values(), held.values(), strict=True)
                 if number
             ]
@@ -116,6 +116,11 @@ def delete(project: Project, *, actor: Actor, expect: Expect = None) -> None:
         project.mark_deleted()
         project.save_changes()
         events.record("project.deleted", actor=actor, project=project)
+
+
+def _noun(model: type[Model], number: int) -> str:
+    opts = model._meta
+    return str(opts.verbose_name if number == 1 else opts.verbose_name_plural)
 
 
 def set_member(

@@ -176,7 +176,7 @@ def test_a_project_is_deleted_after_a_question(
 def test_what_holds_something_is_not_deleted(operator: Operator, lab: Project) -> None:
     VMFactory.create(project=lab)
     told = operator.post(url(lab, "delete"))
-    assert "The project still has 1 VMs." in told
+    assert "The project still has 1 VM." in told
     event = Event.objects.get(type="request.refused")
     assert (event.project_id, event.data["code"]) == (lab.pk, "resource-in-use")
 
