@@ -125,6 +125,9 @@ class Owned(Versioned):
 class CloudResource(Owned):
     """A row that a cloud has something for, made and changed by operations."""
 
+    #: Each kind has a state machine of its own.
+    status: Any
+
     #: Alias of the cloud it lives in.
     cloud = models.CharField(max_length=64)
     description = models.TextField(blank=True, default="", validators=DESCRIPTION_RULES)

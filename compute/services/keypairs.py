@@ -6,13 +6,13 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from compute import events, ssh_keys
-from compute.errors import NameConflict, NotFound, ValidationError
+from compute.errors import NameConflict, ValidationError
 from compute.events import Actor
 from compute.expected import Expect, check_expected
 from compute.limits import is_id
 from compute.models import Keypair, Project
 from compute.models.kinds import held_by
-from compute.services import fields, quotas
+from compute.services import fields, quotas, rows
 
 
 def create(
@@ -62,10 +62,7 @@ def create(
 def delete(keypair: Keypair, *, actor: Actor, expect: Expect = None) -> Keypair:
     """Delete a keypair; VMs that were made with it keep the key they have."""
     with transaction.atomic():
-        try:
-            keypair = Keypair.objects.alive().locked(keypair.pk)
-        except Keypair.DoesNotExist:
-            raise NotFound("No such keypair.") from None
+        keypair = rows.lock(keypair)
         check_expected(keypair, expect)
         held = held_by(keypair)
         keypair.deleted_at = timezone.now()

@@ -19,7 +19,7 @@ from compute.limits import is_id
 from compute.models import APIToken, Membership, Project, Role, User
 from compute.models.kinds import KINDS
 from compute.models.project import DEFAULT_PROJECT_NAME
-from compute.services import fields, quotas, tokens
+from compute.services import fields, quotas, rows, tokens
 
 #: What `update` may change.
 EDITABLE = frozenset({"name", "description"})
@@ -65,11 +65,9 @@ def update(
     Raises ResourceInUse for another name of the default project, which is found by it,
     and NameConflict as `create` does.
     """
-    unknown = changes.keys() - EDITABLE
-    if unknown:
-        raise ValueError(f"not editable: {', '.join(sorted(unknown))}")
+    rows.require_editable(changes, EDITABLE)
     with transaction.atomic():
-        project = _lock(project)
+        project = rows.lock(project)
         check_expected(project, expect)
         was_default = project.is_default
         changed = project.apply_changes(changes)
@@ -93,7 +91,7 @@ def delete(project: Project, *, actor: Actor, expect: Expect = None) -> None:
     """
     with transaction.atomic():
         quotas.close_for(project)
-        project = _lock(project)
+        project = rows.lock(project)
         check_expected(project, expect)
         if project.is_default:
             raise ResourceInUse("The default project cannot be deleted.")
@@ -131,7 +129,7 @@ def set_member(
     Raises LastAdmin when the project's only admin would be none any more.
     """
     with transaction.atomic():
-        project = _lock(project)
+        project = rows.lock(project)
         membership = Membership.objects.filter(project=project, user=user).first()
         check_expected(membership, expect)
         if membership is None:
@@ -155,7 +153,7 @@ def remove_member(
     LastAdmin, and NotFound for a stranger.
     """
     with transaction.atomic():
-        project = _lock(project)
+        project = rows.lock(project)
         membership = Membership.objects.filter(project=project, user=user).first()
         if membership is None:
             raise NotFound(f"No member {user.get_username()}.")
@@ -202,10 +200,3 @@ def _check_name(project: Project, seen: QuerySet[Project] | None) -> None:
     same = others.filter(name=project.name).exclude(pk=project.pk)
     if project.name == DEFAULT_PROJECT_NAME or same.exists():
         raise NameConflict(f"There is already a project {project.name}.")
-
-
-def _lock(project: Project) -> Project:
-    try:
-        return Project.objects.alive().locked(project.pk)
-    except Project.DoesNotExist:
-        raise NotFound("No such project.") from None

@@ -12,7 +12,6 @@ from django.utils import timezone
 from compute import events
 from compute.access import Access, Grant, TokenUsed
 from compute.errors import (
-    NotFound,
     PermissionDenied,
     TokenExpired,
     Unauthenticated,
@@ -23,7 +22,7 @@ from compute.expected import Expect, check_expected
 from compute.models import APIToken, Membership, Project, Role, User
 from compute.models.api_token import PREFIX_LENGTH, SCHEME
 from compute.permissions import PERMISSIONS
-from compute.services import fields, principals
+from compute.services import fields, principals, rows
 from compute.services.principals import TokenFound
 
 #: A token that names no end has this one.
@@ -55,10 +54,7 @@ def create(
         people = User.objects.select_for_update(no_key=True)
         if not people.filter(pk=user.pk, is_active=True).exists():
             raise PermissionDenied("An inactive user has no API tokens.")
-        try:
-            Project.objects.alive().locked(project.pk)
-        except Project.DoesNotExist:
-            raise NotFound("No such project.") from None
+        rows.lock(project)
         _require_role(user, project, role)
         token: APIToken = APIToken(
             user=user,

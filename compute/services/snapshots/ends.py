@@ -2,7 +2,6 @@
 
 from django.db import transaction
 
-from compute import events
 from compute.engine import queue
 from compute.engine.work import (
     Cancelled,
@@ -10,16 +9,15 @@ from compute.engine.work import (
     End,
     Failed,
 )
-from compute.events import SYSTEM, Actor
 from compute.models import (
     VM,
     Image,
     Operation,
-    Resource,
     Snapshot,
     SnapshotStatus,
 )
-from compute.services import quotas
+from compute.models.kinds import held_by
+from compute.services import quotas, rows
 from providers.contract.images import Image as CloudImage
 
 
@@ -39,7 +37,7 @@ def settle(operation: Operation, end: End) -> None:
         vm, snapshot = lock(operation)
         if not queue.close(operation, end):
             return
-        before = snapshot.status
+        before, held = snapshot.status, held_by(snapshot)
         _rest(snapshot, _status_after(operation, end))
         if isinstance(end, Done):
             snapshot.error = None
@@ -49,14 +47,19 @@ def settle(operation: Operation, end: End) -> None:
         if isinstance(end, Done) and isinstance(end.seen, CloudImage):
             snapshot.size_bytes = end.seen.size_bytes
             snapshot.image = _catalogue(snapshot, end.seen)
-        if snapshot.counted and not _is_there(snapshot):
-            snapshot.counted = False
-            quotas.count(snapshot.project_id, {Resource.SNAPSHOTS: -1})
+        # One that failed leaves no image, at the latest after a pass.
+        snapshot.counted = snapshot.status == SnapshotStatus.AVAILABLE
+        quotas.settle(snapshot.project_id, before=held, after=held_by(snapshot))
         snapshot.save_changes(touch=True)
         if vm is not None:
             # Its allowed_actions are back.
             vm.save_changes(touch=True)
-        _record_end(snapshot, operation, before=before)
+        rows.record_end(
+            snapshot,
+            operation,
+            before=before,
+            related=snapshot.vm,
+        )
 
 
 def _status_after(operation: Operation, end: End) -> str:
@@ -67,11 +70,6 @@ def _status_after(operation: Operation, end: End) -> str:
             return end.status or operation.from_status or SnapshotStatus.ERROR
         case Done():
             return end.status or operation.end_status
-
-
-def _is_there(snapshot: Snapshot) -> bool:
-    """Whether its image is: one that failed leaves none, at the latest after a pass."""
-    return SnapshotStatus(snapshot.status) == SnapshotStatus.AVAILABLE
 
 
 def _rest(snapshot: Snapshot, status: str) -> None:
@@ -100,23 +98,3 @@ def _catalogue(snapshot: Snapshot, image: CloudImage) -> Image:
         },
     )
     return row
-
-
-def _record_end(snapshot: Snapshot, operation: Operation, *, before: str) -> None:
-    actor = Actor(SYSTEM.name, request_id=operation.request_id)
-    events.record(
-        "operation.finished",
-        actor=actor,
-        subject=snapshot,
-        related=snapshot.vm,
-        operation=operation,
-        data={"status": operation.status, "error": operation.error},
-    )
-    events.record(
-        "snapshot.deleted" if snapshot.deleted_at else "snapshot.updated",
-        actor=actor,
-        subject=snapshot,
-        related=snapshot.vm,
-        operation=operation,
-        data={"status": [before, snapshot.status]},
-    )

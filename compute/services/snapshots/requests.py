@@ -12,17 +12,17 @@ from django_fsm import can_proceed
 
 from compute import events
 from compute.engine import queue
-from compute.errors import InvalidTransition, NotFound
+from compute.errors import InvalidTransition
 from compute.events import Actor
 from compute.expected import Expect, check_expected
 from compute.models import (
     VM,
     OperationType,
-    Resource,
     Snapshot,
     SnapshotStatus,
 )
-from compute.services import fields, quotas, vms
+from compute.models.kinds import held_by
+from compute.services import fields, quotas, rows, vms
 
 #: What `update` may change.
 EDITABLE = frozenset({"name", "description", "labels"})
@@ -39,7 +39,7 @@ def create(
 ) -> Snapshot:
     """Ask for a snapshot of a VM; no other action is accepted until it ends."""
     with transaction.atomic():
-        vm = vms.lock(vm)
+        vm = rows.lock(vm)
         vms.check(vm, "snapshot", expect=expect)
         vm.snapshot()
         snapshot: Snapshot = Snapshot(
@@ -51,7 +51,7 @@ def create(
             labels=dict(labels or {}),
         )
         fields.check(snapshot, "name", "description", "labels")
-        quotas.reserve(vm.project_id, {Resource.SNAPSHOTS: 1})
+        quotas.reserve(vm.project_id, held_by(snapshot))
         operation = queue.submit(
             OperationType.SNAPSHOT_CREATE,
             actor=actor,
@@ -80,31 +80,21 @@ def update(
     expect: Expect = None,
 ) -> Snapshot:
     """Change what is ours alone: name, description, labels."""
-    unknown = changes.keys() - EDITABLE
-    if unknown:
-        raise ValueError(f"not editable: {', '.join(sorted(unknown))}")
     with transaction.atomic():
-        snapshot = _lock(snapshot)
-        check_expected(snapshot, expect)
-        changed = snapshot.apply_changes(changes)
-        if not changed:
-            return snapshot
-        fields.check(snapshot, *changed)
-        snapshot.save_changes()
-        events.record(
-            "snapshot.updated",
+        return rows.update(
+            snapshot,
+            editable=EDITABLE,
             actor=actor,
-            subject=snapshot,
+            changes=changes,
+            expect=expect,
             related=snapshot.vm,
-            data=changed,
         )
-    return snapshot
 
 
 def delete(snapshot: Snapshot, *, actor: Actor, expect: Expect = None) -> Snapshot:
     """Delete a snapshot: its image goes, the row stays as DELETED."""
     with transaction.atomic():
-        snapshot = _lock(snapshot)
+        snapshot = rows.lock(snapshot)
         check_expected(snapshot, expect)
         queue.check_free(snapshot)
         if not can_proceed(snapshot.remove):
@@ -132,10 +122,3 @@ def delete(snapshot: Snapshot, *, actor: Actor, expect: Expect = None) -> Snapsh
             data={"status": [before, snapshot.status]},
         )
     return snapshot
-
-
-def _lock(snapshot: Snapshot) -> Snapshot:
-    try:
-        return Snapshot.objects.alive().locked(snapshot.pk)
-    except Snapshot.DoesNotExist:
-        raise NotFound("No such snapshot.") from None

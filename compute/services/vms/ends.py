@@ -1,17 +1,11 @@
-"""How things end: settle a VM on what the cloud says, and follow what it says later.
-
-Three facts, three writers: what was asked is the Operation, what the cloud said is
-``observed_status``, what we show is ``status``. Nothing is corrected while an
-operation lives.
-"""
+"""How operations on VMs end: the VM settles on what the cloud says."""
 
 from django.db import transaction
 
-from compute import clouds, events
+from compute import clouds
 from compute.engine import queue
 from compute.engine.work import Cancelled, Done, End, Failed
 from compute.errors import Problem, ServerVanished
-from compute.events import SYSTEM, Actor
 from compute.models import (
     VM,
     Flavor,
@@ -22,7 +16,7 @@ from compute.models import (
 )
 from compute.models.kinds import held_by
 from compute.models.lifecycle import GONE
-from compute.services import quotas
+from compute.services import quotas, rows
 from compute.services.vms import observed
 from providers.contract.servers import Server
 from providers.errors import NotFound, ProviderError
@@ -62,7 +56,7 @@ def settle(operation: Operation, end: End) -> None:
         _release(vm)
         vm.save_changes(touch=True)
         quotas.settle(vm.project_id, before=held, after=held_by(vm))
-        _record_end(vm, operation, before=before)
+        rows.record_end(vm, operation, before=before)
 
 
 def _server(end: End) -> Server | None:
@@ -126,24 +120,6 @@ def _rest(vm: VM, status: str) -> None:
         vm.mark_deleted()
     else:
         vm.settle(VMStatus(status))
-
-
-def _record_end(vm: VM, operation: Operation, *, before: str) -> None:
-    actor = Actor(SYSTEM.name, request_id=operation.request_id)
-    events.record(
-        "operation.finished",
-        actor=actor,
-        subject=vm,
-        operation=operation,
-        data={"status": operation.status, "error": operation.error},
-    )
-    events.record(
-        "vm.deleted" if vm.deleted_at else "vm.updated",
-        actor=actor,
-        subject=vm,
-        operation=operation,
-        data={"status": [before, vm.status]},
-    )
 
 
 def _is_resized(operation: Operation, server: Server | None) -> bool:

@@ -12,12 +12,12 @@ from django.db.models import Q
 from django.utils import timezone
 
 from compute import clouds, events
-from compute.errors import ValidationError
+from compute.errors import NotFound, ValidationError
 from compute.events import SYSTEM
 from compute.limits import is_id
 from compute.models import VM, Flavor, Image, Project, VMStatus
 from compute.models.kinds import held_by
-from compute.services import catalog, fields, quotas
+from compute.services import catalog, fields, quotas, rows
 from compute.services.vms import observed
 from providers.contract.servers import Server
 from providers.errors import ProviderError
@@ -134,11 +134,11 @@ def _adopt(
             vm.save(force_insert=True)
             # It is there, whatever the limit says.
             quotas.count(project.pk, held_by(vm))
-            Project.objects.alive().locked(project.pk)
+            rows.lock(project)
             events.record(
                 "vm.imported", actor=SYSTEM, subject=vm, data={"server_id": server.id}
             )
-    except Project.DoesNotExist:
+    except NotFound:
         return "its project was deleted meanwhile"
     except IntegrityError:
         # The unique constraint: another import was faster.

@@ -17,7 +17,6 @@ from compute.errors import (
     CloudBusy,
     DeleteProtected,
     InvalidTransition,
-    NotFound,
     ValidationError,
     from_provider,
 )
@@ -36,7 +35,7 @@ from compute.models import (
 from compute.models.kinds import held_by
 from compute.models.vm import VERBS
 from compute.places import Places
-from compute.services import catalog, fields, keypairs, quotas
+from compute.services import catalog, fields, keypairs, quotas, rows
 from compute.services.vms.user_data import decode
 from providers.errors import Conflict, ProviderError
 
@@ -143,19 +142,11 @@ def update(
     expect: Expect = None,
 ) -> VM:
     """Change what is ours alone: name, description, labels, delete_protection."""
-    unknown = changes.keys() - EDITABLE
-    if unknown:
-        raise ValueError(f"not editable: {', '.join(sorted(unknown))}")
     with transaction.atomic():
-        vm = lock(vm)
+        vm = rows.update(
+            vm, editable=EDITABLE, actor=actor, changes=changes, expect=expect
+        )
         _ = vm.operation  # read while it can fail: the answer shows what it permits
-        check_expected(vm, expect)
-        changed = vm.apply_changes(changes)
-        if not changed:
-            return vm
-        fields.check(vm, *changed)
-        vm.save_changes()
-        events.record("vm.updated", actor=actor, subject=vm, data=changed)
     return vm
 
 
@@ -169,7 +160,7 @@ def act(
 ) -> VM:
     """Ask for a verb of the lifecycle that needs nothing but the VM."""
     with transaction.atomic():
-        vm = lock(vm)
+        vm = rows.lock(vm)
         check(vm, method, expect=expect)
         type = OperationType(f"vm.{VERBS[method].action}")
         return _begin(vm, method, type, actor=actor, params=params)
@@ -195,7 +186,7 @@ def reboot(
 def resize(vm: VM, *, flavor: str, actor: Actor, expect: Expect = None) -> VM:
     """Give a VM another flavor; a VM that was off comes back on."""
     with transaction.atomic():
-        vm = lock(vm)
+        vm = rows.lock(vm)
         check(vm, "resize", expect=expect)
         size = catalog.flavor(flavor, cloud=vm.cloud)
         catalog.check_resizable(vm, size)
@@ -228,7 +219,7 @@ def resize(vm: VM, *, flavor: str, actor: Actor, expect: Expect = None) -> VM:
 def rebuild(vm: VM, *, image: str, actor: Actor, expect: Expect = None) -> VM:
     """Replace a VM's disk by an image; a VM that was off stays off."""
     with transaction.atomic():
-        vm = lock(vm)
+        vm = rows.lock(vm)
         check(vm, "rebuild", expect=expect)
         source = catalog.image(image, cloud=vm.cloud, project=vm.project)
         catalog.check_fits(
@@ -250,7 +241,7 @@ def rebuild(vm: VM, *, image: str, actor: Actor, expect: Expect = None) -> VM:
 def restore(vm: VM, *, snapshot: str, actor: Actor, expect: Expect = None) -> VM:
     """Rebuild a VM from a snapshot of its own."""
     with transaction.atomic():
-        vm = lock(vm)
+        vm = rows.lock(vm)
         check(vm, "restore", expect=expect)
         source = _own_snapshot(vm, snapshot)
         queue.check_free(source)
@@ -270,7 +261,7 @@ def delete(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
     Raises DeleteProtected while ``delete_protection`` is on.
     """
     with transaction.atomic():
-        vm = lock(vm)
+        vm = rows.lock(vm)
         check(vm, "remove", expect=expect)
         if vm.delete_protection:
             raise DeleteProtected("Turn delete_protection off first.")
@@ -300,17 +291,6 @@ def console_log(vm: VM, *, lines: int, actor: Actor) -> str:
             raise _refused(vm, "read the console of") from error
         except ProviderError as error:
             raise from_provider(error) from error
-
-
-def lock(vm: VM) -> VM:
-    """Return a VM as it is now, its row locked to the end of the transaction.
-
-    Raises NotFound once it is deleted.
-    """
-    try:
-        return VM.objects.alive().locked(vm.pk)
-    except VM.DoesNotExist:
-        raise NotFound("No such VM.") from None
 
 
 def check(vm: VM, method: str, *, expect: Expect) -> None:
