@@ -5,6 +5,7 @@ from functools import partial
 
 from compute.engine.work import Watch, Work
 from compute.models import OperationType
+from compute.models.cloud import COMPUTE
 from compute.services.snapshots import ends as snapshot_ends
 from compute.services.snapshots import images
 from compute.services.vms import build, drift, ends, leftovers, resizes, verbs
@@ -12,12 +13,15 @@ from compute.services.vms.observed import in_listing
 
 _of_vm = partial(
     Work,
+    service=COMPUTE,
     look=in_listing(verbs.look),
     settle=ends.settle,
     refused=verbs.refused,
     lock=ends.lock,
 )
-_of_snapshot = partial(Work, settle=snapshot_ends.settle, lock=snapshot_ends.lock)
+_of_snapshot = partial(
+    Work, service=COMPUTE, settle=snapshot_ends.settle, lock=snapshot_ends.lock
+)
 
 WORKS: Mapping[str, Work] = {
     OperationType.VM_CREATE: _of_vm(
@@ -42,7 +46,7 @@ WORKS: Mapping[str, Work] = {
 }
 
 WATCHES = (
-    Watch(service="compute", list=drift.list_servers, follow=drift.follow_servers),
+    Watch(service=COMPUTE, list=drift.list_servers, follow=drift.follow_servers),
     Watch(
         service="image",
         list=images.list_images,

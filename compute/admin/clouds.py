@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 from compute.admin.console import display
 from compute.admin.console.pages import HistoryAdmin, Page
 from compute.models import Cloud, CloudService
+from compute.models.cloud import COMPUTE
 
 
 class ServiceLine:
@@ -81,7 +82,7 @@ class CloudAdmin(HistoryAdmin[Cloud]):
 
 
 def _compute(cloud: Cloud) -> CloudService | None:
-    return next((row for row in cloud.services.all() if row.service == "compute"), None)
+    return next((row for row in cloud.services.all() if row.service == COMPUTE), None)
 
 
 def _milliseconds(seconds: float | None) -> str:

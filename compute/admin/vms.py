@@ -25,7 +25,7 @@ from compute.admin.console.pages import Link, Page
 from compute.admin.vm_forms import VMCreateForm, VMForm
 from compute.errors import Problem
 from compute.models import VM, CloudService, OperationStatus
-from compute.models.cloud import confirmed_at
+from compute.models.cloud import COMPUTE, confirmed_at
 from compute.search import has_address, id_prefix
 from compute.services import vms
 from compute.services.actions import VM_ACTIONS
@@ -159,7 +159,7 @@ class VMAdmin(EditedAdmin[VM]):
     def observed(self, vm: VM) -> SafeString | str:
         if not vm.observed_status:
             return display.NONE
-        row = CloudService.objects.filter(cloud=vm.cloud, service="compute").first()
+        row = CloudService.objects.filter(cloud=vm.cloud, service=COMPUTE).first()
         time = confirmed_at(vm.observed_at, row.observed_at if row else None)
         return format_html("{}, {}", vm.observed_status, display.ago(time))
 

@@ -11,6 +11,7 @@ from compute.api.http.guarded import GuardedView
 from compute.api.http.problems import NotAuthentic, NotReady
 from compute.bodies.health import CLOUD_HEALTH_BODY, HEALTH_BODY, READY_BODY
 from compute.models import CloudService
+from compute.models.cloud import COMPUTE
 
 
 class Health(APIView):
@@ -48,7 +49,7 @@ class Ready(GuardedView):
         if self.is_for_an_operator():
             answer["clouds"] = {
                 row.cloud_id: CLOUD_HEALTH_BODY.show(row)
-                for row in CloudService.objects.filter(service="compute")
+                for row in CloudService.objects.filter(service=COMPUTE)
             }
         return Response(answer)
 

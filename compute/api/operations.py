@@ -20,7 +20,7 @@ from compute.api.http.viewset import ResourceViewSet
 from compute.bodies.operations import OPERATION_BODY
 from compute.engine import once, runner
 from compute.models import Operation, OperationStatus, OperationType
-from compute.models.kinds import KINDS
+from compute.models.kinds import TARGETS
 
 
 class Target(filters.UUIDIn):
@@ -29,7 +29,7 @@ class Target(filters.UUIDIn):
     def filter(self, qs: QuerySet[Any], value: list[Any] | None) -> QuerySet[Any]:
         if not value:
             return qs
-        return qs.filter(target_kind__in=KINDS, target_id__in=value)
+        return qs.filter(target_kind__in=TARGETS, target_id__in=value)
 
 
 class OperationFilter(filters.CreatedFilterSet):

@@ -58,7 +58,11 @@ EVENT_BODY = Body(
         at=("subject_kind", "subject_id", "operation_id"),
         made=_subject,
         null=True,
-        about="`vms/{id}`, `snapshots/{id}`, `operations/{id}`.",
+        about=", ".join(
+            f"`{plural}/{{id}}`"
+            for plural in (*(kind.plural for kind in KINDS.values()), "operations")
+        )
+        + ".",
     ),
     Field("time", TIME, LATER, at="created_at"),
     Field(

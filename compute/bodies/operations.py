@@ -22,7 +22,7 @@ from compute.bodies.reader import Reader, problem
 from compute.engine import runner
 from compute.errors import OperationCancelled
 from compute.models import OperationStatus, OperationType
-from compute.models.kinds import KINDS
+from compute.models.kinds import TARGETS
 
 
 def _target(reader: Reader, kind: str, id: UUID) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def _error(
 TARGET_BODY = Body(
     "Target",
     "",
-    Field("type", one_of(tuple(KINDS)), "vm"),
+    Field("type", one_of(TARGETS), "vm"),
     Field("id", ID, VM_ID),
 )
 

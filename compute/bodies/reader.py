@@ -7,6 +7,7 @@ from typing import Any
 
 from compute.access import Access
 from compute.models import CloudService
+from compute.models.cloud import COMPUTE
 
 
 class CloudTimes(dict[str, datetime | None]):
@@ -16,7 +17,7 @@ class CloudTimes(dict[str, datetime | None]):
 
     def read(self) -> None:
         self.update(
-            CloudService.objects.filter(service="compute").values_list(
+            CloudService.objects.filter(service=COMPUTE).values_list(
                 "cloud_id", "observed_at"
             )
         )

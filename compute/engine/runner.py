@@ -62,7 +62,8 @@ def _perform(operation: Operation) -> Answer:
         return Failed(InternalError(detail))
     try:
         if timezone.now() >= operation.deadline:
-            return _expire(operation)
+            seconds = round((operation.deadline - operation.created_at).total_seconds())
+            return Failed(OpenStackTimeout(f"Not finished within {seconds} seconds."))
         return work.of(operation).perform(operation, cloud)
     except ProviderError as error:
         return _after_error(operation, cloud, error)
@@ -73,11 +74,6 @@ def _perform(operation: Operation) -> Answer:
         log.exception("%s failed unexpectedly", operation)
         problem = InternalError("The service failed; its log has the reason.")
         return retry(operation) or Failed(problem)
-
-
-def _expire(operation: Operation) -> Failed:
-    seconds = round((operation.deadline - operation.created_at).total_seconds())
-    return Failed(OpenStackTimeout(f"Not finished within {seconds} seconds."))
 
 
 def _after_error(operation: Operation, cloud: Cloud, error: ProviderError) -> Answer:

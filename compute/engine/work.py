@@ -92,7 +92,7 @@ class Work:
     #: Whether it can be cancelled once a worker has begun.
     undoable: bool = False
     #: In whose listings it shows: OpenStack's type of service.
-    service: str = "compute"
+    service: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,9 @@ from datetime import datetime
 
 from django.db import models
 
+#: OpenStack's type of the service that has the servers.
+COMPUTE = "compute"
+
 
 class Cloud(models.Model):
     """A cloud that the service has asked something."""

@@ -11,7 +11,7 @@ from django.db.models import Count, F, Sum
 
 from compute.models.keypair import Keypair
 from compute.models.operation import Operation
-from compute.models.owned import Owned
+from compute.models.owned import CloudResource, Owned
 from compute.models.project import Project
 from compute.models.quota import Resource
 from compute.models.snapshot import Snapshot
@@ -41,6 +41,12 @@ KINDS: Mapping[str, Kind] = {
     "snapshot": Kind("snapshots", Snapshot, {Resource.SNAPSHOTS: ()}),
     "keypair": Kind("keypairs", Keypair, {Resource.KEYPAIRS: ()}),
 }
+
+
+#: Those that operations are about.
+TARGETS = tuple(
+    slug for slug, kind in KINDS.items() if issubclass(kind.model, CloudResource)
+)
 
 
 def held_by(row: Owned) -> dict[Resource, int]:

@@ -41,7 +41,7 @@ class Remove(Protocol):
 class Leftover:
     """A thing in the cloud, and whose it was."""
 
-    #: In the cloud's word: server, image, port.
+    #: In the cloud's word: server, image, port, keypair.
     kind: str
     id: str
     remove: Remove

@@ -45,7 +45,7 @@ def test_a_stop_that_goes_wrong_once(
 def test_a_stop_that_the_cloud_lost_is_told_and_leaves_a_way_out(
     make_vm: MakeVM, cloud: MockCloud, play: Play
 ) -> None:
-    """So Nova does when its message bus fails: no answer, no end, busy for ever."""
+    """When its message bus fails Nova never answers, and the server stays busy."""
     vm = make_vm()
     cloud.controls.inject("servers.stop", kind="stuck")
     cloud.controls.inject("servers.stop", kind="lose_response")

@@ -49,7 +49,7 @@ class Request:
 
 
 class Stage:
-    """Answers each path with the lines put for it, the last one for ever."""
+    """Answers each path with the lines put for it, the last one again and again."""
 
     def __init__(self) -> None:
         self.requests: list[Request] = []

@@ -13,8 +13,8 @@ from compute.admin.console.about import query_of
 from compute.admin.console.display import page_url
 from compute.admin.console.operators import may
 from compute.engine import runner
-from compute.models import Event, Operation, OperationType, Project, kinds
-from compute.models.owned import Owned
+from compute.models import Event, Operation, Project, kinds
+from compute.models.owned import CloudResource, Owned
 
 #: How much of a history a page shows; the rest is one click away.
 RECENT_OPERATIONS = 20
@@ -88,7 +88,7 @@ def history(request: HttpRequest, target: Model) -> History:
         newest = events.order_by("-sequence")[:RECENT_EVENTS]
         past.events = [EventLine(event) for event in newest]
         past.events_url = reverse("admin:compute_event_changelist") + query
-    if _has_operations(target) and may(request, "operation.list"):
+    if isinstance(target, CloudResource | Project) and may(request, "operation.list"):
         targets: Mapping[UUID, Model] = {}
         if isinstance(target, Project):
             operations = operations.filter(project=target)
@@ -100,10 +100,3 @@ def history(request: HttpRequest, target: Model) -> History:
         ]
         past.operations_url = reverse("admin:compute_operation_changelist") + query
     return past
-
-
-def _has_operations(target: Model) -> bool:
-    """Whether operations are about such a thing, or about things of its own."""
-    if isinstance(target, Owned):
-        return any(type.startswith(f"{target.kind}.") for type in OperationType.values)
-    return isinstance(target, Project)

@@ -180,8 +180,8 @@ def make(
     """Call a service that makes a row at once, and answer 201.
 
     With ``shown_once`` the service also returns a secret, which the body shows under that
-    name: it is not stored. A request that was sent before calls
-    nothing, and is answered with the row as it is now.
+    name: it is not stored. A request that was sent before calls nothing, and is answered
+    with the row as it is now.
     """
     key = key_of(view.request, view.actor, project_id=project_id)
     shown = None

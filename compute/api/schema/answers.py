@@ -67,7 +67,7 @@ def _is_limited(view: Any) -> bool:
 def _common_problems(takes: set[str], *, reads: bool) -> set[int]:
     return {
         *(400, 405, 406, 414, 431, 500),
-        # Any write can carry a body, be it only an empty object.
+        # Any write can carry a body, even if only an empty object.
         *(() if reads else (403, 408, 409, 411, 413, 415)),
         *((422,) if idempotency.HEADER in takes else ()),
         *((412,) if "If-Match" in takes else ()),

@@ -9,7 +9,7 @@ from compute.api.schema import headers
 from compute.api.schema.examples import PROBLEMS, page
 from compute.api.urls import NOUNS
 from compute.limits import MAX_NAME, NAME
-from compute.models.kinds import KINDS
+from compute.models.kinds import TARGETS
 
 Operation = dict[str, Any]
 
@@ -67,7 +67,7 @@ PROBLEM = {
         "used": {"type": "integer"},
         "requested": {"type": "integer"},
         "violated_policies": {"type": "array", "items": {"type": "string"}},
-        **{kind: {"type": "string", "format": "uuid"} for kind in KINDS},
+        **{kind: {"type": "string", "format": "uuid"} for kind in TARGETS},
         "openstack": {"type": "object", "additionalProperties": True},
     },
     "additionalProperties": True,

@@ -78,7 +78,7 @@ PROBLEMS: dict[str, Any] = {
         "No valid host was found.",
         vm=VM_ID,
         openstack={
-            "service": "compute",
+            "service": "nova",
             "status": 500,
             "message": "No valid host was found.",
             "request_id": "req-3dcc5c02-6f0c-4c1e-9d0a-3a3f1d1b2c11",

@@ -56,9 +56,10 @@ def ports_of(alias: str, listed: Iterable[Port]) -> Iterator[Leftover]:
 
 def _owners_of_removed(alias: str, server_ids: set[str]) -> dict[str, VM]:
     """Find the VMs whose server, or second server, was removed here."""
-    vms_with_server = VM.objects.filter(cloud=alias, server_id__in=server_ids)
-    owners = {vm.server_id: vm for vm in vms_with_server if vm.deleted_at is not None}
-    others = server_ids - {vm.server_id for vm in vms_with_server}
+    ours = VM.objects.filter(cloud=alias, server_id__in=server_ids)
+    owners = {vm.server_id: vm for vm in ours.exclude(deleted_at=None)}
+    living = set(ours.alive().values_list("server_id", flat=True))
+    others = server_ids - living - owners.keys()
     removed = Event.objects.filter(
         type=REMOVED,
         created_at__gte=timezone.now() - RECENT,

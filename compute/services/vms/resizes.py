@@ -11,7 +11,7 @@ from compute.models import VM, Operation, VMStatus
 from compute.services.vms import observed, records, verbs
 from providers.contract.calls import Receipt
 from providers.contract.cloud import Cloud
-from providers.contract.servers import Server
+from providers.contract.servers import Server, ServerVerb
 
 VERIFY_RESIZE = "VERIFY_RESIZE"
 
@@ -36,14 +36,14 @@ def _next(operation: Operation, cloud: Cloud, server: Server) -> Answer:
             return records.verify(
                 operation, cloud, action="confirmResize", server=server
             ) or Again(records.RECORD_POLL_SECONDS)
-        return _confirm(operation, cloud, server.id)
+        return _act(operation, cloud, server.id, "confirm_resize", progress=70)
     if resized and server.status == "ACTIVE":
         return Done(VMStatus.ACTIVE, server)
     if resized and server.status == "SHUTOFF":
         if operation.call == "servers.start":
             failed = records.verify(operation, cloud, action="start", server=server)
             return failed or Again(records.RECORD_POLL_SECONDS)
-        return _start(operation, cloud, server.id)
+        return _act(operation, cloud, server.id, "start", progress=90)
     if server.status == "ERROR":
         return Failed(observed.fault_problem(server), VMStatus.ERROR, server)
     if operation.call == "servers.resize":
@@ -64,20 +64,19 @@ def _resize(operation: Operation, cloud: Cloud, server_id: str) -> Answer:
     return Waiting(step="resize", progress=20)
 
 
-def _confirm(operation: Operation, cloud: Cloud, server_id: str) -> Answer:
+def _act(
+    operation: Operation,
+    cloud: Cloud,
+    server_id: str,
+    verb: ServerVerb,
+    *,
+    progress: int,
+) -> Answer:
     def request(request_id: str) -> Receipt:
-        return cloud.servers.act(server_id, "confirm_resize", request_id=request_id)
+        return cloud.servers.act(server_id, verb, request_id=request_id)
 
-    calls.send(operation, "servers.confirm_resize", request)
-    return Waiting(step="confirm_resize", progress=70)
-
-
-def _start(operation: Operation, cloud: Cloud, server_id: str) -> Answer:
-    def request(request_id: str) -> Receipt:
-        return cloud.servers.act(server_id, "start", request_id=request_id)
-
-    calls.send(operation, "servers.start", request)
-    return Waiting(step="start", progress=90)
+    calls.send(operation, f"servers.{verb}", request)
+    return Waiting(step=verb, progress=progress)
 
 
 def look(operation: Operation, server: Server) -> Answer:

@@ -101,7 +101,7 @@ class Controls:
         status: int | None = None,
         retry_after: float | None = None,
     ) -> None:
-        """Make the next ``times`` calls of ``op`` misbehave; 0 times means for ever.
+        """Make the next ``times`` calls of ``op`` misbehave; 0 times means always.
 
         ``op`` is one of `providers.contract.cloud.call_names`, such as
         ``servers.stop``, or ``*``. ``match`` is a regular expression searched in "name

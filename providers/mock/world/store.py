@@ -111,7 +111,7 @@ class _Local(threading.local):
 
 #: The transactions of a process, one after the other. SQLite lets waiting writers sleep
 #: and poll: with 32 threads one of them can wait for seconds. A fork waits too, for a
-#: child that is born during a transaction believes for ever that the file is locked.
+#: child that is born during a transaction keeps believing that the file is locked.
 _line = threading.RLock()
 os.register_at_fork(
     before=_line.acquire,

@@ -1,4 +1,4 @@
-"""The contract of `providers.contract`, stated once for every driver.
+"""The tests of `providers.contract` that every driver passes.
 
 A driver's test module subclasses `CloudContract` and gives the fixtures that
 ``tests/providers/conftest.py`` names. Nothing here knows how the cloud is made. Where a
