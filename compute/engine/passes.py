@@ -115,18 +115,21 @@ def due_in(alias: str, service: str) -> float:
 
 def claim(alias: str, service: str, now: datetime) -> CloudService | None:
     """Return a service if a pass is due and this worker is the one to make it."""
-    Cloud.objects.get_or_create(alias=alias)
-    row, _ = CloudService.objects.get_or_create(cloud_id=alias, service=service)
+    row = _row(alias, service)
+    if row is None:
+        cloud, _ = Cloud.objects.get_or_create(alias=alias)
+        row, _ = CloudService.objects.get_or_create(cloud=cloud, service=service)
     # As with operations: whoever holds it for longer has died, unless it is slow.
     slow = 3 * max(row.pass_seconds or 0.0, row.full_pass_seconds or 0.0)
     lease = timedelta(seconds=max(settings.OPERATION_LEASE_SECONDS, slow))
+    # A pass that ended since the row was read has put the next one off.
     taken = (
         CloudService.objects.filter(pk=row.pk)
         .filter(Q(next_pass_at=None) | Q(next_pass_at__lte=now))
         .filter(Q(pass_lease_until=None) | Q(pass_lease_until__lte=now))
         .update(pass_lease_until=now + lease)
     )
-    return CloudService.objects.get(pk=row.pk) if taken else None
+    return row if taken else None
 
 
 def full_is_due(row: CloudService, now: datetime) -> bool:

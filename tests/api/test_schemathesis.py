@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import requests
@@ -141,7 +142,8 @@ def furnish(service: Service, reader: str) -> dict[str, str]:
     vm = service.call(member, "POST", "/vms", wanted)
     path = f"/vms/{vm['id']}/snapshots"
     snapshot = service.call(member, "POST", path, {"name": "before"})
-    keypair = service.call(member, "GET", "/keypairs?name=alice")["results"][0]
+    # One of its own: that of the others' VMs may have been deleted by now.
+    keypair = service.call(member, "POST", "/keypairs", {"name": f"kept-{uuid4()}"})
     spare = service.call(reader, "GET", "/api-tokens?name=spare")["results"][0]
     return {
         "vms": vm["id"],

@@ -251,3 +251,32 @@ def test_one_vm_that_cannot_be_settled_delays_no_other(make_vm: MakeVM) -> None:
     good.refresh_from_db()
     assert good.status == "SHUTOFF"
     assert compute_service().failures == 0
+
+
+@pytest.mark.parametrize(
+    ("call", "service"),
+    [
+        ("servers.list_all", "compute"),
+        ("images.list_snapshots", "image"),
+        ("networks.list_ports", "network"),
+    ],
+)
+def test_a_service_that_is_away_stops_no_others_passes(
+    make_vm: MakeVM, cloud: MockCloud, call: str, service: str
+) -> None:
+    observe(full=True)
+    vm = make_vm()
+    vms.act(vm, "stop", actor=ALICE)
+    runner.run(live().pk)
+    cloud.controls.inject(call, kind="fail", times=0, status=503, message="Away.")
+    observe(full=True)
+    rows = {row.service: row for row in CloudService.objects.all()}
+    assert {name: row.failures for name, row in rows.items()} == {
+        name: int(name == service) for name in ("compute", "image", "network")
+    }
+    assert rows[service].last_error == "Away."
+    assert Operation.objects.live().exists() == (service == "compute")
+    cloud.controls.clear_faults()
+    observe(full=True)
+    assert not CloudService.objects.exclude(failures=0).exists()
+    assert not Operation.objects.live().exists()

@@ -8,7 +8,7 @@ import os
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import get_args
 
 import openstack
 import pytest
@@ -17,6 +17,7 @@ from openstack.connection import Connection
 from tests.openstack.conftest import BENCH, CLOUD, Bench, wait_until
 from tests.support.api import errors, problem
 from tests.support.openstack_service import Broker, Json, Service, serving
+from tests.support.seen_by_openstack import Cloud
 
 ADMIN_CLOUD = os.environ.get("OS_ADMIN_CLOUD", "")
 FLAVOR, LARGER, LARGEST = "m1.tiny", "m1.small", "m1.medium"
@@ -32,23 +33,7 @@ pytestmark = [
 ]
 
 
-#: What a broker has a part in: queues of several clouds, and word of a cancel. What its
-#: messages say is the same for all else, and every broker's part in it is tested with
-#: the mock cloud.
-ON_EVERY_BROKER = {
-    "test_two_clouds_are_worked_on_at_once_and_kept_apart",
-    "test_a_create_in_flight_is_cancelled_and_its_server_removed",
-}
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "service" in metafunc.fixturenames:
-        everywhere = metafunc.function.__name__ in ON_EVERY_BROKER
-        brokers = get_args(Broker) if everywhere else ("redis",)
-        metafunc.parametrize("service", brokers, indirect=True, scope="module")
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=get_args(Broker))
 def service(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
@@ -76,49 +61,6 @@ def admin() -> Iterator[Connection]:
         yield connection
 
 
-class Cloud:
-    """What the cloud has, in its own words."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-        self.project_id = str(connection.current_project_id)
-
-    def servers_of(self, vm: Json) -> list[Any]:
-        return list(self.connection.compute.servers(tags=vm["id"]))
-
-    def server_of(self, vm: Json) -> Any:
-        (server,) = self.servers_of(vm)
-        return server
-
-    def records_of(self, vm: Json) -> list[str]:
-        """Return what Nova noted of a VM's server, newest first."""
-        server = self.server_of(vm)
-        return [r.action for r in self.connection.compute.server_actions(server)]
-
-    def images(self) -> list[Any]:
-        return list(self.connection.image.images(owner=self.project_id))
-
-    def leftovers(self) -> list[str]:
-        """Return whatever the project has: servers, images, ports of servers."""
-        ports = self.connection.network.ports(project_id=self.project_id)
-        return [
-            *(f"server {s.name} {s.status}" for s in self.connection.compute.servers()),
-            *(f"image {image.name}" for image in self.images()),
-            *(
-                f"port of {port.device_id}"
-                for port in ports
-                if port.device_owner.startswith("compute:")
-            ),
-        ]
-
-    def purge(self) -> None:
-        for server in self.connection.compute.servers():
-            self.connection.compute.delete_server(server)
-        for image in self.images():
-            self.connection.image.delete_image(image)
-        wait_until(lambda: not self.leftovers())
-
-
 @pytest.fixture
 def cloud(connection: Connection, service: Service) -> Iterator[Cloud]:
     """The cloud, which a test must leave without anything of its own."""
@@ -126,6 +68,7 @@ def cloud(connection: Connection, service: Service) -> Iterator[Cloud]:
     yield cloud
     left = cloud.leftovers()
     cloud.purge()
+    wait_until(lambda: not cloud.leftovers())
     assert left == []
 
 

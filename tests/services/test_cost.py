@@ -61,7 +61,7 @@ def test_a_pass_over_quiet_vms_writes_no_vm(
     # Each service has a row of its own; one is of `observe`, which makes passes due.
     writes = [sql for sql in writes if "INSERT" in sql or "UPDATE" in sql]
     assert all('"compute_cloud' in sql for sql in writes), writes
-    assert len(queries) < (35 if full else 20)
+    assert len(queries) < (24 if full else 20)
     assert dict(VM.objects.values_list("pk", "version")) == versions
     assert len(made) == 60
 
@@ -199,7 +199,7 @@ def test_2500_servers_are_observed_page_by_page_in_constant_memory(
     observe(full=True)
     with CaptureQueriesContext(connection) as queries:
         observe(full=True)
-    assert len(queries) < 50
+    assert len(queries) < 40
     assert compute_service().seen == 2500
     VM.objects.filter(pk=made[0].pk).update(status="SHUTOFF")
     # What each pass leaves behind must not add up.

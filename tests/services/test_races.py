@@ -265,6 +265,26 @@ def test_many_passes_at_once_are_one(make_vm: MakeVM, cloud: MockCloud) -> None:
     assert cloud.controls.call_counts() == {"servers.list_all": 1}
 
 
+def test_a_service_that_hangs_delays_no_others_pass(
+    make_vm: MakeVM, cloud: MockCloud
+) -> None:
+    vm = make_vm()
+    vms.act(vm, "stop", actor=ALICE)
+    runner.run(live().pk)
+    CloudService.objects.update(next_pass_at=None)
+    cloud.controls.inject("networks.list_ports", kind="slow", delay=2)
+    order: list[str] = []
+
+    def observe_service(service: str) -> None:
+        assert passes.observe(vm.cloud, service)
+        order.append(service)
+
+    at_once(*[partial(observe_service, name) for name in ("network", "compute")])
+    assert order == ["compute", "network"]
+    vm.refresh_from_db()
+    assert vm.status == "SHUTOFF"
+
+
 def test_events_of_a_project_are_dense_and_in_order_of_commit(
     catalogue: None, project: Project
 ) -> None:
