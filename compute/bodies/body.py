@@ -4,11 +4,14 @@ Plain fields are columns; a made field is a function of columns, which it names.
 body can be made from a model, or from a row that holds `Body.columns` and no more.
 """
 
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from operator import itemgetter
 from typing import Any
+
+from django.db.models import Expression
 
 from compute.bodies.reader import Reader
 from compute.limits import LABEL_KEY, LABEL_VALUE, MAX_LABEL_KEY, MAX_LABELS
@@ -64,8 +67,16 @@ class Field:
     #: The columns it is read from; the one of its own name if not given. A joined one
     #: as Django writes it: ``user__username``.
     at: str | tuple[str, ...] | None = None
-    #: Takes the reader and the columns; without it the column is shown as it is.
+    #: Takes the reader and the columns; without it the column is shown as it is. Of no
+    #: columns it makes the same of every row; if it may be null, of one null null.
     made: Callable[..., Any] | None = None
+    #: Whether it takes few different values, and makes the same of them for every reader.
+    few: bool = False
+    #: What it is read from that is no column but a property of the model -> the same as
+    #: an expression, for the database: see `compute.bodies.written`.
+    computed: Mapping[str, Expression] = dataclasses.field(default_factory=dict)
+    #: All of it as an expression: then `made` is not asked about rows that it writes.
+    sql: Expression | None = None
     null: bool = False
     about: str = ""
     #: Whether it is always there.

@@ -12,7 +12,7 @@ from compute.bodies.examples import (
     TOKEN_PREFIX,
     VM_ID,
 )
-from compute.bodies.reader import Reader, or_null
+from compute.bodies.reader import Reader, null_if_empty, or_null
 from compute.models import Outcome
 from compute.models.kinds import KINDS
 
@@ -88,11 +88,19 @@ EVENT_BODY = Body(
         TEXT,
         TOKEN_PREFIX,
         made=or_null,
+        sql=null_if_empty("token"),
         null=True,
         about="The first characters of the API token that was used.",
     ),
     Field("address", TEXT, "192.0.2.7", null=True),
-    Field("request_id", TEXT, REQUEST_ID, made=or_null, null=True),
+    Field(
+        "request_id",
+        TEXT,
+        REQUEST_ID,
+        made=or_null,
+        sql=null_if_empty("request_id"),
+        null=True,
+    ),
     Field(
         "data",
         OBJECT,

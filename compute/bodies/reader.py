@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from django.db.models import F, Value
+from django.db.models.functions import NullIf
+
 from compute.access import Access
 from compute.models import CloudService
 from compute.models.cloud import COMPUTE
@@ -45,6 +48,11 @@ def problem(reader: Reader, stored: Mapping[str, Any] | None) -> dict[str, Any] 
     if stored is None:
         return None
     return {"type": f"{reader.host}/problems/{stored['code']}", **stored}
+
+
+def null_if_empty(column: str) -> NullIf:
+    """Return `or_null` of a column as an expression."""
+    return NullIf(F(column), Value(""))
 
 
 def or_null(reader: Reader, text: str) -> str | None:

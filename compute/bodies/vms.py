@@ -1,6 +1,18 @@
 """A VM, and what its server printed."""
 
 from datetime import datetime
+from typing import Any
+
+from django.db.models import (
+    BooleanField,
+    Case,
+    DateTimeField,
+    F,
+    OuterRef,
+    Subquery,
+    When,
+)
+from django.db.models.functions import Coalesce, Greatest
 
 from compute.bodies.body import (
     FLAG,
@@ -25,9 +37,9 @@ from compute.bodies.examples import (
     PROJECT_ID,
     VM_ID,
 )
-from compute.bodies.reader import Reader, or_null, problem
-from compute.models import VMStatus
-from compute.models.cloud import confirmed_at
+from compute.bodies.reader import Reader, null_if_empty, or_null, problem
+from compute.models import CloudService, VMStatus
+from compute.models.cloud import COMPUTE, confirmed_at
 from compute.models.lifecycle import takes_only_delete
 from compute.models.vm import allowed_actions
 
@@ -36,14 +48,14 @@ def _allowed_actions(
     reader: Reader,
     status: VMStatus,
     protected: bool,
-    server_id: str,
+    has_server: bool,
     observed_status: str,
     never_launched: bool,
     operation_status: str | None,
 ) -> tuple[str, ...]:
     only_delete = takes_only_delete(
         status,
-        server_id=server_id,
+        has_server=has_server,
         observed_status=observed_status,
         never_launched=never_launched,
     )
@@ -60,6 +72,25 @@ def _observed_at(
 ) -> datetime | None:
     return confirmed_at(observed_at, reader.clouds[cloud]) if server_id else None
 
+
+def _later(one: Any, other: Any) -> Greatest:
+    """Return the later of two times, of which either may be null."""
+    return Greatest(Coalesce(one, other), Coalesce(other, one))
+
+
+#: The same, for the database.
+_OBSERVED_AT = Case(
+    When(server_id="", then=None),
+    default=Coalesce(
+        Subquery(
+            CloudService.objects.filter(service=COMPUTE, cloud_id=OuterRef("cloud"))
+            .order_by()
+            .values_list(_later(F("observed_at"), OuterRef("observed_at")))[:1]
+        ),
+        F("observed_at"),
+    ),
+    output_field=DateTimeField(),
+)
 
 ADDRESS_BODY = Body(
     "Address",
@@ -94,6 +125,7 @@ VM_BODY = Body(
         "alice",
         at="keypair_name",
         made=or_null,
+        sql=null_if_empty("keypair_name"),
         null=True,
         about="As it was sent.",
     ),
@@ -108,12 +140,20 @@ VM_BODY = Body(
         at=(
             "status",
             "delete_protection",
-            "server_id",
+            "has_server",
             "observed_status",
             "never_launched",
             "operation__status",
         ),
+        computed={
+            "has_server": Case(
+                When(server_id="", then=False),
+                default=True,
+                output_field=BooleanField(),
+            )
+        },
         made=_allowed_actions,
+        few=True,
         about="The actions that are allowed now.",
     ),
     Field("operation_id", ID, OPERATION_ID, null=True, about="Its newest operation."),
@@ -132,6 +172,7 @@ VM_BODY = Body(
         LATER,
         at=("server_id", "observed_at", "cloud"),
         made=_observed_at,
+        sql=_OBSERVED_AT,
         null=True,
         about="When the cloud last confirmed it.",
     ),

@@ -58,16 +58,16 @@ MOVING = tuple(status for status in S if status not in STABLE)
 GONE = "DELETED"
 
 
-def lacks_server(status: str, *, server_id: str, observed_status: str) -> bool:
+def lacks_server(status: str, *, has_server: bool, observed_status: str) -> bool:
     """Whether a VM at rest has no server: it could not be made, or is gone.
 
     Such a VM is in ERROR; any other status was seen in the cloud.
     """
-    return status == S.ERROR and (not server_id or observed_status == GONE)
+    return status == S.ERROR and (not has_server or observed_status == GONE)
 
 
 def takes_only_delete(
-    status: str, *, server_id: str, observed_status: str, never_launched: bool
+    status: str, *, has_server: bool, observed_status: str, never_launched: bool
 ) -> bool:
     """Whether nothing but a delete can be done with a VM at rest.
 
@@ -75,7 +75,7 @@ def takes_only_delete(
     else whatever its status.
     """
     return (never_launched and status in RESTING) or lacks_server(
-        status, server_id=server_id, observed_status=observed_status
+        status, has_server=has_server, observed_status=observed_status
     )
 
 

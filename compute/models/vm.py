@@ -290,10 +290,17 @@ class VM(FSMModelMixin, CloudResource):
         return operation if operation is not None and operation.is_live else None
 
     @property
+    def has_server(self) -> bool:
+        """Whether its server is known, or was: it may be gone by now."""
+        return bool(self.server_id)
+
+    @property
     def lacks_server(self) -> bool:
         """Whether the cloud has no server for it."""
         return lacks_server(
-            self.status, server_id=self.server_id, observed_status=self.observed_status
+            self.status,
+            has_server=self.has_server,
+            observed_status=self.observed_status,
         )
 
     @property
@@ -301,7 +308,7 @@ class VM(FSMModelMixin, CloudResource):
         """Whether the cloud has nothing for it that could do more than go."""
         return takes_only_delete(
             self.status,
-            server_id=self.server_id,
+            has_server=self.has_server,
             observed_status=self.observed_status,
             never_launched=self.never_launched,
         )
