@@ -10,16 +10,18 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser, Permission
-from django.db.models import Model, Q, QuerySet
+from django.db.models import F, Model, Q, QuerySet
+from django.db.models.lookups import In
 
 # Not that of functools, which before Python 3.12 holds one lock for all instances: a
 # query that hangs would stop everybody's.
 from django.utils.functional import cached_property
 
 from compute.errors import PermissionDenied
-from compute.models import Membership, Role, User
+from compute.models import Membership, Project, Role, User
 from compute.models.user import ANONYMOUS
 from compute.permissions import PERMISSIONS
+from compute.statements import Slot
 
 M = TypeVar("M", bound=Model)
 
@@ -163,26 +165,67 @@ class Access:
 
         ``field`` leads from a row to the id of its project.
         """
-        if self.is_operator_for(permission):
-            return queryset
-        return queryset.filter(self.reach(permission, field=field))
+        return self.scope(permission).of(queryset, field=field)
 
-    def reach(self, permission: str, *, field: str) -> Q:
-        """Return the condition for rows of its own projects, apart from an operator's.
+    def scope(self, permission: str) -> "Scope":
+        """Return the projects in which it has a permission."""
+        return ALL if self.is_operator_for(permission) else self.own_scope(permission)
+
+    def own_scope(self, permission: str) -> "Scope":
+        """Return those of them that are its own, apart from an operator's powers."""
+        granted = PERMISSIONS[permission]
+        return Scope(
+            tuple(
+                id
+                for id, grant in self.grants.items()
+                if granted.is_granted_to(grant.role)
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Projects whose rows may be seen."""
+
+    #: Their ids, or slots for them; ``None``: all there are.
+    projects: tuple[UUID | Slot, ...] | None
+
+    def of(self, queryset: QuerySet[M, Any], *, field: str) -> QuerySet[M, Any]:
+        """Return the rows of these projects; ``field`` leads to the project's id."""
+        return queryset.filter(self.condition(field))
+
+    def condition(self, field: str) -> Q:
+        """Return the condition for rows of these projects.
 
         One project is an equality: then the index of the project gives the order, too.
         """
-        granted = PERMISSIONS[permission]
-        ids = [
-            id for id, grant in self.grants.items() if granted.is_granted_to(grant.role)
-        ]
-        match ids:
-            case []:
+        match self.projects:
+            case None:
+                return Q()
+            case ():
                 return NOTHING
-            case [only]:
+            case (only,):
                 return Q(**{field: only})
-            case _:
-                return Q(**{f"{field}__in": ids})
+            case several:
+                # Not `field__in`, which of a foreign key takes values alone.
+                return Q(In(F(field), several))
+
+    @property
+    def size(self) -> int | None:
+        return None if self.projects is None else len(self.projects)
+
+    def with_slots(self) -> "Scope":
+        """Return a scope of as many projects, with slots for their ids."""
+        if self.projects is None:
+            return self
+        return Scope(tuple(Slot(name, Project._meta.pk) for name in self.values()))
+
+    def values(self) -> dict[str, Any]:
+        """Return what goes into these slots."""
+        return {f"project{i}": id for i, id in enumerate(self.projects or ())}
+
+
+ALL = Scope(None)
 
 
 def permissions_of(user: User | AnonymousUser) -> QuerySet[Permission]:

@@ -61,8 +61,8 @@ class APITokenViewSet(ResourceViewSet[APIToken]):
         if self.access.is_operator_for("api-token.list"):
             return every
         own = Q(user=self.request.user)
-        administered = self.access.reach("event.list", field="project_id")
-        return self.visible(every).filter(own | administered)
+        administered = self.access.own_scope("event.list").condition("project_id")
+        return self.scope.of(every, field="project_id").filter(own | administered)
 
     def create(self, request: Request) -> Response:
         """Create a token. Only this answer shows it."""

@@ -2,11 +2,11 @@
 
 from django.db.models import Q, QuerySet
 
+from compute.access import ALL, Scope
 from compute.api.http import filters
 from compute.api.http.viewset import ResourceViewSet
 from compute.bodies.catalog import FLAVOR_BODY, IMAGE_BODY
 from compute.models import Flavor, Image
-from compute.models.catalog import ImageQuerySet
 
 
 class CatalogFilter(filters.NamedFilterSet):
@@ -29,10 +29,12 @@ class FlavorViewSet(ResourceViewSet[Flavor]):
     orderings = ("name", "vcpus", "ram_mb", "disk_gb", "created_at")
     default_ordering = "name"
 
-    def get_queryset(self) -> QuerySet[Flavor]:
-        if self.action == "retrieve":
-            return Flavor.objects.all()
-        return Flavor.objects.offered()
+    @staticmethod
+    def readable(scope: Scope, *, offered: bool) -> QuerySet[Flavor]:
+        return Flavor.objects.offered() if offered else Flavor.objects.all()
+
+    def reading_options(self) -> dict[str, bool]:
+        return {"offered": self.action == "list"}
 
 
 class ImageViewSet(ResourceViewSet[Image]):
@@ -47,12 +49,13 @@ class ImageViewSet(ResourceViewSet[Image]):
     orderings = ("name", "created_at")
     default_ordering = "name"
 
-    def get_queryset(self) -> QuerySet[Image]:
-        every: ImageQuerySet = Image.objects.all()
-        if self.action == "list":
-            every = every.offered()
-        if self.access.is_operator_for(self.permission):
-            return every
+    @staticmethod
+    def readable(scope: Scope, *, offered: bool) -> QuerySet[Image]:
+        images = Image.objects.offered() if offered else Image.objects.all()
+        if scope == ALL:
+            return images
         # What has no project everybody may boot from.
-        own = self.access.reach(self.permission, field="project_id")
-        return every.filter(Q(project=None) | own)
+        return images.filter(Q(project=None) | scope.condition("project_id"))
+
+    def reading_options(self) -> dict[str, bool]:
+        return {"offered": self.action == "list"}

@@ -1,7 +1,11 @@
 """Events: /events, the history and the audit trail, newest first."""
 
-from django.db.models import QuerySet
+from typing import Any
 
+from django.db.models import QuerySet
+from rest_framework.request import Request
+
+from compute.access import Scope
 from compute.api.http import filters
 from compute.api.http.viewset import ResourceViewSet
 from compute.bodies.events import EVENT_BODY
@@ -30,8 +34,11 @@ class EventViewSet(ResourceViewSet[Event]):
     orderings = ("created_at",)
     cursor_only = True
 
-    def get_queryset(self) -> QuerySet[Event]:
-        access = self.access
-        if not any(access.may(self.permission, id) for id in [None, *access.grants]):
+    @staticmethod
+    def readable(scope: Scope) -> QuerySet[Event]:
+        return scope.of(Event.objects.all(), field="project_id")
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if self.scope.projects == ():
             raise PermissionDenied("Events are for the admins of a project.")
-        return self.visible(Event.objects.all())

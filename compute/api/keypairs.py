@@ -6,6 +6,7 @@ from django.db.models import QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from compute.access import Scope
 from compute.api.http import filters, writes
 from compute.api.http.fields import Id, Labels, Lines, Name, NoBody, RequestBody
 from compute.api.http.viewset import ResourceViewSet
@@ -60,9 +61,10 @@ class KeypairViewSet(ResourceViewSet[Keypair]):
     orderings = ("created_at", "name")
     bodies = {"create": KeypairCreate, "destroy": NoBody}
 
-    def get_queryset(self) -> QuerySet[Keypair]:
+    @staticmethod
+    def readable(scope: Scope) -> QuerySet[Keypair]:
         every: KeypairQuerySet = Keypair.objects.alive()
-        return self.visible(every)
+        return scope.of(every, field="project_id")
 
     def create(self, request: Request) -> Response:
         """Add a keypair. Only this answer shows a generated private key."""

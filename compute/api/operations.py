@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
+from compute.access import Scope
 from compute.api.http import filters
 from compute.api.http.fields import NoBody
 from compute.api.http.idempotency import key_of
@@ -58,8 +59,9 @@ class OperationViewSet(ResourceViewSet[Operation]):
         # Who waits by asking must not use up what all other requests share.
         return "poll" if request.method in ("GET", "HEAD") else "default"
 
-    def get_queryset(self) -> QuerySet[Operation]:
-        return self.visible(Operation.objects.all())
+    @staticmethod
+    def readable(scope: Scope) -> QuerySet[Operation]:
+        return scope.of(Operation.objects.all(), field="project_id")
 
     def retrieve(self, request: Request, id: Any) -> Response:
         """Return one; `Prefer: wait=N` answers when it has ended."""

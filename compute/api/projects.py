@@ -7,6 +7,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from compute.access import Scope
 from compute.api.http import filters, writes
 from compute.api.http.fields import Lines, Name, NoBody, RequestBody, Whole, Word
 from compute.api.http.viewset import ResourceViewSet
@@ -70,8 +71,9 @@ class ProjectViewSet(OfProjectViewSet):
         "destroy": NoBody,
     }
 
-    def get_queryset(self) -> QuerySet[Project]:
-        return self.visible(Project.objects.alive(), field="pk")
+    @staticmethod
+    def readable(scope: Scope) -> QuerySet[Project]:
+        return scope.of(Project.objects.alive(), field="pk")
 
     def create(self, request: Request) -> Response:
         """Create a project, with the default quotas and no members."""
@@ -90,7 +92,7 @@ class ProjectViewSet(OfProjectViewSet):
             actor=self.actor,
             changes=self.body(),
             expect=self.expect,
-            seen=self.visible(Project.objects.alive(), field="pk"),
+            seen=self.get_queryset(),
         )
         return self.item(project)
 

@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from compute.access import Scope
 from compute.api.actions import act
 from compute.api.http import filters, writes
 from compute.api.http.fields import Labels, Lines, Name, NoBody, RequestBody
@@ -59,11 +60,15 @@ class SnapshotViewSet(ResourceViewSet[Snapshot]):
     query_parameters = {"list": (INCLUDE_DELETED,), "retrieve": (INCLUDE_DELETED,)}
     bodies = {"partial_update": SnapshotUpdate, "destroy": NoBody}
 
-    def get_queryset(self) -> QuerySet[Snapshot]:
+    @staticmethod
+    def readable(scope: Scope, *, include_deleted: bool) -> QuerySet[Snapshot]:
         every: SnapshotQuerySet = Snapshot.objects.all()
-        if not is_asked(self.request, "include_deleted"):
+        if not include_deleted:
             every = every.alive()
-        return self.visible(every)
+        return scope.of(every, field="project_id")
+
+    def reading_options(self) -> dict[str, bool]:
+        return {"include_deleted": is_asked(self.request, "include_deleted")}
 
     def related(self, data: Any) -> Sequence[tuple[str, str]]:
         if "vm" not in data:

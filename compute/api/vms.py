@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
+from compute.access import Scope
 from compute.api.actions import act, offer
 from compute.api.http import filters, writes
 from compute.api.http.fields import (
@@ -152,11 +153,15 @@ class VMViewSet(ResourceViewSet[VM]):
         "shelve": {"vms_unshelve": "id"},
     }
 
-    def get_queryset(self) -> QuerySet[VM]:
+    @staticmethod
+    def readable(scope: Scope, *, include_deleted: bool) -> QuerySet[VM]:
         every: VMQuerySet = VM.objects.with_operation()
-        if not is_asked(self.request, "include_deleted"):
+        if not include_deleted:
             every = every.alive()
-        return self.visible(every)
+        return scope.of(every, field="project_id")
+
+    def reading_options(self) -> dict[str, bool]:
+        return {"include_deleted": is_asked(self.request, "include_deleted")}
 
     def prepare_answer(self) -> None:
         super().prepare_answer()

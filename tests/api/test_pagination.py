@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.core.signing import Signer
+from django.db.models import F
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -223,7 +224,11 @@ def test_a_list_says_where_to_listen_for_what_follows(
     per_page=st.integers(1, 5),
     ordering=st.sampled_from(["created_at", "-created_at", "name", "-name,created_at"]),
     changes=st.lists(
-        st.tuples(st.booleans(), st.integers(0, 11), st.sampled_from("amz")),
+        st.tuples(
+            st.sampled_from(["insert", "update", "delete"]),
+            st.integers(0, 11),
+            st.sampled_from("amz"),
+        ),
         max_size=8,
     ),
 )
@@ -237,7 +242,7 @@ def test_a_walk_gives_every_row_that_stays_exactly_once(
     count: int,
     per_page: int,
     ordering: str,
-    changes: list[tuple[bool, int, str]],
+    changes: list[tuple[str, int, str]],
 ) -> None:
     """Rows come and go while a client walks; those that were there throughout, and
     only those for sure, are seen, and none is seen twice."""
@@ -249,10 +254,13 @@ def test_a_walk_gives_every_row_that_stays_exactly_once(
     plan = iter(changes)
 
     def change() -> None:
-        insert, position, name = next(plan, (None, 0, ""))
-        if insert:
+        way, position, name = next(plan, ("", count, ""))
+        if way == "insert":
             VMFactory.create(name=name)
-        elif insert is False and position < count:
+        elif way == "update" and position < count:
+            changes = {"version": F("version") + 1, "status": "SHUTOFF"}
+            VM.objects.filter(pk=start[position].pk).update(**changes)
+        elif way == "delete" and position < count:
             VM.objects.filter(pk=start[position].pk).delete()
             removed.add(str(start[position].pk))
 

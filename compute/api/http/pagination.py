@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from django.core.signing import BadSignature, Signer
-from django.db.models import BooleanField, F, Field, Func, Model, Q, QuerySet, Value
+from django.db.models import BooleanField, F, Field, Func, Model, Q
 from django.utils.html import format_html
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
@@ -18,11 +18,15 @@ from rest_framework.response import Response
 
 from compute.api.http.parameters import joined, refuse, whole_number
 from compute.api.http.problems import CursorInvalid
+from compute.api.http.rows import Page, Rows
+from compute.statements import Slot
 
 DEFAULT_PER_PAGE = 20
 MAX_PER_PAGE = 100
 #: Rows a numbered page may skip over: the database walks past each of them.
 MAX_DEPTH = 10_000
+#: Rows that are counted: to count more would take longer than the page.
+MAX_COUNT = 100_000
 
 PARAMETERS = frozenset({"page", "per_page", "cursor", "ordering"})
 
@@ -61,6 +65,7 @@ class Pagination(BasePagination):
     display_page_controls = False
 
     request: Request
+    model: type[Model]
     count: int | None = None
     next: str | None = None
     previous: str | None = None
@@ -71,6 +76,7 @@ class Pagination(BasePagination):
     def paginate_queryset(
         self, queryset: Any, request: Request, view: Any = None
     ) -> list[Any]:
+        """Return the JSON of a page of `Rows`."""
         self.request = request
         params = joined(request)
         if "cursor" in params and "page" in params:
@@ -82,18 +88,14 @@ class Pagination(BasePagination):
             request, "per_page", default=DEFAULT_PER_PAGE, highest=MAX_PER_PAGE
         )
         self.event_sequence = view.event_sequence()
-        rows = view.rows(queryset)
+        self.model = view.queryset.model
         if "cursor" in params or view.cursor_only:
-            return self._by_cursor(rows, keys, per_page)
-        # Counted without what the rows are joined with: SQLite would join them all.
-        self.count = queryset.count()
-        return self._by_number(rows, keys, per_page, count=self.count)
+            return self._by_cursor(queryset, keys, per_page)
+        return self._by_number(queryset, keys, per_page)
 
     # By number
 
-    def _by_number(
-        self, queryset: QuerySet[Any], keys: list[Key], per_page: int, *, count: int
-    ) -> list[Any]:
+    def _by_number(self, rows: Rows, keys: list[Key], per_page: int) -> list[Any]:
         page = whole_number(self.request, "page", default=1, highest=MAX_DEPTH)
         if page * per_page > MAX_DEPTH:
             raise refuse(
@@ -101,49 +103,52 @@ class Pagination(BasePagination):
                 "too_deep",
                 f"page * per_page is at most {MAX_DEPTH}; use cursor to go deeper.",
             )
+        count = rows.count(limit=MAX_COUNT + 1)
+        self.count = count if count <= MAX_COUNT else None
         last = max(1, -(-count // per_page))
         start = (page - 1) * per_page
-        rows: list[Any] = []
+        texts: list[Any] = []
         # A page past the end is empty, not an error: rows vanish while a client pages.
         if start < count:
-            rows = list(queryset.order_by(*_order(keys))[start : start + per_page])
+            texts = rows.page(_order(keys), (), limit=per_page, offset=start).texts
         if page < last:
             self.next = self._url(page=str(page + 1))
         if page > 1:
             self.previous = self._url(page=str(min(page - 1, last)))
-        return rows
+        return texts
 
     # By cursor
 
-    def _by_cursor(
-        self, queryset: QuerySet[Any], keys: list[Key], per_page: int
-    ) -> list[Any]:
-        position = self._position(keys, queryset.model)
+    def _by_cursor(self, rows: Rows, keys: list[Key], per_page: int) -> list[Any]:
+        position = self._position(keys)
         backwards = position is not None and position.backwards
         walk = [Key(f, d ^ backwards) for f, d in keys]
         if position is not None:
-            queryset = queryset.filter(_beyond(walk, position, queryset.model))
-        rows = list(queryset.order_by(*_order(walk))[: per_page + 1])
-        more = len(rows) > per_page
-        rows = rows[:per_page]
+            condition = _beyond(walk, self.model, inclusive=position.inclusive)
+            rows = rows.narrowed(
+                (tuple(walk), position.inclusive),
+                lambda all: all.filter(condition),
+                dict(zip(_slot_names(keys), position.values, strict=True)),
+            )
+        fields = [key.field for key in keys]
+        page = rows.page(_order(walk), fields, limit=per_page + 1)
+        more = len(page.rows) > per_page
+        del page.rows[per_page:]
         if backwards:
-            rows.reverse()
-        first, last = self._edges(rows, keys, position)
+            page.rows.reverse()
+        first, last = self._edges(page, position)
         if more or backwards:
             self.next = self._cursor_url(keys, last)
         if more if backwards else position is not None:
             self.previous = self._cursor_url(keys, first)
-        return rows
+        return page.texts
 
     def _edges(
-        self, rows: list[Any], keys: list[Key], position: Position | None
+        self, page: Page, position: Position | None
     ) -> tuple[Position | None, Position | None]:
         """Return where the page begins and ends, for the way on and the way back."""
-        if rows:
-            first, last = (
-                tuple(_value(row, key.field) for key in keys)
-                for row in (rows[0], rows[-1])
-            )
+        if page.rows:
+            first, last = page.columns(0), page.columns(-1)
             return Position(first, True, False), Position(last, False, False)
         if position is None:
             return None, None
@@ -154,7 +159,7 @@ class Pagination(BasePagination):
             Position(position.values, False, around),
         )
 
-    def _position(self, keys: list[Key], model: type[Model]) -> Position | None:
+    def _position(self, keys: list[Key]) -> Position | None:
         text = self.request.query_params.get("cursor", "")
         if text == "":
             return None
@@ -169,7 +174,7 @@ class Pagination(BasePagination):
                 "The cursor belongs to other filters or another ordering. "
                 "Start again with an empty cursor."
             )
-        fields = [_field(model, key.field) for key in keys]
+        fields = [_field(self.model, key.field) for key in keys]
         return Position(
             tuple(f.to_python(v) for f, v in zip(fields, values, strict=True)),
             backwards,
@@ -258,7 +263,10 @@ class Pagination(BasePagination):
                 },
                 "count": {
                     "type": ["integer", "null"],
-                    "description": "Number of rows on all pages; null with a cursor.",
+                    "description": (
+                        "Number of rows on all pages; null with a cursor, and "
+                        f"beyond {MAX_COUNT}."
+                    ),
                     "example": 123,
                 },
             },
@@ -327,10 +335,6 @@ def _link(url: str | None, label: str) -> str:
 _signer = Signer(salt="compute.api.http.pagination")
 
 
-def _value(row: Any, name: str) -> Any:
-    return row[name] if isinstance(row, dict) else getattr(row, name)
-
-
 def _order(keys: Sequence[Key]) -> list[str]:
     return [f"-{field}" if descending else field for field, descending in keys]
 
@@ -342,25 +346,29 @@ def _field(model: type[Model], name: str) -> "Field[Any, Any]":
     return field
 
 
-def _beyond(keys: Sequence[Key], position: Position, model: type[Model]) -> Any:
+def _slot_names(keys: Sequence[Key]) -> list[str]:
+    return [f"position_{key.field}" for key in keys]
+
+
+def _beyond(keys: Sequence[Key], model: type[Model], *, inclusive: bool) -> Any:
     """Return the condition for rows past a position, which an index can answer."""
     columns = [
-        (key, Value(value, output_field=_field(model, key.field)))
-        for key, value in zip(keys, position.values, strict=True)
+        (key, Slot(name, _field(model, key.field)))
+        for key, name in zip(keys, _slot_names(keys), strict=True)
     ]
     if len({key.descending for key in keys}) == 1:
         sign = "<" if keys[0].descending else ">"
         return _row_comparison(
             [F(key.field) for key, _ in columns],
             [value for _, value in columns],
-            sign=f"{sign}=" if position.inclusive else sign,
+            sign=f"{sign}=" if inclusive else sign,
         )
     # Mixed directions: the first key is bounded once more, for the index.
     condition = Q()
     equal = Q()
     for key, value in columns:
         beyond = "lt" if key.descending else "gt"
-        if key is keys[-1] and position.inclusive:
+        if key is keys[-1] and inclusive:
             beyond += "e"
         condition |= equal & Q(**{f"{key.field}__{beyond}": value})
         equal &= Q(**{key.field: value})

@@ -18,8 +18,13 @@ _COMPRESSED = re.compile(r"(?:--?|;)(?:gzip|br|deflate|zstd)\Z")
 def tag_of(body: Mapping[str, Any]) -> str:
     """Return the ETag of a resource: its version, or else a digest of all it shows."""
     version = body.get("version")
-    if version is None:
-        version = hashlib.sha256(dumps(body)).hexdigest()[:20]
+    return tag(
+        hashlib.sha256(dumps(body)).hexdigest()[:20] if version is None else version
+    )
+
+
+def tag(version: int | str) -> str:
+    """Return the ETag of a version."""
     return f'"{version}"'
 
 

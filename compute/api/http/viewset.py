@@ -1,29 +1,38 @@
 """What the viewsets of all nouns share: strict queries in, headers out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, ClassVar, Generic, TypeVar
 from uuid import UUID
 
-from django.db.models import Model, QuerySet
+import orjson
+from django.db.models import Model, QuerySet, UUIDField
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.viewsets import GenericViewSet
 
+from compute.access import Scope
 from compute.api.http import preconditions
 from compute.api.http.fields import NoBody, RequestBody
 from compute.api.http.filters import several
 from compute.api.http.guarded import GuardedView
 from compute.api.http.pagination import PARAMETERS as PAGE_PARAMETERS
 from compute.api.http.parameters import joined
+from compute.api.http.renderers import HTMLRenderer
+from compute.api.http.rows import Rows
 from compute.bodies.body import Body
+from compute.bodies.written import writer_of
 from compute.errors import NotFound, ValidationError
 from compute.expected import unexpected
 from compute.models import Project
+from compute.statements import Slot
 
 M = TypeVar("M", bound=Model)
+
+#: Projects of a scope up to which its statements are kept.
+MAX_SLOTS = 50
 
 #: What DRF calls these, in the words of permissions and of operation ids.
 ACTION_NAMES = {"partial_update": "update", "destroy": "delete"}
@@ -138,11 +147,10 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
         action = ACTION_NAMES.get(self.action, self.action)
         return f"{self.slug}.{action}"
 
-    def visible(
-        self, queryset: QuerySet[Any, Any], *, field: str = "project_id"
-    ) -> QuerySet[Any, Any]:
-        """Return the rows that this principal may see at all; the others are 404."""
-        return self.access.visible(queryset, f"{self.slug}.list", field=field)
+    @property
+    def scope(self) -> Scope:
+        """The projects whose rows this principal may see at all; others are 404."""
+        return self.access.scope(f"{self.slug}.list")
 
     def permit(self, project_id: UUID | None) -> None:
         """Raise PermissionDenied unless this request may be made in a project."""
@@ -176,19 +184,56 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
         self.permit(found.project_id)
         return found  # type: ignore[no-any-return]  # a row of this viewset's model
 
-    def rows(self, queryset: QuerySet[M]) -> QuerySet[Any, Any]:
-        """Return the same to read only, as `shown` and a cursor need it.
+    # Reading
 
-        Dictionaries cost half of what models do.
-        """
-        return queryset.values(*{*self.shows.columns, *self.orderings, "id"})
+    #: What there is to read in some projects, as a pure function of these and of
+    #: `reading_options`: so its SQL is compiled once. A viewset that asks more has a
+    #: `get_queryset` of its own, which is compiled for each request.
+    readable: ClassVar[Callable[..., QuerySet[Any, Any]]]
 
-    def _first(self, queryset: QuerySet[Any, Any], id: UUID | None = None) -> Any:
-        id = id or self.kwargs["id"]
+    def reading_options(self) -> dict[str, bool]:
+        """Return what else `readable` depends on."""
+        return {}
+
+    def get_queryset(self) -> QuerySet[M]:
+        """Return what this principal may see."""
+        return type(self).readable(self.scope, **self.reading_options())
+
+    def rows(self) -> Rows:
+        """Return what this principal may see, to be read as JSON."""
+        writer, kind = writer_of(self.shows), type(self)
+        if kind.get_queryset is not ResourceViewSet.get_queryset or self.is_filtered():
+            queryset = self.get_queryset()
+            if self.action == "list":
+                queryset = self.filter_queryset(queryset)
+            return Rows(writer, self.reader, lambda: queryset, None, {})
+        scope, options = self.scope, self.reading_options()
+        return Rows(
+            writer,
+            self.reader,
+            lambda: kind.readable(scope.with_slots(), **options),
+            # Who is in so many projects has statements that nobody shares.
+            None
+            if len(scope.values()) > MAX_SLOTS
+            else (kind, scope.size, *options.values()),
+            scope.values(),
+        )
+
+    def is_filtered(self) -> bool:
+        filterset = getattr(self, "filterset_class", None)
+        if self.action != "list" or filterset is None:
+            return False
+        return not self.request.query_params.keys().isdisjoint(filterset.base_filters)
+
+    def _first(self, queryset: QuerySet[Any, Any]) -> Any:
+        id = self.kwargs["id"]
         row = queryset.filter(pk=id).first()
         if row is None:
-            raise NotFound(f"No {self.noun} {id}.")
+            raise self.not_found(id)
         return row
+
+    def not_found(self, id: UUID) -> NotFound:
+        return NotFound(f"No {self.noun} {id}.")
 
     # Out
 
@@ -210,23 +255,49 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """List them, a page at a time."""
-        queryset: QuerySet[M] = self.filter_queryset(self.get_queryset())
-        page = self.paginate_queryset(queryset)
-        return self.get_paginated_response([self.shown(row) for row in page or ()])
+        pages: Any = self.paginator
+        texts = pages.paginate_queryset(self.rows(), request, self)
+        return self.get_paginated_response([self.as_data(text) for text in texts])
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Return one."""
-        return self.item(self._first(self.rows(self.get_queryset())))
+        id, slot = self.kwargs["id"], Slot("id", UUIDField())
+        rows = self.rows().narrowed("id", lambda all: all.filter(pk=slot), {"id": id})
+        versioned = ("version",) if "version" in self.shows.columns else ()
+        if versioned and "If-None-Match" in request.headers:
+            # Most who ask so have it already: the rest is not read for them.
+            known = rows.first("version")
+            if known and (unchanged := self.unchanged(preconditions.tag(*known))):
+                return unchanged
+        page = rows.page((), versioned, limit=1)
+        if not page.rows:
+            raise self.not_found(id)
+        data = self.as_data(page.texts[0])
+        if versioned:
+            return self.tagged(data, preconditions.tag(*page.columns(0)))
+        etag = preconditions.tag_of(orjson.loads(page.texts[0]))
+        return self.unchanged(etag) or self.tagged(data, etag)
+
+    def as_data(self, text: str) -> Any:
+        """Return the JSON of a row as a response takes it: pages look into it."""
+        is_page = isinstance(self.request.accepted_renderer, HTMLRenderer)
+        return orjson.loads(text) if is_page else orjson.Fragment(text)
 
     def item(self, resource: Any, *, status: int = 200) -> Response:
         """Answer with one resource and its ETag."""
         body = self.shown(resource)
         etag = preconditions.tag_of(body)
-        if self.request.method in ("GET", "HEAD") and preconditions.is_unchanged(
-            self.request, etag
-        ):
+        return self.unchanged(etag) or self.tagged(body, etag, status=status)
+
+    def unchanged(self, etag: str) -> Response | None:
+        """Answer a read of what the client has already."""
+        is_read = self.request.method in ("GET", "HEAD")
+        if is_read and preconditions.is_unchanged(self.request, etag):
             return Response(status=304, headers={"ETag": etag})
-        return Response(body, status=status, headers={"ETag": etag})
+        return None
+
+    def tagged(self, data: Any, etag: str, *, status: int = 200) -> Response:
+        return Response(data, status=status, headers={"ETag": etag})
 
     def url(self, noun: str, id: Any) -> str:
         return reverse(f"{noun}-detail", kwargs={"id": id}, request=self.request)

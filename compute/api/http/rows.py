@@ -1,0 +1,109 @@
+"""What a read gets from the database: rows as JSON, by statements that are kept."""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.db.models import F, QuerySet
+
+from compute import statements
+from compute.bodies.reader import Reader
+from compute.bodies.written import Writer
+from compute.statements import Among, Row, Statement
+
+Refine = Callable[[QuerySet[Any, Any]], QuerySet[Any, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows that a request is about, before they are ordered and cut into pages."""
+
+    writer: Writer
+    reader: Reader
+    #: Makes the queryset, with slots for ``values``.
+    queryset: Callable[[], QuerySet[Any, Any]]
+    #: What the queryset depends on; ``None``: on more than can be said, so that its SQL
+    #: is compiled for this request alone.
+    key: Hashable | None
+    values: Mapping[str, Any]
+
+    def narrowed(self, key: Hashable, by: Refine, values: Mapping[str, Any]) -> "Rows":
+        """Return those of them that meet a condition too."""
+        return replace(
+            self,
+            queryset=lambda: by(self.queryset()),
+            key=None if self.key is None else (self.key, key),
+            values={**self.values, **values},
+        )
+
+    def count(self, *, limit: int) -> int:
+        """Return how many there are, up to a limit."""
+        return self._columns("pk").count(self.values, limit=limit)
+
+    def first(self, *columns: str) -> tuple[Any, ...] | None:
+        """Return columns of one of them."""
+        statement = self._columns(*columns)
+        for row in statement.rows(self.values, limit=1):
+            return tuple(statement.converted(row, i) for i in range(len(columns)))
+        return None
+
+    def page(
+        self,
+        ordering: Sequence[str],
+        columns: Sequence[str],
+        *,
+        limit: int,
+        offset: int = 0,
+    ) -> "Page":
+        """Return some of them in an order, with the columns asked for."""
+        selected = *self.writer.selected, *columns
+        if self.key is not None:
+            statement = statements.kept(
+                (self.key, "page", tuple(columns), tuple(ordering)),
+                lambda: self.queryset().order_by(*ordering).values_list(*selected),
+            )
+            rows = statement.rows(self.values, limit=limit, offset=offset)
+            return Page(rows, statement, self.writer, self.reader)
+        # What is asked for is found first, and then written by a statement that is kept:
+        # SQLite would write all that it sorts.
+        found = self.queryset().order_by(*ordering)
+        every = found.model._default_manager.filter(Among(F("pk")))
+        statement = statements.kept(
+            (self.writer, tuple(columns), tuple(ordering)),
+            lambda: every.order_by(*ordering).values_list(*selected),
+        )
+        rows = statement.rows_among(
+            statements.compiled(found.values_list("pk"), prefix="q"),
+            self.values,
+            limit=limit,
+            offset=offset,
+        )
+        return Page(rows, statement, self.writer, self.reader)
+
+    def _columns(self, *columns: str) -> Statement:
+        def make() -> QuerySet[Any, Any]:
+            return self.queryset().order_by().values_list(*columns)
+
+        if self.key is None:
+            return statements.compiled(make())
+        return statements.kept((self.key, columns), make)
+
+
+@dataclass(slots=True)
+class Page:
+    """Rows as JSON, and a few columns of each."""
+
+    rows: list[Row]
+    statement: Statement
+    writer: Writer
+    reader: Reader
+
+    @property
+    def texts(self) -> list[str]:
+        return [self.writer.text(row, self.reader, self.statement) for row in self.rows]
+
+    def columns(self, index: int) -> tuple[Any, ...]:
+        """Return the columns asked for, of the row with an index."""
+        row = self.rows[index]
+        first = len(self.writer.selected)
+        return tuple(self.statement.converted(row, i) for i in range(first, len(row)))
