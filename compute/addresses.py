@@ -37,6 +37,7 @@ def client_address(request: HttpRequest | Request) -> str | None:
     return client or peer
 
 
+@lru_cache(maxsize=1024)
 def network_of(address: str | None) -> str:
     """Return what counts as one client: an address, or a home's whole IPv6 network."""
     if address is None:
@@ -47,6 +48,7 @@ def network_of(address: str | None) -> str:
     return address
 
 
+@lru_cache(maxsize=1024)
 def _address(text: str) -> str | None:
     match = _WRITTEN.fullmatch(text[:_LONGEST])
     if match is None or len(text) > _LONGEST:

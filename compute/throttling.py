@@ -1,4 +1,4 @@
-"""How often a principal may ask: `limits` counts, in Redis for all processes together.
+"""How often a principal may ask, counted in Redis for all processes together, or here.
 
 A limiter that cannot count lets requests pass: it protects the service, and must not
 be what brings it down.
@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import TypeVar, cast
+from typing import Protocol, TypeVar, cast
 
 from django.conf import settings
 from limits import RateLimitItem, parse
@@ -20,6 +20,7 @@ from limits.storage import Storage, storage_from_string
 from limits.strategies import FixedWindowRateLimiter
 
 from compute.errors import RateLimited
+from compute.windows import Windows
 
 log = logging.getLogger(__name__)
 
@@ -69,32 +70,81 @@ class Standing:
         return problem
 
 
-class _Store:
-    """The counter, and whether it is worth asking."""
+class Store(Protocol):
+    """What counts. Each answer is ``None`` while it cannot."""
 
-    def __init__(self, url: str) -> None:
-        timeouts = (
-            {
-                "socket_timeout": STORE_TIMEOUT,
-                "socket_connect_timeout": STORE_TIMEOUT,
-            }
-            if url.startswith("redis")
-            else {}
-        )
-        storage = storage_from_string(url, wrap_exceptions=True, **timeouts)
-        self.storage = cast(Storage, storage)  # of an async+… URL it would be another
-        self._limiter = FixedWindowRateLimiter(self.storage)
-        self._asked_again_at = 0.0
+    def hit(self, item: RateLimitItem, *keys: str) -> tuple[bool, int, int] | None:
+        """Count; return whether there was room, what is left and for how many seconds."""
+
+    def increment(self, key: str, seconds: int) -> int | None:
+        """Count one more, forgotten so long after the first; return how many."""
+
+    def read(self, key: str) -> tuple[int, float] | None:
+        """Return how many were counted, and the seconds for which they are kept."""
+
+    def clear(self, key: str) -> None:
+        """Forget a count."""
+
+
+class _ProcessStore:
+    """Counts for this process alone. That of `limits` starts a thread for every other hit."""
+
+    def __init__(self) -> None:
+        self._windows = Windows()
 
     def hit(self, item: RateLimitItem, *keys: str) -> tuple[bool, int, int]:
-        """Return whether there was room, what is left and for how many seconds."""
+        count, seconds = self._windows.increment("/".join(keys), item.get_expiry())
+        left = max(1, round(seconds))
+        return count <= item.amount, max(0, item.amount - count), left
+
+    def increment(self, key: str, seconds: int) -> int:
+        return self._windows.increment(key, seconds)[0]
+
+    def read(self, key: str) -> tuple[int, float]:
+        return self._windows.read(key)
+
+    def clear(self, key: str) -> None:
+        self._windows.clear(key)
+
+
+class _SharedStore:
+    """Counts for all processes, and knows whether the store is worth asking."""
+
+    def __init__(self, url: str) -> None:
+        storage = storage_from_string(
+            url,
+            wrap_exceptions=True,
+            socket_timeout=STORE_TIMEOUT,
+            socket_connect_timeout=STORE_TIMEOUT,
+        )
+        self._storage = cast(Storage, storage)  # of an async+… URL it would be another
+        self._limiter = FixedWindowRateLimiter(self._storage)
+        self._asked_again_at = 0.0
+
+    def hit(self, item: RateLimitItem, *keys: str) -> tuple[bool, int, int] | None:
+        return self._ask(lambda: self._hit(item, *keys))
+
+    def _hit(self, item: RateLimitItem, *keys: str) -> tuple[bool, int, int]:
         admitted = self._limiter.hit(item, *keys)
         window = self._limiter.get_window_stats(item, *keys)
         left = max(1, round(window.reset_time - time.time()))
         return admitted, window.remaining, left
 
-    def ask(self, question: Callable[[], T]) -> T | None:
-        """Return what the storage answers; ``None`` while it is down."""
+    def increment(self, key: str, seconds: int) -> int | None:
+        return self._ask(lambda: self._storage.incr(key, seconds))
+
+    def read(self, key: str) -> tuple[int, float] | None:
+        return self._ask(lambda: self._read(key))
+
+    def _read(self, key: str) -> tuple[int, float]:
+        count = self._storage.get(key)
+        left = self._storage.get_expiry(key) - time.time()
+        return (count, left) if count and left > 0 else (0, 0.0)
+
+    def clear(self, key: str) -> None:
+        self._ask(lambda: self._storage.clear(key))
+
+    def _ask(self, question: Callable[[], T]) -> T | None:
         if time.monotonic() < self._asked_again_at:
             return None
         try:
@@ -113,15 +163,16 @@ class _Store:
 _making = threading.Lock()
 
 
-def _store() -> _Store:
+def _store() -> Store:
     # Two threads that import the client of Redis at once may each see half of it.
     with _making:
         return _made_store()
 
 
 @cache
-def _made_store() -> _Store:
-    return _Store(settings.RATE_LIMIT_STORE)
+def _made_store() -> Store:
+    url = settings.RATE_LIMIT_STORE
+    return _ProcessStore() if url == "memory://" else _SharedStore(url)
 
 
 def prepare() -> None:
@@ -152,8 +203,8 @@ def policy_header() -> str:
 
 def count(name: str, principal: str) -> Standing | None:
     """Count a request; return what is left; ``None`` while the store is down."""
-    policy, store = policies()[name], _store()
-    counted = store.ask(lambda: store.hit(policy.item, name, principal))
+    policy = policies()[name]
+    counted = _store().hit(policy.item, name, principal)
     return None if counted is None else Standing(policy, *counted)
 
 
@@ -162,25 +213,19 @@ def tally(key: str, *, seconds: int) -> int:
 
     0 while the store is down.
     """
-    store = _store()
-    return store.ask(lambda: store.storage.incr(key, seconds)) or 0
+    return _store().increment(key, seconds) or 0
 
 
 def tallied(key: str) -> int:
     """Return how many were counted; 0 if none, or while the store is down."""
-    store = _store()
-    return store.ask(lambda: store.storage.get(key)) or 0
+    return (_store().read(key) or (0, 0))[0]
 
 
 def seconds_left(key: str) -> int:
     """Return the seconds for which a count is kept still; 0 if there is none."""
-    store = _store()
-    end = store.ask(lambda: store.storage.get_expiry(key))
-    left = 0.0 if end is None else end - time.time()
-    return math.ceil(left) if left > 0 and tallied(key) else 0
+    return math.ceil((_store().read(key) or (0, 0))[1])
 
 
 def untally(key: str) -> None:
     """Forget a count."""
-    store = _store()
-    store.ask(lambda: store.storage.clear(key))
+    _store().clear(key)

@@ -114,6 +114,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "vmmanager.request_id.RequestIDMiddleware",  # first, so that every answer has an id
     "vmmanager.caching.CachingMiddleware",  # early, so that every answer says who keeps it
+    "vmmanager.doors.DoorsMiddleware",  # what follows is for browsers alone
     "csp.middleware.CSPMiddleware",  # early, so that every page has its policy
     "compute.api.http.middleware.ProblemMiddleware",  # sees every error page of the others
     "django.middleware.security.SecurityMiddleware",
@@ -335,6 +336,9 @@ REST_FRAMEWORK: dict[str, Any] = {
     "NUM_PROXIES": env.int("NUM_PROXIES", default=0),
     "DEFAULT_FILTER_BACKENDS": ["compute.api.http.filters.StrictFilterBackend"],
     "DEFAULT_PAGINATION_CLASS": "compute.api.http.pagination.Pagination",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": (
+        "compute.api.http.negotiation.ContentNegotiation"
+    ),
     "DEFAULT_SCHEMA_CLASS": "compute.api.schema.autoschema.AutoSchema",
     "EXCEPTION_HANDLER": "compute.api.http.problems.exception_handler",
     "URL_FORMAT_OVERRIDE": None,

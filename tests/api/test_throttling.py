@@ -176,8 +176,8 @@ HIT = """
 import sys, django
 django.setup()
 from limits import parse
-from compute.throttling import _Store
-store = _Store(sys.argv[1])
+from compute.throttling import _SharedStore
+store = _SharedStore(sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()
 item = parse("100/60 second")

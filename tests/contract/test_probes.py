@@ -1,5 +1,6 @@
 """/health stands at the root, is counted for nobody, and logged when it fails."""
 
+import logging
 from collections.abc import Iterator
 
 import pytest
@@ -24,7 +25,8 @@ def level_of(path: str, status: int) -> str:
     return str(line["log_level"])
 
 
-def test_a_probe_is_logged_when_it_fails() -> None:
+def test_a_probe_is_logged_when_it_fails(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, logger="vmmanager.requests")
     assert level_of("/health", 200) == level_of("/health/ready", 200) == "debug"
     assert level_of("/health/ready", 503) == level_of("/health", 400) == "info"
     assert level_of("/api/v1/vms", 200) == "info"

@@ -41,7 +41,7 @@ class BearerAuthentication(BaseAuthentication):
     """`Authorization: Bearer` with an API token (``osl_…``) or a login's access token."""
 
     def authenticate(self, request: Request) -> Authenticated:
-        header = request.headers.get("Authorization")
+        header = request.META.get("HTTP_AUTHORIZATION")
         if header is None:
             return None
         scheme, _, text = header.partition(" ")

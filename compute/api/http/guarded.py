@@ -80,7 +80,7 @@ class GuardedView(APIView):
         if request.method not in ("GET", "HEAD"):
             refuse_foreign_pages(request)
         # That a method is not allowed here is said first.
-        if request.method in self.allowed_methods:
+        if request.query_params and request.method in self.allowed_methods:
             refuse_unknown(
                 request,
                 known=self.known_parameters(),
@@ -97,13 +97,17 @@ class GuardedView(APIView):
 
     def perform_authentication(self, request: Request) -> None:
         """Find out who asks, and count the request for them, or for their address."""
-        principal = network_of(client_address(request))
+        user = None
         try:
-            if request.user.is_authenticated:
-                principal = f"user:{request.user.pk}"
+            user = request.user
         finally:
             # Who fails to authenticate is counted too, before being told so.
-            self.count(request, principal)
+            self.count(
+                request,
+                f"user:{user.pk}"
+                if user is not None and user.is_authenticated
+                else network_of(client_address(request)),
+            )
 
     def count(
         self, request: Request, principal: str, *, policy: str | None = None

@@ -63,12 +63,12 @@ def _excess(
     if target > MAX_TARGET:
         return URITooLong(f"A path with its query has at most {MAX_TARGET} bytes.")
     # One that is sent again is one header: Django joins them.
-    sizes: Counter[str] = Counter()
+    sizes: dict[str, int] = {}
     total = 0
     for name, size in headers:
-        sizes[name] += size
+        sizes[name] = whole = sizes.get(name, 0) + size
         limit = MAX_CONTENT_TYPE if name == "content-type" else MAX_HEADER
-        if sizes[name] > limit:
+        if whole > limit:
             return HeaderTooLarge(
                 f"The header {name} has at most {limit} bytes.", header=name
             )

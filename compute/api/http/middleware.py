@@ -52,7 +52,7 @@ class ProblemMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        request.COOKIES = parse_cookies(request.headers.get("Cookie", ""))
+        request.COOKIES = parse_cookies(request.META.get("HTTP_COOKIE", ""))
         if (problem := intake.refusal_of(request) or _unreadable(request)) is not None:
             return plain_response(problem, request)
         response = self.get_response(request)
@@ -155,23 +155,34 @@ def _unreadable(request: HttpRequest) -> errors.Problem | None:
         request.get_host()
     except DisallowedHost:
         return BadRequest("The service does not answer for this host.")
-    # WSGI hands over bytes as if they were Latin-1.
-    charset = "latin-1" if isinstance(request, WSGIRequest) else "utf-8"
-    query = unquote_to_bytes(request.META.get("QUERY_STRING", "").encode(charset))
     # PostgreSQL stores no NUL, so one that arrived at a query would be a 500.
-    if "\0" in request.path or b"\0" in query:
+    if "\0" in request.path:
         return BadRequest("The URL contains a NUL byte.")
     if any("\0" in value for value in request.COOKIES.values()):
         return BadRequest("A cookie contains a NUL byte.")
+    if problem := _unreadable_query(request):
+        return problem
+    # Django reads no chunked body; it would count as empty, in silence.
+    if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get(
+        "CONTENT_LENGTH"
+    ):
+        return LengthRequired("Send the body with a Content-Length.")
+    return None
+
+
+def _unreadable_query(request: HttpRequest) -> errors.Problem | None:
+    text: str = request.META.get("QUERY_STRING", "")
+    if text.isascii() and "%" not in text and "\0" not in text:
+        return None
+    # WSGI hands over bytes as if they were Latin-1.
+    charset = "latin-1" if isinstance(request, WSGIRequest) else "utf-8"
+    query = unquote_to_bytes(text.encode(charset))
+    if b"\0" in query:
+        return BadRequest("The URL contains a NUL byte.")
     try:
         query.decode()
     except UnicodeDecodeError:
         return BadRequest("The query is not UTF-8.")
-    # Django reads no chunked body; it would count as empty, in silence.
-    if "Transfer-Encoding" in request.headers and not request.META.get(
-        "CONTENT_LENGTH"
-    ):
-        return LengthRequired("Send the body with a Content-Length.")
     return None
 
 

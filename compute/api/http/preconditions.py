@@ -13,6 +13,9 @@ from compute.errors import ValidationError
 
 #: What proxies append to a tag when they compress what it names: Apache and Jetty.
 _COMPRESSED = re.compile(r"(?:--?|;)(?:gzip|br|deflate|zstd)\Z")
+#: One tag of ours as we send it: a version, or a digest.
+_PLAIN = re.compile(r'"([0-9a-f]{1,20})"')
+_META = {"If-Match": "HTTP_IF_MATCH", "If-None-Match": "HTTP_IF_NONE_MATCH"}
 
 
 def tag_of(body: Mapping[str, Any]) -> str:
@@ -45,9 +48,11 @@ def _names(tags: frozenset[str], tag: str | None) -> bool:
 
 def _tags(request: Request, header: str) -> frozenset[str]:
     """Return the tags a header lists, bare; none without the header."""
-    value = request.headers.get(header)
+    value = request.META.get(_META[header])
     if value is None:
         return frozenset()
+    if plain := _PLAIN.fullmatch(value):
+        return frozenset((plain[1],))
     tags = parse_etags(value)
     # Django leaves out what is no tag, and one that is misspelled would count for none.
     if len(tags) != len(value.split(",")):

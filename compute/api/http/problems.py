@@ -179,7 +179,7 @@ def request_id_of(request: HttpRequest | Request) -> str:
 
 def is_browser(request: HttpRequest | Request) -> bool:
     """Say whether a person looks at it; everybody else gets JSON."""
-    return "text/html" in request.headers.get("Accept", "")
+    return "text/html" in request.META.get("HTTP_ACCEPT", "")
 
 
 def respond(
@@ -334,7 +334,7 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response:
     response = respond(body, request, retry_after=problem.retry_after)
     if problem.status == 401:
         # RFC 6750: a client that sent no token is told no error.
-        sent = "Authorization" in request.headers
+        sent = "HTTP_AUTHORIZATION" in request.META
         error = ', error="invalid_token"' if sent else ""
         response.headers["WWW-Authenticate"] = f'Bearer realm="api"{error}'
     return response
