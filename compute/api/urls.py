@@ -56,6 +56,8 @@ HTMLRenderer.navigation = [
 ]
 
 urlpatterns = [
+    # First, as they are asked for most: the others are tried one after the other.
+    *router.urls,
     path("", Root.as_view(routes=ROUTES), name="root"),
     path("schema", Schema.as_view(), name="schema"),
     path("docs", Docs.as_view(), name="docs"),
@@ -83,6 +85,5 @@ urlpatterns = [
         QuotaViewSet.as_view({"get": "retrieve", "patch": "partial_update"}),
         name="project-quota",
     ),
-    *router.urls,
     path("<path:rest>", Nothing.as_view()),
 ]

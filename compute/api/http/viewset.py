@@ -264,7 +264,7 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
         id, slot = self.kwargs["id"], Slot("id", UUIDField())
         rows = self.rows().narrowed("id", lambda all: all.filter(pk=slot), {"id": id})
         versioned = ("version",) if "version" in self.shows.columns else ()
-        if versioned and "If-None-Match" in request.headers:
+        if versioned and "HTTP_IF_NONE_MATCH" in request.META:
             # Most who ask so have it already: the rest is not read for them.
             known = rows.first("version")
             if known and (unchanged := self.unchanged(preconditions.tag(*known))):
