@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import latency, memory, reads, writes
+from tests.bench import latency, memory, reads, scale, writes
 from tests.bench.pair import beside, service
 from tests.bench.report import Plan
 
@@ -23,6 +23,10 @@ VMS_TO_STOP = 20_000
 SECONDS = float(os.environ.get("BENCH_SECONDS", "3"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
 REQUESTS = int(os.environ.get("BENCH_REQUESTS", "100000"))
+#: How many VMs many are; without, nothing is measured at scale.
+MANY = int(os.environ.get("BENCH_VMS", "0"))
+#: Whether the databases of that stay for the next time.
+KEEP = bool(os.environ.get("BENCH_KEEP"))
 
 
 def main() -> None:
@@ -30,7 +34,11 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     url = os.environ.get("DATABASE_URL", "")
     url = url if url.startswith("postgres") else ""
-    usual = ("reads", "writes", "memory") if url else ("reads", "memory", "latency")
+    usual = [
+        *("reads", "memory"),
+        *(["writes"] if url else ["latency"]),
+        *(["scale"] if MANY else []),
+    ]
     parts = sys.argv[1:] or usual
     plan = Plan("PostgreSQL" if url else "SQLite", SECONDS, ROUNDS)
     with tempfile.TemporaryDirectory() as name:
@@ -52,6 +60,8 @@ def main() -> None:
                 memory.measure(one, plan, folder, requests=REQUESTS)
         if "latency" in parts:
             latency.stops(folder)
+        if "scale" in parts:
+            scale.measure(url, folder, vms=MANY, keep=KEEP)
 
 
 if __name__ == "__main__":

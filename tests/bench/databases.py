@@ -1,21 +1,25 @@
 """Databases of a benchmark's own: files in its folder, or made and dropped again."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import sql
+from psycopg.errors import DuplicateDatabase
 
 
 @contextmanager
-def new_database(server_url: str, folder: Path, suffix: str) -> Iterator[str]:
-    """Yield the URL of an empty database that is removed afterwards.
+def new_database(
+    server_url: str, folder: Path, suffix: str, *, keep: bool = False
+) -> Iterator[str]:
+    """Yield the URL of a database that is empty now and removed afterwards.
 
     Without ``server_url`` it is a file of SQLite in the folder. With the URL of a
     database of PostgreSQL it lies beside that one, under its name and ``suffix``; the
-    one named is not written to.
+    one named is not written to. ``keep`` leaves it there for the next time, and takes
+    what the last time has left.
     """
     if not server_url:
         yield f"sqlite:///{folder / suffix}.sqlite3"
@@ -29,12 +33,15 @@ def new_database(server_url: str, folder: Path, suffix: str) -> Iterator[str]:
     )
     create = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
     with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(remove)
-        connection.execute(create)
+        if not keep:
+            connection.execute(remove)
+        with suppress(DuplicateDatabase):
+            connection.execute(create)
         try:
             yield parts._replace(path=f"/{name}").geturl()
         finally:
-            connection.execute(remove)
+            if not keep:
+                connection.execute(remove)
 
 
 def for_peer(database_url: str) -> str:

@@ -42,6 +42,7 @@ class Process:
     def send(
         self, method: str, path: str, body: object = None, *, headers: Mapping[str, str]
     ) -> dict[str, Any]:
+        """Return the document of a request that must succeed."""
         connection = http.client.HTTPConnection(HOST, self.port)
         content = None if body is None else json.dumps(body)
         sent = {"Content-Type": "application/json", **headers}
