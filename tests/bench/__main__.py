@@ -61,7 +61,7 @@ def main() -> None:
         if "latency" in parts:
             latency.stops(folder)
         if "scale" in parts:
-            scale.measure(url, folder, vms=MANY, keep=KEEP)
+            scale.measure(url, folder, many=MANY, keep=KEEP)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import json
 import statistics
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,9 @@ class Client:
         self.headers = {"Authorization": f"Bearer {side.bearers[who]}"}
         self.base = f"http://{HOST}:{side.process.port}"
 
+    def close(self) -> None:
+        self.connection.close()
+
     def ask(self, path: str, method: str = "GET") -> tuple[dict[str, Any], float]:
         """Return the document of a request that must succeed, and milliseconds."""
         begun = time.perf_counter()
@@ -118,32 +121,34 @@ class Client:
         }
 
 
-def measure(server_url: str, folder: Path, *, vms: int, keep: bool) -> None:
-    """Print the milliseconds of each request with few VMs and with ``vms``.
+def measure(
+    server_url: str, folder: Path, *, few: int = FEW, many: int, keep: bool = False
+) -> None:
+    """Print the milliseconds of each request with few VMs and with many.
 
     ``keep`` takes the databases that an earlier run has filled and left.
     """
     with (
-        side(server_url, folder, vms=FEW, keep=keep) as few,
-        side(server_url, folder, vms=vms, keep=keep) as many,
+        side(server_url, folder, vms=few, keep=keep) as small,
+        side(server_url, folder, vms=many, keep=keep) as large,
     ):
-        for who in few.bearers:
+        for who in small.bearers:
             rows = [
                 (
                     label,
                     *(f"{statistics.median(taken):.1f}" for taken in times),
                     f"{statistics.median(times[1]) / statistics.median(times[0]):.2f}",
                 )
-                for label, times in _times(few, many, who)
+                for label, times in _times(small, large, who)
             ]
             table(
                 f"As {who}: milliseconds per request, lists of 100",
-                ("", f"{FEW:,} VMs", f"{vms:,} VMs", "ratio"),
+                ("", f"{few:,} VMs", f"{many:,} VMs", "ratio"),
                 rows,
             )
     say(
-        f"Medians of {SAMPLES}. The member's project has {few.vms_of_project:,} and"
-        f" {many.vms_of_project:,} VMs. Goals: with a cursor a ratio of at most"
+        f"Medians of {SAMPLES}. The member's project has {small.vms_of_project:,} and"
+        f" {large.vms_of_project:,} VMs. Goals: with a cursor a ratio of at most"
         f" {MOST_RATIO}; search, name__contains and label_selector at most {MOST_MS} ms."
     )
 
@@ -166,10 +171,16 @@ def side(server_url: str, folder: Path, *, vms: int, keep: bool) -> Iterator[Sid
 
 
 def _times(
-    few: Side, many: Side, who: str
+    small: Side, large: Side, who: str
 ) -> Iterator[tuple[str, tuple[list[float], list[float]]]]:
     """Ask both in turn."""
-    clients = Client(few, who), Client(many, who)
+    with closing(Client(small, who)) as one, closing(Client(large, who)) as other:
+        yield from _in_turn((one, other), who)
+
+
+def _in_turn(
+    clients: tuple[Client, Client], who: str
+) -> Iterator[tuple[str, tuple[list[float], list[float]]]]:
     paths = [client.paths() for client in clients]
     for label in paths[0]:
         if label == STOP and who != "a member":
