@@ -163,7 +163,8 @@ def side(server_url: str, folder: Path, *, vms: int, keep: bool) -> Iterator[Sid
         manage(env, "migrate", "--verbosity", "0")
         if shell(env, "print(VM.objects.exists())").strip() == "False":
             begun = time.monotonic()
-            manage(env, "seed_demo", "--vms", str(vms))
+            seeded = ("--vms", str(vms), "--projects", str(PROJECTS), "--history", "1")
+            manage(env, "seed_demo", *seeded)
             say(f"Seeded {vms:,} VMs in {time.monotonic() - begun:.0f} s.")
         in_project, token, login = json.loads(shell(env, PRINCIPALS))
         with ours(env) as process:

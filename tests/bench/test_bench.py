@@ -105,7 +105,7 @@ def test_every_request_at_scale_is_measured(
 @pytest.mark.e2e
 @pytest.mark.slow
 @pytest.mark.once
-def test_reads_and_writes_are_measured_beside_the_peer(
+def test_reads_are_measured_beside_the_peer(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with service(tmp_path, "", vms=VMS) as one, beside(one, tmp_path, "") as peer:
