@@ -19,11 +19,11 @@ test: .venv/lock  ## All tests, on SQLite unless DATABASE_URL says otherwise, wi
 test-openstack: .venv/lock named  ## The tests that need a real cloud: OS_CLOUD names one of clouds.yaml
 	$(BIN)/pytest tests/providers/openstack/test_contract.py tests/openstack
 
-bench: .venv/lock  ## Requests per second of reads, and how long a stop takes
-	$(BIN)/python tests/bench.py
+bench: .venv/lock .venv-peer/lock  ## Speed beside a common stack, and memory; with BENCH_VMS=1000000 and PostgreSQL: at scale
+	$(BIN)/python -m tests.bench
 
 bench-openstack: .venv/lock named  ## Seconds from POST to ACTIVE, beside openstacksdk alone
-	$(BIN)/python tests/bench_openstack.py
+	$(BIN)/python -m tests.bench.openstack
 
 .PHONY: named
 named:
@@ -58,7 +58,7 @@ schema: .venv/lock  ## Write openapi.yaml from the code and validate it
 
 check: lint types imports test  ## What to run before a commit
 
-lock: .venv/lock  ## Compile the lock files: the image's, what make run adds, what tests add
+lock: .venv/lock  ## Compile the lock files: the image's, what make run adds, what tests add, the peer's
 	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --quiet \
 	  --custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
 	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --quiet \
@@ -67,14 +67,18 @@ lock: .venv/lock  ## Compile the lock files: the image's, what make run adds, wh
 	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --quiet \
 	  --custom-compile-command "make lock" --constraint requirements-run.lock \
 	  --group dev --output-file requirements-dev.lock pyproject.toml
+	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --quiet \
+	  --custom-compile-command "make lock" --python-version 3.11 \
+	  --output-file tests/peer/requirements.lock tests/peer/requirements.in
 
 clean:  ## Remove what make and the tools made; DATA_DIR stays
-	rm -rf .venv staticfiles htmlcov .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-peer staticfiles htmlcov .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The locks are complete, so nothing is left to resolve; and what is imported gets
 # compiled then, which takes a third off the time of a first `make run`.
-INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --require-hashes --no-deps --no-compile --progress-bar off
+PIP_INSTALL := -m pip install --disable-pip-version-check --require-hashes --no-deps --no-compile --progress-bar off
+INSTALL := $(BIN)/python $(PIP_INSTALL)
 
 # `make run` installs what the service needs, all else the tools too, into the same
 # environment. Each stamp is a copy of the lock that was installed: tools that are missing
@@ -98,3 +102,12 @@ venv:
 	$(INSTALL) --requirement requirements-dev.lock
 	cp $(RUN_LOCK) .venv/runtime
 	cp requirements-dev.lock .venv/lock
+
+# What this service is compared with has an environment of its own, and a stamp like the
+# others: nothing of it is imported here.
+PEER_LOCK := tests/peer/requirements.lock
+
+.venv-peer/lock: $(if $(shell cmp -s $(PEER_LOCK) .venv-peer/lock && echo installed),,stale)
+	$(PYTHON) -m venv --clear .venv-peer
+	.venv-peer/bin/python $(PIP_INSTALL) --requirement $(PEER_LOCK)
+	cp $(PEER_LOCK) .venv-peer/lock

@@ -50,7 +50,7 @@ def test_all_missing_tools_are_named_together(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.strip().splitlines()[-1] == (
         ".ci/run: missing here: python3-venv diffutils curl git make nodejs npm openssl "
-        "procps postgresql-client chromium nginx-light"
+        "procps postgresql-client chromium nginx-light wrk"
     )
 
 

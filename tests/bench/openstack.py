@@ -1,6 +1,6 @@
 """How long a server takes from the wish to ACTIVE: by this service, by openstacksdk.
 
-    OS_CLOUD=… python tests/bench_openstack.py [rounds]
+    OS_CLOUD=… python -m tests.bench.openstack [rounds]
 
 The service runs as compose.yaml says. Both are warm, ask for the same server, and take
 turns; servers are removed outside of the measured time, one at a time. Figures to
@@ -17,13 +17,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-# A program is searched for modules beside itself, and ours are named from the root.
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 import openstack
 from openstack.connection import Connection
 
-from tests.bench import say
+from tests.bench.report import say
 from tests.support.openstack_service import Service, serving
 
 FLAVOR, IMAGE = "m1.tiny", "cirros"
