@@ -171,6 +171,12 @@ class Access:
         """Return the projects in which it has a permission."""
         return ALL if self.is_operator_for(permission) else self.own_scope(permission)
 
+    def event_sequences(self, scope: "Scope") -> tuple[int, ...] | None:
+        """Return the newest event of each project of a scope; ``None`` for all projects."""
+        if scope.projects is None:
+            return None
+        return tuple(self.grants[id].event_sequence for id in scope.values().values())
+
     def own_scope(self, permission: str) -> "Scope":
         """Return those of them that are its own, apart from an operator's powers."""
         granted = PERMISSIONS[permission]

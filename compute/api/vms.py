@@ -122,6 +122,7 @@ class VMViewSet(ResourceViewSet[VM]):
     shows = VM_BODY
     filterset_class = VMFilter
     orderings = ("created_at", "updated_at", "name")
+    events_tell_all = True
     query_parameters = {
         "list": (INCLUDE_DELETED,),
         "retrieve": (INCLUDE_DELETED,),

@@ -10,8 +10,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from compute.models import VM, Project
-from tests.support.api import Api, errors, problem
-from tests.support.factories import SnapshotFactory, VMFactory
+from tests.support.api import Api, as_user, errors, problem
+from tests.support.factories import MembershipFactory, SnapshotFactory, VMFactory
 
 Row = dict[str, Any]
 
@@ -268,3 +268,35 @@ def test_a_walk_gives_every_row_that_stays_exactly_once(
     seen = [row["id"] for row in follow(api, url, change)]
     assert len(seen) == len(set(seen))
     assert {str(vm.pk) for vm in start} - removed <= set(seen)
+
+
+def test_a_count_is_asked_again_once_something_came_or_went(
+    make_vm: Callable[..., VM], drain: Callable[[], object], project: Project
+) -> None:
+    member = as_user(MembershipFactory.create(project=project).user)
+
+    def count(query: str = "") -> Any:
+        return member.get(f"/vms?{query}").json()["count"]
+
+    assert count() == 0
+    first, second = make_vm(), make_vm()
+    assert [count(), count(), count("include_deleted=true")] == [2, 2, 2]
+    member.delete(f"/vms/{first.pk}")
+    assert count() == 2
+    drain()
+    assert [count(), count("include_deleted=true")] == [1, 2]
+    assert count(f"id={second.pk}") == 1
+
+
+def test_a_count_is_kept_until_then(
+    api: Api, project: Project, django_assert_num_queries: Any
+) -> None:
+    make(3)
+    member = as_user(MembershipFactory.create(project=project).user)
+    member.get("/vms")
+    # Who asks, and the rows.
+    with django_assert_num_queries(2):
+        assert member.get("/vms?per_page=1").json()["count"] == 3
+    # An operator sees all projects, of which each has its own events.
+    with django_assert_num_queries(3):
+        api.get("/vms")

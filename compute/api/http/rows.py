@@ -11,6 +11,10 @@ from compute.bodies.reader import Reader
 from compute.bodies.written import Writer
 from compute.statements import Among, Row, Statement
 
+#: Counts that a process keeps. To count again is half of what a page costs.
+MAX_COUNTS = 10_000
+_counts: dict[Hashable, int] = {}
+
 Refine = Callable[[QuerySet[Any, Any]], QuerySet[Any, Any]]
 
 
@@ -26,6 +30,8 @@ class Rows:
     #: is compiled for this request alone.
     key: Hashable | None
     values: Mapping[str, Any]
+    #: What changes when a row comes or goes; ``None``: that cannot be told.
+    state: Hashable | None = None
 
     def narrowed(self, key: Hashable, by: Refine, values: Mapping[str, Any]) -> "Rows":
         """Return those of them that meet a condition too."""
@@ -38,7 +44,16 @@ class Rows:
 
     def count(self, *, limit: int) -> int:
         """Return how many there are, up to a limit."""
-        return self._columns("pk").count(self.values, limit=limit)
+        if self.key is None or self.state is None:
+            return self._columns("pk").count(self.values, limit=limit)
+        key = self.key, *self.values.values(), self.state
+        count = _counts.get(key)
+        if count is None:
+            count = self._columns("pk").count(self.values, limit=limit)
+            if len(_counts) >= MAX_COUNTS:
+                _counts.clear()
+            _counts[key] = count
+        return count
 
     def first(self, *columns: str) -> tuple[Any, ...] | None:
         """Return columns of one of them."""

@@ -191,6 +191,10 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
     #: `get_queryset` of its own, which is compiled for each request.
     readable: ClassVar[Callable[..., QuerySet[Any, Any]]]
 
+    #: Whether no row comes or goes without an event of its project in the same
+    #: transaction: then a count holds until the project's next event.
+    events_tell_all: ClassVar[bool] = False
+
     def reading_options(self) -> dict[str, bool]:
         """Return what else `readable` depends on."""
         return {}
@@ -217,6 +221,7 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
             if len(scope.values()) > MAX_SLOTS
             else (kind, scope.size, *options.values()),
             scope.values(),
+            self.access.event_sequences(scope) if self.events_tell_all else None,
         )
 
     def is_filtered(self) -> bool:
