@@ -12,6 +12,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from compute import clouds, throttling
+from compute.api.http import rows
 from compute.engine import passes, runner, work
 from compute.events import Actor
 from compute.models import VM, CloudService, Operation, Project, VMStatus
@@ -54,10 +55,12 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
 
 @pytest.fixture(autouse=True)
 def nothing_counted() -> Iterator[None]:
-    """Have no test wait for what another one asked too often."""
+    """Have no test wait for what another asked too often, or count its rows."""
     throttling.reset()
+    rows.forget_counts()
     yield
     throttling.reset()
+    rows.forget_counts()
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,8 @@
 """What Django's pool of connections lacks: telling at once that the database is away."""
 
-import select
 import threading
 import time
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from django.db.backends.postgresql import base
 from psycopg import OperationalError
@@ -16,8 +14,6 @@ PATIENCE = 3.0
 PAUSE = 0.25
 #: and for which nobody asks again after it was away.
 REST = 1.0
-#: Within which a connection that was lent, and of which nothing is heard, still works.
-TRUST = 10.0
 
 
 class _Reach:
@@ -38,8 +34,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """
 
     _reach = _Reach()
-    #: Connection -> when it was lent last.
-    _lent_at: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         if self.pool is None:
@@ -74,18 +68,12 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def _living(self, conn_params: dict[str, Any]) -> Any:
         """Return a connection that is known to work.
 
-        A server that ends one says so, which is seen without asking: a round trip in every
-        request was a tenth of a read. When it ends one it has mostly ended them all: the
-        pool's own check would find them one after the other, with a pause of seconds
-        after each.
+        When the server ends one it has mostly ended them all: the pool's own check would
+        find them one after the other, with a pause of seconds after each.
         """
         connection = self._lent(conn_params)
-        now = time.monotonic()
-        is_trusted = now < self._lent_at.get(connection, 0.0) + TRUST
-        self._lent_at[connection] = now
         try:
-            if not is_trusted or _is_heard_of(connection):
-                self.pool.check_connection(connection)
+            self.pool.check_connection(connection)
         except OperationalError:
             self.pool.putconn(connection)
             self._connect(conn_params)
@@ -109,10 +97,3 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def _failed_connects(self) -> int:
         return int(self.pool.get_stats().get("connections_errors", 0))
-
-
-def _is_heard_of(connection: Any) -> bool:
-    """Whether something has arrived on a connection that is idle: mostly its end."""
-    poll = select.poll()
-    poll.register(connection.fileno(), select.POLLIN)
-    return bool(poll.poll(0))

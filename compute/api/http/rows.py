@@ -15,6 +15,12 @@ from compute.statements import Among, Row, Statement
 MAX_COUNTS = 10_000
 _counts: dict[Hashable, int] = {}
 
+
+def forget_counts() -> None:
+    """Count again: tests make rows without events."""
+    _counts.clear()
+
+
 Refine = Callable[[QuerySet[Any, Any]], QuerySet[Any, Any]]
 
 
