@@ -11,7 +11,10 @@ from django.db.models import BooleanField, CharField, F, Func, Q, TextField, loo
 from compute.models.kinds import KINDS
 
 NOTHING = Q(pk__in=())
-THREE_IN_A_ROW = re.compile(r"[^\W_]{3}")
+
+#: What pg_trgm makes of a text: three letters or digits, or two at the end of a word, or
+#: one at its begin.
+_THREE_IN_A_ROW = re.compile(r"[^\W_]{2}.|[\W_][^\W_]", re.DOTALL)
 
 
 @CharField.register_lookup
@@ -19,16 +22,19 @@ THREE_IN_A_ROW = re.compile(r"[^\W_]{3}")
 class IContains(lookups.IContains):
     """Django's, which SQLite answers for ASCII alone: there Python folds the case.
 
-    On PostgreSQL it stays as it is, so that an index on the upper case fits. That index
-    knows three letters in a row; with fewer it would have to be read as a whole, and
-    then all rows, so it must not fit.
+    On PostgreSQL it stays as it is, so that an index on the upper case fits, which knows
+    three letters in a row. A text without such has an index of its own, of names with a
+    small z after each letter: there a pair of letters makes three.
     """
 
     def as_postgresql(self, compiler: Any, connection: Any) -> Any:
-        if not self.rhs_is_direct_value() or THREE_IN_A_ROW.search(str(self.rhs)):
+        if not self.rhs_is_direct_value() or _THREE_IN_A_ROW.search(str(self.rhs)):
             return super().as_sql(compiler, connection)
         text, parameters = self.process_lhs(compiler, connection)
-        return f"STRPOS(UPPER({text}), UPPER(%s)) > 0", [*parameters, str(self.rhs)]
+        spaced = f"regexp_replace({text}, '(.)', '\\1z', 'g')"
+        # Each letter escaped, for it may be a wildcard.
+        pattern = r"'%%' || regexp_replace(UPPER(%s), '(.)', '\\\1z', 'g') || '%%'"
+        return f"{spaced} LIKE {pattern}", [*parameters, str(self.rhs)]
 
     def as_sqlite(self, compiler: Any, connection: Any) -> Any:
         if not self.rhs_is_direct_value():

@@ -11,12 +11,16 @@ from django.db import DatabaseError, migrations, transaction
 log = logging.getLogger(__name__)
 
 # The expressions are those of `IContains` and `HasAddress` in `compute.search`.
-PARTS = """
+PARTS = r"""
 CREATE EXTENSION IF NOT EXISTS pg_trgm;
 CREATE INDEX vm_by_part_of_name ON compute_vm
     USING gin (upper(name) gin_trgm_ops) WITH (fastupdate = off);
+CREATE INDEX vm_by_letters_of_name ON compute_vm
+    USING gin (regexp_replace(upper(name), '(.)', '\1z', 'g') gin_trgm_ops) WITH (fastupdate = off);
 CREATE INDEX snapshot_by_part_of_name ON compute_snapshot
     USING gin (upper(name) gin_trgm_ops) WITH (fastupdate = off);
+CREATE INDEX snapshot_by_letters_of_name ON compute_snapshot
+    USING gin (regexp_replace(upper(name), '(.)', '\1z', 'g') gin_trgm_ops) WITH (fastupdate = off);
 CREATE INDEX vm_by_address ON compute_vm
     USING gin (translate((jsonb_path_query_array(addresses, '$[*].ip'))::text, '".:', 'qxz') gin_trgm_ops)
     WITH (fastupdate = off);
@@ -24,7 +28,9 @@ CREATE INDEX vm_by_address ON compute_vm
 # The extension may be somebody else's.
 DROP_PARTS = """
 DROP INDEX IF EXISTS vm_by_address;
+DROP INDEX IF EXISTS snapshot_by_letters_of_name;
 DROP INDEX IF EXISTS snapshot_by_part_of_name;
+DROP INDEX IF EXISTS vm_by_letters_of_name;
 DROP INDEX IF EXISTS vm_by_part_of_name;
 """
 
