@@ -6,10 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
 
-from django.db import connection, models, transaction
+from django.db import connection, connections, models, transaction
 from django.utils import timezone
 
 from compute import clouds, events
@@ -195,14 +196,14 @@ def _insert(rows: Sequence[models.Model]) -> None:
     fields = model._meta.concrete_fields
     columns = ", ".join(f'"{field.column}"' for field in fields)
     statement = f'COPY "{model._meta.db_table}" ({columns}) FROM STDIN'
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+    # Not the proxy for it, which is looked through at every value: a third of the time.
+    database = connections[connection.alias]
+    values = attrgetter(*(field.attname for field in fields))
+    prepare = [field.get_db_prep_save for field in fields]
+    with database.cursor() as cursor, cursor.copy(statement) as copy:
         for row in rows:
-            copy.write_row(
-                [
-                    field.get_db_prep_save(getattr(row, field.attname), connection)
-                    for field in fields
-                ]
-            )
+            pairs = zip(prepare, values(row), strict=True)
+            copy.write_row([prepared(value, database) for prepared, value in pairs])
 
 
 def _tidy() -> None:
