@@ -24,17 +24,17 @@ class IContains(lookups.IContains):
 
     On PostgreSQL it stays as it is, so that an index on the upper case fits, which knows
     three letters in a row. A text without such has an index of its own, of names with a
-    small z after each letter: there a pair of letters makes three.
+    small z around each letter: there one letter makes three.
     """
 
     def as_postgresql(self, compiler: Any, connection: Any) -> Any:
         if not self.rhs_is_direct_value() or _THREE_IN_A_ROW.search(str(self.rhs)):
             return super().as_sql(compiler, connection)
         text, parameters = self.process_lhs(compiler, connection)
-        spaced = f"regexp_replace({text}, '(.)', '\\1z', 'g')"
+        spaced = f"'z' || regexp_replace({text}, '(.)', '\\1z', 'g')"
         # Each letter escaped, for it may be a wildcard.
-        pattern = r"'%%' || regexp_replace(UPPER(%s), '(.)', '\\\1z', 'g') || '%%'"
-        return f"{spaced} LIKE {pattern}", [*parameters, str(self.rhs)]
+        pattern = r"'%%z' || regexp_replace(UPPER(%s), '(.)', '\\\1z', 'g') || '%%'"
+        return f"({spaced}) LIKE {pattern}", [*parameters, str(self.rhs)]
 
     def as_sqlite(self, compiler: Any, connection: Any) -> Any:
         if not self.rhs_is_direct_value():

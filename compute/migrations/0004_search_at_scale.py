@@ -16,11 +16,11 @@ CREATE EXTENSION IF NOT EXISTS pg_trgm;
 CREATE INDEX vm_by_part_of_name ON compute_vm
     USING gin (upper(name) gin_trgm_ops) WITH (fastupdate = off);
 CREATE INDEX vm_by_letters_of_name ON compute_vm
-    USING gin (regexp_replace(upper(name), '(.)', '\1z', 'g') gin_trgm_ops) WITH (fastupdate = off);
+    USING gin (('z' || regexp_replace(upper(name), '(.)', '\1z', 'g')) gin_trgm_ops) WITH (fastupdate = off);
 CREATE INDEX snapshot_by_part_of_name ON compute_snapshot
     USING gin (upper(name) gin_trgm_ops) WITH (fastupdate = off);
 CREATE INDEX snapshot_by_letters_of_name ON compute_snapshot
-    USING gin (regexp_replace(upper(name), '(.)', '\1z', 'g') gin_trgm_ops) WITH (fastupdate = off);
+    USING gin (('z' || regexp_replace(upper(name), '(.)', '\1z', 'g')) gin_trgm_ops) WITH (fastupdate = off);
 CREATE INDEX vm_by_address ON compute_vm
     USING gin (translate((jsonb_path_query_array(addresses, '$[*].ip'))::text, '".:', 'qxz') gin_trgm_ops)
     WITH (fastupdate = off);
