@@ -25,7 +25,7 @@ DEFAULT_PER_PAGE = 20
 MAX_PER_PAGE = 100
 #: Rows a numbered page may skip over: the database walks past each of them.
 MAX_DEPTH = 10_000
-#: Rows that are counted: to count more would take longer than the page.
+#: Rows that are counted: the database visits each of them.
 MAX_COUNT = 100_000
 
 PARAMETERS = frozenset({"page", "per_page", "cursor", "ordering"})
