@@ -81,9 +81,9 @@ class VMAdmin(EditedAdmin[VM]):
         return vm.flavor_name
 
     def search(self, queryset: QuerySet[VM], text: str) -> QuerySet[VM]:
-        queryset, address = has_address(queryset, text)
-        condition = Q(name__icontains=text) | id_prefix(text) | address
-        return queryset.filter(condition)
+        return queryset.filter(
+            Q(name__icontains=text) | id_prefix(text) | has_address(text)
+        )
 
     def get_actions(self, request: HttpRequest) -> Any:
         """Return what this operator may ask of many VMs at once."""

@@ -62,6 +62,7 @@ class Event(models.Model):
         null=True,
         blank=True,
         related_name="events",
+        db_index=False,  # others begin with it
     )
     #: Counts the project's events in commit order, without gaps.
     sequence = models.BigIntegerField(null=True, blank=True)
@@ -128,7 +129,24 @@ class Event(models.Model):
             models.Index(
                 fields=("project", "created_at", "id"), name="event_by_project_creation"
             ),
-            models.Index(fields=("-created_at", "-sequence"), name="event_by_time"),
+            # A type or an actor may be rare: in order within a project; over all
+            # projects few, or found soon in any order.
+            models.Index(
+                fields=("type", "project", "created_at", "id"), name="event_by_type"
+            ),
+            models.Index(
+                fields=("actor", "project", "created_at", "id"), name="event_by_actor"
+            ),
+            models.Index(
+                fields=("outcome", "project", "created_at", "id"),
+                condition=~Q(outcome="SUCCEEDED"),
+                name="event_not_succeeded",
+            ),
+            models.Index(
+                fields=("request_id",),
+                condition=~Q(request_id=""),
+                name="event_by_request",
+            ),
             models.Index(
                 fields=("subject_kind", "subject_id", "-sequence"),
                 name="event_by_subject",

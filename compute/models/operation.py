@@ -82,7 +82,10 @@ class Operation(models.Model):
         max_length=16, choices=OperationStatus.choices, default=OperationStatus.PENDING
     )
     project = models.ForeignKey(
-        "compute.Project", on_delete=models.PROTECT, related_name="operations"
+        "compute.Project",
+        on_delete=models.PROTECT,
+        related_name="operations",
+        db_index=False,  # others begin with it
     )
     cloud = models.CharField(max_length=64)
     #: What it makes, changes or deletes: a slug of `compute.models.kinds`, and an id.
@@ -167,6 +170,17 @@ class Operation(models.Model):
                 fields=("related_kind", "related_id", "-created_at"),
                 condition=Q(related_id__isnull=False),
                 name="operation_by_related",
+            ),
+            # A type or a status may be rare: in order within a project; over all
+            # projects few, or found soon in any order.
+            models.Index(
+                fields=("type", "project", "created_at", "id"),
+                name="operation_by_type",
+            ),
+            models.Index(
+                fields=("status", "project", "created_at", "id"),
+                condition=~Q(status="SUCCEEDED"),
+                name="operation_not_succeeded",
             ),
             models.Index(
                 fields=("cloud", "status", "lease_until"),

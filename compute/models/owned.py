@@ -104,7 +104,10 @@ class Owned(Versioned):
     kind: ClassVar[str]
 
     project = models.ForeignKey(
-        "compute.Project", on_delete=models.PROTECT, related_name="%(class)ss"
+        "compute.Project",
+        on_delete=models.PROTECT,
+        related_name="%(class)ss",
+        db_index=False,  # others begin with it
     )
     name = models.CharField(max_length=MAX_NAME, validators=NAME_RULES)
     labels = models.JSONField(default=dict, blank=True, validators=LABELS_RULES)

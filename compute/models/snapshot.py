@@ -30,7 +30,10 @@ class Snapshot(FSMModelMixin, CloudResource):
     UNSEEN = frozenset({"image_provider_id", "counted"})
 
     vm = models.ForeignKey(
-        "compute.VM", on_delete=models.PROTECT, related_name="snapshots"
+        "compute.VM",
+        on_delete=models.PROTECT,
+        related_name="snapshots",
+        db_index=False,  # others begin with it
     )
     status = FSMField(
         choices=SnapshotStatus.choices, default=SnapshotStatus.CREATING, protected=True
@@ -68,7 +71,7 @@ class Snapshot(FSMModelMixin, CloudResource):
             models.Index(fields=("name", "id"), name="snapshot_by_name"),
             models.Index(fields=("vm", "created_at", "id"), name="snapshot_by_vm"),
             models.Index(
-                fields=("project", "created_at", "id", "deleted_at"),
+                fields=("project", "created_at", "id"),
                 name="snapshot_by_project_creation",
             ),
             models.Index(
@@ -77,6 +80,15 @@ class Snapshot(FSMModelMixin, CloudResource):
             ),
             models.Index(
                 fields=("project", "name", "id"), name="snapshot_by_project_name"
+            ),
+            models.Index(
+                fields=("status", "project", "created_at", "id", "deleted_at"),
+                name="snapshot_by_status",
+            ),
+            models.Index(
+                fields=("project", "created_at", "id"),
+                condition=Q(deleted_at=None),
+                name="snapshot_alive",
             ),
         )
 

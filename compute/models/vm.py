@@ -137,22 +137,34 @@ class VM(FSMModelMixin, CloudResource):
                 name="vm_owns_its_server",
             ),
         )
-        # One index for every order a list offers; each ends in the id.
+        # One index for every order a list offers; each ends in the id. A list that is
+        # narrowed by something common is walked along these, too; what may be rare has
+        # an index of its own.
         indexes = (
             models.Index(fields=("created_at", "id"), name="vm_by_creation"),
             models.Index(fields=("updated_at", "id"), name="vm_by_update"),
             models.Index(fields=("name", "id"), name="vm_by_name"),
-            models.Index(fields=("status", "created_at", "id"), name="vm_by_status"),
-            # And again within a project, which is all that its members see; the first
-            # counts them, too, without a look at any row.
+            models.Index(fields=("flavor_name",), name="vm_by_flavor_name"),
+            models.Index(fields=("image_name",), name="vm_by_image_name"),
+            # In order within a project; else few, or found soon in any order.
             models.Index(
-                fields=("project", "created_at", "id", "deleted_at"),
-                name="vm_by_project_creation",
+                fields=("status", "project", "created_at", "id", "deleted_at"),
+                name="vm_by_status",
+            ),
+            # And again within a project, which is all that its members see.
+            models.Index(
+                fields=("project", "created_at", "id"), name="vm_by_project_creation"
             ),
             models.Index(
                 fields=("project", "updated_at", "id"), name="vm_by_project_update"
             ),
             models.Index(fields=("project", "name", "id"), name="vm_by_project_name"),
+            # The deleted ones pile up. Counts the others without a look at any row.
+            models.Index(
+                fields=("project", "created_at", "id"),
+                condition=Q(deleted_at=None),
+                name="vm_alive",
+            ),
         )
 
     # The lifecycle: each verb with where it may start and where it ends.

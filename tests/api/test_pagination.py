@@ -4,13 +4,15 @@ from typing import Any
 
 import pytest
 from django.core.signing import Signer
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from compute.models import VM, Project
+from compute.models import VM, Flavor, Project
 from tests.support.api import Api, errors, problem
-from tests.support.factories import SnapshotFactory, VMFactory
+from tests.support.factories import FlavorFactory, SnapshotFactory, VMFactory
 
 Row = dict[str, Any]
 
@@ -65,6 +67,22 @@ def test_a_page_past_the_end_is_empty_and_leads_back(api: Api) -> None:
     assert (page["results"], page["next"], page["count"]) == ([], None, 3)
     assert "page=2" in page["previous"]
     assert api.get("/snapshots?page=2").json()["results"] == []
+
+
+@pytest.mark.slow
+def test_no_more_than_a_hundred_thousand_rows_are_counted(api: Api) -> None:
+    Flavor.objects.bulk_create(FlavorFactory.build_batch(100_000), batch_size=1000)
+    page = api.get("/flavors?page=100&per_page=100").json()
+    assert (page["count"], len(page["results"])) == (100_000, 100)
+    FlavorFactory.create()
+    with CaptureQueriesContext(connection) as queries:
+        page = api.get("/flavors?page=100&per_page=100").json()
+    assert (page["count"], len(page["results"])) == (None, 100)
+    assert "page=101" in page["next"]
+    assert "page=99" in page["previous"]
+    # The database stops there, however many there are.
+    (counting,) = [q["sql"] for q in queries if "COUNT(" in q["sql"]]
+    assert "LIMIT 100001" in counting
 
 
 def test_an_empty_list_has_no_links(api: Api) -> None:

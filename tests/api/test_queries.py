@@ -108,10 +108,10 @@ def test_a_cursor_walks_along_an_index(api: Api, path: str, index: str) -> None:
 @pytest.mark.parametrize(
     ("path", "index"),
     [
-        ("/vms?cursor=", "vm_by_project_creation"),
+        ("/vms?cursor=", "vm_alive"),
         ("/vms?cursor=&ordering=-updated_at", "vm_by_project_update"),
         ("/vms?cursor=&ordering=name", "vm_by_project_name"),
-        ("/snapshots?cursor=", "snapshot_by_project_creation"),
+        ("/snapshots?cursor=", "snapshot_alive"),
         ("/snapshots?cursor=&ordering=updated_at", "snapshot_by_project_update"),
         ("/snapshots?cursor=&ordering=name", "snapshot_by_project_name"),
         ("/operations?cursor=", "operation_by_project_creation"),

@@ -4,10 +4,12 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db.models import Count
+from django.utils import timezone
 from pytest_django import Settings
 
 from compute import clouds
-from compute.models import VM, Event, Operation, Project
+from compute.models import VM, Event, Operation, Project, Quota
 from compute.services import demo
 from providers.mock import MockCloud
 from tests.conftest import observe
@@ -48,6 +50,33 @@ def test_every_vm_has_the_operation_and_the_event_of_its_creation(
     assert VM.objects.filter(operation=None).count() == 0
     sequences = Event.objects.order_by("sequence").values_list("sequence", flat=True)
     assert list(sequences) == list(range(1, 21))
+
+
+def test_projects_share_the_vms_and_count_them(
+    project: Project, cloud: MockCloud
+) -> None:
+    assert demo.seed(2100, projects=5, history=2) == 2100
+    assert not VM.objects.filter(project=project).exists()
+    owners = Project.objects.exclude(pk=project.pk)
+    assert len({owner.name for owner in owners}) == 5
+    sizes = sorted(owners.annotate(size=Count("vms")).values_list("size", flat=True))
+    assert sizes[0] == 210
+    assert sizes[1] > 300
+    for owner in owners:
+        used = Quota.objects.get(project=owner, resource="vms").used
+        assert used == owner.vms.filter(counted=True).count()
+        sequences = owner.events.order_by("sequence").values_list("sequence", flat=True)
+        assert list(sequences) == list(range(1, owner.event_sequence + 1))
+    built = VM.objects.exclude(status="ERROR")
+    assert Operation.objects.count() == 2100 + 2 * built.count()
+    # The first event of each VM and project, and five for each operation since.
+    assert Event.objects.count() == 2100 + 5 + 10 * built.count()
+    vm = built.select_related("operation")[0]
+    assert vm.operation is not None
+    assert vm.operation.type == "vm.start"
+    assert vm.created_at < vm.operation.created_at < vm.updated_at < timezone.now()
+    observe(full=True)
+    assert not Event.objects.filter(type="vm.drifted").exists()
 
 
 def test_the_command_says_how_many_there_are(

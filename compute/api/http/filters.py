@@ -3,7 +3,8 @@
 import csv
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -234,8 +235,9 @@ class SearchWithAddress(Text):
     def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
         if not value:
             return qs
-        qs, address = has_address(qs, value)
-        return qs.filter(Q(name__icontains=value) | id_prefix(value) | address)
+        return qs.filter(
+            Q(name__icontains=value) | id_prefix(value) | has_address(value)
+        )
 
 
 class Reference(TextIn):
@@ -254,6 +256,36 @@ class Reference(TextIn):
         return qs.filter(
             Q(**{f"{name}_name__in": value}) | Q(**{f"{name}_id__in": ids})
         )
+
+
+#: A row may be created by one clock and changed by another.
+CLOCKS_DIFFER = timedelta(minutes=1)
+
+
+class CreatedSince(Time):
+    """Created at a time or later; and so changed later, which a list ordered by that
+    need not find out row by row.
+    """
+
+    def filter(self, qs: QuerySet[Any], value: datetime | None) -> QuerySet[Any]:
+        if value is None:
+            return qs
+        qs = qs.filter(created_at__gte=value)
+        with suppress(OverflowError):
+            qs = qs.filter(updated_at__gte=value - CLOCKS_DIFFER)
+        return qs
+
+
+class UpdatedBefore(Time):
+    """Changed before a time; and so created before it."""
+
+    def filter(self, qs: QuerySet[Any], value: datetime | None) -> QuerySet[Any]:
+        if value is None:
+            return qs
+        qs = qs.filter(updated_at__lt=value)
+        with suppress(OverflowError):
+            qs = qs.filter(created_at__lt=value + CLOCKS_DIFFER)
+        return qs
 
 
 class NamedFilterSet(FilterSet):
@@ -280,5 +312,6 @@ class CreatedFilterSet(FilterSet):
 class UpdatedFilterSet(CreatedFilterSet):
     """When something was created, and last changed."""
 
+    created_at__gte = CreatedSince()
     updated_at__gte = Time(field_name="updated_at", lookup_expr="gte")
-    updated_at__lt = Time(field_name="updated_at", lookup_expr="lt")
+    updated_at__lt = UpdatedBefore()

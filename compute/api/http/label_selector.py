@@ -1,12 +1,11 @@
 """`label_selector=env=prod,tier!=db,team in (a,b),!legacy`, as Kubernetes has it."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from django.db.models import F, Func, Q, TextField, Value
-from django.db.models.expressions import Combinable
-from django.db.models.lookups import In, IsNull
+from django.db.models import BooleanField, F, Func, Q
 
 from compute.limits import is_label_key, is_label_value
 
@@ -75,46 +74,48 @@ def _equality(text: str) -> Requirement:
     return Requirement(key.strip(), "in", frozenset([value]))
 
 
-class LabelValue(Func):
-    """The value of one label; NULL without it.
+class HasLabel(Func):
+    """Whether labels have a key; with values, one of these under it.
 
     Not a key transform of JSONField: that takes a key of digits for a position in a
-    list.
+    list. Never NULL, so that its opposite is what Kubernetes has: what lacks the label
+    has no such value either.
     """
 
-    output_field = TextField()
-    arity = 2
+    output_field = BooleanField()
+
+    def __init__(self, labels: Any, key: str, values: Sequence[str] = ()) -> None:
+        super().__init__(labels)
+        self.key = key
+        self.values = values
 
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        labels, parameters = compiler.compile(self.source_expressions[0])
+        value = f"JSON_EXTRACT({labels}, %s)"
         # Keys hold no quote, so that nothing in them ends the path.
-        labels, key = self.get_source_expressions()
-        path = Value(f'$."{key.value}"')
-        return Func(labels, path, function="JSON_EXTRACT").as_sql(compiler, connection)
+        parameters = [*parameters, f'$."{self.key}"']
+        if not self.values:
+            return f"{value} IS NOT NULL", parameters
+        places = ", ".join(["%s"] * len(self.values))
+        return f"COALESCE({value} IN ({places}), FALSE)", [*parameters, *self.values]
 
     def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        return self.as_sql(
-            compiler, connection, function="jsonb_extract_path_text", **context
-        )
+        # Operators that a GIN index knows.
+        labels, parameters = compiler.compile(self.source_expressions[0])
+        if not self.values:
+            return f"{labels} ? %s", [*parameters, self.key]
+        pairs = [json.dumps({self.key: value}) for value in self.values]
+        contains = f"{labels} @> %s::jsonb"
+        return f"({' OR '.join([contains] * len(pairs))})", [
+            parameter for pair in pairs for parameter in (*parameters, pair)
+        ]
 
 
 def condition(requirements: list[Requirement]) -> Q:
     """Return the condition on a ``labels`` column."""
     result = Q()
     for requirement in requirements:
-        value = LabelValue(F("labels"), Value(requirement.key))
-        result &= _holds(requirement, value)
+        values = tuple(sorted(requirement.values))
+        holds = Q(HasLabel(F("labels"), requirement.key, values))
+        result &= ~holds if requirement.operator in ("notin", "absent") else holds
     return result
-
-
-def _holds(requirement: Requirement, value: Combinable) -> Q:
-    absent = Q(IsNull(value, True))
-    match requirement.operator:
-        case "exists":
-            return Q(IsNull(value, False))
-        case "absent":
-            return absent
-        case "in":
-            return Q(In(value, sorted(requirement.values)))
-        case "notin":
-            # As in Kubernetes: what lacks the label has no such value either.
-            return absent | ~Q(In(value, sorted(requirement.values)))

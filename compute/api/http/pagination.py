@@ -23,6 +23,8 @@ DEFAULT_PER_PAGE = 20
 MAX_PER_PAGE = 100
 #: Rows a numbered page may skip over: the database walks past each of them.
 MAX_DEPTH = 10_000
+#: Rows that are counted: the database visits each of them.
+MAX_COUNT = 100_000
 
 PARAMETERS = frozenset({"page", "per_page", "cursor", "ordering"})
 
@@ -57,6 +59,12 @@ def parse_ordering(text: str, *, allowed: Sequence[str]) -> list[Key]:
     return [*keys, Key("id", keys[-1].descending)]
 
 
+def bounded_count(queryset: QuerySet[Any, Any]) -> int | None:
+    """Return how many rows there are; ``None``: more than `MAX_COUNT`."""
+    count: int = queryset.order_by()[: MAX_COUNT + 1].count()
+    return count if count <= MAX_COUNT else None
+
+
 class Pagination(BasePagination):
     display_page_controls = False
 
@@ -86,13 +94,18 @@ class Pagination(BasePagination):
         if "cursor" in params or view.cursor_only:
             return self._by_cursor(rows, keys, per_page)
         # Counted without what the rows are joined with: SQLite would join them all.
-        self.count = queryset.count()
+        self.count = bounded_count(queryset)
         return self._by_number(rows, keys, per_page, count=self.count)
 
     # By number
 
     def _by_number(
-        self, queryset: QuerySet[Any], keys: list[Key], per_page: int, *, count: int
+        self,
+        queryset: QuerySet[Any],
+        keys: list[Key],
+        per_page: int,
+        *,
+        count: int | None,
     ) -> list[Any]:
         page = whole_number(self.request, "page", default=1, highest=MAX_DEPTH)
         if page * per_page > MAX_DEPTH:
@@ -101,11 +114,13 @@ class Pagination(BasePagination):
                 "too_deep",
                 f"page * per_page is at most {MAX_DEPTH}; use cursor to go deeper.",
             )
-        last = max(1, -(-count // per_page))
+        # What is not counted has more pages than can be asked for by number.
+        known = MAX_COUNT + 1 if count is None else count
+        last = max(1, -(-known // per_page))
         start = (page - 1) * per_page
         rows: list[Any] = []
         # A page past the end is empty, not an error: rows vanish while a client pages.
-        if start < count:
+        if start < known:
             rows = list(queryset.order_by(*_order(keys))[start : start + per_page])
         if page < last:
             self.next = self._url(page=str(page + 1))
@@ -258,7 +273,8 @@ class Pagination(BasePagination):
                 },
                 "count": {
                     "type": ["integer", "null"],
-                    "description": "Number of rows on all pages; null with a cursor.",
+                    "description": "Number of rows on all pages; null with a cursor, and "
+                    f"where there are more than {MAX_COUNT}.",
                     "example": 123,
                 },
             },

@@ -1,6 +1,7 @@
 """Fill a mock cloud and the database with VMs, for demos and benchmarks."""
 
 import argparse
+from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -9,18 +10,38 @@ from compute import clouds
 from compute.services import demo
 
 
-def _count(text: str) -> int:
-    count = int(text)
-    if not 1 <= count <= 1_000_000:
-        raise argparse.ArgumentTypeError("from 1 to 1000000")
-    return count
+def _number(least: int, most: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        number = int(text)
+        if not least <= number <= most:
+            raise argparse.ArgumentTypeError(f"from {least} to {most}")
+        return number
+
+    return read
 
 
 class Command(BaseCommand):
     help = "Add plausible VMs in mixed statuses to a mock cloud and to the database."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--vms", type=_count, required=True, metavar="N")
+        parser.add_argument(
+            "--vms", type=_number(1, 1_000_000), required=True, metavar="N"
+        )
+        parser.add_argument(
+            "--projects",
+            type=_number(1, 1000),
+            default=1,
+            metavar="N",
+            help="new projects to put them in, a tenth of them in the first; 1, and if "
+            "not given: the default project",
+        )
+        parser.add_argument(
+            "--history",
+            type=_number(0, 100),
+            default=0,
+            metavar="N",
+            help="operations of each VM since its creation, with five events each",
+        )
         parser.add_argument(
             "--cloud",
             choices=clouds.aliases(),
@@ -29,7 +50,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            total = demo.seed(options["vms"], cloud=options["cloud"])
+            total = demo.seed(
+                options["vms"],
+                cloud=options["cloud"],
+                projects=options["projects"],
+                history=options["history"],
+            )
         except demo.NotAMockError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{options['vms']} VMs added, {total} in all.")

@@ -6,7 +6,7 @@ on every process that uses the same file.
 
 import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import get_args
@@ -14,6 +14,7 @@ from typing import get_args
 from providers.contract.cloud import call_names
 from providers.contract.flavors import Flavor
 from providers.contract.images import Image
+from providers.contract.servers import Server
 from providers.errors import NotFound
 from providers.mock.world import catalog, faults, records
 from providers.mock.world.state import VM_STATE, Phase, current, microseconds
@@ -61,6 +62,16 @@ class Controls:
         with self._store.transaction() as db:
             records.add_servers(db, new)
         return [server.id for server in new]
+
+    def shown(self, ids: Sequence[str]) -> list[Server]:
+        """Return servers by their ids, in order, as the API shows them now."""
+        now, db = self._now(), self._store.connection()
+        flavors = catalog.all_flavors(db)
+        servers = {
+            record.id: record.to_server(now, flavors)
+            for record in records.servers_with_ids(db, ids)
+        }
+        return [servers[id] for id in ids]
 
     def put_flavor(self, flavor: Flavor) -> None:
         """Offer a flavor, new or changed."""

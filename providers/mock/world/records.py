@@ -3,7 +3,7 @@
 import ipaddress
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from providers.contract.flavors import Flavor
@@ -180,6 +180,15 @@ def servers_with_tag(db: sqlite3.Connection, tag: str, *, now: int) -> list[Reco
         " AND (deleted_at IS NULL OR deleted_at > ?)"
         " ORDER BY created_at DESC, id DESC",
         (tag, PROJECT, now, now),
+    )
+    return [to_record(row) for row in rows]
+
+
+def servers_with_ids(db: sqlite3.Connection, ids: Sequence[str]) -> list[Record]:
+    """Return servers, whosever they are and whatever the clock says."""
+    rows = db.execute(
+        "SELECT servers.* FROM servers JOIN json_each(?) ON servers.id = value",
+        (json.dumps(list(ids)),),
     )
     return [to_record(row) for row in rows]
 
