@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F
+from django.db import connection
 
 from compute.models import Event, Operation, Outcome, Project
 from compute.models.owned import Owned
@@ -27,6 +27,13 @@ class Actor:
 
 #: The service acting on what it observed.
 SYSTEM = Actor("system")
+
+#: Every write of a project waits for this row; Django would add and read in two
+#: statements.
+_COUNT = """
+UPDATE compute_project SET event_sequence = event_sequence + %s
+WHERE id = %s RETURNING event_sequence
+"""
 
 
 def record(
@@ -94,10 +101,10 @@ def by(actor: Actor, type: str, **fields: Any) -> Event:
 
 def record_all(project_id: UUID, events: Sequence[Event]) -> None:
     """Write several events of one project; `record` has the rules."""
-    Project.objects.filter(pk=project_id).update(
-        event_sequence=F("event_sequence") + len(events)
-    )
-    newest = Project.objects.values_list("event_sequence", flat=True).get(pk=project_id)
+    id = Project._meta.pk.get_db_prep_value(project_id, connection)
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNT, [len(events), id])
+        ((newest,),) = cursor.fetchall()
     for sequence, event in enumerate(events, start=newest - len(events) + 1):
         event.project_id, event.sequence = project_id, sequence
     Event.objects.bulk_create(events, batch_size=1000)

@@ -26,6 +26,30 @@ from tests.support.service_verbs import SNAPSHOT_NAME, VERBS
 MakeVM = Callable[..., VM]
 
 
+def test_a_request_for_an_action_is_eight_statements(make_vm: MakeVM) -> None:
+    vm = make_vm()
+    with CaptureQueriesContext(connection) as queries:
+        vms.act(vm, "stop", actor=ALICE)
+    sent = [q["sql"] for q in queries]
+    # The outermost pair is the transaction's, inside that of the test.
+    assert sent[0].startswith("SAVEPOINT")
+    assert sent[-1].startswith("RELEASE SAVEPOINT")
+    begins = (
+        ("SELECT", "compute_vm"),  # locked
+        ("INSERT INTO", "compute_operation"),
+        ("SAVEPOINT", ""),
+        ("INSERT INTO", "compute_occupation"),
+        ("RELEASE SAVEPOINT", ""),
+        ("UPDATE", "compute_vm"),
+        ("UPDATE", "compute_project"),  # its counter of events, locked to commit
+        ("INSERT INTO", "compute_event"),
+    )
+    assert len(sent) == len(begins) + 2, sent
+    for sql, (begin, table) in zip(sent[1:-1], begins, strict=True):
+        assert sql.lstrip().startswith(begin), sql
+        assert table in sql, sql
+
+
 def adopt_servers(cloud: MockCloud, count: int) -> list[VM]:
     """Make VMs at rest with their servers, many and fast."""
     made = VMFactory.build_batch(count, image_name="cirros")

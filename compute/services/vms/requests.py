@@ -161,7 +161,12 @@ def act(
     """Ask for a verb of the lifecycle that needs nothing but the VM."""
     with transaction.atomic():
         vm = rows.lock(vm)
-        check(vm, method, expect=expect)
+        check_expected(vm, expect)
+        # Nothing else is checked before `queue.submit` finds what occupies the VM, so
+        # that is asked only for the refusal, which must name it.
+        if not can_proceed(getattr(vm, method)):
+            queue.check_free(vm)
+            raise _refused_verb(vm, method)
         type = OperationType(f"vm.{VERBS[method].action}")
         return _begin(vm, method, type, actor=actor, params=params)
 
@@ -298,9 +303,13 @@ def check(vm: VM, method: str, *, expect: Expect) -> None:
     check_expected(vm, expect)
     queue.check_free(vm)
     if not can_proceed(getattr(vm, method)):
-        action = VERBS[method].action
-        other = " softly; use type HARD" if method == "reboot" else ""
-        raise _refused(vm, action, other if action in vm.allowed_actions else "")
+        raise _refused_verb(vm, method)
+
+
+def _refused_verb(vm: VM, method: str) -> InvalidTransition:
+    action = VERBS[method].action
+    other = " softly; use type HARD" if method == "reboot" else ""
+    return _refused(vm, action, other if action in vm.allowed_actions else "")
 
 
 def _refused(vm: VM, action: str, addition: str = "") -> InvalidTransition:
