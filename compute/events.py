@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from compute import statements
 from compute.models import Event, Operation, Outcome, Project
 from compute.models.owned import Owned
 
@@ -102,7 +103,10 @@ def record_all(project_id: UUID, events: Sequence[Event]) -> None:
     newest = _advance(project_id, len(events))
     for sequence, event in enumerate(events, start=newest - len(events) + 1):
         event.project_id, event.sequence = project_id, sequence
-    Event.objects.bulk_create(events, batch_size=1000)
+    if len(events) == 1:
+        statements.insert(events[0])
+    else:
+        Event.objects.bulk_create(events, batch_size=1000)
 
 
 def _advance(project_id: UUID, by: int) -> int:
