@@ -7,8 +7,14 @@ from uuid import UUID
 
 from django.db import connection
 
+from compute import statements
 from compute.models import Event, Operation, Outcome, Project
 from compute.models.owned import Owned
+
+_ADVANCE = """
+UPDATE compute_project SET event_sequence = event_sequence + %s WHERE id = %s
+RETURNING event_sequence
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +33,6 @@ class Actor:
 
 #: The service acting on what it observed.
 SYSTEM = Actor("system")
-
-#: Every write of a project waits for this row; Django would add and read in two
-#: statements.
-_COUNT = """
-UPDATE compute_project SET event_sequence = event_sequence + %s
-WHERE id = %s RETURNING event_sequence
-"""
 
 
 def record(
@@ -101,13 +100,27 @@ def by(actor: Actor, type: str, **fields: Any) -> Event:
 
 def record_all(project_id: UUID, events: Sequence[Event]) -> None:
     """Write several events of one project; `record` has the rules."""
-    id = Project._meta.pk.get_db_prep_value(project_id, connection)
-    with connection.cursor() as cursor:
-        cursor.execute(_COUNT, [len(events), id])
-        ((newest,),) = cursor.fetchall()
+    newest = _advance(project_id, len(events))
     for sequence, event in enumerate(events, start=newest - len(events) + 1):
         event.project_id, event.sequence = project_id, sequence
-    Event.objects.bulk_create(events, batch_size=1000)
+    if len(events) == 1:
+        statements.insert(events[0])
+    else:
+        Event.objects.bulk_create(events, batch_size=1000)
+
+
+def _advance(project_id: UUID, by: int) -> int:
+    """Return a project's event sequence once it has grown, its row locked.
+
+    In one statement, which Django's `update` cannot say.
+    """
+    id = Project._meta.pk.get_db_prep_value(project_id, connection)
+    with connection.cursor() as cursor:
+        cursor.execute(_ADVANCE, [by, id])
+        row = cursor.fetchone()
+    if row is None:
+        raise Project.DoesNotExist(f"no project {project_id}")
+    return int(row[0])
 
 
 def record_each(

@@ -4,12 +4,16 @@ The ORM builds and compiles a query anew each time, which takes longer than most
 do. A `Statement` keeps the outcome: the same query with `Slot`s where values go.
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, TypeVar
 
 from django.core.exceptions import EmptyResultSet
-from django.db import connection
-from django.db.models import BooleanField, Expression, F, Field, QuerySet
+from django.db import DatabaseError, connection
+from django.db.models import BooleanField, Expression, F, Field, Model, QuerySet
+from django.db.transaction import TransactionManagementError
+
+M = TypeVar("M", bound=Model)
 
 #: Statements that a process keeps; they are made of the code, not of what clients send.
 MAX_KEPT = 1_000
@@ -183,3 +187,85 @@ def kept(key: Hashable, make: Callable[[], QuerySet[Any, Any]]) -> Statement:
             _kept.clear()
         statement = _kept[key] = compiled(make())
     return statement
+
+
+# Whole rows, without a queryset: all that these leave out of the ORM is its signals.
+
+
+def locked(model: type[M], pk: Any) -> M:
+    """Return a row as it is now, locked (``no_key``) to the end of the transaction.
+
+    Raises the model's DoesNotExist.
+    """
+    # What Django checks when it compiles.
+    if not connection.in_atomic_block:
+        raise TransactionManagementError("A row is locked in a transaction.")
+    fields = model._meta.concrete_fields
+    names = [field.attname for field in fields]
+
+    def make() -> QuerySet[M, Any]:
+        rows = model._base_manager.select_for_update(no_key=True)
+        return rows.filter(pk=Slot("pk", model._meta.pk)).values_list(*names)
+
+    statement = kept((model, "locked"), make)
+    for row in statement.rows({"pk": pk}, limit=1):
+        values = [statement.converted(row, index) for index in range(len(row))]
+        return model.from_db(connection.alias, names, values)
+    raise model.DoesNotExist(f"No {model._meta.verbose_name} {pk}.")  # type: ignore[attr-defined]  # every model has one
+
+
+def insert(row: Model, *, unless_taken: bool = False) -> bool:
+    """Insert a new row; a key that the database counts is not read back.
+
+    ``unless_taken``: return False, and leave the transaction usable, if a unique
+    constraint forbids it.
+    """
+    if not row._state.adding:
+        raise ValueError("the row is there already")
+    fields = _inserted(type(row))
+    values = [_prepared(field, row, add=True) for field in fields]
+    with connection.cursor() as cursor:
+        cursor.execute(_insert(type(row), unless_taken), values)
+        is_there: bool = cursor.rowcount == 1
+    row._state.adding, row._state.db = not is_there, connection.alias
+    return is_there
+
+
+def update(row: Model, names: Collection[str]) -> None:
+    """Save the named fields of a row; raise DatabaseError if it is gone."""
+    model = type(row)
+    every: Sequence[Any] = model._meta.concrete_fields
+    fields = [field for field in every if field.name in names]
+    values = [_prepared(field, row, add=False) for field in (*fields, model._meta.pk)]
+    sql = _update(model, tuple(field.column for field in fields))
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        if cursor.rowcount != 1:
+            raise DatabaseError(f"{model._meta.label} {row.pk} is gone.")
+
+
+def _prepared(field: Any, row: Model, *, add: bool) -> Any:
+    return field.get_db_prep_save(field.pre_save(row, add), connection)
+
+
+def _inserted(model: type[Model]) -> list[Any]:
+    meta = model._meta
+    return [field for field in meta.concrete_fields if field is not meta.auto_field]
+
+
+@lru_cache(MAX_KEPT)
+def _insert(model: type[Model], unless_taken: bool) -> str:
+    quote = connection.ops.quote_name
+    columns = [quote(field.column) for field in _inserted(model)]
+    places = ", ".join(["%s"] * len(columns))
+    table = quote(model._meta.db_table)
+    sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})"  # noqa: S608  # of the model
+    return f"{sql} ON CONFLICT DO NOTHING" if unless_taken else sql
+
+
+@lru_cache(MAX_KEPT)
+def _update(model: type[Model], columns: tuple[str, ...]) -> str:
+    quote = connection.ops.quote_name
+    table, pk = quote(model._meta.db_table), quote(str(model._meta.pk.column))
+    changes = ", ".join(f"{quote(column)} = %s" for column in columns)
+    return f"UPDATE {table} SET {changes} WHERE {pk} = %s"  # noqa: S608  # of the model

@@ -42,7 +42,7 @@ def _method(action: Action) -> Any:
 
 def act(view: ResourceViewSet[Any], service: Callable[..., Any]) -> Response:
     """Call a service that takes a row, and by name what the body holds."""
-    row, body = view.get_object(), view.body()
+    row, body = view.get_target(), view.body()
     actor, expect = view.actor, view.expect
     return writes.submit(
         view,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -27,6 +27,7 @@ from compute.api.http.fields import (
 from compute.api.http.parameters import INCLUDE_DELETED, is_asked, whole_number
 from compute.api.http.renderers import render_inline
 from compute.api.http.viewset import ResourceViewSet
+from compute.bodies.reader import CLOUD_OBSERVED_AT
 from compute.bodies.vms import CONSOLE_LOG_BODY, VM_BODY
 from compute.limits import MAX_DESCRIPTION, MAX_USER_DATA, MAX_USER_DATA_TEXT
 from compute.models import VM, VMStatus
@@ -128,6 +129,7 @@ class VMViewSet(ResourceViewSet[VM]):
         "retrieve": (INCLUDE_DELETED,),
         "console_log": (LINES,),
     }
+    beside_target = {"in_cloud": F("cloud"), "cloud_observed_at": CLOUD_OBSERVED_AT}
     bodies = {"create": VMCreate, "partial_update": VMUpdate, "destroy": NoBody}
 
     more_problems = {
@@ -166,7 +168,13 @@ class VMViewSet(ResourceViewSet[VM]):
 
     def prepare_answer(self) -> None:
         super().prepare_answer()
-        self.reader.clouds.read()
+        # Of a VM that is there the time of its cloud is read with it.
+        if not self.detail or self.target is not None:
+            self.reader.clouds.read()
+
+    def prepare_beside(self, *values: Any) -> None:
+        cloud, observed_at = values
+        self.reader.clouds[cloud] = observed_at
 
     def page_extras(self, data: Any) -> dict[str, Any]:
         extras = super().page_extras(data)
@@ -213,7 +221,7 @@ class VMViewSet(ResourceViewSet[VM]):
     def partial_update(self, request: Request, id: Any) -> Response:
         """Change its name, description, labels or delete protection."""
         vm = vms.update(
-            self.get_object(),
+            self.get_target(),
             actor=self.actor,
             changes=self.body(),
             expect=self.expect,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F, Value
+from django.db.models import F, OuterRef, Subquery, Value
 from django.db.models.functions import NullIf
 
 from compute.access import Access
@@ -30,6 +30,14 @@ class CloudTimes(dict[str, datetime | None]):
         if not self._is_read:
             self.read()
         return self.setdefault(alias, None)
+
+
+#: The same for one cloud, beside a row of what is in it.
+CLOUD_OBSERVED_AT = Subquery(
+    CloudService.objects.filter(service=COMPUTE, cloud_id=OuterRef("cloud"))
+    .order_by()
+    .values("observed_at")[:1]
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,11 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from compute import statements
 from compute.engine import work
 from compute.engine.work import Cancelled, Done, End, Failed, Waiting
 from compute.errors import OperationInProgress
@@ -85,7 +86,7 @@ def announce(operation: Operation, *, after: float = 0.0) -> None:
 def check_free(target: CloudResource) -> None:
     """Raise OperationInProgress, naming it, if an operation occupies the target.
 
-    `submit` decides; this spares the checks in between.
+    `submit` decides; this is for a refusal that comes before any other.
     """
     live = target.live_operation
     if live is not None:
@@ -115,7 +116,7 @@ def submit(
     other, if one of them is occupied.
     """
     now = timezone.now()
-    operation = Operation.objects.create(
+    operation = Operation(
         type=type,
         project_id=target.project_id,
         cloud=target.cloud,
@@ -132,6 +133,7 @@ def submit(
         created_at=now,
         updated_at=now,
     )
+    statements.insert(operation)
     _occupy(operation, [target] if related is None else [target, related])
     announce(operation)
     return operation
@@ -139,19 +141,13 @@ def submit(
 
 def _occupy(operation: Operation, things: Sequence[CloudResource]) -> None:
     # In one order always: who comes second waits here for the first to commit.
-    held = sorted((thing.kind, thing.pk) for thing in things)
-    try:
-        with transaction.atomic():
-            Occupation.objects.bulk_create(
-                Occupation(operation=operation, kind=kind, target_id=pk)
-                for kind, pk in held
-            )
-    except IntegrityError:
-        for thing in things:
-            winner = Operation.objects.occupying(thing.kind, thing.pk)
+    for kind, id in sorted((thing.kind, thing.pk) for thing in things):
+        place = Occupation(operation=operation, kind=kind, target_id=id)
+        while not statements.insert(place, unless_taken=True):
+            winner = Operation.objects.occupying(kind, id)
             if winner is not None:
-                raise _in_progress(winner) from None
-        raise
+                raise _in_progress(winner)
+            # It ended between the two statements: the place is free.
 
 
 # The perform half

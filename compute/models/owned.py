@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NoReturn, Self, TypeVar
 from django.db import models
 from django.utils import timezone
 
+from compute import statements
 from compute.limits import (
     DESCRIPTION_RULES,
     LABELS_RULES,
@@ -23,18 +24,6 @@ class VersionedQuerySet(models.QuerySet[M]):
     def alive(self) -> Self:
         """Return what is not deleted."""
         return self.filter(deleted_at=None)
-
-    def locked(self, pk: uuid.UUID) -> M:
-        """Return a row as it is now, locked to the end of the transaction.
-
-        Raises the model's DoesNotExist. Every row lock is ``no_key``: a foreign key to
-        the row can be checked meanwhile. Otherwise who locks a VM and then its
-        snapshot, and who locks the snapshot and writes a row that names the VM, wait
-        for each other.
-        """
-        row = self.select_for_update(no_key=True).get(pk=pk)
-        row.remember()
-        return row
 
 
 class Versioned(models.Model):
@@ -54,6 +43,19 @@ class Versioned(models.Model):
 
     class Meta:
         abstract = True
+
+    @classmethod
+    def locked(cls, pk: uuid.UUID) -> Self:
+        """Return a row as it is now, locked to the end of the transaction.
+
+        Raises the model's DoesNotExist. Every row lock is ``no_key``: a foreign key to
+        the row can be checked meanwhile. Otherwise who locks a VM and then its
+        snapshot, and who locks the snapshot and writes a row that names the VM, wait
+        for each other.
+        """
+        row = statements.locked(cls, pk)
+        row.remember()
+        return row
 
     def remember(self) -> None:
         """Note what the row holds, for `save_changes`."""
@@ -89,7 +91,7 @@ class Versioned(models.Model):
             self.updated_at = timezone.now()
             names |= {"version", "updated_at"}
         if names:
-            self.save(update_fields=names)
+            statements.update(self, names)
             self.remember()
 
 

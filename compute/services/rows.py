@@ -20,11 +20,9 @@ def lock(row: V) -> V:
 
     Raises NotFound once it is deleted.
     """
-    model = type(row)
-    try:
-        locked: V = model._default_manager.alive().locked(row.pk)  # type: ignore[attr-defined]  # of VersionedQuerySet
-    except model.DoesNotExist:
-        raise NotFound(f"No such {model._meta.verbose_name}.") from None
+    locked = type(row).locked(row.pk)
+    if locked.deleted_at is not None:
+        raise NotFound(f"No such {row._meta.verbose_name}.")
     return locked
 
 

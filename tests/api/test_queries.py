@@ -76,6 +76,17 @@ def test_one_vm_costs_two_queries(api: Api, django_assert_num_queries: Queries) 
         api.get(f"/vms/{vm.pk}")
 
 
+def test_an_accepted_action_costs_eight_queries(
+    api: Api, make_vm: Callable[..., VM], django_assert_num_queries: Queries
+) -> None:
+    vm = make_vm()
+    # The login, the VM's project with the time of its cloud; the VM locked; operation,
+    # occupation, VM, the number of the event and the event. No savepoint: of the test's
+    # transaction it has one, and its release.
+    with django_assert_num_queries(8 + 2):
+        assert api.post(f"/vms/{vm.pk}/actions/stop").status_code == 202
+
+
 def test_health_touches_no_database(
     api: Api, django_assert_num_queries: Queries
 ) -> None:

@@ -1,5 +1,8 @@
 """The log only grows."""
 
+import uuid
+from typing import Any
+
 import pytest
 from django.db import IntegrityError, connection, transaction
 
@@ -40,3 +43,21 @@ def test_postgresql_refuses_it_too(event: Event, statement: str) -> None:
     ):
         cursor.execute(statement)
     assert Event.objects.get().actor == ALICE.name
+
+
+def test_events_are_counted_and_written_in_two_statements(
+    project: Project, django_assert_num_queries: Any
+) -> None:
+    events.record("project.updated", actor=ALICE, project=project)
+    three = [events.by(ALICE, "project.updated") for _ in range(3)]
+    with django_assert_num_queries(2):
+        events.record_all(project.pk, three)
+    assert [event.sequence for event in three] == [2, 3, 4]
+    project.refresh_from_db()
+    assert project.event_sequence == 4
+
+
+def test_a_project_that_is_gone_gets_no_event(db: None) -> None:
+    with pytest.raises(Project.DoesNotExist):
+        events.record_all(uuid.uuid4(), [events.by(ALICE, "project.updated")])
+    assert not Event.objects.exists()

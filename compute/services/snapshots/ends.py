@@ -27,8 +27,8 @@ def lock(operation: Operation) -> tuple[VM | None, Snapshot]:
     The VM first, as every request does: one lock order.
     """
     vm_id = operation.related_id
-    vm = VM.objects.locked(vm_id) if vm_id else None
-    return vm, Snapshot.objects.locked(operation.target_id)
+    vm = VM.locked(vm_id) if vm_id else None
+    return vm, Snapshot.locked(operation.target_id)
 
 
 def settle(operation: Operation, end: End) -> None:

@@ -41,6 +41,7 @@ def create(
     with transaction.atomic():
         vm = rows.lock(vm)
         vms.check(vm, "snapshot", expect=expect)
+        queue.check_free(vm)
         vm.snapshot()
         snapshot: Snapshot = Snapshot(
             project_id=vm.project_id,
@@ -96,8 +97,8 @@ def delete(snapshot: Snapshot, *, actor: Actor, expect: Expect = None) -> Snapsh
     with transaction.atomic():
         snapshot = rows.lock(snapshot)
         check_expected(snapshot, expect)
-        queue.check_free(snapshot)
         if not can_proceed(snapshot.remove):
+            queue.check_free(snapshot)
             raise InvalidTransition(
                 f"Cannot delete a snapshot that is {snapshot.status}.",
                 snapshot_status=snapshot.status,

@@ -147,7 +147,7 @@ def follow(vm: VM, server: Server, status: VMStatus, *, seen_at: datetime) -> bo
     end of an operation does not undo it.
     """
     with transaction.atomic():
-        vm = VM.objects.locked(vm.pk)
+        vm = VM.locked(vm.pk)
         if not _may_correct(vm, seen_at):
             return False
         before, held = {name: getattr(vm, name) for name in _TOLD}, held_by(vm)
@@ -210,7 +210,7 @@ def vanish(vm: VM, *, seen_at: datetime) -> bool:
     Its quotas are given back: nothing is in the cloud, and only a delete is left.
     """
     with transaction.atomic():
-        vm = VM.objects.locked(vm.pk)
+        vm = VM.locked(vm.pk)
         if vm.lacks_server or not _may_correct(vm, seen_at):
             return False
         problem = ServerVanished("The server was deleted outside this service.")

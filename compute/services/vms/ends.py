@@ -24,7 +24,7 @@ from providers.errors import NotFound, ProviderError
 
 def lock(operation: Operation) -> VM:
     """Lock the VM that an operation is about."""
-    return VM.objects.locked(operation.target_id)
+    return VM.locked(operation.target_id)
 
 
 def settle(operation: Operation, end: End) -> None:

@@ -161,12 +161,7 @@ def act(
     """Ask for a verb of the lifecycle that needs nothing but the VM."""
     with transaction.atomic():
         vm = rows.lock(vm)
-        check_expected(vm, expect)
-        # Nothing else is checked before `queue.submit` finds what occupies the VM, so
-        # that is asked only for the refusal, which must name it.
-        if not can_proceed(getattr(vm, method)):
-            queue.check_free(vm)
-            raise _refused_verb(vm, method)
+        check(vm, method, expect=expect)
         type = OperationType(f"vm.{VERBS[method].action}")
         return _begin(vm, method, type, actor=actor, params=params)
 
@@ -193,6 +188,7 @@ def resize(vm: VM, *, flavor: str, actor: Actor, expect: Expect = None) -> VM:
     with transaction.atomic():
         vm = rows.lock(vm)
         check(vm, "resize", expect=expect)
+        queue.check_free(vm)
         size = catalog.flavor(flavor, cloud=vm.cloud)
         catalog.check_resizable(vm, size)
         # Both sizes until it ends: nobody knows yet which one stays.
@@ -226,6 +222,7 @@ def rebuild(vm: VM, *, image: str, actor: Actor, expect: Expect = None) -> VM:
     with transaction.atomic():
         vm = rows.lock(vm)
         check(vm, "rebuild", expect=expect)
+        queue.check_free(vm)
         source = catalog.image(image, cloud=vm.cloud, project=vm.project)
         catalog.check_fits(
             source, disk_gb=vm.disk_gb, ram_mb=vm.ram_mb, pointer="#/image"
@@ -248,6 +245,7 @@ def restore(vm: VM, *, snapshot: str, actor: Actor, expect: Expect = None) -> VM
     with transaction.atomic():
         vm = rows.lock(vm)
         check(vm, "restore", expect=expect)
+        queue.check_free(vm)
         source = _own_snapshot(vm, snapshot)
         queue.check_free(source)
         return _begin(
@@ -269,6 +267,7 @@ def delete(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
         vm = rows.lock(vm)
         check(vm, "remove", expect=expect)
         if vm.delete_protection:
+            queue.check_free(vm)
             raise DeleteProtected("Turn delete_protection off first.")
         return _begin(vm, "remove", OperationType.VM_DELETE, actor=actor)
 
@@ -299,17 +298,17 @@ def console_log(vm: VM, *, lines: int, actor: Actor) -> str:
 
 
 def check(vm: VM, method: str, *, expect: Expect) -> None:
-    """Raise unless a locked VM permits the transition and has the expected version."""
+    """Raise unless a locked VM permits the transition and has the expected version.
+
+    Whether it is free is asked only to say so before anything else: `queue.submit`
+    decides. Who checks more in between calls `queue.check_free` first.
+    """
     check_expected(vm, expect)
-    queue.check_free(vm)
     if not can_proceed(getattr(vm, method)):
-        raise _refused_verb(vm, method)
-
-
-def _refused_verb(vm: VM, method: str) -> InvalidTransition:
-    action = VERBS[method].action
-    other = " softly; use type HARD" if method == "reboot" else ""
-    return _refused(vm, action, other if action in vm.allowed_actions else "")
+        queue.check_free(vm)
+        action = VERBS[method].action
+        other = " softly; use type HARD" if method == "reboot" else ""
+        raise _refused(vm, action, other if action in vm.allowed_actions else "")
 
 
 def _refused(vm: VM, action: str, addition: str = "") -> InvalidTransition:
