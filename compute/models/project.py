@@ -23,7 +23,10 @@ class Role(models.TextChoices):
     @property
     def rank(self) -> int:
         """How far it reaches: a role may do all that those below it may."""
-        return list(Role).index(self)
+        return _RANKS[self]
+
+
+_RANKS = {role: rank for rank, role in enumerate(Role)}
 
 
 class ProjectQuerySet(VersionedQuerySet["Project"]):

@@ -26,7 +26,7 @@ from tests.support.service_verbs import SNAPSHOT_NAME, VERBS
 MakeVM = Callable[..., VM]
 
 
-def test_a_request_for_an_action_is_eight_statements(make_vm: MakeVM) -> None:
+def test_a_request_for_an_action_is_six_statements(make_vm: MakeVM) -> None:
     vm = make_vm()
     with CaptureQueriesContext(connection) as queries:
         vms.act(vm, "stop", actor=ALICE)
@@ -37,9 +37,7 @@ def test_a_request_for_an_action_is_eight_statements(make_vm: MakeVM) -> None:
     begins = (
         ("SELECT", "compute_vm"),  # locked
         ("INSERT INTO", "compute_operation"),
-        ("SAVEPOINT", ""),
         ("INSERT INTO", "compute_occupation"),
-        ("RELEASE SAVEPOINT", ""),
         ("UPDATE", "compute_vm"),
         ("UPDATE", "compute_project"),  # its counter of events, locked to commit
         ("INSERT INTO", "compute_event"),

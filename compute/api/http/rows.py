@@ -1,7 +1,7 @@
 """What a read gets from the database: rows as JSON, by statements that are kept."""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import F, QuerySet
@@ -41,11 +41,12 @@ class Rows:
 
     def narrowed(self, key: Hashable, by: Refine, values: Mapping[str, Any]) -> "Rows":
         """Return those of them that meet a condition too."""
-        return replace(
-            self,
-            queryset=lambda: by(self.queryset()),
-            key=None if self.key is None else (self.key, key),
-            values={**self.values, **values},
+        return Rows(
+            self.writer,
+            self.reader,
+            lambda: by(self.queryset()),
+            None if self.key is None else (self.key, key),
+            {**self.values, **values},
         )
 
     def count(self, *, limit: int) -> int:

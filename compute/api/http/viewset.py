@@ -32,6 +32,11 @@ from compute.statements import Slot
 
 M = TypeVar("M", bound=Model)
 
+
+def with_id(rows: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
+    return rows.filter(pk=Slot("id", UUIDField()))
+
+
 #: Projects of a scope up to which its statements are kept.
 MAX_SLOTS = 50
 
@@ -299,8 +304,8 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Return one."""
-        id, slot = self.kwargs["id"], Slot("id", UUIDField())
-        rows = self.rows().narrowed("id", lambda all: all.filter(pk=slot), {"id": id})
+        id = self.kwargs["id"]
+        rows = self.rows().narrowed("id", with_id, {"id": id})
         versioned = ("version",) if "version" in self.shows.columns else ()
         if versioned and "HTTP_IF_NONE_MATCH" in request.META:
             # Most who ask so have it already: the rest is not read for them.
