@@ -10,6 +10,7 @@ from compute.bodies.api_tokens import API_TOKEN_BODY
 from compute.bodies.body import ID, TEXT, Body, Field
 from compute.bodies.catalog import FLAVOR_BODY, IMAGE_BODY
 from compute.bodies.events import EVENT_BODY
+from compute.bodies.keypairs import KEYPAIR_BODY
 from compute.bodies.operations import OPERATION_BODY
 from compute.bodies.projects import MEMBER_BODY, PROJECT_BODY
 from compute.bodies.reader import Reader
@@ -21,6 +22,7 @@ from compute.models import (
     Event,
     Flavor,
     Image,
+    Keypair,
     Membership,
     Operation,
     Project,
@@ -33,6 +35,7 @@ BODIES: Mapping[type[Model], Body] = {
     Snapshot: SNAPSHOT_BODY,
     Operation: OPERATION_BODY,
     Event: EVENT_BODY,
+    Keypair: KEYPAIR_BODY,
     Flavor: FLAVOR_BODY,
     Image: IMAGE_BODY,
     Project: PROJECT_BODY,

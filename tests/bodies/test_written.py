@@ -13,6 +13,7 @@ from django.db.models import Model
 
 from compute import statements
 from compute.access import Access
+from compute.api.urls import NOUNS
 from compute.bodies.body import Body
 from compute.bodies.reader import Reader
 from compute.bodies.written import Text, writer_of
@@ -104,6 +105,12 @@ def same(model: type[Model], body: Body, reader: Reader) -> int:
     for row in written:
         assert list(row) == [field.name for field in body.fields]
     return len(written)
+
+
+def test_every_noun_that_is_listed_is_tried() -> None:
+    for path, viewset, _ in NOUNS:
+        assert viewset.queryset is not None
+        assert BODIES[viewset.queryset.model] is viewset.shows, path
 
 
 @pytest.mark.django_db
