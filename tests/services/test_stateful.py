@@ -43,6 +43,7 @@ from compute.models import (
     VM,
     CloudService,
     Event,
+    Keypair,
     Occupation,
     Operation,
     Project,
@@ -107,6 +108,8 @@ class Life(RuleBasedStateMachine):
         self.project = Project.objects.default()
         self.seen = 0
         self.shown: dict[object, str] = {}
+        #: Event sequence -> how many rows lists had then.
+        self.counts: dict[int, list[int]] = {}
 
     @initialize(delay=st.sampled_from(["0", "1"]))
     def begin(self, delay: str) -> None:
@@ -329,6 +332,17 @@ class Life(RuleBasedStateMachine):
             if id is not None
         }
         assert set(Occupation.objects.values_list("kind", "target_id")) == pairs
+
+    @invariant()
+    def no_row_comes_or_goes_without_an_event(self) -> None:
+        # Counts of lists are kept until the next: `events_tell_all`.
+        listed: list[Any] = [VM.objects, Snapshot.objects, Keypair.objects]
+        counts = [rows.alive().count() for rows in listed]
+        counts += [VM.objects.count(), Snapshot.objects.count()]
+        counts.append(Operation.objects.count())
+        self.project.refresh_from_db()
+        newest = self.project.event_sequence
+        assert self.counts.setdefault(newest, counts) == counts
 
     @invariant()
     def every_change_is_legal_and_told(self) -> None:
