@@ -45,10 +45,7 @@ _NOT_IN_LISTS = (
 
 class VMQuerySet(VersionedQuerySet["VM"]):
     def with_operation(self) -> Self:
-        """Join what `VM.allowed_actions` needs, so that it costs no query.
-
-        Of the operation only that; the rest would be half the cost of a list.
-        """
+        """Join no more than `VM.allowed_actions` needs, so that it costs no query."""
         return self.select_related("operation").defer(*_NOT_IN_LISTS)
 
 
@@ -137,9 +134,8 @@ class VM(FSMModelMixin, CloudResource):
                 name="vm_owns_its_server",
             ),
         )
-        # One index for every order a list offers; each ends in the id. A list that is
-        # narrowed by something common is walked along these, too; what may be rare has
-        # an index of its own.
+        # One index for every order a list offers, along which a list is walked that is
+        # narrowed by something common, too; what may be rare has one of its own.
         indexes = (
             models.Index(fields=("created_at", "id"), name="vm_by_creation"),
             models.Index(fields=("updated_at", "id"), name="vm_by_update"),
@@ -303,7 +299,7 @@ class VM(FSMModelMixin, CloudResource):
 
     @property
     def has_server(self) -> bool:
-        """Whether its server is known, or was: it may be gone by now."""
+        "Whether its server is known: it may be gone by now."
         return bool(self.server_id)
 
     @property
