@@ -4,7 +4,9 @@ The ORM builds and compiles a query anew each time, which takes longer than most
 do. A `Statement` keeps the outcome: the same query with `Slot`s where values go.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -15,7 +17,8 @@ from django.db.transaction import TransactionManagementError
 
 M = TypeVar("M", bound=Model)
 
-#: Statements that a process keeps; they are made of the code, not of what clients send.
+#: Statements that a process keeps. Clients choose among many orderings: those that
+#: were not used for longest go first.
 MAX_KEPT = 1_000
 
 Row = tuple[Any, ...]
@@ -172,7 +175,8 @@ def _converter(
     return convert
 
 
-_kept: dict[Hashable, Statement] = {}
+#: The last used at the end.
+_kept: OrderedDict[Hashable, Statement] = OrderedDict()
 
 
 def kept(key: Hashable, make: Callable[[], QuerySet[Any, Any]]) -> Statement:
@@ -183,9 +187,12 @@ def kept(key: Hashable, make: Callable[[], QuerySet[Any, Any]]) -> Statement:
     key = connection.vendor, key
     statement = _kept.get(key)
     if statement is None:
-        if len(_kept) >= MAX_KEPT:
-            _kept.clear()
         statement = _kept[key] = compiled(make())
+        if len(_kept) > MAX_KEPT:
+            _kept.popitem(last=False)
+        return statement
+    with suppress(KeyError):  # another thread may just have removed it
+        _kept.move_to_end(key)
     return statement
 
 
