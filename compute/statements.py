@@ -75,7 +75,7 @@ class Statement:
         Empty SQL has no rows. Converters make Python's values of a column's. The prefix
         tells the parameters of two statements apart.
         """
-        # By name: Django makes SQLite's places of these at a tenth of the cost.
+        # By name: Django turns these into SQLite's placeholders at less cost.
         named = [(f"{prefix}{index}", given) for index, given in enumerate(parameters)]
         places = [
             _AMONG if isinstance(given, Among) else f"%({name})s"
