@@ -4,7 +4,9 @@ The ORM builds and compiles a query anew each time, which takes longer than most
 do. A `Statement` keeps the outcome: the same query with `Slot`s where values go.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -15,7 +17,8 @@ from django.db.transaction import TransactionManagementError
 
 M = TypeVar("M", bound=Model)
 
-#: Statements that a process keeps; they are made of the code, not of what clients send.
+#: Statements that a process keeps. Clients choose among many orderings: those that
+#: were not used for longest go first.
 MAX_KEPT = 1_000
 
 Row = tuple[Any, ...]
@@ -72,7 +75,7 @@ class Statement:
         Empty SQL has no rows. Converters make Python's values of a column's. The prefix
         tells the parameters of two statements apart.
         """
-        # By name: Django makes SQLite's places of these at a tenth of the cost.
+        # By name: Django turns these into SQLite's placeholders at less cost.
         named = [(f"{prefix}{index}", given) for index, given in enumerate(parameters)]
         places = [
             _AMONG if isinstance(given, Among) else f"%({name})s"
@@ -172,7 +175,8 @@ def _converter(
     return convert
 
 
-_kept: dict[Hashable, Statement] = {}
+#: The last used at the end.
+_kept: OrderedDict[Hashable, Statement] = OrderedDict()
 
 
 def kept(key: Hashable, make: Callable[[], QuerySet[Any, Any]]) -> Statement:
@@ -183,9 +187,12 @@ def kept(key: Hashable, make: Callable[[], QuerySet[Any, Any]]) -> Statement:
     key = connection.vendor, key
     statement = _kept.get(key)
     if statement is None:
-        if len(_kept) >= MAX_KEPT:
-            _kept.clear()
         statement = _kept[key] = compiled(make())
+        if len(_kept) > MAX_KEPT:
+            _kept.popitem(last=False)
+        return statement
+    with suppress(KeyError):  # another thread may just have removed it
+        _kept.move_to_end(key)
     return statement
 
 

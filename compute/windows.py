@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
-#: Windows that are kept at once: some 20 MB.
+#: Windows that are kept at once.
 MAX_WINDOWS = 50_000
 #: Old windows that a new one removes at most, so that none pays for many.
 _SWEPT = 4

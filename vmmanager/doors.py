@@ -30,8 +30,8 @@ class DoorsMiddleware:
 
     def __init__(self, get_response: GetResponse) -> None:
         self._browsers = get_response
-        self._programs = _short_way()
         self._security = SecurityMiddleware(get_response)
+        self._programs = _short_way(self._security)
         self._headers = {
             CSP_HEADER: build_policy(),
             "X-Frame-Options": settings.X_FRAME_OPTIONS,
@@ -40,7 +40,7 @@ class DoorsMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if not is_of_a_program(request):
             return self._browsers(request)
-        response = self._security.process_request(request) or self._programs(request)
+        response = self._programs(request)
         headers = response.headers
         for name, value in self._headers.items():
             headers[name] = value
@@ -67,9 +67,15 @@ class _Views(BaseHandler):
         self._exception_middleware: list[object] = []
 
 
-def _short_way() -> GetResponse:
+def _short_way(security: SecurityMiddleware) -> GetResponse:
     views: Any = _Views()  # what it does is not typed
-    problems = ProblemMiddleware(_safe(views._get_response))
+
+    def answer(request: HttpRequest) -> HttpResponseBase:
+        # Behind the check of the host, which a redirect to HTTPS names.
+        redirect = security.process_request(request)
+        return redirect or views._get_response(request)
+
+    problems = ProblemMiddleware(_safe(answer))
     views._exception_middleware.append(problems.process_exception)
     return _safe(problems)
 

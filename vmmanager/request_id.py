@@ -22,7 +22,7 @@ _FORMAT = re.compile(
 )
 
 logger = structlog.get_logger("vmmanager.requests")
-#: To ask first whether anybody reads a line: that costs a tenth of writing it for nobody.
+#: Asked first whether anybody reads a line: that costs less than to write it for nobody.
 _level = logging.getLogger("vmmanager.requests")
 
 

@@ -1,7 +1,7 @@
 """Bodies that the database writes: JSON, a row in one text.
 
-To turn a hundred rows into Python's values, and these into text again, takes ten times
-as long as all else about a list. What only Python knows of a row (`Field.made` without
+To turn a page of rows into Python's values, and these into text again, takes longer
+than all else about a list. What only Python knows of a row (`Field.made` without
 an expression) is put into the text here.
 """
 

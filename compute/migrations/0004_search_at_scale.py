@@ -6,13 +6,13 @@ create it as a superuser, then `migrate compute 0003` and `migrate`.
 
 import logging
 
-from django.db import DatabaseError, migrations, transaction
+from django.db import DatabaseError, ProgrammingError, migrations, transaction
 
 log = logging.getLogger(__name__)
 
 # The expressions are those of `IContains` and `HasAddress` in `compute.search`.
+EXTENSION = "CREATE EXTENSION IF NOT EXISTS pg_trgm"
 PARTS = r"""
-CREATE EXTENSION IF NOT EXISTS pg_trgm;
 CREATE INDEX vm_by_part_of_name ON compute_vm
     USING gin (upper(name) gin_trgm_ops) WITH (fastupdate = off);
 CREATE INDEX vm_by_letters_of_name ON compute_vm
@@ -40,14 +40,26 @@ def create(apps, schema_editor):
         return
     try:
         with transaction.atomic(using=schema_editor.connection.alias):
-            schema_editor.execute(PARTS, params=None)
+            schema_editor.execute(EXTENSION, params=None)
     except DatabaseError as error:
-        log.warning(
-            "Searches by a part of a name, or by address, have no index: %s. Create the "
-            "extension pg_trgm as a superuser, then run `manage.py migrate compute 0003` "
-            "and `manage.py migrate`.",
-            str(error).partition("\n")[0],
-        )
+        go_on_without(error)
+        return
+    try:
+        with transaction.atomic(using=schema_editor.connection.alias):
+            schema_editor.execute(PARTS, params=None)
+    except ProgrammingError as error:
+        # It is in a schema that is not looked into. A full disk, or a lock that is not to
+        # be had, is no reason to go on: the migration can be repeated.
+        go_on_without(error)
+
+
+def go_on_without(error):
+    log.warning(
+        "Searches by a part of a name, or by address, have no index: %s. Create the "
+        "extension pg_trgm as a superuser, then run `manage.py migrate compute 0003` "
+        "and `manage.py migrate`.",
+        str(error).partition("\n")[0],
+    )
 
 
 def remove(apps, schema_editor):

@@ -188,7 +188,7 @@ def _make(alias: str, mock: MockCloud, choices: Sequence[Choice], history: int) 
 
 
 def _insert(rows: Sequence[models.Model]) -> None:
-    """Add rows, of one model; into PostgreSQL by COPY, at a third of what INSERT costs."""
+    """Add rows, of one model; into PostgreSQL by COPY, which costs less than INSERT."""
     model = type(rows[0])
     if connection.vendor != "postgresql":
         model._default_manager.bulk_create(rows, batch_size=1000)
@@ -196,7 +196,7 @@ def _insert(rows: Sequence[models.Model]) -> None:
     fields = model._meta.concrete_fields
     columns = ", ".join(f'"{field.column}"' for field in fields)
     statement = f'COPY "{model._meta.db_table}" ({columns}) FROM STDIN'
-    # Not the proxy for it, which is looked through at every value: a third of the time.
+    # Not the proxy for it: that would be asked again at every value.
     database = connections[connection.alias]
     values = attrgetter(*(field.attname for field in fields))
     prepare = [field.get_db_prep_save for field in fields]

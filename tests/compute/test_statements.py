@@ -60,6 +60,20 @@ def test_no_more_are_kept_than_so_many(project: Project) -> None:
     assert len(statements._kept) <= statements.MAX_KEPT
 
 
+def test_what_is_in_use_stays_while_others_are_made(project: Project) -> None:
+    made: list[int] = []
+
+    def make() -> QuerySet[Any, Any]:
+        made.append(1)
+        return by_name()
+
+    for number in range(statements.MAX_KEPT * 2):
+        if number % 100 == 0:
+            statements.kept("in use", make)
+        statements.kept(number, lambda: Project.objects.values_list("pk"))
+    assert len(made) == 1
+
+
 def test_percent_signs_stay_what_they_are(project: Project) -> None:
     named("100 %", "100 %s", "50")
     label = Concat(F("name"), Value(" %s %% %(p0)s"))

@@ -3,13 +3,16 @@
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Barrier
 
 import pytest
 from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from pytest_django import Settings
 
+from compute import clouds
 from compute.models import VM, Event, Project
 from compute.services import vms
 from compute.services.vms import imports
@@ -61,6 +64,18 @@ def test_a_server_becomes_a_vm_as_it_is(
     assert bool(vm.error) == (status == "ERROR")
     event = Event.objects.get(type="vm.imported")
     assert (event.subject_id, event.data) == (vm.pk, {"server_id": server_id})
+
+
+def test_a_server_of_a_cloud_whose_clock_is_ahead_was_created_by_now(
+    settings: Settings, project: Project, cloud: MockCloud
+) -> None:
+    seed(cloud, created_at=timezone.now() + timedelta(minutes=59))
+    ahead = {"clock": lambda: timezone.now() + timedelta(hours=1)}
+    settings.PROVIDERS["default"]["OPTIONS"] |= ahead
+    clouds.reset()
+    assert told(project) == {"old-web": ""}
+    vm = VM.objects.get()
+    assert vm.created_at <= vm.updated_at <= timezone.now()
 
 
 def test_an_imported_vm_is_like_any_other(

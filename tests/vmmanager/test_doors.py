@@ -111,11 +111,17 @@ def test_plain_http_is_sent_on_to_https_but_for_probes(settings: Settings) -> No
     assert client.get("/health").status_code == 200
 
 
-def test_an_unknown_host_is_refused_on_both_ways() -> None:
+@pytest.mark.parametrize("redirects", [False, True])
+@pytest.mark.parametrize("path", ["/health", "/api/v1/vms"])
+def test_an_unknown_host_is_refused_on_both_ways(
+    settings: Settings, redirects: bool, path: str
+) -> None:
+    settings.SECURE_SSL_REDIRECT = redirects
     for headers in ({}, {"Cookie": "a=b"}):
-        answer = Client().get("/health", headers={"Host": "evil.example", **headers})
+        answer = Client().get(path, headers={"Host": "evil.example", **headers})
         assert answer.status_code == 400
         assert answer["Content-Type"] == "application/problem+json"
+        assert "Content-Security-Policy" in answer
 
 
 def test_it_holds_under_asgi() -> None:

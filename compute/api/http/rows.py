@@ -11,7 +11,7 @@ from compute.bodies.reader import Reader
 from compute.bodies.written import Writer
 from compute.statements import Among, Row, Statement
 
-#: Counts that a process keeps. To count again is half of what a page costs.
+#: Counts that a process keeps. To count again would be one more query for each page.
 MAX_COUNTS = 10_000
 _counts: dict[Hashable, int] = {}
 

@@ -109,6 +109,7 @@ def _adopt(
     """Make the VM of a server; return why not if somebody else just did."""
     image = images.get(server.image_id or "")
     status = VMStatus(observed.RESTING_STATUSES[server.status])
+    now = timezone.now()
     vm: VM = VM(
         project=project,
         cloud=alias,
@@ -123,8 +124,10 @@ def _adopt(
         vcpus=server.vcpus,
         ram_mb=server.ram_mb,
         disk_gb=server.disk_gb,
-        created_at=server.created_at,
-        updated_at=timezone.now(),
+        # Lists rely on it that nothing changes before it is created; the cloud's clock
+        # may be ahead.
+        created_at=min(server.created_at, now),
+        updated_at=now,
     )
     observed.note(vm, server)
     if status == VMStatus.ERROR:
