@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 import time_machine
 from django.db import connection
+from django.db.models.signals import post_init
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -86,6 +87,31 @@ def test_a_pass_over_quiet_vms_writes_no_vm(
     assert len(queries) < (24 if full else 20)
     assert dict(VM.objects.values_list("pk", "version")) == versions
     assert len(made) == 60
+
+
+def test_a_pass_looks_as_a_whole_at_no_vm_that_is_as_it_was(
+    catalogue: None, project: Project, cloud: MockCloud
+) -> None:
+    adopted = adopt_servers(cloud, 600)
+    observe(full=True)
+    for vm in adopted[:3]:
+        cloud.controls.poke(vm.server_id, status="SHUTOFF")
+    built: list[VM] = []
+
+    def note(instance: VM, **_: object) -> None:
+        built.append(instance)
+
+    post_init.connect(note, sender=VM)
+    try:
+        with CaptureQueriesContext(connection) as queries:
+            observe(full=True)
+    finally:
+        post_init.disconnect(note, sender=VM)
+    updates = [q for q in queries if q["sql"].startswith('UPDATE "compute_vm"')]
+    assert len(updates) == 3
+    # Each is read once to look at it, and once more under its lock.
+    assert len(built) == 6
+    assert VM.objects.filter(status="SHUTOFF").count() == 3
 
 
 def test_fifty_vms_in_flight_cost_no_more_listings_than_one(

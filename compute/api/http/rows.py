@@ -13,7 +13,8 @@ from compute.statements import Among, Row, Statement
 
 #: Counts that a process keeps. To count again would be one more query for each page.
 MAX_COUNTS = 10_000
-_counts: dict[Hashable, int] = {}
+#: What is counted -> the state it was counted in, and how many there were.
+_counts: dict[Hashable, tuple[Hashable, int]] = {}
 
 
 def forget_counts() -> None:
@@ -53,13 +54,13 @@ class Rows:
         """Return how many there are, up to a limit."""
         if self.key is None or self.state is None:
             return self._columns("pk").count(self.values, limit=limit)
-        key = self.key, *self.values.values(), self.state
-        count = _counts.get(key)
-        if count is None:
+        key = self.key, *self.values.values()
+        state, count = _counts.get(key, (None, 0))
+        if state != self.state:
             count = self._columns("pk").count(self.values, limit=limit)
             if len(_counts) >= MAX_COUNTS:
                 _counts.clear()
-            _counts[key] = count
+            _counts[key] = self.state, count
         return count
 
     def first(self, *columns: str) -> tuple[Any, ...] | None:

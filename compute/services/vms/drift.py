@@ -7,6 +7,7 @@ lives.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import transaction
@@ -63,10 +64,16 @@ def _follow(
 ) -> None:
     by_id = {server.id: server for server in servers}
     vms = VM.objects.alive().filter(cloud=alias, server_id__in=by_id)
-    for vm in vms.select_related("flavor"):
+    # Nearly all are as they were: no model is made of these.
+    changed = [
+        seen.pk
+        for seen in map(Seen._make, vms.values_list(*Seen._fields))
+        if seen.pk not in busy and not is_as_seen(seen, by_id[seen.server_id])
+    ]
+    if not changed:
+        return
+    for vm in vms.filter(pk__in=changed).select_related("flavor"):
         server = by_id[vm.server_id]
-        if vm.pk in busy:
-            continue
         if observed.is_gone(server):
             vanish(vm, seen_at=started)
             continue
@@ -99,6 +106,44 @@ def _note_missing(
             miss(VM.objects.get(pk=pk), absent_since=started)
 
 
+class Seen(NamedTuple):
+    """What a listing is compared with, of a VM."""
+
+    pk: UUID
+    server_id: str
+    status: str
+    observed_status: str
+    addresses: list[dict[str, Any]]
+    never_launched: bool
+    flavor_name: str
+    flavor__name: str | None
+    vcpus: int
+    ram_mb: int
+    disk_gb: int
+
+
+def is_as_seen(seen: Seen, server: Server) -> bool:
+    """Whether a server shows nothing new; if not, its VM is looked at as a whole."""
+    status = observed.resting_status(server)
+    return (
+        seen.observed_status == server.status
+        and not observed.is_gone(server)
+        and (
+            status is None
+            or (
+                seen.status == status
+                and seen.never_launched == (server.launched_at is None)
+                and not _is_other_size(
+                    server,
+                    names=(seen.flavor_name, seen.flavor__name),
+                    size=(seen.vcpus, seen.ram_mb, seen.disk_gb),
+                )
+                and seen.addresses == observed.addresses_of(server)
+            )
+        )
+    )
+
+
 def differs(vm: VM, server: Server, status: VMStatus) -> bool:
     """Whether a server at rest shows anything that the VM does not."""
     return (
@@ -111,11 +156,19 @@ def differs(vm: VM, server: Server, status: VMStatus) -> bool:
 
 
 def _has_other_size(vm: VM, server: Server) -> bool:
+    return _is_other_size(
+        server,
+        # As sent it may be an id.
+        names=(vm.flavor_name, vm.flavor.name if vm.flavor else None),
+        size=(vm.vcpus, vm.ram_mb, vm.disk_gb),
+    )
+
+
+def _is_other_size(
+    server: Server, *, names: tuple[str | None, ...], size: tuple[int, int, int]
+) -> bool:
     if not server.flavor_name:  # a cell that is down tells no size
         return False
-    # As sent it may be an id.
-    names = {vm.flavor_name, vm.flavor.name if vm.flavor else ""}
-    size = (vm.vcpus, vm.ram_mb, vm.disk_gb)
     return (
         server.flavor_name not in names
         or (server.vcpus, server.ram_mb, server.disk_gb) != size

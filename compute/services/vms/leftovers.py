@@ -27,13 +27,19 @@ def servers_of(alias: str, listed: Iterable[Server]) -> Iterator[Leftover]:
         for owner in map(owner_id, server.tags)
         if owner is not None
     ]
+    ours = VM.objects.filter(cloud=alias)
     for chunk in chunks(tagged):
-        vms = (
-            VM.objects.filter(cloud=alias, pk__in=[owner for owner, _ in chunk])
-            .select_related("operation")
-            .in_bulk()
-        )
-        for owner, server in chunk:
+        owners = ours.filter(pk__in=[owner for owner, _ in chunk])
+        first = dict(owners.values_list("pk", "server_id"))
+        others = [
+            (owner, server)
+            for owner, server in chunk
+            if first.get(owner, server.id) != server.id
+        ]
+        if not others:
+            continue
+        vms = ours.select_related("operation").in_bulk([owner for owner, _ in others])
+        for owner, server in others:
             vm = vms.get(owner)
             # While an operation lives it may be about to adopt this one.
             if vm and vm.server_id != server.id and vm.live_operation is None:
