@@ -21,8 +21,8 @@ class _Window:
 class Windows:
     """Counts by key, each from its first until so many seconds later.
 
-    When there are too many, those go that would end first: a flood of clients, counted
-    for a minute each, drives out no failed login, which counts for longer.
+    When there are too many, those that would end first are dropped. So many clients,
+    each counted for a minute, do not displace failed logins, which count for longer.
     """
 
     def __init__(

@@ -1,7 +1,8 @@
 """Give PostgreSQL indexes of parts of names and of addresses.
 
-They need the extension pg_trgm. Who may not create it goes on without, and can come back:
-create it as a superuser, then `migrate compute 0003` and `migrate`.
+They need the extension pg_trgm. Without the right to create it the migration leaves them
+out. To have them later: create the extension as a superuser, then `migrate compute 0003`
+and `migrate`.
 """
 
 import logging

@@ -127,7 +127,7 @@ class Pagination(BasePagination):
             condition = _beyond(walk, self.model, inclusive=position.inclusive)
             rows = rows.narrowed(
                 (tuple(walk), position.inclusive),
-                lambda all: all.filter(condition),
+                lambda every: every.filter(condition),
                 dict(zip(_slot_names(keys), position.values, strict=True)),
             )
         fields = [key.field for key in keys]

@@ -199,16 +199,11 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
         As `get_object`, but only its id and project are read, by a statement that is
         kept; what else is asked of it costs a query.
         """
-        id, slot = self.kwargs["id"], Slot("id", UUIDField())
-        found = (
-            self.rows()
-            .narrowed(
-                "target",
-                lambda all: all.filter(pk=slot).annotate(**self.beside_target),
-                {"id": id},
-            )
-            .first("id", "project_id", *self.beside_target)
+        id, beside = self.kwargs["id"], self.beside_target
+        rows = self.rows().narrowed(
+            "target", lambda rows: with_id(rows).annotate(**beside), {"id": id}
         )
+        found = rows.first("id", "project_id", *beside)
         if found is None:
             raise self.not_found(id)
         viewset: Any = self  # DRF's types take a queryset for a manager
