@@ -29,7 +29,7 @@ class Windows:
         self,
         *,
         max_windows: int = MAX_WINDOWS,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._max = max_windows
         self._clock = clock
