@@ -9,7 +9,7 @@ from django.db import OperationalError, connection, connections
 searches: Any = import_module("compute.migrations.0004_search_at_scale")
 
 pytestmark = [
-    pytest.mark.django_db(transaction=True),
+    pytest.mark.django_db(transaction=True, serialized_rollback=True),
     pytest.mark.skipif("connection.vendor != 'postgresql'", reason="needs PostgreSQL"),
 ]
 
