@@ -68,11 +68,11 @@ def _follow(
     changed = [
         seen.pk
         for seen in map(Seen._make, vms.values_list(*Seen._fields))
-        if seen.pk not in busy and not is_as_seen(seen, by_id[seen.server_id])
+        if seen.pk not in busy and not is_unchanged(seen, by_id[seen.server_id])
     ]
     if not changed:
         return
-    for vm in vms.filter(pk__in=changed).select_related("flavor"):
+    for vm in vms.filter(pk__in=changed):
         server = by_id[vm.server_id]
         if observed.is_gone(server):
             vanish(vm, seen_at=started)
@@ -80,7 +80,7 @@ def _follow(
         status = observed.resting_status(server)
         if status is None:
             note_unrest(vm, server)
-        elif differs(vm, server, status):
+        else:
             follow(vm, server, status, seen_at=started)
 
 
@@ -107,7 +107,7 @@ def _note_missing(
 
 
 class Seen(NamedTuple):
-    """What a listing is compared with, of a VM."""
+    """The columns of a VM that a listing is compared with."""
 
     pk: UUID
     server_id: str
@@ -122,8 +122,8 @@ class Seen(NamedTuple):
     disk_gb: int
 
 
-def is_as_seen(seen: Seen, server: Server) -> bool:
-    """Whether a server shows nothing new; if not, its VM is looked at as a whole."""
+def is_unchanged(seen: Seen, server: Server) -> bool:
+    """Whether a server shows nothing that its VM does not."""
     status = observed.resting_status(server)
     return (
         seen.observed_status == server.status
@@ -144,26 +144,6 @@ def is_as_seen(seen: Seen, server: Server) -> bool:
     )
 
 
-def differs(vm: VM, server: Server, status: VMStatus) -> bool:
-    """Whether a server at rest shows anything that the VM does not."""
-    return (
-        vm.status != status
-        or vm.observed_status != server.status
-        or vm.addresses != observed.addresses_of(server)
-        or vm.never_launched != (server.launched_at is None)
-        or _has_other_size(vm, server)
-    )
-
-
-def _has_other_size(vm: VM, server: Server) -> bool:
-    return _is_other_size(
-        server,
-        # As sent it may be an id.
-        names=(vm.flavor_name, vm.flavor.name if vm.flavor else None),
-        size=(vm.vcpus, vm.ram_mb, vm.disk_gb),
-    )
-
-
 def _is_other_size(
     server: Server, *, names: tuple[str | None, ...], size: tuple[int, int, int]
 ) -> bool:
@@ -177,7 +157,10 @@ def _is_other_size(
 
 def _note_size(vm: VM, server: Server) -> None:
     """Take over the size of a server that was resized outside."""
-    if not _has_other_size(vm, server):
+    # As sent it may be an id.
+    names = (vm.flavor_name, vm.flavor.name if vm.flavor else None)
+    size = (vm.vcpus, vm.ram_mb, vm.disk_gb)
+    if not _is_other_size(server, names=names, size=size):
         return
     offered = Flavor.objects.filter(cloud=vm.cloud, name=server.flavor_name)
     vm.flavor_name = server.flavor_name
