@@ -1,7 +1,7 @@
 """SQL that is compiled once, and from then on only given its values.
 
-The ORM builds and compiles a query anew each time, which takes longer than most queries
-do. A `Statement` keeps the outcome: the same query with `Slot`s where values go.
+The ORM compiles a query each time it runs, which takes longer than running most of them.
+A `Statement` is compiled once, with `Slot`s in place of the values.
 """
 
 from collections import OrderedDict

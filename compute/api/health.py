@@ -32,7 +32,7 @@ class Health(APIView):
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Any:
-        """Return the view; what probes send, all day, it answers without more ado."""
+        """Return the view. It answers plain GETs, as probes send, without DRF."""
         whole = super().as_view(**initkwargs)
 
         def view(request: HttpRequest) -> HttpResponseBase:

@@ -59,7 +59,7 @@ class KeypairViewSet(ResourceViewSet[Keypair]):
     shows = KEYPAIR_BODY
     filterset_class = KeypairFilter
     orderings = ("created_at", "name")
-    events_tell_all = True
+    counts_are_kept = True
     bodies = {"create": KeypairCreate, "destroy": NoBody}
 
     @staticmethod

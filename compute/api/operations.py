@@ -53,7 +53,7 @@ class OperationViewSet(ResourceViewSet[Operation]):
     shows = OPERATION_BODY
     filterset_class = OperationFilter
     orderings = ("created_at",)
-    events_tell_all = True
+    counts_are_kept = True
     bodies = {"cancel": NoBody}
 
     def policy_of(self, request: Request) -> str:

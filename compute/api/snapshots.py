@@ -57,7 +57,7 @@ class SnapshotViewSet(ResourceViewSet[Snapshot]):
     shows = SNAPSHOT_BODY
     filterset_class = SnapshotFilter
     orderings = ("created_at", "updated_at", "name")
-    events_tell_all = True
+    counts_are_kept = True
     query_parameters = {"list": (INCLUDE_DELETED,), "retrieve": (INCLUDE_DELETED,)}
     bodies = {"partial_update": SnapshotUpdate, "destroy": NoBody}
 

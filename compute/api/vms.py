@@ -123,13 +123,13 @@ class VMViewSet(ResourceViewSet[VM]):
     shows = VM_BODY
     filterset_class = VMFilter
     orderings = ("created_at", "updated_at", "name")
-    events_tell_all = True
+    counts_are_kept = True
     query_parameters = {
         "list": (INCLUDE_DELETED,),
         "retrieve": (INCLUDE_DELETED,),
         "console_log": (LINES,),
     }
-    beside_target = {"in_cloud": F("cloud"), "cloud_observed_at": CLOUD_OBSERVED_AT}
+    target_extras = {"in_cloud": F("cloud"), "cloud_observed_at": CLOUD_OBSERVED_AT}
     bodies = {"create": VMCreate, "partial_update": VMUpdate, "destroy": NoBody}
 
     more_problems = {
@@ -172,7 +172,7 @@ class VMViewSet(ResourceViewSet[VM]):
         if not self.detail or self.target is not None:
             self.reader.clouds.read()
 
-    def prepare_beside(self, *values: Any) -> None:
+    def take_extras(self, *values: Any) -> None:
         cloud, observed_at = values
         self.reader.clouds[cloud] = observed_at
 

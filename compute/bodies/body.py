@@ -1,7 +1,8 @@
 """Body: the declaration from which a resource is shown and described.
 
-Plain fields are columns; a made field is a function of columns, which it names. So a
-body can be made from a model, or from a row that holds `Body.columns` and no more.
+Plain fields are columns; a made field is a function of columns, which it names. From this
+Python makes the body of a model, and the database that of each row of a list
+(`compute.bodies.written`).
 """
 
 import dataclasses
@@ -67,15 +68,15 @@ class Field:
     #: The columns it is read from; the one of its own name if not given. A joined one
     #: as Django writes it: ``user__username``.
     at: str | tuple[str, ...] | None = None
-    #: Takes the reader and the columns; without it the column is shown as it is. Of no
-    #: columns it makes the same of every row; if it may be null, of one null null.
+    #: Takes the reader and the columns; without it the column is shown as it is. Without
+    #: columns the result is a constant. Made of one column and nullable: null stays null.
     made: Callable[..., Any] | None = None
-    #: Whether it takes few different values, and makes the same of them for every reader.
+    #: Whether its columns have few distinct values, and the result is the same for every
+    #: reader: then results are reused.
     few: bool = False
-    #: What it is read from that is no column but a property of the model -> the same as
-    #: an expression, for the database: see `compute.bodies.written`.
+    #: Property of the model that it is read from -> the same as an SQL expression.
     computed: Mapping[str, Expression] = dataclasses.field(default_factory=dict)
-    #: All of it as an expression: then `made` is not asked about rows that it writes.
+    #: The whole field as an SQL expression: the database uses it in place of `made`.
     sql: Expression | None = None
     null: bool = False
     about: str = ""
@@ -111,7 +112,7 @@ class Body:
         ]
 
     def show(self, row: Any, reader: Reader | None = None) -> dict[str, Any]:
-        """Return the body of a model, or of a row with `columns`.
+        """Return the body of a model, or of a mapping with `columns`.
 
         Without a reader it is nobody's in particular, and links are paths.
         """

@@ -1,8 +1,8 @@
-"""Bodies that the database writes: JSON, a row in one text.
+"""Have the database write bodies as JSON, one text per row.
 
-To turn a page of rows into Python's values, and these into text again, takes longer
-than all else about a list. What only Python knows of a row (`Field.made` without
-an expression) is put into the text here.
+Converting a page of rows to Python values and back to text takes longer than the rest of
+a list request. Fields that only Python can make (`Field.made` without `sql`) are inserted
+into the text here.
 """
 
 from collections.abc import Mapping, Sequence
@@ -51,7 +51,7 @@ class Column(NamedTuple):
     null: bool
 
 
-class Text(Func):
+class JSONText(Func):
     """Columns as JSON, between constants, in one text."""
 
     output_field = models.TextField()
@@ -99,7 +99,7 @@ class _Made:
     def __init__(self, field: Field, first: int) -> None:
         self.field = field
         self.columns = slice(first, first + len(field.columns))
-        #: From what null is made without a look at it.
+        #: The values of which the result is null, if there are such.
         self.null_of = (None,) if field.null and len(field.columns) == 1 else None
         self.known: dict[Row, str] = {}
 
@@ -122,7 +122,7 @@ class _Made:
 
 
 class Writer:
-    """Says what to select for a body, and puts together what the database answers."""
+    """Selects what a body needs, and assembles its JSON from the answer."""
 
     def __init__(self, body: Body) -> None:
         self.selected: list[Expression | F] = []
@@ -133,7 +133,8 @@ class Writer:
             pieces.append(f'{opening}"{field.name}":')
             opening = ","
             if field.made is None or field.sql is not None:
-                pieces.append(_column(field))
+                value = F(field.columns[0]) if field.sql is None else field.sql
+                pieces.append(Column(value, field.null))
             elif field.columns:
                 self._select_text(pieces)
                 pieces = []
@@ -141,13 +142,13 @@ class Writer:
                 self.selected += [
                     field.computed.get(column) or F(column) for column in field.columns
                 ]
-            else:  # the same for every row
+            else:  # a constant
                 pieces.append(_dumps(field.made(Reader())))
         self._select_text([*pieces, "}"])
 
     def _select_text(self, pieces: Sequence[str | Column]) -> None:
         self._parts.append(len(self.selected))
-        self.selected.append(Text(*pieces))
+        self.selected.append(JSONText(*pieces))
 
     def text(self, row: Row, reader: Reader, statement: Statement) -> str:
         """Return the JSON of one row."""
@@ -159,11 +160,6 @@ class Writer:
                 for part in self._parts
             ]
         )
-
-
-def _column(field: Field) -> Column:
-    (column,) = field.columns if field.sql is None else ("",)
-    return Column(F(column) if field.sql is None else field.sql, field.null)
 
 
 def _dumps(value: Any) -> str:

@@ -1,7 +1,7 @@
-"""Have an index for every list that is offered, and none that nobody uses.
+"""Add indexes for the lists that the API offers, and drop unused ones.
 
-On PostgreSQL also for labels; and statistics, for a project may have many deleted VMs and
-few others, which its share of all VMs does not tell.
+PostgreSQL also gets indexes of labels, and statistics across columns: in one project most
+VMs may be deleted, and the planner would assume the average of all projects.
 """
 
 import django.db.models.deletion

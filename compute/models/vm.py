@@ -134,8 +134,8 @@ class VM(FSMModelMixin, CloudResource):
                 name="vm_owns_its_server",
             ),
         )
-        # One index for every order a list offers, along which a list is walked that is
-        # narrowed by something common, too; what may be rare has one of its own.
+        # One index for each ordering that lists offer; it serves filters by common values
+        # too. Rare values have indexes of their own.
         indexes = (
             models.Index(fields=("created_at", "id"), name="vm_by_creation"),
             models.Index(fields=("updated_at", "id"), name="vm_by_update"),

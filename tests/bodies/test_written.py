@@ -16,7 +16,7 @@ from compute.access import Access
 from compute.api.urls import NOUNS
 from compute.bodies.body import Body
 from compute.bodies.reader import Reader
-from compute.bodies.written import Text, writer_of
+from compute.bodies.written import JSONText, writer_of
 from compute.models import VM, Cloud, CloudService, Event, Operation, Project
 from tests.bodies.test_bodies import BODIES, ERROR
 from tests.support.factories import VMFactory
@@ -173,5 +173,5 @@ def test_what_ended_long_ago_and_counts_high_is_written(place: Place) -> None:
 
 def test_a_constant_with_quotes_and_percent_signs_stays_as_it_is(db: None) -> None:
     odd_constant = 'it\'s 100 % %s %(name)s "{0}"'
-    rows = Project.objects.order_by().values_list(Text(odd_constant))
+    rows = Project.objects.order_by().values_list(JSONText(odd_constant))
     assert statements.compiled(rows).rows({}, limit=1) == [(odd_constant,)]

@@ -335,7 +335,7 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def no_row_comes_or_goes_without_an_event(self) -> None:
-        # Counts of lists are kept until the next: `events_tell_all`.
+        # Counts of lists are kept until the next: `counts_are_kept`.
         listed: list[Any] = [VM.objects, Snapshot.objects, Keypair.objects]
         counts = [rows.alive().count() for rows in listed]
         counts += [VM.objects.count(), Snapshot.objects.count()]

@@ -190,8 +190,8 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
         self.permit(found.project_id)
         return found  # type: ignore[no-any-return]  # a row of this viewset's model
 
-    #: What is read with a target for the answer: name -> expression.
-    beside_target: ClassVar[Mapping[str, Any]] = {}
+    #: What the answer needs beyond the target's own row: name -> expression.
+    target_extras: ClassVar[Mapping[str, Any]] = {}
 
     def get_target(self) -> M:
         """Return the model for a service that locks it and reads it whole, or raise.
@@ -199,11 +199,11 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
         As `get_object`, but only its id and project are read, by a statement that is
         kept; what else is asked of it costs a query.
         """
-        id, beside = self.kwargs["id"], self.beside_target
+        id, extras = self.kwargs["id"], self.target_extras
         rows = self.rows().narrowed(
-            "target", lambda rows: with_id(rows).annotate(**beside), {"id": id}
+            "target", lambda rows: with_id(rows).annotate(**extras), {"id": id}
         )
-        found = rows.first("id", "project_id", *beside)
+        found = rows.first("id", "project_id", *extras)
         if found is None:
             raise self.not_found(id)
         viewset: Any = self  # DRF's types take a queryset for a manager
@@ -211,11 +211,11 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
         row = model.from_db(connection.alias, ("id", "project_id"), found[:2])
         self.target = row
         self.permit(row.project_id)
-        self.prepare_beside(*found[2:])
+        self.take_extras(*found[2:])
         return row  # type: ignore[no-any-return]  # a row of this viewset's model
 
-    def prepare_beside(self, *values: Any) -> None:
-        """Take what was read with a target."""
+    def take_extras(self, *values: Any) -> None:
+        """Keep what `target_extras` gave, for the answer."""
 
     # Reading
 
@@ -224,9 +224,9 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
     #: `get_queryset` of its own, which is compiled for each request.
     readable: ClassVar[Callable[..., QuerySet[Any, Any]]]
 
-    #: Whether no row comes or goes without an event of its project in the same
-    #: transaction: then a count holds until the project's next event.
-    events_tell_all: ClassVar[bool] = False
+    #: Whether rows are added and removed only together with an event of their project,
+    #: in one transaction: then a count is valid until the project's next event.
+    counts_are_kept: ClassVar[bool] = False
 
     def reading_options(self) -> dict[str, bool]:
         """Return what else `readable` depends on."""
@@ -254,7 +254,7 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
             if len(scope.values()) > MAX_SLOTS
             else (kind, scope.size, *options.values()),
             scope.values(),
-            self.access.event_sequences(scope) if self.events_tell_all else None,
+            self.access.event_sequences(scope) if self.counts_are_kept else None,
         )
 
     def is_filtered(self) -> bool:
@@ -288,7 +288,7 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
         return self.title(plural=plural)
 
     def shown(self, row: Any) -> dict[str, Any]:
-        """Return the body of a model, or of one of `rows`."""
+        """Return the body of a model."""
         return self.shows.show(row, self.reader)
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
