@@ -8,8 +8,9 @@ from django.db.backends.postgresql import base
 from psycopg import OperationalError
 from psycopg_pool import PoolTimeout
 
-#: Seconds that a thread waits for a connection while all are in use,
-PATIENCE = 3.0
+#: Seconds that a thread waits for a connection while all are in use: longer than a crowd
+#: takes that comes while the process is cold,
+PATIENCE = 10.0
 #: for another that finds out whether the database is back,
 PAUSE = 0.25
 #: and for which nobody asks again after it was away.
@@ -34,12 +35,26 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """
 
     _reach = _Reach()
+    _checks = True
+
+    def connect_unchecked(self) -> None:
+        """Connect without a look at whether the pool's connection still works.
+
+        For who can ask again: the look is a round trip.
+        """
+        self._checks = False
+        try:
+            self.ensure_connection()
+        finally:
+            self._checks = True
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         if self.pool is None:
             return super().get_new_connection(conn_params)
         if self._reach.away:
             self._ask_again(conn_params)
+        if not self._checks:
+            return self._lent(conn_params)
         return self._living(conn_params)
 
     def _ask_again(self, conn_params: dict[str, Any]) -> None:
