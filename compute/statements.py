@@ -10,8 +10,16 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import Any, TypeVar
 
+import orjson
 from django.core.exceptions import EmptyResultSet
-from django.db import DatabaseError, connection
+from django.db import (
+    DEFAULT_DB_ALIAS,
+    DatabaseError,
+    NotSupportedError,
+    OperationalError,
+    connection,
+    connections,
+)
 from django.db.models import BooleanField, Expression, F, Field, Model, QuerySet
 from django.db.transaction import TransactionManagementError
 
@@ -21,7 +29,8 @@ M = TypeVar("M", bound=Model)
 #: were not used for longest go first.
 MAX_KEPT = 1_000
 
-Row = tuple[Any, ...]
+Row = Sequence[Any]
+Parameters = Sequence[Any] | Mapping[str, Any]
 
 
 class Slot(Expression):
@@ -66,14 +75,16 @@ class Statement:
         self,
         sql: str,
         parameters: Sequence[Any],
+        fields: Sequence["Field[Any, Any]"],
         converters: Mapping[int, Callable[[Any], Any]],
         *,
         prefix: str,
     ) -> None:
         """Take SQL with a %s for each of its parameters, which are values and slots.
 
-        Empty SQL has no rows. Converters make Python's values of a column's. The prefix
-        tells the parameters of two statements apart.
+        Empty SQL has no rows. Fields are the types of its columns, and converters make
+        Python's values of theirs. The prefix tells the parameters of two statements
+        apart.
         """
         # By name: Django turns these into SQLite's placeholders at less cost.
         named = [(f"{prefix}{index}", given) for index, given in enumerate(parameters)]
@@ -82,24 +93,36 @@ class Statement:
             for name, given in named
         ]
         self._sql = sql.replace("%%", "%%%%") % tuple(places) if sql else ""
-        self._page = f"{self._sql} LIMIT %(limit)s OFFSET %(offset)s"
-        self._count = f"SELECT COUNT(*) FROM ({self._sql} LIMIT %(limit)s) counted"  # noqa: S608  # compiled
+        self.fields = fields
+        columns = ",".join(f"c{index}" for index in range(len(fields)))
+        self._before = f"WITH found({columns}) AS ("
+        self._after = f") SELECT json_group_array(json_array({columns})) FROM found"  # noqa: S608  # numbered
         self._slots = [item for item in named if isinstance(item[1], Slot)]
         self._constants = {
             name: given for name, given in named if not isinstance(given, Slot | Among)
         }
         self._converters = converters
 
-    def rows(
-        self, values: Mapping[str, Any], *, limit: int, offset: int = 0
-    ) -> list[Row]:
+    def rows(self, values: Mapping[str, Any], *, limit: int) -> list[Row]:
         """Return rows as the database gives them; see `converted`."""
         if not self._sql:
             return []
-        cut = {"limit": limit, "offset": offset}
-        return _run(self._page, {**self._bound(values), **cut})
+        # A limit that is written out: PostgreSQL plans for it.
+        sql = f"{self._sql} LIMIT {limit:d}"
+        return fetch(sql, self._bound(values), prepare=True)
 
-    def rows_among(
+    def page(
+        self, values: Mapping[str, Any], *, limit: int, offset: int = 0
+    ) -> list[Row]:
+        """Return rows as `rows` does, at least cost for many. None of them is binary."""
+        if not self._sql:
+            return []
+        sql = f"{self._sql} LIMIT {limit:d}"
+        if offset:
+            sql += f" OFFSET {offset:d}"
+        return self._at_once(sql, self._bound(values), prepare=not offset)
+
+    def page_among(
         self, others: "Statement", values: Mapping[str, Any], *, limit: int, offset: int
     ) -> list[Row]:
         """Return those of the rows whose keys another statement finds, so many of them.
@@ -108,17 +131,31 @@ class Statement:
         """
         if not others._sql:
             return []
-        cut = {"limit": limit, "offset": offset}
-        return _run(
-            self._sql.replace(_AMONG, others._page),
-            {**self._constants, **others._bound(values), **cut},
+        found = f"{others._sql} LIMIT {limit:d} OFFSET {offset:d}"
+        return self._at_once(
+            self._sql.replace(_AMONG, found),
+            {**self._constants, **others._bound(values)},
+            prepare=False,
         )
+
+    def _at_once(self, sql: str, parameters: Parameters, *, prepare: bool) -> list[Row]:
+        """Have SQLite answer once, by JSON.
+
+        For each row it lets other threads run and waits until they let it go on, which
+        among four threads takes most of the time of a page.
+        """
+        if connection.vendor != "sqlite":
+            return fetch(sql, parameters, prepare=prepare)
+        ((text,),) = fetch(f"{self._before}{sql}{self._after}", parameters)
+        rows: list[Row] = orjson.loads(text)
+        return rows
 
     def count(self, values: Mapping[str, Any], *, limit: int) -> int:
         """Return how many rows there are, up to a limit."""
         if not self._sql:
             return 0
-        ((count,),) = _run(self._count, {**self._bound(values), "limit": limit})
+        sql = f"SELECT COUNT(*) FROM ({self._sql} LIMIT {limit:d}) counted"  # noqa: S608  # compiled
+        ((count,),) = fetch(sql, self._bound(values), prepare=True)
         return int(count)
 
     def converted(self, row: Row, column: int) -> Any:
@@ -137,8 +174,47 @@ class Statement:
 _AMONG = "%(among)s"
 
 
-def _run(sql: str, parameters: Mapping[str, Any]) -> list[Row]:
-    with connection.cursor() as cursor:
+def fetch(sql: str, parameters: Parameters, *, prepare: bool = False) -> list[Row]:
+    """Return the rows of a query that changes nothing.
+
+    ``prepare``: it is asked again and again. Each connection to PostgreSQL then plans it
+    once, which takes longer than running it, unless DATABASE_PREPARE says no.
+    """
+    # Not `connection`, which finds this thread's anew for each of its attributes.
+    database: Any = connections[DEFAULT_DB_ALIAS]
+    # The pool's; where there is none, connections are not checked when they are lent.
+    lend: Callable[[], None] | None = getattr(database, "connect_unchecked", None)
+    if lend is None or database.connection is not None:
+        return _fetch(database, sql, parameters, prepare)
+    lend()
+    try:
+        return _fetch(database, sql, parameters, prepare)
+    except OperationalError:
+        # The server may have ended it meanwhile: ask once more, of one that is checked.
+        database.close()
+        return _fetch(database, sql, parameters, prepare)
+
+
+def _fetch(database: Any, sql: str, parameters: Parameters, prepare: bool) -> list[Row]:
+    # Not in a transaction, which would end with a plan that has become void.
+    if prepare and database.vendor == "postgresql" and not database.in_atomic_block:
+        with suppress(NotSupportedError):  # a migration has changed a column since
+            return _fetch_prepared(database, sql, parameters)
+    with database.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        rows: list[Row] = cursor.fetchall()
+        return rows
+
+
+def _fetch_prepared(database: Any, sql: str, parameters: Parameters) -> list[Row]:
+    # The cursor that Django makes by itself writes the values into the SQL.
+    from django.db.backends.postgresql.base import ServerBindingCursor
+
+    database.ensure_connection()
+    server_binding: Any = ServerBindingCursor
+    # As database.cursor() does.
+    cursor = database._prepare_cursor(server_binding(database.connection))
+    with cursor:
         cursor.execute(sql, parameters)
         rows: list[Row] = cursor.fetchall()
         return rows
@@ -150,12 +226,13 @@ def compiled(queryset: QuerySet[Any, Any], *, prefix: str = "p") -> Statement:
     try:
         sql, parameters = compiler.as_sql()
     except EmptyResultSet:
-        return Statement("", (), {}, prefix=prefix)
+        return Statement("", (), (), {}, prefix=prefix)
     columns = [column for column, *_ in compiler.select]
     converters = compiler.get_converters(columns)
     return Statement(
         sql,
         parameters,
+        [column.output_field for column in columns],
         {
             index: _converter(steps, expression)
             for index, (steps, expression) in converters.items()

@@ -198,6 +198,8 @@ if DATABASE["ENGINE"] == "django.db.backends.postgresql":
     DATABASE["OPTIONS"] = {
         "connect_timeout": 3,
         "tcp_user_timeout": 10_000,  # ms: a server that is gone without a word
+        # Times that a connection is asked the same before it keeps the plan.
+        "prepare_threshold": 5 if env.bool("DATABASE_PREPARE", default=True) else None,
         **DATABASE.get("OPTIONS", {}),
     }
     if DATABASE_POOL_SIZE:

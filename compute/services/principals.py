@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from compute.access import Grant
 from compute.models import Login, Role, User
+from compute.statements import fetch
 
 #: In the order of the model's fields, as `from_db` takes them.
 _USER = ("id", "password", "is_superuser", "username", "is_staff", "is_active")
@@ -71,7 +72,7 @@ class TokenFound:
 
 def by_login(login_id: UUID) -> LoginFound | None:
     """Return what an open login leads to."""
-    rows = _rows(_BY_LOGIN, [_uuid(login_id), _time(timezone.now())])
+    rows = fetch(_BY_LOGIN, [_uuid(login_id), _time(timezone.now())], prepare=True)
     if not rows:
         return None
     first = rows[0]
@@ -98,15 +99,8 @@ def by_prefix(prefix: str, *, stale_before: datetime) -> list[TokenFound]:
             is_expired=bool(row[12]),
             is_stale=bool(row[13]),
         )
-        for row in _rows(_BY_PREFIX, [*times, prefix])
+        for row in fetch(_BY_PREFIX, [*times, prefix], prepare=True)
     ]
-
-
-def _rows(statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-        return rows
 
 
 def _user(row: Sequence[Any]) -> User:

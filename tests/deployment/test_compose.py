@@ -31,7 +31,14 @@ FOR_COMPOSE = {
     *REQUIRED[2:],
 }
 #: The image or compose.yaml decide.
-FIXED = {"DEBUG", "DATA_DIR", "STATIC_ROOT", "CONN_MAX_AGE", "DATABASE_POOL_SIZE"}
+FIXED = {
+    "DEBUG",
+    "DATA_DIR",
+    "STATIC_ROOT",
+    "CONN_MAX_AGE",
+    "DATABASE_POOL_SIZE",
+    "DATABASE_PREPARE",
+}
 #: Where the services are: compose.yaml knows.
 WIRED = {"DATABASE_URL", "CELERY_BROKER_URL", "CACHE_URL"}
 TEXT = (ROOT / "compose.yaml").read_text()

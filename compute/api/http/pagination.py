@@ -75,8 +75,8 @@ class Pagination(BasePagination):
 
     def paginate_queryset(
         self, queryset: Any, request: Request, view: Any = None
-    ) -> list[Any]:
-        """Return the JSON of a page of `Rows`."""
+    ) -> Any:
+        """Return a page of `Rows` as a JSON array, in one text."""
         self.request = request
         params = joined(request)
         if "cursor" in params and "page" in params:
@@ -95,7 +95,7 @@ class Pagination(BasePagination):
 
     # By number
 
-    def _by_number(self, rows: Rows, keys: list[Key], per_page: int) -> list[Any]:
+    def _by_number(self, rows: Rows, keys: list[Key], per_page: int) -> str:
         page = whole_number(self.request, "page", default=1, highest=MAX_DEPTH)
         if page * per_page > MAX_DEPTH:
             raise refuse(
@@ -107,19 +107,19 @@ class Pagination(BasePagination):
         self.count = count if count <= MAX_COUNT else None
         last = max(1, -(-count // per_page))
         start = (page - 1) * per_page
-        texts: list[Any] = []
+        array = "[]"
         # A page past the end is empty, not an error: rows vanish while a client pages.
         if start < count:
-            texts = rows.page(_order(keys), (), limit=per_page, offset=start).texts
+            array = rows.page(_order(keys), (), limit=per_page, offset=start).array
         if page < last:
             self.next = self._url(page=str(page + 1))
         if page > 1:
             self.previous = self._url(page=str(min(page - 1, last)))
-        return texts
+        return array
 
     # By cursor
 
-    def _by_cursor(self, rows: Rows, keys: list[Key], per_page: int) -> list[Any]:
+    def _by_cursor(self, rows: Rows, keys: list[Key], per_page: int) -> str:
         position = self._position(keys)
         backwards = position is not None and position.backwards
         walk = [Key(f, d ^ backwards) for f, d in keys]
@@ -141,7 +141,7 @@ class Pagination(BasePagination):
             self.next = self._cursor_url(keys, last)
         if more if backwards else position is not None:
             self.previous = self._cursor_url(keys, first)
-        return page.texts
+        return page.array
 
     def _edges(
         self, page: Page, position: Position | None

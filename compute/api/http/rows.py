@@ -4,7 +4,9 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import F, QuerySet
+from django.db import connection
+from django.db.models import F, QuerySet, TextField
+from django.db.models.functions import Cast
 
 from compute import statements
 from compute.bodies.reader import Reader
@@ -79,13 +81,13 @@ class Rows:
         offset: int = 0,
     ) -> "Page":
         """Return some of them in an order, with the columns asked for."""
-        selected = *self.writer.selected, *columns
+        selected = *self.writer.selected, *map(_cheap, columns)
         if self.key is not None:
             statement = statements.kept(
                 (self.key, "page", tuple(columns), tuple(ordering)),
                 lambda: self.queryset().order_by(*ordering).values_list(*selected),
             )
-            rows = statement.rows(self.values, limit=limit, offset=offset)
+            rows = statement.page(self.values, limit=limit, offset=offset)
             return Page(rows, statement, self.writer, self.reader)
         # What is asked for is found first, and then written by a statement that is kept:
         # SQLite would write all that it sorts.
@@ -95,7 +97,7 @@ class Rows:
             (self.writer, tuple(columns), tuple(ordering)),
             lambda: every.order_by(*ordering).values_list(*selected),
         )
-        rows = statement.rows_among(
+        rows = statement.page_among(
             statements.compiled(found.values_list("pk"), prefix="q"),
             self.values,
             limit=limit,
@@ -112,9 +114,17 @@ class Rows:
         return statements.kept((self.key, columns), make)
 
 
+def _cheap(column: str) -> F | Cast:
+    """Select a column that is looked at in few rows of a page, as text if need be."""
+    # The driver would make a UUID or a time in every row.
+    if connection.vendor == "postgresql":
+        return Cast(column, TextField())
+    return F(column)
+
+
 @dataclass(slots=True)
 class Page:
-    """Rows as JSON, and a few columns of each."""
+    """Rows as JSON, all or the first, and a few columns of each."""
 
     rows: list[Row]
     statement: Statement
@@ -122,11 +132,15 @@ class Page:
     reader: Reader
 
     @property
-    def texts(self) -> list[str]:
-        return [self.writer.text(row, self.reader, self.statement) for row in self.rows]
+    def array(self) -> str:
+        return self.writer.array(self.rows, self.reader, self.statement)
+
+    @property
+    def first(self) -> str:
+        return self.writer.object(self.rows[0], self.reader, self.statement)
 
     def columns(self, index: int) -> tuple[Any, ...]:
-        """Return the columns asked for, of the row with an index."""
+        """Return the columns asked for, of the row with an index: values or their text."""
         row = self.rows[index]
         first = len(self.writer.selected)
         return tuple(self.statement.converted(row, i) for i in range(first, len(row)))

@@ -294,8 +294,8 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """List them, a page at a time."""
         pages: Any = self.paginator
-        texts = pages.paginate_queryset(self.rows(), request, self)
-        return self.get_paginated_response([self.as_data(text) for text in texts])
+        array = pages.paginate_queryset(self.rows(), request, self)
+        return self.get_paginated_response(self.as_data(array))
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Return one."""
@@ -310,14 +310,15 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
         page = rows.page((), versioned, limit=1)
         if not page.rows:
             raise self.not_found(id)
-        data = self.as_data(page.texts[0])
+        text = page.first
+        data = self.as_data(text)
         if versioned:
             return self.tagged(data, preconditions.tag(*page.columns(0)))
-        etag = preconditions.tag_of(orjson.loads(page.texts[0]))
+        etag = preconditions.tag_of(orjson.loads(text))
         return self.unchanged(etag) or self.tagged(data, etag)
 
     def as_data(self, text: str) -> Any:
-        """Return the JSON of a row as a response takes it: pages look into it."""
+        """Return JSON as a response takes it: pages look into it."""
         is_page = isinstance(self.request.accepted_renderer, HTMLRenderer)
         return orjson.loads(text) if is_page else orjson.Fragment(text)
 
