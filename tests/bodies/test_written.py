@@ -9,14 +9,14 @@ from uuid import UUID
 import orjson
 import pytest
 from django.db import connection, models
-from django.db.models import Model
+from django.db.models import F, Model
 
 from compute import statements
 from compute.access import Access
 from compute.api.urls import NOUNS
 from compute.bodies.body import Body
 from compute.bodies.reader import Reader
-from compute.bodies.written import JSONText, writer_of
+from compute.bodies.written import Column, JSONText, writer_of
 from compute.models import VM, Cloud, CloudService, Event, Operation, Project
 from tests.bodies.test_bodies import BODIES, ERROR
 from tests.support.factories import VMFactory
@@ -174,3 +174,15 @@ def test_a_constant_with_quotes_and_percent_signs_stays_as_it_is(db: None) -> No
     odd_constant = 'it\'s 100 % %s %(name)s "{0}"'
     rows = Project.objects.order_by().values_list(JSONText(odd_constant))
     assert statements.compiled(rows).rows({}, limit=1) == [(odd_constant,)]
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="needs PostgreSQL")
+def test_a_body_may_have_more_fields_than_a_function_arguments(
+    project: Project,
+) -> None:
+    pieces = [
+        piece for n in range(120) for piece in (f"{n}:", Column(F("name"), False))
+    ]
+    rows = Project.objects.filter(pk=project.pk).values_list(JSONText(*pieces))
+    expected = "".join(f'{n}:"{project.name}"' for n in range(120))
+    assert statements.compiled(rows).rows({}, limit=1) == [(expected,)]
