@@ -53,8 +53,8 @@ _MAX_ARGUMENTS = 100
 
 # Most of them are in many rows.
 @lru_cache(10_000)
-def _dashed(hex: str) -> str:
-    return f"{hex[:8]}-{hex[8:12]}-{hex[12:16]}-{hex[16:20]}-{hex[20:]}"
+def _dashed(id: str) -> str:
+    return f"{id[:8]}-{id[8:12]}-{id[12:16]}-{id[16:20]}-{id[20:]}"
 
 
 def _with_zone(time: str) -> str:
