@@ -93,6 +93,9 @@ class Statement:
             for name, given in named
         ]
         self._sql = sql.replace("%%", "%%%%") % tuple(places) if sql else ""
+        #: Whether one plan does for all values. For one out of several the best plan
+        #: depends on how many rows each has: made without them it may walk them all.
+        self._prepare = " IN (" not in sql
         self.fields = fields
         columns = ",".join(f"c{index}" for index in range(len(fields)))
         self._before = f"WITH found({columns}) AS ("
@@ -109,7 +112,7 @@ class Statement:
             return []
         # A limit that is written out: PostgreSQL plans for it.
         sql = f"{self._sql} LIMIT {limit:d}"
-        return fetch(sql, self._bound(values), prepare=True)
+        return fetch(sql, self._bound(values), prepare=self._prepare)
 
     def page(
         self, values: Mapping[str, Any], *, limit: int, offset: int = 0
@@ -120,7 +123,8 @@ class Statement:
         sql = f"{self._sql} LIMIT {limit:d}"
         if offset:
             sql += f" OFFSET {offset:d}"
-        return self._at_once(sql, self._bound(values), prepare=not offset)
+        prepare = self._prepare and not offset
+        return self._at_once(sql, self._bound(values), prepare=prepare)
 
     def page_among(
         self, others: "Statement", values: Mapping[str, Any], *, limit: int, offset: int
@@ -155,7 +159,7 @@ class Statement:
         if not self._sql:
             return 0
         sql = f"SELECT COUNT(*) FROM ({self._sql} LIMIT {limit:d}) counted"  # noqa: S608  # compiled
-        ((count,),) = fetch(sql, self._bound(values), prepare=True)
+        ((count,),) = fetch(sql, self._bound(values), prepare=self._prepare)
         return int(count)
 
     def converted(self, row: Row, column: int) -> Any:

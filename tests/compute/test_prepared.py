@@ -1,10 +1,13 @@
 """What is asked often is planned once by PostgreSQL, and answered the same."""
 
 from collections.abc import Iterator
+from uuid import uuid4
 
 import pytest
 from django.db import connection, transaction
 
+from compute import statements
+from compute.access import Scope
 from compute.models import VM, Project
 from compute.statements import fetch
 from tests.support.api import Api
@@ -85,6 +88,17 @@ def test_a_plan_that_a_migration_made_void_is_made_again(changed_column: None) -
     for _ in range(2):
         rows = fetch(NAMES, ["x"], prepare=True)
         assert [tuple(row) for row in rows] == [("api",), ("web",)]
+
+
+def test_a_choice_of_projects_is_planned_for_those_each_time(vms: list[VM]) -> None:
+    connection.close()
+    one, two = (Scope((vms[0].project_id, uuid4())[:size]) for size in (1, 2))
+    for scope, plans in ((two, 0), (one, 1)):
+        rows = scope.with_slots().of(VM.objects.all(), field="project")
+        statement = statements.compiled(rows.values_list("name"))
+        for _ in range(OFTEN):
+            assert len(statement.page(scope.values(), limit=5)) == len(vms)
+        assert prepared() == plans
 
 
 def test_a_transaction_keeps_no_plan(vms: list[VM]) -> None:
