@@ -110,7 +110,7 @@ class Statement:
         """Return rows as the database gives them; see `converted`."""
         if not self._sql:
             return []
-        # A limit that is written out: PostgreSQL plans for it.
+        # The limit is written out, as PostgreSQL plans for it.
         sql = f"{self._sql} LIMIT {limit:d}"
         return fetch(sql, self._bound(values), prepare=self._prepare)
 
@@ -181,8 +181,9 @@ _AMONG = "%(among)s"
 def fetch(sql: str, parameters: Parameters, *, prepare: bool = False) -> list[Row]:
     """Return the rows of a query that changes nothing.
 
-    ``prepare``: it is asked again and again. Each connection to PostgreSQL then plans it
-    once, which takes longer than running it, unless DATABASE_PREPARE says no.
+    ``prepare``: it is asked again and again. A connection to PostgreSQL that has planned
+    it often enough then keeps the plan, unless DATABASE_PREPARE says no: planning takes
+    longer than running.
     """
     # Not `connection`, which finds this thread's anew for each of its attributes.
     database: Any = connections[DEFAULT_DB_ALIAS]
@@ -194,16 +195,21 @@ def fetch(sql: str, parameters: Parameters, *, prepare: bool = False) -> list[Ro
     try:
         return _fetch(database, sql, parameters, prepare)
     except OperationalError:
-        # The server may have ended it meanwhile: ask once more, of one that is checked.
+        if not getattr(database.connection, "closed", True):
+            raise
+        # The server had ended it: ask once more, of one that is checked.
         database.close()
         return _fetch(database, sql, parameters, prepare)
 
 
 def _fetch(database: Any, sql: str, parameters: Parameters, prepare: bool) -> list[Row]:
-    # Not in a transaction, which would end with a plan that has become void.
+    # Not in a transaction: a plan that has become void would abort it.
     if prepare and database.vendor == "postgresql" and not database.in_atomic_block:
-        with suppress(NotSupportedError):  # a migration has changed a column since
+        try:
             return _fetch_prepared(database, sql, parameters)
+        except NotSupportedError:  # a migration has changed a column since
+            with database.cursor() as cursor:
+                cursor.execute("DEALLOCATE ALL")
     with database.cursor() as cursor:
         cursor.execute(sql, parameters)
         rows: list[Row] = cursor.fetchall()

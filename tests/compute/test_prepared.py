@@ -88,6 +88,7 @@ def test_a_plan_that_a_migration_made_void_is_made_again(changed_column: None) -
     for _ in range(2):
         rows = fetch(NAMES, ["x"], prepare=True)
         assert [tuple(row) for row in rows] == [("api",), ("web",)]
+    assert prepared() == 0  # the void one is not asked again
 
 
 def test_a_choice_of_projects_is_planned_for_those_each_time(vms: list[VM]) -> None:
