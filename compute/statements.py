@@ -110,9 +110,10 @@ class Statement:
         """Return rows as the database gives them; see `converted`."""
         if not self._sql:
             return []
-        # The limit is written out, as PostgreSQL plans for it.
-        sql = f"{self._sql} LIMIT {limit:d}"
-        return fetch(sql, self._bound(values), prepare=self._prepare)
+        cut, places = _cut(limit)
+        return fetch(
+            self._sql + cut, {**self._bound(values), **places}, prepare=self._prepare
+        )
 
     def page(
         self, values: Mapping[str, Any], *, limit: int, offset: int = 0
@@ -120,11 +121,12 @@ class Statement:
         """Return rows as `rows` does, at least cost for many. None of them is binary."""
         if not self._sql:
             return []
-        sql = f"{self._sql} LIMIT {limit:d}"
-        if offset:
-            sql += f" OFFSET {offset:d}"
-        prepare = self._prepare and not offset
-        return self._at_once(sql, self._bound(values), prepare=prepare)
+        cut, places = _cut(limit, offset)
+        return self._at_once(
+            self._sql + cut,
+            {**self._bound(values), **places},
+            prepare=self._prepare and not offset,
+        )
 
     def page_among(
         self, others: "Statement", values: Mapping[str, Any], *, limit: int, offset: int
@@ -135,10 +137,10 @@ class Statement:
         """
         if not others._sql:
             return []
-        found = f"{others._sql} LIMIT {limit:d} OFFSET {offset:d}"
+        cut, places = _cut(limit, offset)
         return self._at_once(
-            self._sql.replace(_AMONG, found),
-            {**self._constants, **others._bound(values)},
+            self._sql.replace(_AMONG, others._sql + cut),
+            {**self._constants, **others._bound(values), **places},
             prepare=False,
         )
 
@@ -158,8 +160,12 @@ class Statement:
         """Return how many rows there are, up to a limit."""
         if not self._sql:
             return 0
-        sql = f"SELECT COUNT(*) FROM ({self._sql} LIMIT {limit:d}) counted"  # noqa: S608  # compiled
-        ((count,),) = fetch(sql, self._bound(values), prepare=self._prepare)
+        cut, places = _cut(limit)
+        ((count,),) = fetch(
+            f"SELECT COUNT(*) FROM ({self._sql}{cut}) counted",  # noqa: S608  # compiled
+            {**self._bound(values), **places},
+            prepare=self._prepare,
+        )
         return int(count)
 
     def converted(self, row: Row, column: int) -> Any:
@@ -172,6 +178,15 @@ class Statement:
             **self._constants,
             **{name: slot.bind(values) for name, slot in self._slots},
         }
+
+
+def _cut(limit: int, offset: int = 0) -> tuple[str, dict[str, int]]:
+    """Return the end of a query that takes so many rows, and what goes into it."""
+    if connection.vendor == "postgresql":  # which plans for the limit that it sees
+        return f" LIMIT {limit:d}" + (f" OFFSET {offset:d}" if offset else ""), {}
+    # Each connection to SQLite keeps 128 statements: these are the same for all pages.
+    cut = {"limit": limit, "offset": offset}
+    return " LIMIT %(limit)s OFFSET %(offset)s", cut
 
 
 #: Where another statement goes into one with an `Among`.
