@@ -182,6 +182,8 @@ if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
     # upgrade in mid-transaction fails at once.
     DATABASE["OPTIONS"] = {
         "timeout": 20,
+        # Of each thread; 128, the default, were 14 MB more in four of them.
+        "cached_statements": 32,
         "transaction_mode": "IMMEDIATE",
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
