@@ -184,7 +184,7 @@ def _cut(limit: int, offset: int = 0) -> tuple[str, dict[str, int]]:
     """Return the end of a query that takes so many rows, and what goes into it."""
     if connection.vendor == "postgresql":  # which plans for the limit that it sees
         return f" LIMIT {limit:d}" + (f" OFFSET {offset:d}" if offset else ""), {}
-    # Each connection to SQLite keeps 128 statements: these are the same for all pages.
+    # Each connection to SQLite keeps few statements: one serves pages of every size.
     cut = {"limit": limit, "offset": offset}
     return " LIMIT %(limit)s OFFSET %(offset)s", cut
 
@@ -200,7 +200,7 @@ def fetch(sql: str, parameters: Parameters, *, prepare: bool = False) -> list[Ro
     it often enough then keeps the plan, unless DATABASE_PREPARE says no: planning takes
     longer than running.
     """
-    # Not `connection`, which finds this thread's anew for each of its attributes.
+    # `connection` looks up this thread's connection again for each attribute.
     database: Any = connections[DEFAULT_DB_ALIAS]
     # The pool's; where there is none, connections are not checked when they are lent.
     lend: Callable[[], None] | None = getattr(database, "connect_unchecked", None)
@@ -221,24 +221,26 @@ def _fetch(database: Any, sql: str, parameters: Parameters, prepare: bool) -> li
     # Not in a transaction: a plan that has become void would abort it.
     if prepare and database.vendor == "postgresql" and not database.in_atomic_block:
         try:
-            return _fetch_prepared(database, sql, parameters)
+            return _run(_server_binding_cursor(database), sql, parameters)
         except NotSupportedError:  # a migration has changed a column since
             with database.cursor() as cursor:
                 cursor.execute("DEALLOCATE ALL")
-    with database.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        rows: list[Row] = cursor.fetchall()
-        return rows
+    return _run(database.cursor(), sql, parameters)
 
 
-def _fetch_prepared(database: Any, sql: str, parameters: Parameters) -> list[Row]:
-    # The cursor that Django makes by itself writes the values into the SQL.
+def _server_binding_cursor(database: Any) -> Any:
+    """Return a cursor as `database.cursor()` does, but one that can keep plans.
+
+    The one that Django makes by itself writes the values into the SQL.
+    """
     from django.db.backends.postgresql.base import ServerBindingCursor
 
     database.ensure_connection()
-    server_binding: Any = ServerBindingCursor
-    # As database.cursor() does.
-    cursor = database._prepare_cursor(server_binding(database.connection))
+    kind: Any = ServerBindingCursor
+    return database._prepare_cursor(kind(database.connection))
+
+
+def _run(cursor: Any, sql: str, parameters: Parameters) -> list[Row]:
     with cursor:
         cursor.execute(sql, parameters)
         rows: list[Row] = cursor.fetchall()

@@ -1,6 +1,7 @@
 """What is asked often is planned once by PostgreSQL, and answered the same."""
 
 from collections.abc import Iterator
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -108,3 +109,14 @@ def test_a_transaction_keeps_no_plan(vms: list[VM]) -> None:
         for _ in range(OFTEN):
             fetch(NAMES, ["x"], prepare=True)
     assert prepared() == 0
+
+
+def test_a_connection_that_shall_not_keep_plans_keeps_none(vms: list[VM]) -> None:
+    connection.close()
+    connection.ensure_connection()
+    raw: Any = connection.connection
+    raw.prepare_threshold = None  # DATABASE_PREPARE=false
+    for _ in range(OFTEN):
+        assert len(fetch(NAMES, ["x"], prepare=True)) == len(vms)
+    assert prepared() == 0
+    connection.close()

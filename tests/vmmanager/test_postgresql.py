@@ -4,9 +4,11 @@ import threading
 import time
 from collections.abc import Iterator
 
+import psycopg
 import pytest
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 
+from compute.statements import fetch
 from vmmanager.postgresql.base import DatabaseWrapper
 
 pytestmark = pytest.mark.skipif(
@@ -27,6 +29,15 @@ def single(db: None) -> Iterator[DatabaseWrapper]:
     )
     yield wrapper
     wrapper.close_pool()
+
+
+@pytest.fixture
+def used(single: DatabaseWrapper) -> Iterator[DatabaseWrapper]:
+    """Have that database in place of the usual one."""
+    usual = connections[DEFAULT_DB_ALIAS]
+    connections[DEFAULT_DB_ALIAS] = single
+    yield single
+    connections[DEFAULT_DB_ALIAS] = usual
 
 
 def test_who_waits_for_a_busy_pool_is_served(single: DatabaseWrapper) -> None:
@@ -67,3 +78,16 @@ def test_who_can_ask_again_is_lent_a_connection_without_a_look(
         cursor.execute("SELECT pg_backend_pid() <> %s", [pid])
         assert cursor.fetchone() == (True,)
     single.close()
+
+
+def test_a_read_that_finds_its_connection_ended_is_asked_again(
+    db: None, single: DatabaseWrapper, used: DatabaseWrapper
+) -> None:
+    pid = "SELECT pg_backend_pid()"
+    ((first,),) = fetch(pid, [])
+    used.close()
+    with psycopg.connect(**used.get_connection_params() | {"pool": None}) as other:
+        other.execute("SELECT pg_terminate_backend(%s)", [first])
+    ((second,),) = fetch(pid, [])
+    assert second != first
+    used.close()

@@ -124,7 +124,7 @@ def _cheap(column: str) -> F | Cast:
 
 @dataclass(slots=True)
 class Page:
-    """Rows as JSON, all or the first, and a few columns of each."""
+    """Rows as JSON, and a few columns of each."""
 
     rows: list[Row]
     statement: Statement
@@ -136,11 +136,15 @@ class Page:
         return self.writer.array(self.rows, self.reader, self.statement)
 
     @property
-    def first(self) -> str:
+    def object(self) -> str:
+        """The JSON of the first row."""
         return self.writer.object(self.rows[0], self.reader, self.statement)
 
     def columns(self, index: int) -> tuple[Any, ...]:
-        """Return the columns asked for, of the row with an index: values or their text."""
+        """Return the columns asked for, of the row with an index.
+
+        PostgreSQL gives them as text, which their fields read (`to_python`).
+        """
         row = self.rows[index]
         first = len(self.writer.selected)
         return tuple(self.statement.converted(row, i) for i in range(first, len(row)))

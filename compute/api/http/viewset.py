@@ -310,7 +310,7 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
         page = rows.page((), versioned, limit=1)
         if not page.rows:
             raise self.not_found(id)
-        text = page.first
+        text = page.object
         data = self.as_data(text)
         if versioned:
             return self.tagged(data, preconditions.tag(*page.columns(0)))
