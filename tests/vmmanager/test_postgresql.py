@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connections
 
 from compute.statements import fetch
 from vmmanager.postgresql.base import DatabaseWrapper
@@ -25,7 +25,12 @@ def single(db: None) -> Iterator[DatabaseWrapper]:
     options = connection.settings_dict["OPTIONS"]
     pool = {"min_size": 1, "max_size": 1, "timeout": 0.25}
     wrapper = DatabaseWrapper(
-        {**connection.settings_dict, "OPTIONS": {**options, "pool": pool}}, "single"
+        {
+            **connection.settings_dict,
+            "OPTIONS": {**options, "pool": pool},
+            "CONN_HEALTH_CHECKS": False,  # as in production, with a pool
+        },
+        "single",
     )
     yield wrapper
     wrapper.close_pool()
@@ -90,4 +95,23 @@ def test_a_read_that_finds_its_connection_ended_is_asked_again(
         other.execute("SELECT pg_terminate_backend(%s)", [first])
     ((second,),) = fetch(pid, [])
     assert second != first
+    used.close()
+
+
+def test_a_read_that_fails_on_a_connection_that_works_is_not_asked_again(
+    used: DatabaseWrapper,
+) -> None:
+    fetching = (
+        "SELECT nextval('asked'), pg_cancel_backend(pg_backend_pid()), pg_sleep(5)"
+    )
+    with used.cursor() as cursor:
+        cursor.execute("CREATE SEQUENCE asked")
+    used.close()
+    with pytest.raises(OperationalError, match="cancel"):
+        fetch(fetching, [])
+    with used.cursor() as cursor:
+        cursor.execute("SELECT last_value FROM asked")
+        asked = cursor.fetchone()
+        cursor.execute("DROP SEQUENCE asked")
+    assert asked == (1,)
     used.close()

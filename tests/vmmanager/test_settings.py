@@ -186,6 +186,15 @@ def test_all_state_is_in_the_data_directory_which_is_made(tmp_path: Path) -> Non
     )
 
 
+def test_plans_are_kept_unless_that_is_turned_off(tmp_path: Path) -> None:
+    for env, threshold in (({}, 5), ({"DATABASE_PREPARE": "false"}, None)):
+        settings = read(
+            tmp_path, DEBUG="true", DATABASE_URL="postgres://u:p@h/d", **env
+        )
+        options = settings["DATABASES"]["default"]["OPTIONS"]
+        assert options["prepare_threshold"] == threshold
+
+
 def test_sqlite_waits_for_its_turn_to_write(tmp_path: Path) -> None:
     options = read(tmp_path, DEBUG="true")["DATABASES"]["default"]["OPTIONS"]
     assert options["transaction_mode"] == "IMMEDIATE"
