@@ -86,7 +86,7 @@ def test_who_can_ask_again_is_lent_a_connection_without_a_look(
 
 
 def test_a_read_that_finds_its_connection_ended_is_asked_again(
-    db: None, single: DatabaseWrapper, used: DatabaseWrapper
+    used: DatabaseWrapper,
 ) -> None:
     pid = "SELECT pg_backend_pid()"
     ((first,),) = fetch(pid, [])
