@@ -8,8 +8,9 @@ class ProviderError(Exception):
     """A call to a cloud failed.
 
     ``service``, ``status`` and ``request_id`` are the cloud's own (``nova``, 409,
-    ``req-…``); ``None`` where the cloud never answered. ``retry_after`` is the pause it
-    asked for, in seconds, cut to `MAX_RETRY_AFTER`.
+    ``req-…``); ``None`` where the cloud never answered. ``code`` is Neutron's name of
+    the refusal (``OverQuota``); empty where there is none. ``retry_after`` is the pause
+    it asked for, in seconds, cut to `MAX_RETRY_AFTER`.
     """
 
     #: The same call may succeed later without anybody changing anything.
@@ -24,6 +25,7 @@ class ProviderError(Exception):
         service: str = "nova",
         status: int | None = None,
         request_id: str | None = None,
+        code: str = "",
         retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
@@ -31,6 +33,7 @@ class ProviderError(Exception):
         self.service = service
         self.status = status
         self.request_id = request_id
+        self.code = code
         self.retry_after = retry_after and min(max(retry_after, 0.0), MAX_RETRY_AFTER)
 
 

@@ -5,10 +5,15 @@ from typing import get_args, get_type_hints
 
 from providers.contract.calls import CallTally
 from providers.contract.flavors import Flavors
+from providers.contract.floating_ips import FloatingIPs
 from providers.contract.images import Images
 from providers.contract.keypairs import Keypairs
 from providers.contract.networks import Networks
+from providers.contract.ports import Ports
+from providers.contract.routers import Routers
+from providers.contract.security_groups import SecurityGroups
 from providers.contract.servers import Servers
+from providers.contract.subnets import Subnets
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -25,10 +30,15 @@ class Cloud:
     tally: CallTally
 
     flavors: Flavors
+    floating_ips: FloatingIPs
     images: Images
     keypairs: Keypairs
     networks: Networks
+    ports: Ports
+    routers: Routers
+    security_groups: SecurityGroups
     servers: Servers
+    subnets: Subnets
 
 
 def call_names() -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""Networks: the ports that servers have on them."""
+"""Networks."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -7,23 +7,48 @@ from providers.contract.calls import Receipt
 
 
 @dataclass(frozen=True, slots=True)
-class Port:
-    """A server's place on a network."""
+class Network:
+    """A network, ours or one that the cloud offers to everybody."""
 
     id: str
-    server_id: str
+    name: str
+    #: The ``marker`` it was created with; empty: it has none.
+    marker: str
+    #: Whether the cloud offers it to all projects.
+    shared: bool
+    #: Whether floating IPs and gateways of routers come from it.
+    external: bool
+    mtu: int
+    #: Whether servers get it that name no port. At most one of a cloud is.
+    default: bool = False
 
 
 class Networks(ABC):
-    """The networks of a cloud."""
+    """The networks of our project, and those that the cloud offers to it.
+
+    ``marker`` is ours and is given in the create call itself, so that what was created
+    by a call whose answer was lost can be found again: Neutron has no client token.
+    """
 
     @abstractmethod
-    def list_ports(self) -> list[Port]:
-        """Return the ports of our project that belong to servers, also to dead ones."""
+    def list_all(self) -> list[Network]:
+        """Return every network that our project sees."""
 
     @abstractmethod
-    def delete_port(self, port_id: str, *, request_id: str) -> Receipt:
-        """Delete a port that a server left behind.
+    def find(self, *, marker: str) -> list[Network]:
+        """Return the networks created with exactly this marker."""
 
-        Raises `providers.errors.NotFound` when it is gone already.
+    @abstractmethod
+    def create(self, name: str, *, marker: str, request_id: str) -> Receipt:
+        """Create a network without subnets; ``created_id`` is its id.
+
+        Raises `providers.errors.QuotaExceeded`.
+        """
+
+    @abstractmethod
+    def delete(self, network_id: str, *, request_id: str) -> Receipt:
+        """Delete a network and its subnets.
+
+        Raises `providers.errors.NotFound` when it is gone already,
+        `providers.errors.Conflict` while a server or a router has a port on it.
         """

@@ -1,7 +1,7 @@
 """Servers, and what can be done to them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -84,6 +84,9 @@ class ServerSpec:
     #: Given in the create call itself, so that a server whose response was lost
     #: can be found again: Nova has no client token.
     tag: str
+    #: Ports that nothing uses, in the order of its network cards; empty: one on the
+    #: default network, which the cloud makes and removes with the server.
+    port_ids: Sequence[str] = ()
     #: The keypair whose public key cloud-init shall let in.
     key_name: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -183,9 +186,9 @@ class Servers(ABC):
     def create(self, spec: ServerSpec, *, request_id: str) -> Receipt:
         """Create a server; ``created_id`` is its id.
 
-        The public key of ``key_name`` is copied: from then on the server needs no
-        keypair. Raises `providers.errors.InvalidRequest` for an unknown flavor, image
-        or keypair, `providers.errors.QuotaExceeded` when the cloud's quota is full. An
+        ``port_ids`` stay when the server goes, or could not be built. The public key of ``key_name`` is copied: from then on the server needs no
+        keypair. Raises `providers.errors.InvalidRequest` for an unknown flavor, image,
+        port or keypair, `providers.errors.Conflict` for a port that is used, `providers.errors.QuotaExceeded` when the cloud's quota is full. An
         impossible placement is no error here: the server ends in ERROR with a fault.
         """
 
@@ -220,4 +223,24 @@ class Servers(ABC):
 
         The image is queued, then saving, then active. If it fails the cloud removes
         it again: it vanishes.
+        """
+
+    @abstractmethod
+    def attach_port(self, server_id: str, port_id: str, *, request_id: str) -> Receipt:
+        """Give an ACTIVE, SHUTOFF or PAUSED server a port that nothing uses.
+
+        The cloud does it before it answers, but may do it although the call failed, and
+        `Port.device_id` shows it before it has ended: the end is the answer, or that of
+        the action attach_interface. Raises `providers.errors.NotFound` for an unknown
+        server or port, `providers.errors.Conflict` for a port that is used too, and
+        `providers.errors.Unavailable` when the host fails at it.
+        """
+
+    @abstractmethod
+    def detach_port(self, server_id: str, port_id: str, *, request_id: str) -> Receipt:
+        """Take a port from an ACTIVE, SHUTOFF or PAUSED server; the port stays.
+
+        Accepted for any port: whether it was done `Port.device_id` tells, and if not
+        the action detach_interface has an error. Known for ports that the cloud made,
+        too, which go then.
         """
