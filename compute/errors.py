@@ -146,6 +146,47 @@ class ResourceInUse(Problem):
     explanation = "Something else still depends on it."
 
 
+class RuleExists(Problem):
+    code = "rule-exists"
+    title = "The group has an equal rule"
+    status = 409
+    explanation = (
+        "The security group already lets this traffic pass. `rule_id` is the "
+        "rule that does; a description makes no difference."
+    )
+
+
+class AddressPoolExhausted(Problem):
+    code = "address-pool-exhausted"
+    title = "No address is left"
+    status = 409
+    explanation = (
+        "The network has no free address. Free one, add a subnet, or ask an "
+        "operator to enlarge the external network. `openstack` has the cloud's "
+        "own message."
+    )
+
+
+class AddressTaken(Problem):
+    code = "address-taken"
+    title = "The address is taken"
+    status = 409
+    explanation = (
+        "Something else in the cloud has the address already. `openstack` has "
+        "the cloud's own message."
+    )
+
+
+class NoExternalRoute(Problem):
+    code = "no-external-route"
+    title = "No router leads to the external network"
+    status = 409
+    explanation = (
+        "A floating IP needs a router with a gateway to its external network, "
+        "and the VM's subnet attached to that router."
+    )
+
+
 class NameConflict(Problem):
     code = "name-conflict"
     title = "The name is taken"
@@ -321,11 +362,53 @@ class ResourceLimitExceeded(Problem):
     )
 
 
+class _Stored(Problem):
+    """A problem that was stored, as it was."""
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        super().__init__(document["detail"])
+        self._document = dict(document)
+
+    def document(self) -> dict[str, Any]:
+        return self._document
+
+
+def stored(document: Mapping[str, Any]) -> Problem:
+    """Return the problem that a document was made of."""
+    return _Stored(document)
+
+
+#: Neutron's own names of refusals -> what they are for a user.
+_BY_CODE: Mapping[str, type[Problem]] = {
+    "IpAddressGenerationFailure": AddressPoolExhausted,
+    "IpAddressAlreadyAllocated": AddressTaken,
+    "FloatingIPPortAlreadyAssociated": AddressTaken,
+    "ExternalGatewayForFloatingIPNotFound": NoExternalRoute,
+    "SecurityGroupRuleExists": RuleExists,
+    **dict.fromkeys(
+        (
+            "NetworkInUse",
+            "SubnetInUse",
+            "RouterInUse",
+            "SecurityGroupInUse",
+            "PortInUse",
+            "GatewayIpInUse",
+            "RouterInterfaceInUseByFloatingIP",
+            "RouterExternalGatewayInUseByFloatingIp",
+        ),
+        ResourceInUse,
+    ),
+    "RevisionNumberConstraintFailed": ConcurrentUpdate,
+}
+
+
 def from_provider(error: provider_errors.ProviderError) -> Problem:
     """Return the problem that a cloud's error is for a user."""
     kind: type[Problem] = OpenStackError
     detail = str(error)
     match error:
+        case _ if error.code in _BY_CODE:
+            kind = _BY_CODE[error.code]
         case provider_errors.Timeout():
             kind, detail = OpenStackTimeout, f"The cloud did not answer: {error}"
         case provider_errors.QuotaExceeded():

@@ -267,6 +267,12 @@ DEFAULT_QUOTAS: dict[str, int] = env.numbers(
         "disk_gb": 1_000,
         "snapshots": 20,
         "keypairs": 100,
+        "networks": 10,
+        "subnets": 20,
+        "routers": 5,
+        "floating_ips": 10,
+        "security_groups": 20,
+        "security_group_rules": 200,
     },
 )
 

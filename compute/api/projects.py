@@ -227,7 +227,7 @@ class QuotaViewSet(OfProjectViewSet):
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Return limits and use together."""
-        return self.item(Quota.objects.filter(project=self.seen_project()))
+        return self.item(quotas.of(self.seen_project()))
 
     def partial_update(self, request: Request, id: Any) -> Response:
         """Set limits. One below what is used stops new things, and removes none."""

@@ -10,12 +10,20 @@ from compute.api.auth import Me, Tokens, TokensRefresh, TokensRevoke
 from compute.api.catalog import FlavorViewSet, ImageViewSet
 from compute.api.docs import Docs, Schema
 from compute.api.events import EventViewSet
+from compute.api.floating_ips import FloatingIPViewSet
 from compute.api.http.renderers import HTMLRenderer
 from compute.api.http.viewset import ResourceViewSet
 from compute.api.keypairs import KeypairViewSet
+from compute.api.networks import NetworkViewSet, SubnetViewSet
 from compute.api.operations import OperationViewSet
 from compute.api.projects import MemberViewSet, ProjectViewSet, QuotaViewSet
 from compute.api.root import Nothing, Root
+from compute.api.routers import RouterViewSet
+from compute.api.security_groups import (
+    GroupRuleViewSet,
+    SecurityGroupRuleViewSet,
+    SecurityGroupViewSet,
+)
 from compute.api.snapshots import SnapshotViewSet, VMSnapshotViewSet
 from compute.api.vms import VMViewSet
 
@@ -24,6 +32,12 @@ NOUNS: tuple[tuple[str, type[ResourceViewSet[Any]], str], ...] = (
     ("vms", VMViewSet, "vm"),
     ("snapshots", SnapshotViewSet, "snapshot"),
     ("keypairs", KeypairViewSet, "keypair"),
+    ("networks", NetworkViewSet, "network"),
+    ("subnets", SubnetViewSet, "subnet"),
+    ("routers", RouterViewSet, "router"),
+    ("floating-ips", FloatingIPViewSet, "floating-ip"),
+    ("security-groups", SecurityGroupViewSet, "security-group"),
+    ("security-group-rules", SecurityGroupRuleViewSet, "security-group-rule"),
     ("operations", OperationViewSet, "operation"),
     ("flavors", FlavorViewSet, "flavor"),
     ("images", ImageViewSet, "image"),
@@ -65,6 +79,16 @@ urlpatterns = [
         "vms/<uuid:id>/snapshots",
         VMSnapshotViewSet.as_view({"get": "list", "post": "create"}),
         name="vm-snapshots",
+    ),
+    path(
+        "security-groups/<uuid:id>/rules",
+        GroupRuleViewSet.as_view({"get": "list", "post": "create", "put": "set_rules"}),
+        name="security-group-rules",
+    ),
+    path(
+        "security-groups/<uuid:id>/rules/<uuid:rule>",
+        GroupRuleViewSet.as_view({"delete": "destroy"}),
+        name="security-group-own-rule",
     ),
     path("auth/tokens", Tokens.as_view(), name="auth-tokens"),
     path("auth/tokens/refresh", TokensRefresh.as_view(), name="auth-tokens-refresh"),

@@ -4,7 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import F, QuerySet
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import (
+    OpenApiParameter,
+    extend_schema,
+    extend_schema_field,
+)
+from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -32,7 +37,7 @@ from compute.bodies.vms import CONSOLE_LOG_BODY, VM_BODY
 from compute.limits import MAX_DESCRIPTION, MAX_USER_DATA, MAX_USER_DATA_TEXT
 from compute.models import VM, VMStatus
 from compute.models.vm import UserDataEncoding, VMQuerySet
-from compute.services import vms
+from compute.services import ports, vms
 from compute.services.actions import VM_ACTIONS
 
 MAX_LOG_LINES = 10_000
@@ -41,6 +46,41 @@ LINES = OpenApiParameter(
     {"type": "integer", "minimum": 1, "maximum": MAX_LOG_LINES, "default": 100},
     description="Lines from the end.",
 )
+
+
+@extend_schema_field(
+    {
+        "oneOf": [
+            {"type": "string", "minLength": 1, "maxLength": 255},
+            {
+                "type": "object",
+                "properties": {
+                    "network": {"type": "string", "minLength": 1, "maxLength": 255},
+                    "ip": {"type": "string", "minLength": 1, "maxLength": 255},
+                },
+                "required": ["network"],
+                "additionalProperties": False,
+            },
+        ]
+    }
+)
+class NetworkWish(serializers.Field[ports.Wish, Any, Any, Any]):
+    """A network by its name or id, or an object that asks for an address too."""
+
+    def to_internal_value(self, data: Any) -> ports.Wish:
+        if isinstance(data, str):
+            data = {"network": data}
+        wish = _Wish(data=data)
+        wish.is_valid(raise_exception=True)
+        return ports.Wish(**wish.validated_data)
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+class _Wish(RequestBody):
+    network = Line()
+    ip = Line(required=False)
 
 
 class VMCreate(RequestBody):
@@ -63,6 +103,19 @@ class VMCreate(RequestBody):
     )
     cloud = Line(required=False, help_text="Alias; the default cloud if not given.")
     keypair = Line(required=False, help_text="Name or id; see /keypairs.")
+    networks = serializers.ListField(
+        child=NetworkWish(),
+        required=False,
+        help_text=(
+            "Names or ids, or objects with `network` and `ip`; the cloud's default "
+            "network if omitted."
+        ),
+    )
+    security_groups = serializers.ListField(
+        child=Line(),
+        required=False,
+        help_text="Names or ids; the cloud's default group if omitted.",
+    )
     description = Lines(required=False, max_length=MAX_DESCRIPTION)
     labels = Labels(required=False)
     delete_protection = Flag(required=False)
@@ -200,7 +253,7 @@ class VMViewSet(ResourceViewSet[VM]):
             {
                 "name": name,
                 "url": reverse(f"vm-{name}", kwargs={"id": data["id"]}),
-                "fields": render_inline(self.bodies[name]()),
+                "fields": render_inline(self.bodies[AT_ACTIONS[name].method]()),
             }
             for name in data.get("allowed_actions", ())
             if name in AT_ACTIONS

@@ -30,10 +30,13 @@ from compute.bodies.body import (
 from compute.bodies.examples import (
     AT,
     FLAVOR_ID,
+    GROUP_ID,
     IMAGE_ID,
     KEYPAIR_ID,
     LATER,
+    NETWORK_ID,
     OPERATION_ID,
+    PORT_ID,
     PROJECT_ID,
     VM_ID,
 )
@@ -102,6 +105,23 @@ ADDRESS_BODY = Body(
     Field("mac", TEXT, "fa:16:3e:00:00:02", null=True),
 )
 
+PLACE_ADDRESS_BODY = Body(
+    "PortAddress",
+    "",
+    Field("ip", TEXT, "10.1.0.12"),
+    Field("type", TEXT, "fixed", about="fixed or floating."),
+)
+
+PLACE_BODY = Body(
+    "VMNetwork",
+    "A port of a VM on a network.",
+    Field("network", ID, NETWORK_ID, null=True, about="null: it is not known here."),
+    Field("port", ID, PORT_ID),
+    Field("mac", TEXT, "fa:16:3e:00:00:02", null=True),
+    Field("addresses", Many(PLACE_ADDRESS_BODY), [PLACE_ADDRESS_BODY.example]),
+    Field("security_groups", Many(ID), [GROUP_ID]),
+)
+
 # All but the user data, which is large and never shown.
 VM_BODY = Body(
     "VM",
@@ -132,6 +152,8 @@ VM_BODY = Body(
     Field("keypair_id", ID, KEYPAIR_ID, null=True),
     Field("labels", LABELS, {"env": "prod"}),
     Field("addresses", Many(ADDRESS_BODY), [ADDRESS_BODY.example]),
+    Field("networks", Many(PLACE_BODY), [PLACE_BODY.example]),
+    Field("security_groups", Many(ID), [GROUP_ID], about="Those of all its ports."),
     Field("delete_protection", FLAG, False),
     Field(
         "allowed_actions",

@@ -142,9 +142,10 @@ def release(
     row: CloudService, started: datetime, *, full: bool, seen: int, taken: float
 ) -> None:
     """Note a good pass: it saw so many things and took so many seconds."""
-    # Passes that list everything are rare, so how long they take slows nothing down.
-    pass_seconds = row.pass_seconds if full else taken
-    if not work.watch(row.service).lists_changes:
+    watch = work.watch(row.service)
+    # Where passes that list everything are rare, how long they take slows nothing down.
+    pass_seconds = row.pass_seconds if full and watch.lists_changes else taken
+    if not watch.is_followed:
         seconds = settings.OBSERVE_FULL_INTERVAL_SECONDS
     elif queue.has_live(row.cloud_id, row.service):
         seconds = live_interval(pass_seconds or 0.0)

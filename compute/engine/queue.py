@@ -106,13 +106,14 @@ def submit(
     actor: Actor,
     target: CloudResource,
     related: CloudResource | None = None,
+    holds: Sequence[CloudResource] = (),
     params: Mapping[str, Any] | None = None,
     from_status: str = "",
     end_status: str = "",
 ) -> Operation:
     """Write the operation of a change in the change's own transaction.
 
-    It occupies its target, and ``related``. Raises OperationInProgress, naming the
+    It occupies its target, ``related`` and what else it ``holds``. Raises OperationInProgress, naming the
     other, if one of them is occupied.
     """
     now = timezone.now()
@@ -134,7 +135,7 @@ def submit(
         updated_at=now,
     )
     statements.insert(operation)
-    _occupy(operation, [target] if related is None else [target, related])
+    _occupy(operation, [target, *([related] if related else []), *holds])
     announce(operation)
     return operation
 

@@ -106,8 +106,10 @@ class Watch:
     list: Callable[[str, datetime, datetime | None], Sized]
     #: Take over what was changed outside, by the cloud's alias and the listing.
     follow: Callable[[str, Any], None]
-    #: Whether what has changed is listed in between; else everything, now and then.
+    #: Whether the service tells what has changed since; else everything is listed.
     lists_changes: bool = True
+    #: Whether it is listed as often as operations that live need it; else now and then.
+    is_followed: bool = True
 
 
 _works: Mapping[str, Work] = {}

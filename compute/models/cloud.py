@@ -6,6 +6,8 @@ from django.db import models
 
 #: OpenStack's type of the service that has the servers.
 COMPUTE = "compute"
+#: And that of the one that has the networks.
+NETWORK = "network"
 
 
 class Cloud(models.Model):

@@ -9,11 +9,15 @@ from uuid import UUID
 
 from django.db.models import Count, F, Sum
 
+from compute.models.floating_ip import FloatingIP
 from compute.models.keypair import Keypair
+from compute.models.network import Network, Subnet
 from compute.models.operation import Operation
 from compute.models.owned import CloudResource, Owned
 from compute.models.project import Project
 from compute.models.quota import Resource
+from compute.models.router import Router
+from compute.models.security_group import SecurityGroup, SecurityGroupRule
 from compute.models.snapshot import Snapshot
 from compute.models.vm import VM
 
@@ -40,6 +44,18 @@ KINDS: Mapping[str, Kind] = {
     "vm": Kind("vms", VM, _VM_HOLDS),
     "snapshot": Kind("snapshots", Snapshot, {Resource.SNAPSHOTS: ()}),
     "keypair": Kind("keypairs", Keypair, {Resource.KEYPAIRS: ()}),
+    "network": Kind("networks", Network, {Resource.NETWORKS: ()}),
+    "subnet": Kind("subnets", Subnet, {Resource.SUBNETS: ()}),
+    "router": Kind("routers", Router, {Resource.ROUTERS: ()}),
+    "floating-ip": Kind("floating-ips", FloatingIP, {Resource.FLOATING_IPS: ()}),
+    "security-group": Kind(
+        "security-groups", SecurityGroup, {Resource.SECURITY_GROUPS: ()}
+    ),
+    "security-group-rule": Kind(
+        "security-group-rules",
+        SecurityGroupRule,
+        {Resource.SECURITY_GROUP_RULES: ()},
+    ),
 }
 
 

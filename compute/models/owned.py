@@ -19,6 +19,9 @@ from compute.models.operation import Operation
 
 M = TypeVar("M", bound="Versioned")
 
+#: What goes with every change, so that an event does not tell it.
+NOT_TOLD = frozenset({"operation", "version", "updated_at", "deleted_at"})
+
 
 class VersionedQuerySet(models.QuerySet[M]):
     def alive(self) -> Self:
@@ -93,6 +96,20 @@ class Versioned(models.Model):
         if names:
             statements.update(self, names)
             self.remember()
+
+    def visible_changes(self) -> dict[str, list[Any]]:
+        """Return what `save_changes` would save that a user can see, as JSON has it."""
+        return {
+            field.name: [_plain(before), _plain(after)]
+            for field in self._meta.concrete_fields
+            if field.name not in self.UNSEEN | NOT_TOLD
+            and (before := self._remembered[field.attname])
+            != (after := getattr(self, field.attname))
+        }
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, uuid.UUID) else value
 
 
 def _kept(value: Any) -> Any:

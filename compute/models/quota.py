@@ -17,6 +17,12 @@ class Resource(models.TextChoices):
     DISK_GB = "disk_gb", "Disk, GB"
     SNAPSHOTS = "snapshots", "Snapshots"
     KEYPAIRS = "keypairs", "Keypairs"
+    NETWORKS = "networks", "Networks"
+    SUBNETS = "subnets", "Subnets"
+    ROUTERS = "routers", "Routers"
+    FLOATING_IPS = "floating_ips", "Floating IPs"
+    SECURITY_GROUPS = "security_groups", "Security groups"
+    SECURITY_GROUP_RULES = "security_group_rules", "Security group rules"
 
 
 class Quota(models.Model):

@@ -112,6 +112,11 @@ class VM(FSMModelMixin, CloudResource):
     never_launched = models.BooleanField(default=False)
     #: ``[{"ip", "version", "network", "type", "mac"}]``
     addresses = models.JSONField(default=list, blank=True)
+    #: ``[{"network", "port", "mac", "addresses", "security_groups"}]``: its ports, as
+    #: `compute.services.ports` shows them.
+    networks = models.JSONField(default=list, blank=True)
+    #: Ids of the groups of all its ports.
+    security_groups = models.JSONField(default=list, blank=True)
 
     objects = VMQuerySet.as_manager()
 
@@ -262,6 +267,30 @@ class VM(FSMModelMixin, CloudResource):
         },
     )
     def snapshot(self) -> None: ...
+
+    @verb(
+        status,
+        "attach-network",
+        via=None,
+        ends={S.ACTIVE: S.ACTIVE, S.SHUTOFF: S.SHUTOFF, S.PAUSED: S.PAUSED},
+    )
+    def attach_network(self) -> None: ...
+
+    @verb(
+        status,
+        "detach-network",
+        via=None,
+        ends={S.ACTIVE: S.ACTIVE, S.SHUTOFF: S.SHUTOFF, S.PAUSED: S.PAUSED},
+    )
+    def detach_network(self) -> None: ...
+
+    @verb(
+        status,
+        "set-security-groups",
+        via=None,
+        ends={status: status for status in RESTING},
+    )
+    def set_security_groups(self) -> None: ...
 
     @verb(
         status,

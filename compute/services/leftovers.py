@@ -17,6 +17,7 @@ from django.db import transaction
 
 from compute import events
 from compute.events import SYSTEM, Actor
+from compute.models import NetworkResource
 from compute.models.owned import Owned
 from providers.contract.calls import Receipt
 from providers.errors import NotFound, ProviderError
@@ -77,7 +78,9 @@ def _remove(leftover: Leftover) -> None:
     log.warning("Removed %s %s, left by %s", leftover.kind, leftover.id, leftover.owner)
     with transaction.atomic():
         events.record(
-            REMOVED,
+            f"{leftover.owner.kind}.leftover_removed"
+            if isinstance(leftover.owner, NetworkResource)
+            else REMOVED,
             actor=actor,
             subject=leftover.owner,
             related=leftover.related,

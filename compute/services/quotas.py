@@ -49,7 +49,8 @@ def reserve(project_id: UUID, amounts: Amounts) -> None:
     wanted = {resource: amount for resource, amount in amounts.items() if amount > 0}
     rows = _lock(project_id, wanted)
     if len(rows) < len(wanted):
-        raise NotFound("No such project.")
+        _add_missing(project_id, wanted.keys() - {row.resource for row in rows})
+        rows = _lock(project_id, wanted)
     for row in rows:
         requested = wanted[Resource(row.resource)]
         if row.limit is not None and row.used + requested > row.limit:
@@ -62,6 +63,43 @@ def reserve(project_id: UUID, amounts: Amounts) -> None:
                 requested=requested,
             )
     _add(project_id, wanted)
+
+
+def _add_missing(project_id: UUID, resources: Collection[str]) -> None:
+    """Give a project quotas of what was not counted when it was made.
+
+    The project's lock waits for a delete of it. Raises NotFound once it is deleted.
+    """
+    alive = Project.objects.alive().select_for_update(no_key=True)
+    project = alive.filter(pk=project_id).first()
+    if project is None:
+        raise NotFound("No such project.")
+    Quota.objects.bulk_create(
+        (
+            Quota(project=project, resource=name, limit=default_limit(project, name))
+            for name in resources
+        ),
+        ignore_conflicts=True,
+    )
+
+
+def default_limit(project: Project, resource: str) -> int | None:
+    """Return the limit of a project that was given none; ``None``: no limit."""
+    return None if project.is_default else settings.DEFAULT_QUOTAS.get(resource)
+
+
+def of(project: Project) -> list[Quota]:
+    """Return the quotas of a project, of what it has none yet with the default."""
+    known = {quota.resource: quota for quota in Quota.objects.filter(project=project)}
+    return [
+        known.get(resource)
+        or Quota(
+            project=project,
+            resource=resource,
+            limit=default_limit(project, resource),
+        )
+        for resource in sorted(Resource.values)
+    ]
 
 
 def close_for(project: Project) -> None:
@@ -86,9 +124,13 @@ def _lock(project_id: UUID, resources: Collection[Resource]) -> list[Quota]:
 def count(project_id: UUID, amounts: Amounts) -> None:
     """Count what is there, or (below zero) no longer is; nothing is refused."""
     changed = {resource: amount for resource, amount in amounts.items() if amount}
-    if changed:
-        _lock(project_id, changed)
-        _add(project_id, changed)
+    if not changed:
+        return
+    rows = _lock(project_id, changed)
+    missing = changed.keys() - {row.resource for row in rows}
+    if any(changed[Resource(name)] > 0 for name in missing):
+        _add_missing(project_id, missing)
+    _add(project_id, changed)
 
 
 def _add(project_id: UUID, changed: Amounts) -> None:
@@ -133,6 +175,11 @@ def update(
     with transaction.atomic():
         # All of them: what is expected is expected of the whole.
         rows = _lock(project.pk, Resource)
+        if len(rows) < len(Resource):
+            _add_missing(
+                project.pk, {*Resource.values} - {row.resource for row in rows}
+            )
+            rows = _lock(project.pk, Resource)
         check_expected(rows, expect)
         changed = {}
         for row in rows:
@@ -144,4 +191,4 @@ def update(
                 row.save(update_fields=["limit"])
         if changed:
             events.record("quota.updated", actor=actor, project=project, data=changed)
-        return list(Quota.objects.filter(project=project))
+        return of(project)

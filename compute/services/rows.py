@@ -89,3 +89,16 @@ def record_end(
         operation=operation,
         data={"status": [before, row.status]},
     )
+
+
+def record_change(
+    row: CloudResource, operation: Operation, changes: Mapping[str, Any]
+) -> None:
+    """Record what the end of an operation changed of another row than its target."""
+    events.record(
+        f"{row.kind}.deleted" if row.deleted_at else f"{row.kind}.updated",
+        actor=Actor(SYSTEM.name, request_id=operation.request_id),
+        subject=row,
+        operation=operation,
+        data=changes,
+    )

@@ -147,6 +147,19 @@ class ChoiceIn(InFilter, django_filters.ChoiceFilter):
         set_override(self, "field", schema)
 
 
+@extend_schema_field({"type": "boolean"})
+class YesNo(django_filters.ChoiceFilter):
+    """A field that is true or false."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        words = (("true", "true"), ("false", "false"))
+        errors = {"invalid_choice": "Must be true or false."}
+        super().__init__(choices=words, error_messages=errors, **kwargs)
+
+    def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
+        return super().filter(qs, value == "true") if value else qs
+
+
 class IdField(forms.Field):
     def to_python(self, value: str | None) -> UUID | None:
         if not value:

@@ -61,6 +61,8 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
     noun: ClassVar[str]
     #: What one looks like.
     shows: ClassVar[Body]
+    #: Action -> what it answers with, where that is something else.
+    shows_of: ClassVar[Mapping[str, Body]] = {}
     #: Whether its writes take a cloud, and so an operation; else they are done at once.
     starts_operations: ClassVar[bool] = True
     #: Action -> the body it takes.
@@ -151,7 +153,7 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
     def permission(self) -> str:
         """The permission this request takes: ``vm.stop``."""
         action = ACTION_NAMES.get(self.action, self.action)
-        return f"{self.slug}.{action}"
+        return f"{self.slug}.{action.replace('_', '-')}"
 
     @property
     def scope(self) -> Scope:
@@ -289,7 +291,7 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
 
     def shown(self, row: Any) -> dict[str, Any]:
         """Return the body of a model."""
-        return self.shows.show(row, self.reader)
+        return self.shows_of.get(self.action, self.shows).show(row, self.reader)
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """List them, a page at a time."""

@@ -22,7 +22,7 @@ from compute.database import is_away
 from compute.engine import once, waiting
 from compute.errors import NotFound, OperationInProgress
 from compute.events import Actor
-from compute.models import Operation, OperationStatus
+from compute.models import Operation, OperationStatus, kinds
 
 logger = structlog.get_logger("compute.api")
 
@@ -37,7 +37,6 @@ class View(Protocol):
     request: Request
     headers: dict[str, str]
     noun: ClassVar[str]
-    queryset: Any
 
     @property
     def slug(self) -> str: ...
@@ -129,7 +128,7 @@ def begin(
 def _begun_before(view: View, first: once.Replayed) -> Begun:
     view.headers["Idempotent-Replayed"] = "true"
     operation = first.operation
-    row = view.queryset.model.objects.get(pk=operation.target_id)
+    row = kinds.target(operation)
     return Begun(row, operation.pk, ended=not operation.is_live, replayed=True)
 
 

@@ -147,7 +147,7 @@ class AutoSchema(SpectacularAutoSchema):
 
     def get_response_serializers(self) -> Any:
         view = self.view
-        shown = view.shows
+        shown = view.shows_of.get(view.action, view.shows)
         if self.method == "GET" or view.action in _SYNCHRONOUS:
             return {200: shown}
         if not view.starts_operations:

@@ -1,5 +1,10 @@
 """VMs: what can be asked of them. How it is done, and how it ends, is beside."""
 
+from compute.services.vms.interfaces import (
+    attach_network,
+    detach_network,
+    set_security_groups,
+)
 from compute.services.vms.requests import (
     EDITABLE,
     RebootType,
@@ -19,13 +24,16 @@ __all__ = [
     "EDITABLE",
     "RebootType",
     "act",
+    "attach_network",
     "check",
     "console_log",
     "create",
     "delete",
+    "detach_network",
     "reboot",
     "rebuild",
     "resize",
     "restore",
+    "set_security_groups",
     "update",
 ]

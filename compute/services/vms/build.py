@@ -1,9 +1,13 @@
 """Create and delete: a server comes into being once, and goes for good."""
 
+from collections.abc import Sequence
+
 from compute.engine import calls, queue, runner
 from compute.engine.work import Again, Answer, Cancelled, Done, Failed, Waiting
-from compute.errors import ServerVanished, from_provider
+from compute.errors import ServerVanished, from_provider, stored
 from compute.models import VM, Operation, VMStatus
+from compute.services import ports
+from compute.services.resources.calls import give_up
 from compute.services.vms import keys, observed, records
 from compute.services.vms.user_data import decode
 from providers import errors
@@ -24,7 +28,10 @@ def perform_create(operation: Operation, cloud: Cloud) -> Answer:
     vm = VM.objects.select_related("keypair").get(pk=operation.target_id)
     if operation.cancel_requested:
         return _undo(operation, cloud, vm)
-    if not operation.call:
+    if problem := operation.params.get("problem"):
+        again = ports.delete_all(cloud, operation, vm)
+        return again or Failed(stored(problem), VMStatus.ERROR)
+    if operation.call in ("", "ports.create"):
         return _create(operation, cloud, vm)
     if not vm.server_id and not _adopt(operation, cloud, vm):
         remaining = calls.may_still_arrive(operation, cloud)
@@ -37,6 +44,20 @@ def perform_create(operation: Operation, cloud: Cloud) -> Answer:
 
 def _create(operation: Operation, cloud: Cloud, vm: VM) -> Answer:
     try:
+        port_ids = ports.create_all(cloud, operation, vm)
+        if isinstance(port_ids, Again):
+            return port_ids
+        return _create_server(operation, cloud, vm, port_ids)
+    except errors.ProviderError as error:
+        if not ports.are_managed(vm.pk):
+            raise
+        return give_up(operation, error)
+
+
+def _create_server(
+    operation: Operation, cloud: Cloud, vm: VM, port_ids: Sequence[str]
+) -> Answer:
+    try:
         key_name = keys.lend(operation, cloud, vm)
     except errors.QuotaExceeded as full:
         # Of keypairs: the copies of other builds go soon.
@@ -46,6 +67,7 @@ def _create(operation: Operation, cloud: Cloud, vm: VM) -> Answer:
         flavor_id=operation.params["flavor_provider_id"],
         image_id=operation.params["image_provider_id"],
         tag=str(vm.pk),
+        port_ids=port_ids,
         # For people: Horizon shows metadata, and no tags.
         metadata={"vm_id": str(vm.pk)},
         user_data=decode(vm.user_data, vm.user_data_encoding),
@@ -109,9 +131,11 @@ def _unseen(operation: Operation) -> Answer:
 def look_create(operation: Operation, server: Server) -> Answer:
     """Read from a listing how far the build, or its removal, has come."""
     if operation.cancel_requested:
-        if operation.call == "servers.delete":
-            return Cancelled() if observed.is_gone(server) else Waiting("cancelling")
-        return Again()
+        if operation.call != "servers.delete":
+            return Again()
+        if not observed.is_gone(server):
+            return Waiting("cancelling")
+        return Again() if ports.are_managed(operation.target_id) else Cancelled()
     if observed.is_gone(server):
         return Failed(
             ServerVanished("The server was deleted while it was built."),
@@ -129,6 +153,20 @@ def look_create(operation: Operation, server: Server) -> Answer:
 
 def _undo(operation: Operation, cloud: Cloud, vm: VM) -> Answer:
     """Remove what a cancelled create has built so far."""
+    if operation.call in ("ports.create", "ports.delete"):
+        return ports.delete_all(cloud, operation, vm) or Cancelled()
+    answer = _undo_server(operation, cloud, vm)
+    return _and_ports(operation, cloud, vm, answer)
+
+
+def _and_ports(operation: Operation, cloud: Cloud, vm: VM, answer: Answer) -> Answer:
+    """Delete the ports too, once the server is gone: they survive it."""
+    if isinstance(answer, Done | Cancelled):
+        return ports.delete_all(cloud, operation, vm) or answer
+    return answer
+
+
+def _undo_server(operation: Operation, cloud: Cloud, vm: VM) -> Answer:
     if operation.call != "servers.delete" and not _adopt(operation, cloud, vm):
         remaining = calls.may_still_arrive(operation, cloud)
         if remaining > 0:
@@ -148,6 +186,11 @@ def _undo(operation: Operation, cloud: Cloud, vm: VM) -> Answer:
 def perform_delete(operation: Operation, cloud: Cloud) -> Answer:
     """Delete the server; one that is gone already counts as deleted."""
     vm = VM.objects.get(pk=operation.target_id)
+    answer = _delete_server(operation, cloud, vm)
+    return _and_ports(operation, cloud, vm, answer)
+
+
+def _delete_server(operation: Operation, cloud: Cloud, vm: VM) -> Answer:
     # A second server of the VM, should there be one, is for the passes to remove.
     if not vm.server_id and not _adopt(operation, cloud, vm):
         return Done(VMStatus.DELETED)
@@ -155,6 +198,8 @@ def perform_delete(operation: Operation, cloud: Cloud) -> Answer:
 
 
 def _remove(operation: Operation, cloud: Cloud, vm: VM, *, done: Answer) -> Answer:
+    if operation.call == "ports.delete":
+        return done
     if operation.call == "servers.delete":
         try:
             server = cloud.servers.get(vm.server_id)
@@ -193,7 +238,9 @@ def _insist(operation: Operation, cloud: Cloud, server: Server) -> Answer:
 def look_delete(operation: Operation, server: Server) -> Answer:
     """Read from a listing whether the server is gone."""
     if observed.is_gone(server):
-        return Done(VMStatus.DELETED)
+        # Its ports survive it.
+        left = ports.are_managed(operation.target_id)
+        return Again() if left else Done(VMStatus.DELETED)
     if server.task_state is not None:
         return Waiting(step=server.task_state)
     return Again()

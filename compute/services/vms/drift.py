@@ -114,6 +114,7 @@ class Seen(NamedTuple):
     status: str
     observed_status: str
     addresses: list[dict[str, Any]]
+    networks: list[dict[str, Any]]
     never_launched: bool
     flavor_name: str
     flavor__name: str | None
@@ -138,7 +139,10 @@ def is_unchanged(seen: Seen, server: Server) -> bool:
                     names=(seen.flavor_name, seen.flavor__name),
                     size=(seen.vcpus, seen.ram_mb, seen.disk_gb),
                 )
-                and seen.addresses == observed.addresses_of(server)
+                and (
+                    bool(seen.networks)
+                    or seen.addresses == observed.addresses_of(server)
+                )
             )
         )
     )

@@ -1,5 +1,7 @@
 """How operations on VMs end: the VM settles on what the cloud says."""
 
+from collections.abc import Iterable, Sequence
+
 from django.db import transaction
 
 from compute import clouds
@@ -9,15 +11,18 @@ from compute.errors import Problem, ServerVanished
 from compute.models import (
     VM,
     Flavor,
+    FloatingIP,
     Image,
     Operation,
     OperationType,
+    Port,
     VMStatus,
 )
 from compute.models.kinds import held_by
 from compute.models.lifecycle import GONE
-from compute.services import quotas, rows
+from compute.services import ports, quotas, rows
 from compute.services.vms import observed
+from providers.contract.ports import Port as CloudPort
 from providers.contract.servers import Server
 from providers.errors import NotFound, ProviderError
 
@@ -35,6 +40,8 @@ def settle(operation: Operation, end: End) -> None:
     if isinstance(end, Failed) and end.status is None:
         end = _where_it_rests(operation, end)
     with transaction.atomic():
+        # Before the VM, as every request does: one lock order.
+        leading = ports.lock_leading_to(operation.target_id)
         vm = lock(operation)
         if not queue.close(operation, end):
             return
@@ -54,9 +61,36 @@ def settle(operation: Operation, end: End) -> None:
         if isinstance(end, Done) or _is_resized(operation, server):
             _take_over(vm, operation)
         _release(vm)
+        detached = _settle_ports(vm, operation, end, leading)
         vm.save_changes(touch=True)
         quotas.settle(vm.project_id, before=held, after=held_by(vm))
         rows.record_end(vm, operation, before=before)
+        for floating_ip in detached:
+            changes = floating_ip.visible_changes()
+            floating_ip.save_changes()
+            rows.record_change(floating_ip, operation, changes)
+
+
+def _settle_ports(
+    vm: VM, operation: Operation, end: End, leading: Sequence[FloatingIP]
+) -> list[FloatingIP]:
+    """Show the ports that a VM has now; return the floating IPs that led to others."""
+    gone: Iterable[Port] = ()
+    own = operation.params.get("port")
+    done = isinstance(end, Done)
+    if vm.deleted_at is not None or (vm.lacks_server and not vm.has_server):
+        gone = ports.of(vm)
+    elif own and done == (operation.type == OperationType.VM_DETACH_NETWORK):
+        gone = ports.of(vm).filter(pk=own)
+    elif own and isinstance(end, Done) and isinstance(end.seen, CloudPort):
+        for port in ports.of(vm).filter(pk=own):
+            ports.note(port, end.seen, ports.subnet_ids(vm.cloud))
+    elif done and operation.type == OperationType.VM_SET_SECURITY_GROUPS:
+        for port in ports.of(vm):
+            port.security_groups.set(operation.params["security_groups"])
+    detached = ports.remove(gone, leading)
+    ports.show(vm, leading=leading)
+    return detached
 
 
 def _server(end: End) -> Server | None:

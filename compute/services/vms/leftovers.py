@@ -1,16 +1,16 @@
 """What builds and deletes that went wrong left over: second servers, and ports."""
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 from django.utils import timezone
 
 from compute import clouds
 from compute.models import VM, Event
-from compute.services.leftovers import REMOVED, Leftover, chunks, owner_id, remove
+from compute.services.leftovers import REMOVED, Leftover, chunks, owner_id
 from compute.services.vms import observed
-from providers.contract.networks import Port
+from providers.contract.ports import Port
 from providers.contract.servers import Server
 
 #: How long a port may outlive a second server and still be known for what it is.
@@ -53,10 +53,10 @@ def ports_of(alias: str, listed: Iterable[Port]) -> Iterator[Leftover]:
     for chunk in chunks(list(listed)):
         owners = _owners_of_removed(alias, {port.server_id for port in chunk})
         for port in chunk:
-            vm = owners.get(port.server_id)
+            vm = owners.get(port.server_id) if port.server_id else None
             # The listing of servers is another service's: ask for this one.
             if vm and observed.read(cloud, port.server_id) is None:
-                delete = partial(cloud.networks.delete_port, port.id)
+                delete = partial(cloud.ports.delete, port.id)
                 yield Leftover("port", port.id, delete, vm)
 
 
@@ -76,13 +76,3 @@ def _owners_of_removed(alias: str, server_ids: set[str]) -> dict[str, VM]:
     seconds = {event.data["id"]: event.subject_id for event in removed}
     vms = VM.objects.filter(cloud=alias).in_bulk(seconds.values())
     return owners | {server: vms[vm] for server, vm in seconds.items() if vm in vms}
-
-
-def list_ports(alias: str, started: datetime, since: datetime | None) -> list[Port]:
-    """List the ports of servers, also of those that are gone."""
-    return clouds.get(alias).networks.list_ports()
-
-
-def remove_ports(alias: str, listed: Iterable[Port]) -> None:
-    """Remove the ports that servers of ours left behind."""
-    remove(alias, ports_of(alias, listed))

@@ -91,7 +91,8 @@ def note(vm: VM, server: Server) -> None:
     """Take over what the cloud says beside the status."""
     vm.observed_status = server.status
     vm.observed_at = server.updated_at
-    vm.addresses = addresses_of(server)
+    if not vm.networks:  # else they are Neutron's: Nova's copy may be wrong
+        vm.addresses = addresses_of(server)
     vm.never_launched = server.launched_at is None
     vm.missing_since = None
 

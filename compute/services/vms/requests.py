@@ -5,7 +5,7 @@ operation, event. A worker performs it: `build`, `verbs` and `resizes`. How it e
 is in `ends`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import models, transaction
@@ -35,7 +35,8 @@ from compute.models import (
 from compute.models.kinds import held_by
 from compute.models.vm import VERBS
 from compute.places import Places
-from compute.services import catalog, fields, keypairs, quotas, rows
+from compute.services import catalog, fields, keypairs, ports, quotas, rows
+from compute.services.allowed_clouds import cloud_of
 from compute.services.vms.user_data import decode
 from providers.errors import Conflict, ProviderError
 
@@ -65,27 +66,20 @@ def create(
     labels: Mapping[str, str] | None = None,
     delete_protection: bool = False,
     keypair: str | None = None,
+    networks: Sequence[ports.Wish] = (),
+    security_groups: Sequence[str] | None = None,
     user_data: str = "",
     user_data_encoding: str = UserDataEncoding.PLAIN,
 ) -> VM:
     """Ask for a new VM.
 
-    ``flavor``, ``image`` and ``keypair`` are names or ids, kept as given. Raises
-    ValidationError for an unknown one or an unknown cloud, an image too large for the
-    flavor, or user data that no cloud takes, and ResourceLimitExceeded when the
-    project's quotas have no room.
+    ``flavor``, ``image`` and ``keypair`` are names or ids, kept as given. Without
+    ``networks`` it is on the cloud's default one. Raises ValidationError for an unknown
+    one of any of them or an unknown cloud, an image too large for the flavor, or user
+    data that no cloud takes, and ResourceLimitExceeded when the project's quotas have no
+    room.
     """
-    alias = cloud or clouds.default_alias()
-    if alias not in clouds.aliases():
-        raise ValidationError(
-            [
-                {
-                    "pointer": "#/cloud",
-                    "code": "does_not_exist",
-                    "detail": f"No cloud {alias}.",
-                }
-            ]
-        )
+    alias = cloud_of(project, cloud)
     size = catalog.flavor(flavor, cloud=alias)
     source = catalog.image(image, cloud=alias, project=project)
     catalog.check_fits(
@@ -93,6 +87,9 @@ def create(
     )
     key = None if keypair is None else keypairs.find(keypair, project=project)
     with transaction.atomic():
+        places, groups = ports.resolve(
+            networks, security_groups, project=project, cloud=alias
+        )
         vm: VM = VM(
             project=project,
             cloud=alias,
@@ -130,6 +127,7 @@ def create(
             end_status=VMStatus.ACTIVE,
         )
         vm.save(force_insert=True)
+        ports.write(vm, places, groups, networks)
         events.record("vm.created", actor=actor, subject=vm, operation=vm.operation)
     return vm
 
@@ -163,7 +161,7 @@ def act(
         vm = rows.lock(vm)
         check(vm, method, expect=expect)
         type = OperationType(f"vm.{VERBS[method].action}")
-        return _begin(vm, method, type, actor=actor, params=params)
+        return begin(vm, method, type, actor=actor, params=params)
 
 
 def reboot(
@@ -203,7 +201,7 @@ def resize(vm: VM, *, flavor: str, actor: Actor, expect: Expect = None) -> VM:
                 Resource.DISK_GB: vm.reserved_disk_gb,
             },
         )
-        return _begin(
+        return begin(
             vm,
             "resize",
             OperationType.VM_RESIZE,
@@ -227,7 +225,7 @@ def rebuild(vm: VM, *, image: str, actor: Actor, expect: Expect = None) -> VM:
         catalog.check_fits(
             source, disk_gb=vm.disk_gb, ram_mb=vm.ram_mb, pointer="#/image"
         )
-        return _begin(
+        return begin(
             vm,
             "rebuild",
             OperationType.VM_REBUILD,
@@ -248,7 +246,7 @@ def restore(vm: VM, *, snapshot: str, actor: Actor, expect: Expect = None) -> VM
         queue.check_free(vm)
         source = _own_snapshot(vm, snapshot)
         queue.check_free(source)
-        return _begin(
+        return begin(
             vm,
             "restore",
             OperationType.VM_RESTORE,
@@ -269,7 +267,7 @@ def delete(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
         if vm.delete_protection:
             queue.check_free(vm)
             raise DeleteProtected("Turn delete_protection off first.")
-        return _begin(vm, "remove", OperationType.VM_DELETE, actor=actor)
+        return begin(vm, "remove", OperationType.VM_DELETE, actor=actor)
 
 
 def console_log(vm: VM, *, lines: int, actor: Actor) -> str:
@@ -323,7 +321,7 @@ def _refused(vm: VM, action: str, addition: str = "") -> InvalidTransition:
     )
 
 
-def _begin(
+def begin(
     vm: VM,
     method: str,
     type: OperationType,

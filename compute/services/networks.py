@@ -1,0 +1,269 @@
+"""Networks: what can be asked of them, and how it is done.
+
+One that is asked for with a subnet, or with a way to the internet, is made in several
+calls. When one of them fails, or the create is cancelled, what was made is undone.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.db import transaction
+
+from compute.engine import queue
+from compute.engine.work import Again, Answer, Cancelled, Done, End, Failed
+from compute.errors import stored
+from compute.events import Actor
+from compute.expected import Expect
+from compute.models import (
+    Network,
+    Operation,
+    OperationType,
+    Port,
+    Project,
+    Router,
+    Subnet,
+)
+from compute.models.owned import CloudResource, Owned
+from compute.services import routers, subnets
+from compute.services.allowed_clouds import cloud_of
+from compute.services.resources import requests
+from compute.services.resources.calls import (
+    create_once,
+    delete_once,
+    give_up,
+    marker_of,
+)
+from compute.services.resources.ends import Held, settle_with
+from compute.services.resources.requests import invalid
+from providers.contract.calls import Receipt
+from providers.contract.cloud import Cloud
+from providers.contract.networks import Network as CloudNetwork
+from providers.errors import ProviderError
+
+
+def create(
+    *,
+    project: Project,
+    actor: Actor,
+    name: str,
+    cloud: str | None = None,
+    cidr: str | None = None,
+    internet: bool = False,
+    description: str = "",
+    labels: Mapping[str, str] | None = None,
+) -> Network:
+    """Ask for a network; with ``cidr`` a subnet too, with ``internet`` also a router.
+
+    Raises ValidationError for a range that cannot be used, and for a way to the internet
+    without a subnet or where the cloud has no external network, or several;
+    ResourceLimitExceeded when the project's quotas have no room.
+    """
+    alias = cloud_of(project, cloud)
+    if internet and cidr is None:
+        detail = "A way to the internet needs a subnet."
+        raise invalid("#/cidr", "required", detail)
+    with transaction.atomic():
+        network = Network(
+            project=project,
+            cloud=alias,
+            name=name,
+            description=description,
+            labels=dict(labels or {}),
+        )
+        made: list[Any] = [network]
+        params = {}
+        if cidr is not None:
+            subnet = subnets.build(network, project=project, cidr=cidr, name=name)
+            made.append(subnet)
+            params["subnet"] = str(subnet.pk)
+        if internet:
+            outside = routers.external_network(alias, pointer="#/internet")
+            router = Router(
+                project=project, cloud=alias, name=name, external_network=outside
+            )
+            made.append(router)
+            params["router"] = str(router.pk)
+        requests.create(OperationType.NETWORK_CREATE, made, actor=actor, params=params)
+    return network
+
+
+def update(
+    network: Network, *, actor: Actor, changes: Mapping[str, Any], expect: Expect = None
+) -> Network:
+    """Change what is ours alone: name, description, labels."""
+    with transaction.atomic():
+        return requests.update(network, actor=actor, changes=changes, expect=expect)
+
+
+def delete(network: Network, *, actor: Actor, expect: Expect = None) -> Network:
+    """Ask for a network and its subnets to go.
+
+    Raises ResourceInUse while a VM or a router is on it.
+    """
+    with transaction.atomic():
+        own = list(network.subnet_rows.filter(deleted_at=None))
+        locked = requests.lock_all([network, *own])
+        network = next(row for row in locked if isinstance(row, Network))
+        own = [row for row in locked if isinstance(row, Subnet)]
+        requests.check_deletable(network, expect=expect)
+        _refuse_in_use(network)
+        for subnet in own:
+            queue.check_free(subnet)
+            subnet.remove()
+        requests.begin(
+            OperationType.NETWORK_DELETE,
+            network,
+            network.remove,
+            actor=actor,
+            holds=own,
+        )
+    return network
+
+
+def _refuse_in_use(network: Network) -> None:
+    ports = Port.objects.alive().filter(network=network).select_related("vm")
+    requests.refuse_in_use(
+        network,
+        list({port.vm_id: port.vm for port in ports}.values()),
+        way_out="Detach them first: POST /vms/{id}/actions/detach-network.",
+    )
+    there = Router.objects.alive().filter(subnet_rows__network=network)
+    attached: list[Owned] = [*there.distinct()]
+    if attached:
+        way_out = subnets.DETACH.format(attached[0].pk)
+        requests.refuse_in_use(network, attached, way_out=way_out)
+
+
+# How it is done
+
+
+def perform_create(operation: Operation, cloud: Cloud) -> Answer:
+    """Make the network and what was asked for with it, or undo what was made."""
+    network = Network.objects.get(pk=operation.target_id)
+    subnet = _made_with(operation, Subnet, "subnet")
+    router = _made_with(operation, Router, "router")
+    problem = operation.params.get("problem")
+    if operation.cancel_requested or problem:
+        again = _undo(operation, cloud, network, subnet, router)
+        return again or _undone(problem)
+    try:
+        return _make(operation, cloud, network, subnet, router)
+    except ProviderError as error:
+        return give_up(operation, error)
+
+
+def _made_with(operation: Operation, model: Any, name: str) -> Any:
+    id = operation.params.get(name)
+    return model.objects.get(pk=id) if id else None
+
+
+def _make(
+    operation: Operation,
+    cloud: Cloud,
+    network: Network,
+    subnet: Subnet | None,
+    router: Router | None,
+) -> Answer:
+    def create(request_id: str) -> Receipt:
+        return cloud.networks.create(
+            network.name, marker=marker_of(network), request_id=request_id
+        )
+
+    again = create_once(
+        operation,
+        cloud,
+        network,
+        "networks.create",
+        find=cloud.networks.find,
+        create=create,
+    )
+    if again is None and subnet is not None:
+        again = subnets.create_subnet(operation, cloud, subnet, network)
+    if again is None and subnet is not None and router is not None:
+        again = routers.create_router(operation, cloud, router)
+        if again is None:
+            routers.connect(operation, cloud, router, subnet)
+    if again is not None:
+        return again
+    seen: dict[str, Any] = {
+        str(network.pk): thing
+        for thing in cloud.networks.find(marker=marker_of(network))
+        if thing.id == network.provider_id
+    }
+    if subnet is not None:
+        seen |= subnets.seen_by(cloud, subnet)
+    if router is not None:
+        seen[str(router.pk)] = cloud.routers.get(router.provider_id)
+    return Done(seen=seen)
+
+
+def _undone(problem: Mapping[str, Any] | None) -> Answer:
+    return Failed(stored(problem)) if problem else Cancelled()
+
+
+def _undo(
+    operation: Operation,
+    cloud: Cloud,
+    network: Network,
+    subnet: Subnet | None,
+    router: Router | None,
+) -> Again | None:
+    if router is not None:
+        if router.provider_id and subnet is not None and subnet.provider_id:
+            routers.disconnect(operation, cloud, router, subnet)
+        again = routers.delete_router(operation, cloud, router)
+        if again is not None:
+            return again
+    return _delete(operation, cloud, network)
+
+
+def _delete(operation: Operation, cloud: Cloud, network: Network) -> Again | None:
+    # Its subnets go with it.
+    return delete_once(
+        operation,
+        cloud,
+        network,
+        "networks.delete",
+        created_by="networks.create",
+        find=cloud.networks.find,
+        delete=lambda id, request_id: cloud.networks.delete(id, request_id=request_id),
+    )
+
+
+def perform_delete(operation: Operation, cloud: Cloud) -> Answer:
+    network = Network.objects.get(pk=operation.target_id)
+    return _delete(operation, cloud, network) or Done()
+
+
+# How it ends
+
+
+def note(network: Network, seen: CloudNetwork) -> None:
+    """Take over what the cloud says of a network."""
+    network.shared, network.external = seen.shared, seen.external
+    network.default, network.mtu = seen.default, seen.mtu
+
+
+def apply_seen(operation: Operation, held: Held, end: End) -> Iterable[CloudResource]:
+    """Show what the cloud made, on each of the things that belong together."""
+    network = held[Network.kind, operation.target_id]
+    own = [row for row in held.values() if isinstance(row, Subnet)]
+    router = next((row for row in held.values() if isinstance(row, Router)), None)
+    if isinstance(end, Done) and isinstance(end.seen, dict):
+        for row in held.values():
+            seen = end.seen.get(str(row.pk))
+            match row:
+                case Network() if seen:
+                    note(row, seen)
+                case Subnet() if seen:
+                    subnets.note(row, seen)
+                    row.router = router
+                case Router() if seen:
+                    routers.note(row, seen)
+                    routers.list_subnets(row, *own)
+    if isinstance(network, Network):
+        subnets.list_on(network, *own)
+    return ()
+
+
+settle = settle_with(apply_seen)

@@ -1,0 +1,1 @@
+"""What the services of Neutron's nouns share: requests, calls made once, ends."""

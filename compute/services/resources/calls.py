@@ -1,0 +1,139 @@
+"""Have a cloud make and remove things exactly once.
+
+Neutron takes no client token, so what is created carries our id in its description, and
+is looked for before a call is ever repeated.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+from uuid import UUID
+
+from compute.engine import calls, queue
+from compute.engine.work import Again
+from compute.errors import Problem, from_provider
+from compute.models import Operation
+from providers.contract.calls import Receipt
+from providers.contract.cloud import Cloud
+from providers.errors import NotFound, ProviderError
+
+PREFIX = "vmmanager:"
+
+
+class Row(Protocol):
+    """A row that a cloud has something for."""
+
+    pk: UUID
+    provider_id: str
+
+    def save(self, *, update_fields: Sequence[str]) -> None: ...
+
+
+class Thing(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+class Find(Protocol):
+    def __call__(self, *, marker: str) -> Sequence[Any]: ...
+
+
+def marker_of(row: Row) -> str:
+    """Return what tells in a cloud that a thing is this row's."""
+    return f"{PREFIX}{row.pk}"
+
+
+def owner_of(marker: str) -> UUID | None:
+    """Return the id of the row whose a thing with a marker is, if it is one of ours."""
+    try:
+        return UUID(marker.removeprefix(PREFIX)) if marker.startswith(PREFIX) else None
+    except ValueError:
+        return None
+
+
+def create_once(
+    operation: Operation,
+    cloud: Cloud,
+    row: Row,
+    call: str,
+    *,
+    find: Find,
+    create: Callable[[str], Receipt],
+) -> Again | None:
+    """Create what a row stands for, or find what an attempt before this one created.
+
+    ``create`` takes our request id. Returns when to look again, if a request that was
+    lost may still arrive. Raises ProviderError and `calls.ClaimLostError`.
+    """
+    if row.provider_id:
+        return None
+    if operation.call == call:
+        found = find(marker=marker_of(row))
+        if found:
+            _remember(operation, row, found[0].id)
+            return None
+        remaining = calls.may_still_arrive(operation, cloud)
+        if remaining > 0:
+            return Again(remaining)
+    receipt = calls.send(operation, call, create)
+    _remember(operation, row, receipt.created_id or "")
+    return None
+
+
+def _remember(operation: Operation, row: Row, provider_id: str) -> None:
+    """Store the cloud's id, unless the operation was ended meanwhile.
+
+    Then the thing is nobody's, and the next pass removes it.
+    """
+    if not queue.hold(operation):
+        raise calls.ClaimLostError
+    row.provider_id = provider_id
+    row.save(update_fields=["provider_id"])
+    calls.forget(operation)
+
+
+def delete_once(
+    operation: Operation,
+    cloud: Cloud,
+    row: Row,
+    call: str,
+    *,
+    created_by: str,
+    find: Find,
+    delete: Callable[[str, str], Receipt],
+) -> Again | None:
+    """Delete what a row stands for; what is gone already counts as deleted.
+
+    ``delete`` takes the cloud's id and our request id. Where the id is not known it is
+    looked for, and, if its creation (``created_by``) was lost, not before that cannot
+    arrive any more.
+    """
+    ids = [row.provider_id]
+    if not row.provider_id:
+        ids = [thing.id for thing in find(marker=marker_of(row))]
+        if not ids and operation.call == created_by:
+            remaining = calls.may_still_arrive(operation, cloud)
+            if remaining > 0:
+                return Again(remaining)
+    for id in ids:
+        try:
+            calls.send(
+                operation, call, lambda request_id, id=id: delete(id, request_id)
+            )  # type: ignore[misc]  # binds the loop's id
+        except NotFound:
+            continue
+    return None
+
+
+def give_up(operation: Operation, why: ProviderError | Problem) -> Again:
+    """Note why an operation fails, so that whoever comes next undoes what was made.
+
+    Then it is in the operation's ``params`` as ``problem``. Raises the error again if
+    the call may still succeed, or may have.
+    """
+    if isinstance(why, ProviderError):
+        if why.retryable or why.ambiguous:
+            raise why
+        why = from_provider(why)
+    operation.params["problem"] = why.document()
+    operation.save(update_fields=["params"])
+    return Again()

@@ -1,0 +1,409 @@
+"""Routers: what can be asked of them, and how it is done."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.db import transaction
+
+from compute.engine import calls
+from compute.engine.work import Again, Answer, Done, End
+from compute.events import Actor
+from compute.expected import Expect
+from compute.models import (
+    FloatingIP,
+    Network,
+    Operation,
+    OperationType,
+    Project,
+    Router,
+    Subnet,
+)
+from compute.models.owned import CloudResource
+from compute.services import rows
+from compute.services.allowed_clouds import cloud_of
+from compute.services.resources import requests
+from compute.services.resources.calls import create_once, delete_once, marker_of
+from compute.services.resources.ends import Held, settle_with
+from compute.services.resources.requests import invalid
+from providers.contract.calls import Receipt
+from providers.contract.cloud import Cloud
+from providers.contract.routers import Router as CloudRouter
+from providers.errors import Conflict, InvalidRequest, NotFound
+
+
+def create(
+    *,
+    project: Project,
+    actor: Actor,
+    name: str,
+    cloud: str | None = None,
+    external_network: str | None = None,
+    description: str = "",
+    labels: Mapping[str, str] | None = None,
+) -> Router:
+    """Ask for a router, with a gateway to an external network if one is named."""
+    alias = cloud_of(project, cloud)
+    with transaction.atomic():
+        outside = None
+        if external_network is not None:
+            outside = _external(
+                external_network,
+                project=project,
+                cloud=alias,
+                pointer="#/external_network",
+            )
+        router = Router(
+            project=project,
+            cloud=alias,
+            name=name,
+            description=description,
+            labels=dict(labels or {}),
+            external_network=outside,
+        )
+        requests.create(OperationType.ROUTER_CREATE, [router], actor=actor)
+    return router
+
+
+def external_network(alias: str, *, pointer: str) -> Network:
+    """Return the external network of a cloud, or raise ValidationError.
+
+    Of several none is chosen: they lead to different places.
+    """
+    found = list(Network.objects.alive().filter(cloud=alias, external=True)[:2])
+    if len(found) == 1:
+        return found[0]
+    code, detail = (
+        ("ambiguous", f"The cloud {alias} has several external networks; name one.")
+        if found
+        else ("does_not_exist", f"The cloud {alias} has no external network.")
+    )
+    raise invalid(pointer, code, detail)
+
+
+def _external(reference: str, *, project: Project, cloud: str, pointer: str) -> Network:
+    usable = Network.objects.filter(external=True)
+    return requests.find(
+        usable, reference, project=project, cloud=cloud, pointer=pointer
+    )
+
+
+def update(
+    router: Router, *, actor: Actor, changes: Mapping[str, Any], expect: Expect = None
+) -> Router:
+    """Change what is ours alone: name, description, labels."""
+    with transaction.atomic():
+        return requests.update(router, actor=actor, changes=changes, expect=expect)
+
+
+def set_gateway(
+    router: Router, *, network: str | None, actor: Actor, expect: Expect = None
+) -> Router:
+    """Ask for a gateway to an external network; ``None``: for none.
+
+    Raises ResourceInUse while a floating IP needs the present one.
+    """
+    with transaction.atomic():
+        router = rows.lock(router)
+        requests.check_changeable(router, expect=expect)
+        outside = None
+        if network is not None:
+            outside = _external(
+                network,
+                project=router.project,
+                cloud=router.cloud,
+                pointer="#/network",
+            )
+        if (outside and outside.pk) != router.external_network_id:
+            _refuse_with_floating_ips(router, router.subnet_rows.all())
+        requests.begin(
+            OperationType.ROUTER_SET_GATEWAY,
+            router,
+            router.change,
+            actor=actor,
+            params={
+                "network": str(outside.pk) if outside else None,
+                "provider_id": outside.provider_id if outside else None,
+            },
+        )
+    return router
+
+
+def _refuse_with_floating_ips(router: Router, lost: Iterable[Subnet]) -> None:
+    """Raise ResourceInUse if a floating IP reaches a VM through some subnets of it."""
+    subnets = {str(subnet.pk) for subnet in lost}
+    there = FloatingIP.objects.alive().filter(
+        network=router.external_network_id, port__isnull=False
+    )
+    users = [
+        floating_ip
+        for floating_ip in there.select_related("port")
+        if floating_ip.port
+        and any(
+            ip["subnet"] in subnets and ip["ip"] == floating_ip.fixed_ip
+            for ip in floating_ip.port.fixed_ips
+        )
+    ]
+    requests.refuse_in_use(
+        router,
+        users,
+        way_out="Detach it first: POST /floating-ips/{id}/actions/detach.",
+    )
+
+
+def attach_subnet(
+    router: Router, *, subnet: str, actor: Actor, expect: Expect = None
+) -> Router:
+    """Ask for a subnet to be connected; it may have one router only."""
+    with transaction.atomic():
+        found = _own_subnet(router, subnet)
+        locked = requests.lock_all([router, found])
+        router = next(row for row in locked if isinstance(row, Router))
+        found = next(row for row in locked if isinstance(row, Subnet))
+        requests.check_changeable(router, expect=expect)
+        requests.require_active(found, pointer="#/subnet")
+        if found.gateway_ip is None:
+            raise invalid("#/subnet", "no_gateway", "The subnet has no gateway.")
+        if found.router is not None:
+            requests.refuse_in_use(
+                found,
+                [found.router],
+                way_out=(
+                    "Detach it first: "
+                    f"POST /routers/{found.router_id}/actions/detach-subnet."
+                ),
+            )
+        requests.begin(
+            OperationType.ROUTER_ATTACH_SUBNET,
+            router,
+            router.change,
+            actor=actor,
+            related=found,
+        )
+    return router
+
+
+def detach_subnet(
+    router: Router, *, subnet: str, actor: Actor, expect: Expect = None
+) -> Router:
+    """Ask for a subnet to be disconnected; ResourceInUse while a floating IP needs it."""
+    with transaction.atomic():
+        found = _own_subnet(router, subnet)
+        locked = requests.lock_all([router, found])
+        router = next(row for row in locked if isinstance(row, Router))
+        found = next(row for row in locked if isinstance(row, Subnet))
+        requests.check_changeable(router, expect=expect)
+        requests.require_active(found, pointer="#/subnet")
+        if found.router_id != router.pk:
+            raise invalid("#/subnet", "not_attached", "The router does not have it.")
+        _refuse_with_floating_ips(router, [found])
+        requests.begin(
+            OperationType.ROUTER_DETACH_SUBNET,
+            router,
+            router.change,
+            actor=actor,
+            related=found,
+        )
+    return router
+
+
+def _own_subnet(router: Router, reference: str) -> Subnet:
+    router = Router.objects.select_related("project").get(pk=router.pk)
+    return requests.find(
+        Subnet.objects.filter(project=router.project),
+        reference,
+        project=router.project,
+        cloud=router.cloud,
+        pointer="#/subnet",
+    )
+
+
+def delete(router: Router, *, actor: Actor, expect: Expect = None) -> Router:
+    """Ask for a router to go; ResourceInUse while it has subnets."""
+    with transaction.atomic():
+        router = rows.lock(router)
+        requests.check_deletable(router, expect=expect)
+        requests.refuse_in_use(
+            router,
+            list(router.subnet_rows.filter(deleted_at=None)),
+            way_out=(
+                f"Detach them first: POST /routers/{router.pk}/actions/detach-subnet."
+            ),
+        )
+        requests.begin(OperationType.ROUTER_DELETE, router, router.remove, actor=actor)
+    return router
+
+
+# How it is done
+
+
+def create_router(operation: Operation, cloud: Cloud, router: Router) -> Again | None:
+    """Create a router with its gateway exactly once; return when to look again."""
+    outside = router.external_network
+    external_id = outside.provider_id if outside else None
+
+    def create(request_id: str) -> Receipt:
+        return cloud.routers.create(
+            router.name,
+            marker=marker_of(router),
+            external_network_id=external_id,
+            request_id=request_id,
+        )
+
+    was_lost = operation.call == "routers.create"
+    again = create_once(
+        operation,
+        cloud,
+        router,
+        "routers.create",
+        find=cloud.routers.find,
+        create=create,
+    )
+    if again is None and was_lost and external_id:
+        # One that Neutron did not finish has no gateway; else this changes nothing.
+        _set_gateway(operation, cloud, router, external_id)
+    return again
+
+
+def _set_gateway(
+    operation: Operation, cloud: Cloud, router: Router, external_id: str | None
+) -> None:
+    def request(request_id: str) -> Receipt:
+        return cloud.routers.set_gateway(
+            router.provider_id, external_id, request_id=request_id
+        )
+
+    calls.send(operation, "routers.set_gateway", request)
+
+
+def connect(operation: Operation, cloud: Cloud, router: Router, subnet: Subnet) -> None:
+    """Connect a subnet; one that is connected already is.
+
+    Neutron refuses to do it twice, in words that tell of other things too, so then it is
+    asked for the interface.
+    """
+
+    def request(request_id: str) -> Receipt:
+        return cloud.routers.attach_subnet(
+            router.provider_id, subnet.provider_id, request_id=request_id
+        )
+
+    try:
+        calls.send(operation, "routers.attach_subnet", request)
+    except (InvalidRequest, Conflict):
+        if not _is_connected(cloud, router, subnet):
+            raise
+
+
+def _is_connected(cloud: Cloud, router: Router, subnet: Subnet) -> bool:
+    return any(
+        port.router_id == router.provider_id
+        and any(ip.subnet_id == subnet.provider_id for ip in port.fixed_ips)
+        for port in cloud.ports.list_all()
+    )
+
+
+def disconnect(
+    operation: Operation, cloud: Cloud, router: Router, subnet: Subnet
+) -> None:
+    """Disconnect a subnet; one that is not connected need not be."""
+
+    def request(request_id: str) -> Receipt:
+        return cloud.routers.detach_subnet(
+            router.provider_id, subnet.provider_id, request_id=request_id
+        )
+
+    try:
+        calls.send(operation, "routers.detach_subnet", request)
+    except NotFound:
+        return
+
+
+def delete_router(operation: Operation, cloud: Cloud, router: Router) -> Again | None:
+    """Delete a router; return when to look again."""
+    return delete_once(
+        operation,
+        cloud,
+        router,
+        "routers.delete",
+        created_by="routers.create",
+        find=cloud.routers.find,
+        delete=lambda id, request_id: cloud.routers.delete(id, request_id=request_id),
+    )
+
+
+def perform_create(operation: Operation, cloud: Cloud) -> Answer:
+    router = _of(operation)
+    again = create_router(operation, cloud, router)
+    return again or _seen(cloud, router)
+
+
+def perform_set_gateway(operation: Operation, cloud: Cloud) -> Answer:
+    router = _of(operation)
+    _set_gateway(operation, cloud, router, operation.params["provider_id"])
+    return _seen(cloud, router)
+
+
+def perform_attach_subnet(operation: Operation, cloud: Cloud) -> Answer:
+    router = _of(operation)
+    connect(operation, cloud, router, Subnet.objects.get(pk=operation.related_id))
+    return _seen(cloud, router)
+
+
+def perform_detach_subnet(operation: Operation, cloud: Cloud) -> Answer:
+    router = _of(operation)
+    disconnect(operation, cloud, router, Subnet.objects.get(pk=operation.related_id))
+    return _seen(cloud, router)
+
+
+def perform_delete(operation: Operation, cloud: Cloud) -> Answer:
+    return delete_router(operation, cloud, _of(operation)) or Done()
+
+
+def _of(operation: Operation) -> Router:
+    return Router.objects.select_related("external_network").get(pk=operation.target_id)
+
+
+def _seen(cloud: Cloud, router: Router) -> Done:
+    return Done(seen={str(router.pk): cloud.routers.get(router.provider_id)})
+
+
+# How it ends
+
+
+def note(router: Router, seen: CloudRouter) -> None:
+    """Take over what the cloud says of a router."""
+    router.external_ip = seen.external_ip
+    known = router.external_network
+    if (known and known.provider_id) != seen.external_network_id:
+        router.external_network = Network.objects.filter(
+            cloud=router.cloud, provider_id=seen.external_network_id or "-"
+        ).first()
+
+
+def list_subnets(router: Router, *changed: Subnet) -> None:
+    """Show on a router the subnets that it has, ``changed`` as they are about to be."""
+    known = {subnet.pk: subnet for subnet in router.subnet_rows.all()}
+    known |= {subnet.pk: subnet for subnet in changed}
+    router.subnets = [
+        {"id": str(subnet.pk), "cidr": subnet.cidr}
+        for subnet in sorted(known.values(), key=lambda row: (row.created_at, row.pk))
+        if subnet.deleted_at is None and subnet.router_id == router.pk
+    ]
+
+
+def apply_seen(operation: Operation, held: Held, end: End) -> Iterable[CloudResource]:
+    """Show what the cloud made of a router, on its subnet too."""
+    router = held[Router.kind, operation.target_id]
+    subnet = next((row for row in held.values() if isinstance(row, Subnet)), None)
+    if not isinstance(router, Router) or not isinstance(end, Done):
+        return ()
+    if isinstance(end.seen, dict) and (seen := end.seen.get(str(router.pk))):
+        note(router, seen)
+    if subnet is not None:
+        attached = operation.type == OperationType.ROUTER_ATTACH_SUBNET
+        subnet.router = router if attached else None
+        list_subnets(router, subnet)
+    return ()
+
+
+settle = settle_with(apply_seen)
