@@ -61,7 +61,9 @@ class VMCreate(RequestBody):
             " create there."
         ),
     )
-    cloud = Line(required=False, help_text="Alias; the default cloud if not given.")
+    cloud = Line(
+        required=False, help_text="Alias; the project's default cloud if not given."
+    )
     keypair = Line(required=False, help_text="Name or id; see /keypairs.")
     description = Lines(required=False, max_length=MAX_DESCRIPTION)
     labels = Labels(required=False)

@@ -160,14 +160,8 @@ class Word(serializers.ChoiceField):
         return value
 
 
-@extend_schema_field(dict(LABELS))
-class Labels(serializers.Field[dict[str, str], Any, dict[str, str], Any]):
-    """Keys and values within the limits of Kubernetes."""
-
-    default_error_messages = {
-        "invalid": "Must be an object of strings.",
-        "max_length": TOO_MANY_LABELS,
-    }
+class _JSONInForms(serializers.Field[Any, Any, Any, Any]):
+    """What a form of the browsable API has as JSON in a text area."""
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("style", {"base_template": "textarea.html", "rows": 3})
@@ -176,12 +170,27 @@ class Labels(serializers.Field[dict[str, str], Any, dict[str, str], Any]):
     def get_value(self, dictionary: Mapping[str, Any]) -> Any:
         if not html.is_html_input(dictionary):
             return super().get_value(dictionary)
-        # From a form it is JSON in a text area.
         text = dictionary.get(self.field_name or "", "")
         try:
             return json.loads(text) if text.strip() else serializers.empty
         except ValueError:
             return text
+
+
+class Names(_JSONInForms, serializers.ListField):
+    """A list of what things are called."""
+
+    child = Line()
+
+
+@extend_schema_field(dict(LABELS))
+class Labels(_JSONInForms):
+    """Keys and values within the limits of Kubernetes."""
+
+    default_error_messages = {
+        "invalid": "Must be an object of strings.",
+        "max_length": TOO_MANY_LABELS,
+    }
 
     def to_internal_value(self, data: Any) -> dict[str, str]:
         if not isinstance(data, dict):

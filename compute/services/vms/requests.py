@@ -35,7 +35,7 @@ from compute.models import (
 from compute.models.kinds import held_by
 from compute.models.vm import VERBS
 from compute.places import Places
-from compute.services import catalog, fields, keypairs, quotas, rows
+from compute.services import allowed_clouds, catalog, fields, keypairs, quotas, rows
 from compute.services.vms.user_data import decode
 from providers.errors import Conflict, ProviderError
 
@@ -71,21 +71,11 @@ def create(
     """Ask for a new VM.
 
     ``flavor``, ``image`` and ``keypair`` are names or ids, kept as given. Raises
-    ValidationError for an unknown one or an unknown cloud, an image too large for the
-    flavor, or user data that no cloud takes, and ResourceLimitExceeded when the
+    ValidationError for an unknown one, a cloud that is unknown or not for this project,
+    an image too large for the flavor, or user data that no cloud takes, and ResourceLimitExceeded when the
     project's quotas have no room.
     """
-    alias = cloud or clouds.default_alias()
-    if alias not in clouds.aliases():
-        raise ValidationError(
-            [
-                {
-                    "pointer": "#/cloud",
-                    "code": "does_not_exist",
-                    "detail": f"No cloud {alias}.",
-                }
-            ]
-        )
+    alias = allowed_clouds.cloud_of(project, cloud)
     size = catalog.flavor(flavor, cloud=alias)
     source = catalog.image(image, cloud=alias, project=project)
     catalog.check_fits(
