@@ -1,5 +1,6 @@
 """Projects, their members and their quotas: /projects."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -110,16 +111,15 @@ class ProjectViewSet(OfProjectViewSet):
         return Response(status=204)
 
     def _body(self, project_id: UUID | None) -> dict[str, Any]:
-        body = self.body()
-        if "clouds" in body:
+        # Before it is said whether there are such clouds.
+        if isinstance(self.request.data, Mapping) and "clouds" in self.request.data:
             self.access.require("project.set_clouds", project_id)
-        return body
+        return self.body()
 
     def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
         serializer: Any = super().get_serializer(*args, **kwargs)
-        # A form has no field that is refused whatever it holds.
-        is_form = "data" not in kwargs
-        if is_form and not self.access.is_operator_for("project.set_clouds"):
+        # No form has a field that is refused whatever it holds.
+        if not self.access.is_operator_for("project.set_clouds"):
             serializer.fields.pop("clouds", None)
         return serializer
 
