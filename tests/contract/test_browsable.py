@@ -143,11 +143,26 @@ def test_a_list_is_typed_as_json(
 
 
 @pytest.mark.parametrize("typed", ["default", '{"a": 1}', "[1]", '["moon"]', "[]"])
-def test_what_is_no_list_of_clouds_is_refused(browser: Client, typed: str) -> None:
+def test_what_is_no_list_of_clouds_is_refused_and_shown_as_typed(
+    browser: Client, typed: str
+) -> None:
     form = {"name": "by-hand", "description": "", "clouds": typed}
     answer = browser.post("/api/v1/projects", form)
     assert answer.status_code == 400, answer.content
+    assert f">{html.escape(typed)}</textarea>" in answer.content.decode()
     assert not Project.objects.filter(name="by-hand").exists()
+
+
+def test_labels_that_are_refused_are_shown_as_typed(browser: Client) -> None:
+    typed = '{"env": "prod", "a b": ""}'
+    answer = browser.post("/api/v1/vms", {**NEW, "labels": typed})
+    assert answer.status_code == 400
+    assert f">{html.escape(typed)}</textarea>" in answer.content.decode()
+
+
+def test_a_new_project_begins_without_a_list_of_clouds(browser: Client) -> None:
+    body = prefilled(page(browser, "/projects"))
+    assert body == {"name": "", "description": "", "clouds": None}
 
 
 def test_a_refused_change_shows_what_was_sent(browser: Client) -> None:
