@@ -80,7 +80,7 @@ def check_access(**kwargs: Any) -> list[checks.CheckMessage]:
         except ProviderError as error:
             text, hint = f"Cloud {alias!r}: {error}", None
             if isinstance(error, Unauthorized):
-                hint = "Does the account exist, with a role in the alias's project?"
+                hint = "Is the password right, and has the account a role there?"
             kind = checks.Warning if error.retryable else checks.Error
             id = "compute.W001" if error.retryable else "compute.E002"
             messages.append(kind(text, hint=hint, id=id))

@@ -81,7 +81,7 @@ def test_a_check_before_a_deployment_names_a_project_that_refuses_the_account(
         call_command("check", deploy=True, tags=["clouds"])
     told = str(caught.value)
     assert "Cloud 'db': The request you have made requires authentication." in told
-    assert "a role in the alias's project" in told
+    assert "has the account a role there?" in told
     assert "'web'" not in told
 
 
