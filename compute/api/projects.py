@@ -19,7 +19,21 @@ from compute.limits import MAX_DESCRIPTION, MAX_LIMIT
 from compute.models import Membership, Project, Quota, Resource, Role, User
 from compute.services import projects, quotas
 
-CLOUDS = "Aliases of the clouds it may use, its default one first; null: all. Set by operators."
+
+class CloudsField(Names):
+    """The clouds of a project."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            required=False,
+            allow_null=True,
+            allow_empty=False,
+            min_length=1,  # for the schema
+            help_text=(
+                "Aliases of the clouds it may use, its default one first; null: all. Set"
+                " by operators."
+            ),
+        )
 
 
 class ProjectCreate(RequestBody):
@@ -27,7 +41,7 @@ class ProjectCreate(RequestBody):
 
     name = Name()
     description = Lines(required=False, max_length=MAX_DESCRIPTION)
-    clouds = Names(required=False, allow_null=True, allow_empty=False, help_text=CLOUDS)
+    clouds = CloudsField()
 
 
 class ProjectUpdate(RequestBody):
@@ -37,7 +51,7 @@ class ProjectUpdate(RequestBody):
 
     name = Name(required=False)
     description = Lines(required=False, max_length=MAX_DESCRIPTION)
-    clouds = Names(required=False, allow_null=True, allow_empty=False, help_text=CLOUDS)
+    clouds = CloudsField()
 
 
 class ProjectFilter(filters.NamedFilterSet):

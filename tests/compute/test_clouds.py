@@ -11,10 +11,9 @@ from django.core.management.base import SystemCheckError
 from pytest_django import Settings
 
 from compute import clouds
-from tests.support.fake_openstack import TOKENS, Line, Stage
+from tests.support.fake_openstack import FLAVORS, TOKENS, Line, Stage
 from vmmanager.clouds_url import parse_clouds
 
-FLAVORS = "/compute/v2.1/flavors/detail"
 Configure = Callable[..., None]
 
 

@@ -20,6 +20,7 @@ TOKENS = "/v3/auth/tokens"
 SERVER = "/compute/v2.1/servers/one"
 ACTION = f"{SERVER}/action"
 SERVERS = "/compute/v2.1/servers/detail"
+FLAVORS = "/compute/v2.1/flavors/detail"
 IMAGES = "/image/v2/images"
 NETWORKS = "/network/v2.0/networks"
 
