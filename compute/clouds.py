@@ -9,6 +9,7 @@ from django.core import checks
 from django.utils.module_loading import import_string
 
 from providers.contract.cloud import Cloud
+from providers.errors import ProviderError, Unauthorized
 
 _clouds: dict[str, Cloud] = {}
 _lock = threading.Lock()
@@ -61,4 +62,26 @@ def check(**kwargs: Any) -> list[checks.CheckMessage]:
             messages.append(
                 checks.Error(f"Cloud {alias!r}: {error}", id="compute.E001")
             )
+    return messages
+
+
+@checks.register("clouds", deploy=True)
+def check_access(**kwargs: Any) -> list[checks.CheckMessage]:
+    """Report every cloud that does not take our account; asks each for its flavors.
+
+    One that does not answer now may do so later: of that it only warns.
+    """
+    messages: list[checks.CheckMessage] = []
+    for alias in aliases():
+        try:
+            get(alias).flavors.list_all()
+        except (ImportError, TypeError, ValueError):
+            continue  # the other check reports it
+        except ProviderError as error:
+            text, hint = f"Cloud {alias!r}: {error}", None
+            if isinstance(error, Unauthorized):
+                hint = "Is the password right, and has the account a role there?"
+            kind = checks.Warning if error.retryable else checks.Error
+            id = "compute.W001" if error.retryable else "compute.E002"
+            messages.append(kind(text, hint=hint, id=id))
     return messages

@@ -87,6 +87,8 @@ _ROWS: tuple[tuple[str, tuple[str, ...], Role | None, str], ...] = (
     ("project", ("list", "retrieve"), READER, "view_project"),
     ("project", ("create",), None, "add_project"),
     ("project", ("update",), ADMIN, "change_project"),
+    # Beside create or update, of which it is a part.
+    ("project", ("set_clouds",), None, "change_project"),
     ("project", ("delete",), None, "delete_project"),
     ("member", ("list",), READER, "view_membership"),
     ("member", ("set", "remove"), ADMIN, "change_membership"),

@@ -101,6 +101,23 @@ def cloud(settings: Settings, tmp_path: Path) -> Iterator[MockCloud]:
 
 
 @pytest.fixture
+def other_cloud(
+    cloud: MockCloud, settings: Settings, tmp_path: Path
+) -> Iterator[MockCloud]:
+    """A second cloud, by the alias other; the first is the default one."""
+    default = settings.PROVIDERS["default"]
+    options = {**default["OPTIONS"], "path": str(tmp_path / "other.sqlite3")}
+    settings.PROVIDERS = {
+        **settings.PROVIDERS,
+        "other": {**default, "OPTIONS": options},
+    }
+    other = clouds.get("other")
+    assert isinstance(other, MockCloud)
+    yield other
+    other.close()
+
+
+@pytest.fixture
 def catalogue(db: None, cloud: MockCloud) -> None:
     """The flavors and images of the mock cloud."""
     catalog.refresh("default")

@@ -3,15 +3,18 @@
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from compute.management.commands.lifecycle import lifecycle
 from compute.management.commands.permissions import permissions
 from tests.support import readme
+from tests.support.fake_openstack import FLAVORS, Line, Stage
 from tests.support.readme import BROKER, README, ROOT
 
 REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
@@ -71,6 +74,32 @@ def test_what_it_says_to_try_works_as_it_stands(tmp_path: Path) -> None:
         '"token_type":"Bearer"',
     ]
     assert [body for body in bodies if body not in said] == []
+
+
+@pytest.mark.e2e
+@pytest.mark.slow
+def test_an_entry_of_clouds_yaml_is_shared_as_it_says(tmp_path: Path) -> None:
+    stage = Stage()
+    stage.admit("web", "db")
+    stage.speak("GET", FLAVORS, Line(body={"flavors": []}))
+    config = tmp_path / "clouds.yaml"
+    entry = stage.cloud(password="secret")
+    config.write_text(yaml.safe_dump({"clouds": {"prod": entry}}))
+    environment = os.environ | {
+        "DATA_DIR": str(tmp_path),
+        "DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}",
+        "CELERY_BROKER_URL": "",
+        "DEBUG": "true",
+        "OS_CLIENT_CONFIG_FILE": str(config),
+    }
+    readme.bash(".venv/bin/python manage.py migrate --verbosity 0", environment)
+    said = readme.bash(readme.SHARED, environment)
+    stage.close()
+    assert said.startswith("System check identified no issues")
+    with sqlite3.connect(tmp_path / "db.sqlite3") as database:
+        rows = database.execute("SELECT name, clouds FROM compute_project")
+        assert dict(rows) == {"default": None, "web": '["web"]', "db": '["db"]'}
+    assert len(stage.sent("GET", FLAVORS)) == 2
 
 
 @pytest.mark.e2e

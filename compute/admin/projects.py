@@ -9,9 +9,11 @@ from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.functional import lazy
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from compute import clouds
 from compute.access import Access
 from compute.admin import quotas
 from compute.admin.console import display, filters
@@ -32,13 +34,41 @@ from compute.services import projects
 from compute.services import quotas as quota_service
 
 
+class CloudsField(forms.CharField):
+    """The clouds of a project, one alias a line: their order counts."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        widget = forms.Textarea(attrs={"rows": 3, "class": "vLargeTextField"})
+        help_text = lazy(_about_clouds, str)()
+        super().__init__(required=False, widget=widget, help_text=help_text, **kwargs)
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> Any:
+        lines = map(str.strip, str(super().to_python(value)).splitlines())
+        return list(filter(None, lines)) or None
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return bool(initial != self.to_python(data))
+
+
+def _about_clouds() -> str:
+    return (
+        f"Of {', '.join(clouds.aliases())}: one per line, the project's default first. "
+        "Empty: all of them."
+    )
+
+
 class ProjectForm(VersionedForm):
+    clouds = CloudsField()
+
     #: What the service said to what was typed; the form shows it and keeps the rest.
     refused: ClassVar[str | None] = None
 
     class Meta(VersionedForm.Meta):
         model = Project
-        fields = ("name", "description")
+        fields = ("name", "description", "clouds")
 
     def clean(self) -> dict[str, Any]:
         if self.refused is not None:
@@ -51,6 +81,7 @@ class ProjectCreateForm(forms.Form):
 
     name = LineField()
     description = LinesField()
+    clouds = CloudsField()
     admin = LineField(
         required=False, help_text="Username of its first admin; others are added later."
     )
@@ -186,7 +217,7 @@ class ProjectAdmin(EditedAdmin[Project]):
         **kwargs: Any,
     ) -> Any:
         # The version is a field of the form alone: the model's is nobody's to edit.
-        kwargs = {**kwargs, "fields": ("name", "description")}
+        kwargs = {**kwargs, "fields": ProjectForm.Meta.fields}
         form: Any = super().get_form(request, obj, change, **kwargs)
         form.refused = getattr(request, "refused_because", None)
         return form
@@ -251,6 +282,8 @@ class ProjectAdmin(EditedAdmin[Project]):
         return ProjectCreateForm(data)
 
     def create(self, request: HttpRequest, values: dict[str, Any]) -> Project:
+        if values["clouds"] is not None:
+            Access(request.user).require("project.set_clouds", None)
         if values["admin"] is not None:
             Access(request.user).require_grant(Role.ADMIN, None)
         return super().create(request, values)

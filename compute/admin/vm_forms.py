@@ -49,7 +49,7 @@ class VMCreateForm(forms.Form):
     name = LineField()
     flavor = LineField(help_text="Name or id.")
     image = LineField(help_text="Name or id.")
-    cloud = forms.ChoiceField()
+    cloud = forms.ChoiceField(required=False)
     project = LineField(help_text="Name or id.")
     keypair = LineField(required=False, help_text="Name or id.")
     description = LinesField()
@@ -71,8 +71,9 @@ class VMCreateForm(forms.Form):
         super().__init__(data)
         if data is None:
             self.initial["project"] = Project.objects.default().name
-        choices = [(alias, alias) for alias in clouds.aliases()]
-        self.fields["cloud"] = forms.ChoiceField(choices=choices)
+        aliases = ((alias, alias) for alias in clouds.aliases())
+        choices = [("", "the default of the project"), *aliases]
+        self.fields["cloud"] = forms.ChoiceField(choices=choices, required=False)
         flavors = Flavor.objects.offered().order_by("disk_gb", "ram_mb", "name")
         images = Image.objects.offered().filter(project=None)
         for noun, rows in (("flavor", flavors), ("image", images)):
@@ -82,6 +83,9 @@ class VMCreateForm(forms.Form):
 
     def clean_project(self) -> Project:
         return living_project(self.cleaned_data["project"])
+
+    def clean_cloud(self) -> str | None:
+        return self.cleaned_data["cloud"] or None
 
     def clean_keypair(self) -> str | None:
         return self.cleaned_data["keypair"] or None

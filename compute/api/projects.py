@@ -1,6 +1,8 @@
 """Projects, their members and their quotas: /projects."""
 
+from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
@@ -9,7 +11,7 @@ from rest_framework.response import Response
 
 from compute.access import Scope
 from compute.api.http import filters, writes
-from compute.api.http.fields import Lines, Name, NoBody, RequestBody, Whole, Word
+from compute.api.http.fields import Lines, Name, Names, NoBody, RequestBody, Whole, Word
 from compute.api.http.viewset import ResourceViewSet
 from compute.bodies.projects import MEMBER_BODY, PROJECT_BODY, QUOTA_BODY
 from compute.errors import NotFound
@@ -18,11 +20,28 @@ from compute.models import Membership, Project, Quota, Resource, Role, User
 from compute.services import projects, quotas
 
 
+class CloudsField(Names):
+    """The clouds of a project."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            required=False,
+            allow_null=True,
+            allow_empty=False,
+            min_length=1,  # for the schema
+            help_text=(
+                "Aliases of the clouds it may use, its default one first; null: all. Set"
+                " by operators."
+            ),
+        )
+
+
 class ProjectCreate(RequestBody):
     example = {"name": "web-shop"}
 
     name = Name()
     description = Lines(required=False, max_length=MAX_DESCRIPTION)
+    clouds = CloudsField()
 
 
 class ProjectUpdate(RequestBody):
@@ -32,6 +51,7 @@ class ProjectUpdate(RequestBody):
 
     name = Name(required=False)
     description = Lines(required=False, max_length=MAX_DESCRIPTION)
+    clouds = CloudsField()
 
 
 class ProjectFilter(filters.NamedFilterSet):
@@ -78,7 +98,7 @@ class ProjectViewSet(OfProjectViewSet):
     def create(self, request: Request) -> Response:
         """Create a project, with the default quotas and no members."""
         self.permit(None)
-        body, actor, seen = self.body(), self.actor, self.get_queryset()
+        body, actor, seen = self._body(None), self.actor, self.get_queryset()
         return writes.make(
             self,
             lambda: projects.create(actor=actor, seen=seen, **body),
@@ -86,11 +106,12 @@ class ProjectViewSet(OfProjectViewSet):
         )
 
     def partial_update(self, request: Request, id: Any) -> Response:
-        """Change its name or description."""
+        """Change its name, its description or the clouds it may use."""
+        project = self.seen_project()
         project = projects.update(
-            self.seen_project(),
+            project,
             actor=self.actor,
-            changes=self.body(),
+            changes=self._body(project.pk),
             expect=self.expect,
             seen=self.get_queryset(),
         )
@@ -102,6 +123,19 @@ class ProjectViewSet(OfProjectViewSet):
         self.body()
         projects.delete(project, actor=self.actor, expect=self.expect)
         return Response(status=204)
+
+    def _body(self, project_id: UUID | None) -> dict[str, Any]:
+        # Before it is said whether there are such clouds.
+        if isinstance(self.request.data, Mapping) and "clouds" in self.request.data:
+            self.access.require("project.set_clouds", project_id)
+        return self.body()
+
+    def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
+        serializer: Any = super().get_serializer(*args, **kwargs)
+        # No form has a field that is refused whatever it holds.
+        if not self.access.is_operator_for("project.set_clouds"):
+            serializer.fields.pop("clouds", None)
+        return serializer
 
 
 class MemberSet(RequestBody):

@@ -101,7 +101,9 @@ class VMCreate(RequestBody):
             " create there."
         ),
     )
-    cloud = Line(required=False, help_text="Alias; the default cloud if not given.")
+    cloud = Line(
+        required=False, help_text="Alias; the project's default cloud if not given."
+    )
     keypair = Line(required=False, help_text="Name or id; see /keypairs.")
     networks = serializers.ListField(
         child=NetworkWish(),

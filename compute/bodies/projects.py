@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from compute.bodies.body import ID, NUMBER, TEXT, TIME, Body, Field, one_of
+from compute.bodies.body import ID, NUMBER, TEXT, TIME, Body, Field, Many, one_of
 from compute.bodies.examples import AT, PROJECT_ID
 from compute.bodies.reader import Reader
 from compute.models import Resource, Role
@@ -19,6 +19,13 @@ PROJECT_BODY = Body(
     Field("id", ID, PROJECT_ID),
     Field("name", TEXT, "web-shop"),
     Field("description", TEXT, ""),
+    Field(
+        "clouds",
+        Many(TEXT),
+        ["default"],
+        null=True,
+        about="The clouds it may use, its default one first; null: all.",
+    ),
     Field(
         "role",
         one_of(Role),

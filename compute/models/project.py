@@ -48,6 +48,8 @@ class ProjectQuerySet(VersionedQuerySet["Project"]):
 class Project(Versioned):
     name = models.CharField(max_length=MAX_NAME, validators=NAME_RULES)
     description = models.TextField(blank=True, default="", validators=DESCRIPTION_RULES)
+    #: Aliases of the clouds it may use, its default one first; null: all there are.
+    clouds = models.JSONField(null=True, blank=True)
     #: The sequence of the newest event. Its row lock, held to commit, makes the
     #: order of events that of the commits, without gaps (see `compute.events`).
     event_sequence = models.BigIntegerField(default=0, editable=False)

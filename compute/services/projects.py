@@ -1,6 +1,7 @@
 """Projects and their members."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Model, QuerySet
@@ -19,10 +20,10 @@ from compute.limits import is_id
 from compute.models import APIToken, Membership, Project, Role, User
 from compute.models.kinds import KINDS
 from compute.models.project import DEFAULT_PROJECT_NAME
-from compute.services import fields, quotas, rows, tokens
+from compute.services import allowed_clouds, fields, quotas, rows, tokens
 
 #: What `update` may change.
-EDITABLE = frozenset({"name", "description"})
+EDITABLE = frozenset({"name", "description", "clouds"})
 
 
 def create(
@@ -30,23 +31,26 @@ def create(
     name: str,
     actor: Actor,
     description: str = "",
+    clouds: Sequence[str] | None = None,
     admin: User | None = None,
     seen: QuerySet[Project] | None = None,
 ) -> Project:
     """Make a project, with its quotas and, if one is named, its first admin.
 
-    Raises NameConflict when one of ``seen``, the projects that the actor may see, has
-    the name; ``None``: one of all.
+    ``clouds`` are the aliases of those it may use, its default one first; ``None``: all.
+    Raises ValidationError for an unknown one, and NameConflict when one of ``seen``, the
+    projects that the actor may see, has the name; ``None``: one of all.
     """
+    listed = None if clouds is None else list(clouds)
     with transaction.atomic():
-        project = Project(name=name, description=description)
+        project = Project(name=name, description=description, clouds=listed)
         fields.check(project, "name", "description")
+        allowed_clouds.check(listed)
         _check_name(project, seen)
         project.save(force_insert=True)
         quotas.open_for(project)
-        events.record(
-            "project.created", actor=actor, project=project, data={"name": name}
-        )
+        data = {"name": name} if listed is None else {"name": name, "clouds": listed}
+        events.record("project.created", actor=actor, project=project, data=data)
         if admin is not None:
             set_member(project, admin, role=Role.ADMIN, actor=actor)
     return project
@@ -56,14 +60,15 @@ def update(
     project: Project,
     *,
     actor: Actor,
-    changes: Mapping[str, str],
+    changes: Mapping[str, Any],
     expect: Expect = None,
     seen: QuerySet[Project] | None = None,
 ) -> Project:
-    """Change its name or description.
+    """Change its name, its description or the clouds it may use.
 
-    Raises ResourceInUse for another name of the default project, which is found by it,
-    and NameConflict as `create` does.
+    What it has in a cloud that is taken away stays, and can be worked with. Raises
+    ResourceInUse for another name of the default project, which is found by it,
+    and ValidationError and NameConflict as `create` does.
     """
     rows.require_editable(changes, EDITABLE)
     with transaction.atomic():
@@ -76,6 +81,8 @@ def update(
         if "name" in changed and was_default:
             raise ResourceInUse("The default project keeps its name.")
         fields.check(project, *changed)
+        if "clouds" in changed:
+            allowed_clouds.check(project.clouds)
         if "name" in changed:
             _check_name(project, seen)
         project.save_changes()

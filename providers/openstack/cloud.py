@@ -9,13 +9,16 @@ from providers.openstack.images import OpenStackImages
 from providers.openstack.keypairs import OpenStackKeypairs
 from providers.openstack.networks import OpenStackNetworks
 from providers.openstack.servers import OpenStackServers
+from providers.openstack.wire.scope import Scope
 from providers.openstack.wire.transport import Transport
 
 
 class OpenStackCloud(Cloud):
     """One project of an OpenStack cloud, by its name in clouds.yaml.
 
-    Options: ``cloud``, that name; ``network``, name or id of the network for servers
+    Options: ``cloud``, that name; ``project``, the name of another project for the same
+    account, and ``project_domain``, the name of that project's domain, if it is not that of
+    the first; ``network``, name or id of the network for servers
     that name none; ``timeout``, the seconds any single call may take; ``page_size`` of
     listings (0: as large as each service allows). Needs compute microversion 2.69
     (Stein) or later. Raises ValueError for a wrong option.
@@ -25,6 +28,8 @@ class OpenStackCloud(Cloud):
         self,
         *,
         cloud: str,
+        project: str | None = None,
+        project_domain: str | None = None,
         network: str = "",
         timeout: str = "60",
         page_size: str = "0",
@@ -41,6 +46,7 @@ class OpenStackCloud(Cloud):
             timeout=call_timeout,
             page_size=int(_positive("page_size", page_size)) if page_size != "0" else 0,
             count_request=tally.count,
+            scope=_scope(project, project_domain),
         )
         networks = OpenStackNetworks(transport, network)
         super().__init__(
@@ -52,6 +58,19 @@ class OpenStackCloud(Cloud):
             networks=networks,
             servers=OpenStackServers(transport, networks),
         )
+
+
+def _scope(project: str | None, domain: str | None) -> Scope | None:
+    # Empty, as of a variable that is not set, is not the same as not given: that would
+    # be everything in one project.
+    for name, value in (("project", project), ("project_domain", domain)):
+        if value == "":
+            raise ValueError(f"option {name!r} of openstack:// must not be empty")
+    if project is None:
+        if domain is not None:
+            raise ValueError("option 'project_domain' of openstack:// needs 'project'")
+        return None
+    return Scope(project, domain or "")
 
 
 def _positive(name: str, text: str) -> float:

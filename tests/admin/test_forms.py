@@ -14,7 +14,7 @@ from compute.admin.vms import VMAdmin
 from compute.api.http import fields as api
 from compute.events import Actor
 from compute.models import VM, Event
-from compute.services import vms
+from compute.services import catalog, vms
 from providers.mock import MockCloud
 from tests.support.console import OPERATOR, Operator
 from tests.support.factories import ProjectFactory, SnapshotFactory, VMFactory
@@ -227,6 +227,30 @@ def test_a_vm_is_created_in_a_project_named_by_id(
     project = ProjectFactory.create()
     operator.post("compute/vm/add/", **{**NEW, "project": str(project.pk)})
     assert VM.objects.get().project == project
+
+
+def test_a_vm_goes_to_the_default_cloud_of_its_project_unless_one_is_chosen(
+    operator: Operator, catalogue: None, other_cloud: MockCloud
+) -> None:
+    catalog.refresh("other")
+    ProjectFactory.create(name="shop", clouds=["other", "default"])
+    page = operator.get("compute/vm/add/")
+    assert '<option value="" selected>the default of the project</option>' in page
+    for cloud in ("", "default"):
+        operator.post("compute/vm/add/", **{**NEW, "project": "shop", "cloud": cloud})
+    made = VM.objects.order_by("created_at").values_list("cloud", flat=True)
+    assert list(made) == ["other", "default"]
+
+
+def test_a_cloud_that_is_not_for_the_project_is_told_beside_its_field(
+    operator: Operator, catalogue: None, other_cloud: MockCloud
+) -> None:
+    ProjectFactory.create(name="shop", clouds=["other"])
+    answer = operator.client.post(
+        "/admin/compute/vm/add/", {**NEW, "project": "shop", "cloud": "default"}
+    )
+    assert answer.context["form"].errors == {"cloud": ["No cloud default."]}
+    assert not VM.objects.exists()
 
 
 @pytest.mark.parametrize(

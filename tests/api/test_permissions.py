@@ -116,8 +116,14 @@ def test_the_table_has_each_once() -> None:
 
 def test_every_permission_has_a_route() -> None:
     taken = {call.takes for call in CALLS} - {KNOWN, PUBLIC}
-    # The catalogue is open to whoever is somebody; logins are ended in the admin.
-    without = {"flavor.list", "flavor.retrieve", "login.revoke"}
+    # The catalogue is open to whoever is somebody; logins are ended in the admin; the
+    # clouds of a project are a field, tested below.
+    without = {
+        "flavor.list",
+        "flavor.retrieve",
+        "login.revoke",
+        "project.set_clouds",
+    }
     assert taken | without == set(PERMISSIONS)
 
 
@@ -215,6 +221,36 @@ def test_a_method_that_no_route_has_is_405(place: Place) -> None:
 
 
 # Roles, one by one
+
+
+def test_operators_alone_say_which_clouds_a_project_may_use(place: Place) -> None:
+    path = f"/api/v1/projects/{place.project.pk}"
+    for who in let_in(place):
+        for clouds in (["default"], None, ["unheard-of"], [], "default"):
+            with undone():
+                answer = send(who.bearer, "PATCH", path, {"clouds": clouds})
+            if not who.has("project.list"):
+                wanted = 404
+            elif not who.operates("project.set_clouds"):
+                wanted = 403
+            else:
+                wanted = 200 if clouds in (["default"], None) else 400
+            assert answer.status_code == wanted, (who.name, clouds, answer.content)
+
+
+def test_who_makes_a_project_needs_more_to_say_which_clouds_it_may_use(
+    place: Place,
+) -> None:
+    body = {"name": "new", "clouds": ["default"]}
+    for codenames, status in (
+        (["add_project"], 403),
+        (["change_project"], 403),
+        (["add_project", "change_project"], 201),
+    ):
+        with undone():
+            login = access_token(staff("specialist", *codenames))
+            answer = send(login, "POST", "/api/v1/projects", body)
+        assert answer.status_code == status, codenames
 
 
 def test_everybody_has_their_own_tokens(place: Place) -> None:

@@ -11,7 +11,7 @@ from django.test import Client
 from compute.models import VM, Project
 from compute.models.quota import Quota
 from tests.support.api import operator
-from tests.support.factories import SnapshotFactory, VMFactory
+from tests.support.factories import MembershipFactory, SnapshotFactory, VMFactory
 
 BROWSER = {"Accept": "text/html", "Sec-Fetch-Site": "same-origin"}
 NEW = {"name": "by-hand", "flavor": "m1.small", "image": "ubuntu-22.04"}
@@ -104,12 +104,65 @@ def test_it_does_everywhere(browser: Client, project: Project) -> None:
     body = prefilled(page(browser, f"/snapshots/{snapshot.pk}"))
     assert body == {"name": "before", "description": "", "labels": {"a": "b"}}
     body = prefilled(page(browser, f"/projects/{project.pk}"))
-    assert body == {"name": "default", "description": project.description}
+    assert body == {
+        "name": "default",
+        "description": project.description,
+        "clouds": None,
+    }
     Quota.objects.filter(project=project, resource="vms").update(limit=7, used=2)
     # Of a quota the limits alone can be changed.
     body = prefilled(page(browser, f"/projects/{project.pk}/quota"))
     assert body["vms"] == {"limit": 7}
     assert set(body) == {"vms", "vcpus", "ram_mb", "disk_gb", "snapshots", "keypairs"}
+
+
+def test_a_form_has_no_field_that_its_reader_may_not_set(project: Project) -> None:
+    member = MembershipFactory.create(project=project, role="admin")
+    admin = Client(headers=BROWSER)
+    admin.force_login(member.user)
+    body = prefilled(page(admin, f"/projects/{project.pk}"))
+    assert body == {"name": "default", "description": project.description}
+    answer = admin.patch(
+        f"/api/v1/projects/{project.pk}",
+        orjson.dumps(body),
+        content_type="application/json",
+    )
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("typed", "clouds"), [('["default"]', ["default"]), ("null", None), ("", None)]
+)
+def test_a_list_is_typed_as_json(
+    browser: Client, typed: str, clouds: list[str] | None
+) -> None:
+    form = {"name": "by-hand", "description": "", "clouds": typed}
+    answer = browser.post("/api/v1/projects", form)
+    assert answer.status_code == 201, answer.content
+    assert Project.objects.get(name="by-hand").clouds == clouds
+
+
+@pytest.mark.parametrize("typed", ["default", '{"a": 1}', "[1]", '["moon"]', "[]"])
+def test_what_is_no_list_of_clouds_is_refused_and_shown_as_typed(
+    browser: Client, typed: str
+) -> None:
+    form = {"name": "by-hand", "description": "", "clouds": typed}
+    answer = browser.post("/api/v1/projects", form)
+    assert answer.status_code == 400, answer.content
+    assert f">{html.escape(typed)}</textarea>" in answer.content.decode()
+    assert not Project.objects.filter(name="by-hand").exists()
+
+
+def test_labels_that_are_refused_are_shown_as_typed(browser: Client) -> None:
+    typed = '{"env": "prod", "a b": ""}'
+    answer = browser.post("/api/v1/vms", {**NEW, "labels": typed})
+    assert answer.status_code == 400
+    assert f">{html.escape(typed)}</textarea>" in answer.content.decode()
+
+
+def test_a_new_project_begins_without_a_list_of_clouds(browser: Client) -> None:
+    body = prefilled(page(browser, "/projects"))
+    assert body == {"name": "", "description": "", "clouds": None}
 
 
 def test_a_refused_change_shows_what_was_sent(browser: Client) -> None:

@@ -16,9 +16,11 @@ from providers.contract.servers import ServerSpec
 
 REQUEST_ID = "req-0f9d1c52-6a3e-4a53-8a3c-5b1f0e6d7c21"
 NOVA_ID = "req-5e1f2ad0-9b8a-4d39-b6cf-1a2b3c4d5e6f"
+TOKENS = "/v3/auth/tokens"
 SERVER = "/compute/v2.1/servers/one"
 ACTION = f"{SERVER}/action"
 SERVERS = "/compute/v2.1/servers/detail"
+FLAVORS = "/compute/v2.1/flavors/detail"
 IMAGES = "/image/v2/images"
 NETWORKS = "/network/v2.0/networks"
 
@@ -54,13 +56,14 @@ class Stage:
     def __init__(self) -> None:
         self.requests: list[Request] = []
         self._lines: dict[tuple[str, str], deque[Line]] = defaultdict(deque)
+        self._admitted: frozenset[str] = frozenset()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         serve = partial(self._server.serve_forever, poll_interval=0.01)
         threading.Thread(target=serve, daemon=True).start()
         self.speak("GET", "/v3", Line(body={"version": self._version("v3.14", "/v3/")}))
-        self.speak("POST", "/v3/auth/tokens", self.token())
+        self.speak("POST", TOKENS, self.token())
         self.microversions("2.1", "2.104")
         image = {"versions": [self._version("v2.16", "/image/v2/")]}
         self.speak("GET", "/image", Line(body=image))
@@ -87,7 +90,20 @@ class Stage:
         """Answer requests for a path with these lines from now on."""
         self._lines[method, path.rstrip("/")] = deque(lines)
 
-    def token(self) -> Line:
+    def admit(self, *projects: str) -> None:
+        """Give tokens for the projects of these names alone, as Keystone does."""
+        self._admitted = frozenset(projects)
+
+    def _admission(self, request: Request) -> Line:
+        name = request.body["auth"]["scope"]["project"]["name"]
+        if name in self._admitted:
+            return self.token(project_id=f"id-of-{name}")
+        # Whether there is no such project or the user has no role in it.
+        message = "The request you have made requires authentication."
+        error = {"code": 401, "title": "Unauthorized", "message": message}
+        return Line(401, {"error": error}, {"Content-Type": "application/json"})
+
+    def token(self, *, project_id: str = "ours") -> Line:
         """Return a token that is good for an hour, with the catalogue."""
         ends = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
         services = {
@@ -112,7 +128,7 @@ class Stage:
         ]
         token = {
             "expires_at": ends,
-            "project": {"id": "ours", "name": "demo"},
+            "project": {"id": project_id, "name": "demo"},
             "user": {"id": "u", "name": "demo"},
             "catalog": catalog,
         }
@@ -134,6 +150,8 @@ class Stage:
 
     def answer(self, request: Request) -> Line:
         self.requests.append(request)
+        if self._admitted and (request.method, request.path) == ("POST", TOKENS):
+            return self._admission(request)
         lines = self._lines.get((request.method, request.path.rstrip("/")))
         if not lines:
             return Line(404, {"itemNotFound": {"message": "nothing here"}})

@@ -15,7 +15,7 @@ from urllib.request import urlopen
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```bash\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-RUN, TEST, *TRY, KEY, LOGIN, RUN_OPENSTACK, IMPORT = BLOCKS[:-6]
+RUN, TEST, *TRY, KEY, LOGIN, RUN_OPENSTACK, SHARED, IMPORT = BLOCKS[:-6]
 UP, BACKUP, RESTORE, UPGRADE, BROKER, TEST_OPENSTACK = BLOCKS[-6:]
 
 

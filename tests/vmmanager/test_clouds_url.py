@@ -30,6 +30,18 @@ def test_options_follow_as_a_query_and_come_as_text(tmp_path: Path) -> None:
     }
 
 
+def test_one_entry_of_clouds_yaml_may_be_several_clouds(tmp_path: Path) -> None:
+    clouds = parse_clouds(
+        "web=openstack://prod?project=web+shop,"
+        "db=openstack://prod?project=a%26b%2Cc&project_domain=D%C3%BCren",
+        data_dir=tmp_path,
+    )
+    assert [cloud["OPTIONS"] for cloud in clouds.values()] == [
+        {"cloud": "prod", "project": "web shop"},
+        {"cloud": "prod", "project": "a&b,c", "project_domain": "Düren"},
+    ]
+
+
 @pytest.mark.parametrize(
     ("value", "complaint"),
     [

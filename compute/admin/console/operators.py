@@ -73,7 +73,7 @@ def refused(
 def add_errors(form: forms.Form, problem: Problem) -> None:
     """Put what a service found wrong beside the fields of a form."""
     for row in problem.members.get("errors", [{"detail": problem.detail}]):
-        field = row.get("pointer", "").removeprefix("#/")
+        field = row.get("pointer", "").removeprefix("#/").partition("/")[0]
         form.add_error(field if field in form.fields else None, row["detail"])
 
 

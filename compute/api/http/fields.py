@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, ClassVar, cast
 from uuid import UUID
@@ -160,14 +161,8 @@ class Word(serializers.ChoiceField):
         return value
 
 
-@extend_schema_field(dict(LABELS))
-class Labels(serializers.Field[dict[str, str], Any, dict[str, str], Any]):
-    """Keys and values within the limits of Kubernetes."""
-
-    default_error_messages = {
-        "invalid": "Must be an object of strings.",
-        "max_length": TOO_MANY_LABELS,
-    }
+class _JSONInForms(serializers.Field[Any, Any, Any, Any]):
+    """What a form of the browsable API has as JSON in a text area."""
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("style", {"base_template": "textarea.html", "rows": 3})
@@ -176,12 +171,38 @@ class Labels(serializers.Field[dict[str, str], Any, dict[str, str], Any]):
     def get_value(self, dictionary: Mapping[str, Any]) -> Any:
         if not html.is_html_input(dictionary):
             return super().get_value(dictionary)
-        # From a form it is JSON in a text area.
+        # Kept as typed: a form that is refused shows it again.
         text = dictionary.get(self.field_name or "", "")
-        try:
-            return json.loads(text) if text.strip() else serializers.empty
-        except ValueError:
-            return text
+        return text if text.strip() else serializers.empty
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        if isinstance(data, str) and _is_form(self):
+            with suppress(ValueError):
+                data = json.loads(data)
+        return super().run_validation(data)
+
+    def to_representation(self, value: Any) -> Any:
+        return json.dumps(value) if _is_form(self) else value
+
+
+class Names(_JSONInForms, serializers.ListField):
+    """A list of what things are called."""
+
+    child = Line()
+
+    def __init__(self, **kwargs: Any) -> None:
+        # An empty form begins without any list, not with an empty one.
+        super().__init__(initial=None, **kwargs)
+
+
+@extend_schema_field(dict(LABELS))
+class Labels(_JSONInForms):
+    """Keys and values within the limits of Kubernetes."""
+
+    default_error_messages = {
+        "invalid": "Must be an object of strings.",
+        "max_length": TOO_MANY_LABELS,
+    }
 
     def to_internal_value(self, data: Any) -> dict[str, str]:
         if not isinstance(data, dict):
@@ -191,9 +212,6 @@ class Labels(serializers.Field[dict[str, str], Any, dict[str, str], Any]):
         if wrong := wrong_labels(data):
             raise serializers.ValidationError(wrong)
         return data
-
-    def to_representation(self, value: dict[str, str]) -> Any:
-        return value
 
 
 class RequestBody(serializers.Serializer[Any]):

@@ -17,7 +17,7 @@ from compute.events import SYSTEM
 from compute.limits import is_id
 from compute.models import VM, Flavor, Image, Project, VMStatus
 from compute.models.kinds import held_by
-from compute.services import catalog, fields, quotas, rows
+from compute.services import allowed_clouds, catalog, fields, quotas, rows
 from compute.services.vms import observed
 from providers.contract.servers import Server
 from providers.errors import ProviderError
@@ -27,7 +27,7 @@ CHUNK = 500
 
 
 class CannotImportError(Exception):
-    """The cloud does not list its servers now."""
+    """The cloud does not list its servers now, or the project may not use it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,8 @@ def import_servers(
     Says for each server what became of it, and may be repeated. ``dry_run`` says the
     same and writes nothing. Raises `CannotImportError` before it adopts anything.
     """
+    if alias not in allowed_clouds.usable_by(project):
+        raise CannotImportError(f"The project {project} may not use the cloud {alias}.")
     try:
         servers = clouds.get(alias).servers.list_all()
         if not dry_run:

@@ -34,6 +34,7 @@ from providers.errors import (
     Unreachable,
 )
 from providers.openstack.wire.refusals import refusal, request_id_of, retry_after_of
+from providers.openstack.wire.scope import Scope, ScopedConfig
 
 Service = Literal["nova", "glance", "neutron"]
 Json = dict[str, Any]
@@ -109,8 +110,9 @@ class Transport:
     """Sends requests to one cloud of clouds.yaml.
 
     Each thread that sends takes a connection of its own for the time of a call; a
-    connection authenticates once, and again when its token ends. Raises ValueError
-    for a cloud that clouds.yaml does not have.
+    connection authenticates once, and again when its token ends. ``scope``: the project
+    to work in; ``None``: the one that clouds.yaml names. Raises ValueError for a cloud
+    that clouds.yaml does not have, or whose account cannot be put in another project.
     """
 
     def __init__(
@@ -120,13 +122,18 @@ class Transport:
         timeout: float,
         page_size: int,
         count_request: Callable[[], None],
+        scope: Scope | None = None,
     ) -> None:
         self._timeout = timeout
         self._paging: Params = {"limit": page_size} if page_size else {}
         self._count_request = count_request
         self._cloud = cloud
         # One per connection would read the file again; it is not made for threads.
-        self._config = OpenStackConfig(app_name="vmmanager")
+        self._config = (
+            OpenStackConfig(app_name="vmmanager")
+            if scope is None
+            else ScopedConfig(scope, app_name="vmmanager")
+        )
         self._config_lock = threading.Lock()
         self._region()
         self._idle: deque[_Line] = deque()
