@@ -10,7 +10,7 @@ from providers.contract.calls import Receipt
 from providers.contract.cloud import Cloud
 from providers.contract.flavors import Flavor
 from providers.contract.images import Image
-from providers.contract.networks import Port
+from providers.contract.ports import Port
 from providers.contract.servers import Server, ServerAction, ServerSpec, ServerVerb
 from providers.errors import Conflict, NotFound
 from tests.support.ssh_keys import ed25519_line
@@ -217,7 +217,7 @@ class Lab:
         self.wait_until(gone)
 
     def ports_of(self, server_id: str) -> list[Port]:
-        return [p for p in self.cloud.networks.list_ports() if p.server_id == server_id]
+        return [p for p in self.cloud.ports.list_all() if p.server_id == server_id]
 
     # Keypairs
 

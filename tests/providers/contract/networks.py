@@ -22,5 +22,5 @@ class NetworkContract:
 
     def test_an_unknown_port_is_not_found(self, cloud: Cloud) -> None:
         with pytest.raises(NotFound) as caught:
-            cloud.networks.delete_port(str(uuid4()), request_id=new_request_id())
+            cloud.ports.delete(str(uuid4()), request_id=new_request_id())
         assert (caught.value.service, caught.value.status) == ("neutron", 404)
