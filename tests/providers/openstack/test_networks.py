@@ -49,7 +49,7 @@ def test_a_port_that_only_services_may_delete_is_released_first(
     refusal = {"NeutronError": {"message": "delete_port is disallowed by policy"}}
     stage.speak("DELETE", path, Line(403, refusal), Line(204, ""))
     stage.speak("PUT", path, Line(body={"port": {"id": "one"}}))
-    cloud.networks.delete_port("one", request_id=REQUEST_ID)
+    cloud.ports.delete("one", request_id=REQUEST_ID)
     assert [r.method for r in stage.requests if r.path == path] == [
         "DELETE",
         "PUT",

@@ -117,7 +117,7 @@ def test_a_delete_is_one_request(stage: Stage, cloud: OpenStackCloud) -> None:
     for delete, path in (
         (cloud.servers.delete, SERVER),
         (cloud.images.delete, f"{IMAGES}/one"),
-        (cloud.networks.delete_port, "/network/v2.0/ports/one"),
+        (cloud.ports.delete, "/network/v2.0/ports/one"),
     ):
         stage.speak("DELETE", path, Line(204, ""))
         delete("one", request_id=REQUEST_ID)
