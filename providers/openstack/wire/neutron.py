@@ -1,7 +1,6 @@
 """What the services of Neutron have in common: one collection of resources each."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from providers.contract.calls import Receipt
 from providers.errors import NotFound, Unavailable
@@ -96,7 +95,7 @@ class Collection:
         """Change these values of one."""
         return self.put(resource_id, {self._noun: values}, request_id=request_id)
 
-    def put(self, path: str, body: dict[str, Any], *, request_id: str) -> Receipt:
+    def put(self, path: str, body: Json, *, request_id: str) -> Receipt:
         """Send a body to one of them, or to what is below it."""
         answer = self._transport.request(
             "neutron", "PUT", f"{self._path}/{path}", json=body, request_id=request_id
