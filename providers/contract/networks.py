@@ -19,7 +19,8 @@ class Network:
     #: Whether floating IPs and gateways of routers come from it.
     external: bool
     mtu: int
-    #: Whether servers get it that name no port. At most one of a cloud is.
+    #: Whether servers get it that name no port. At most one of a cloud is; one with a
+    #: marker has an owner behind us, and is it only if the cloud's options name its id.
     default: bool = False
 
 
