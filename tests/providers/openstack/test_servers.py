@@ -252,6 +252,28 @@ def test_an_action_ends_with_its_last_event_and_tells_why_it_failed(
     assert read[0].started_at == datetime(2026, 11, 23, 10, 59, 37, tzinfo=UTC)
 
 
+def test_every_page_of_actions_is_read(stage: Stage, make: MakeCloud) -> None:
+    def action(word: str) -> dict[str, Any]:
+        return {
+            "action": word,
+            "request_id": NOVA_ID,
+            "start_time": "2026-11-23T10:59:37.000000",
+            "message": None,
+        }
+
+    path = f"{SERVER}/os-instance-actions"
+    link = {"rel": "next", "href": f"http://inside{path}?limit=1&marker={NOVA_ID}"}
+    stage.speak(
+        "GET",
+        path,
+        Line(body={"instanceActions": [action("stop")], "links": [link]}),
+        Line(body={"instanceActions": [action("create")]}),
+    )
+    found = make(page_size="1").servers.list_actions("one")
+    assert [a.action for a in found] == ["stop", "create"]
+    assert stage.sent("GET", path)[1].query == {"limit": ["1"], "marker": [NOVA_ID]}
+
+
 def test_a_console_that_somebody_waits_for_has_less_time(
     stage: Stage, make: MakeCloud
 ) -> None:
