@@ -18,7 +18,7 @@ from tests.support.fake_openstack import (
 )
 
 MARKER = "vmmanager:7b1f0a52-3c0d-4e0e-9f5e-2f1a6f0e7c11"
-FIND: dict[str, Callable[[OpenStackCloud], Any]] = {
+SERVICES: dict[str, Callable[[OpenStackCloud], Any]] = {
     "networks": lambda cloud: cloud.networks,
     "subnets": lambda cloud: cloud.subnets,
     "routers": lambda cloud: cloud.routers,
@@ -28,13 +28,13 @@ FIND: dict[str, Callable[[OpenStackCloud], Any]] = {
 }
 
 
-@pytest.mark.parametrize("path", FIND)
+@pytest.mark.parametrize("path", SERVICES)
 def test_ours_are_asked_for_and_of_networks_all_that_we_see(
     stage: Stage, cloud: OpenStackCloud, path: str
 ) -> None:
     key = path.replace("-", "_")
     stage.speak("GET", f"{NEUTRON}/{path}", Line(body={key: []}))
-    service = FIND[path](cloud)
+    service = SERVICES[path](cloud)
     assert service.list_all() == []
     assert service.find(marker=MARKER) == []
     listed, searched = stage.sent("GET", f"{NEUTRON}/{path}")
