@@ -6,10 +6,15 @@ from pathlib import Path
 
 from providers.contract.cloud import Cloud
 from providers.mock.flavors import MockFlavors
+from providers.mock.floating_ips import MockFloatingIPs
 from providers.mock.images import MockImages
 from providers.mock.keypairs import MockKeypairs
 from providers.mock.networks import MockNetworks
+from providers.mock.ports import MockPorts
+from providers.mock.routers import MockRouters
+from providers.mock.security_groups import MockSecurityGroups
 from providers.mock.servers import MockServers
+from providers.mock.subnets import MockSubnets
 from providers.mock.world.controls import Controls
 from providers.mock.world.store import Store
 from providers.mock.world.world import World
@@ -54,10 +59,15 @@ class MockCloud(Cloud):
             call_timeout=world.call_timeout,
             tally=world.tally,
             flavors=MockFlavors(world),
+            floating_ips=MockFloatingIPs(world),
             images=MockImages(world),
             keypairs=MockKeypairs(world),
             networks=MockNetworks(world),
+            ports=MockPorts(world),
+            routers=MockRouters(world),
+            security_groups=MockSecurityGroups(world),
             servers=MockServers(world),
+            subnets=MockSubnets(world),
         )
 
     def close(self) -> None:

@@ -15,7 +15,14 @@ from providers.contract.servers import (
 )
 from providers.errors import InvalidRequest, QuotaExceeded
 from providers.mock.keypairs import find_keypair
-from providers.mock.world import catalog, guards, lifecycle, records
+from providers.mock.world import (
+    catalog,
+    guards,
+    interfaces,
+    lifecycle,
+    ports,
+    records,
+)
 from providers.mock.world.console import boot_log
 from providers.mock.world.faults import Call
 from providers.mock.world.lifecycle import Plan, Transition
@@ -51,17 +58,15 @@ class MockServers(Servers):
         found, following = records.servers_page(
             db, marker=marker, limit=self._world.page_size, now=now, since=since
         )
-        flavors = catalog.all_flavors(db)
-        return [record.to_server(now, flavors) for record in found], following
+        return records.to_servers(db, found, now), following
 
     def get(self, server_id: str) -> Server:
         with self._world.call("servers.get", server_id=server_id):
             return self._read(server_id)
 
     def _read(self, server_id: str) -> Server:
-        now = self._world.now()
-        flavors = catalog.all_flavors(self._world.store.connection())
-        return self._record(server_id, now).to_server(now, flavors)
+        now, db = self._world.now(), self._world.store.connection()
+        return records.to_servers(db, [self._record(server_id, now)], now)[0]
 
     def _record(self, server_id: str, now: int) -> Record:
         db = self._world.store.connection()
@@ -71,9 +76,8 @@ class MockServers(Servers):
         with self._world.call("servers.find", subject=tag):
             db = self._world.store.connection()
             now = self._world.now()
-            flavors = catalog.all_flavors(db)
             found = records.servers_with_tag(db, tag, now=now)
-            return [record.to_server(now, flavors) for record in found]
+            return records.to_servers(db, found, now)
 
     def list_actions(self, server_id: str) -> list[ServerAction]:
         with self._world.call("servers.list_actions", server_id=server_id):
@@ -125,6 +129,7 @@ class MockServers(Servers):
                         raise InvalidRequest("Invalid key_name provided.", status=400)
                     public_key = keypair.public_key
                 self._check_quota(records.count_servers(db, now=now))
+                interfaces.check_ports(db, spec, now)
                 plan = self._build(spec, call, now)
                 hidden = call.faults.get("hidden")
                 server = records.NewServer(
@@ -140,6 +145,12 @@ class MockServers(Servers):
                     visible_at=now + int(hidden.delay * 1e6) if hidden else None,
                 )
                 records.add_servers(db, [server])
+                if not interfaces.connect(db, server_id, spec):
+                    failed = plan.phases[0].failed(interfaces.NO_NETWORK)
+                    plan = lifecycle.fail(plan, ends_as=failed)
+                    records.save_plan(db, server_id, plan.phases)
+                if plan.error is not None:
+                    ports.release_at(db, server_id, plan.finished_at)
                 records.add_action(
                     db,
                     server_id,
@@ -309,3 +320,44 @@ class MockServers(Servers):
                     gone_at=plan.finished_at if failed else None,
                 )
             return Receipt(request_id=call.request_id, created_id=image_id)
+
+    def attach_port(self, server_id: str, port_id: str, *, request_id: str) -> Receipt:
+        with self._world.call(
+            "servers.attach_port", server_id=server_id, subject=port_id
+        ) as call:
+            with self._world.store.transaction() as db:
+                now = self._world.now()
+                self._check_interface(server_id, interfaces.ATTACH, now)
+                end = interfaces.attach(db, server_id, port_id, call, now)
+                interfaces.add_action(
+                    db, server_id, interfaces.ATTACH, end, call, request_id, now
+                )
+            # After the transaction: the record of what failed stays.
+            if end.told is not None:
+                raise end.told
+            return Receipt(request_id=call.request_id)
+
+    def detach_port(self, server_id: str, port_id: str, *, request_id: str) -> Receipt:
+        with self._world.call(
+            "servers.detach_port", server_id=server_id, subject=port_id
+        ) as call:
+            with self._world.store.transaction() as db:
+                now = self._world.now()
+                self._check_interface(server_id, interfaces.DETACH, now)
+                end = interfaces.detach(
+                    db, server_id, port_id, call, now=now, pace=self._world.pace
+                )
+                interfaces.add_action(
+                    db, server_id, interfaces.DETACH, end, call, request_id, now
+                )
+            return Receipt(request_id=call.request_id)
+
+    def _check_interface(self, server_id: str, action: str, now: int) -> None:
+        record = self._record(server_id, now)
+        guards.check(
+            interfaces.GUARD,
+            current(record.plan, now),
+            server_id=server_id,
+            locked=record.locked,
+            action=action,
+        )

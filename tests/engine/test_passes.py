@@ -258,7 +258,7 @@ def test_one_vm_that_cannot_be_settled_delays_no_other(make_vm: MakeVM) -> None:
     [
         ("servers.list_all", "compute"),
         ("images.list_snapshots", "image"),
-        ("networks.list_ports", "network"),
+        ("ports.list_all", "network"),
     ],
 )
 def test_a_service_that_is_away_stops_no_others_passes(

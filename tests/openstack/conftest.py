@@ -249,7 +249,7 @@ def audit(cloud: OpenStackCloud) -> None:
     servers = {server.id for server in cloud.servers.list_all()}
 
     def no_port_is_left() -> bool:
-        return {port.server_id for port in cloud.networks.list_ports()} <= servers
+        return {port.server_id for port in cloud.ports.list_all()} <= servers
 
     # A delete that overtakes the build takes the server out of the listing at once;
     # its host, when it comes to build, undoes the port it has begun (0.7 s seen).

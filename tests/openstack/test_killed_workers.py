@@ -31,7 +31,7 @@ pytestmark = [
 ]
 
 #: The calls of passes over each service; workers are killed at them during a create.
-PASSES = {"servers.list_all", "images.list_snapshots", "networks.list_ports"}
+PASSES = {"servers.list_all", "images.list_snapshots", "ports.list_all"}
 #: Seconds for which the call of a killed worker is waited for. None of them is on its
 #: way: a worker dies before it has sent it, or when it was answered.
 ON_ITS_WAY = 1.0
@@ -45,7 +45,7 @@ DEATHS = {
         "{when} servers.list_all",
         "{when} servers.list_all 2",
         "{when} images.list_snapshots",
-        "{when} networks.list_ports",
+        "{when} ports.list_all",
         "after servers.create, {when} servers.find",
         "after servers.create, {when} servers.get",
     ],

@@ -15,6 +15,7 @@ from providers.contract.cloud import Cloud
 from providers.mock import MockCloud
 from tests.support.clock import Clock
 from tests.support.contract_cloud import BreakServer, FailBuild, Lab, WaitUntil
+from tests.support.contract_networks import Networking, Outlet
 
 pytest.register_assert_rewrite("tests.providers.contract")
 
@@ -61,6 +62,21 @@ def lab(
     lab = Lab(cloud, wait_until, break_server, fail_build)
     yield lab
     lab.clean_up()
+
+
+@pytest.fixture
+def net(lab: Lab) -> Iterator[Networking]:
+    net = Networking(lab.cloud, lab.wait_until)
+    yield net
+    net.clean_up()
+
+
+@pytest.fixture(scope="module")
+def outlet(lab: Lab) -> Iterator[Outlet]:
+    """Return a network with a way to the outside, which tests leave as it is."""
+    net = Networking(lab.cloud, lab.wait_until)
+    yield net.outlet("10.94.0.0/24")
+    net.clean_up()
 
 
 @pytest.fixture

@@ -196,7 +196,7 @@ def test_an_action_costs_one_call_and_shared_listings(
 def spent(cloud: MockCloud) -> dict[str, int]:
     """Return the calls that were made but for the listings that all share."""
     counts = cloud.controls.call_counts()
-    shared = ("servers.list_all", "images.list_snapshots", "networks.list_ports")
+    shared = ("servers.list_all", "images.list_snapshots", "ports.list_all")
     return {op: count for op, count in counts.items() if op not in shared}
 
 

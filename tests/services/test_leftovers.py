@@ -126,7 +126,7 @@ def test_the_port_of_a_second_server_is_removed_after_it(
     observe(full=True)
     assert removed() == [("server", second), ("port", port)]
     others = [
-        left for left in cloud.networks.list_ports() if left.server_id != vm.server_id
+        left for left in cloud.ports.list_all() if left.server_id != vm.server_id
     ]
     assert [left.id for left in others] == [theirs]
 
@@ -216,8 +216,8 @@ def test_a_port_without_its_server_is_removed(
     drain()
     observe(full=True)
     assert removed() == [("port", port)]
-    assert {p.server_id for p in cloud.networks.list_ports()} >= {other.server_id}
-    assert theirs in {p.id for p in cloud.networks.list_ports()}
+    assert {p.server_id for p in cloud.ports.list_all()} >= {other.server_id}
+    assert theirs in {p.id for p in cloud.ports.list_all()}
 
 
 def test_a_pass_costs_no_extra_call_where_nothing_is_left(
@@ -230,7 +230,7 @@ def test_a_pass_costs_no_extra_call_where_nothing_is_left(
     assert cloud.controls.call_counts() == {"servers.list_all": 1}
     observe(full=True)
     assert cloud.controls.call_counts() == {
-        "networks.list_ports": 1,
+        "ports.list_all": 1,
         "servers.list_all": 2,
         "images.list_snapshots": 1,
     }
@@ -240,7 +240,7 @@ def test_a_network_service_that_is_down_does_not_fail_the_pass(
     make_vm: MakeVM, cloud: MockCloud
 ) -> None:
     vm = make_vm()
-    cloud.controls.inject("networks.list_ports", kind="fail", status=503)
+    cloud.controls.inject("ports.list_all", kind="fail", status=503)
     cloud.controls.poke(vm.server_id, status="SHUTOFF")
     observe(full=True)
     vm.refresh_from_db()

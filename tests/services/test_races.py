@@ -272,7 +272,7 @@ def test_a_service_that_hangs_delays_no_others_pass(
     vms.act(vm, "stop", actor=ALICE)
     runner.run(live().pk)
     CloudService.objects.update(next_pass_at=None)
-    cloud.controls.inject("networks.list_ports", kind="slow", delay=2)
+    cloud.controls.inject("ports.list_all", kind="slow", delay=2)
     order: list[str] = []
 
     def observe_service(service: str) -> None:

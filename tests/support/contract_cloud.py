@@ -2,7 +2,7 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -10,7 +10,7 @@ from providers.contract.calls import Receipt
 from providers.contract.cloud import Cloud
 from providers.contract.flavors import Flavor
 from providers.contract.images import Image
-from providers.contract.networks import Port
+from providers.contract.ports import Port
 from providers.contract.servers import Server, ServerAction, ServerSpec, ServerVerb
 from providers.errors import Conflict, NotFound
 from tests.support.ssh_keys import ed25519_line
@@ -94,12 +94,14 @@ class Lab:
         flavor_id: str | None = None,
         image_id: str | None = None,
         key_name: str | None = None,
+        port_ids: Sequence[str] = (),
     ) -> ServerSpec:
         return ServerSpec(
             name=f"contract-{uuid.uuid4().hex[:8]}",
             flavor_id=flavor_id or self.flavor(SMALL).id,
             image_id=image_id or self.image(IMAGE).id,
             tag=new_tag(),
+            port_ids=port_ids,
             key_name=key_name,
             metadata={"purpose": "contract"},
             user_data=b"#cloud-config\npassword: not-for-logs\n",
@@ -194,6 +196,10 @@ class Lab:
 
     def finish(self, server_id: str, receipt: Receipt) -> None:
         """Wait until the cloud's record says that an action ended, without error."""
+        assert self.end_of(server_id, receipt).error is None
+
+    def end_of(self, server_id: str, receipt: Receipt) -> ServerAction:
+        """Wait until an action has ended and return the cloud's record of it."""
         assert receipt.request_id
         ended: list[ServerAction] = []
 
@@ -204,7 +210,7 @@ class Lab:
             return ended[0].finished
 
         self.wait_until(finished)
-        assert ended[0].error is None
+        return ended[0]
 
     def wait_gone(self, server_id: str) -> None:
         def gone() -> bool:
@@ -217,7 +223,7 @@ class Lab:
         self.wait_until(gone)
 
     def ports_of(self, server_id: str) -> list[Port]:
-        return [p for p in self.cloud.networks.list_ports() if p.server_id == server_id]
+        return [p for p in self.cloud.ports.list_all() if p.server_id == server_id]
 
     # Keypairs
 

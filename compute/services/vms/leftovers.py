@@ -10,7 +10,7 @@ from compute import clouds
 from compute.models import VM, Event
 from compute.services.leftovers import REMOVED, Leftover, chunks, owner_id, remove
 from compute.services.vms import observed
-from providers.contract.networks import Port
+from providers.contract.ports import Port
 from providers.contract.servers import Server
 
 #: How long a port may outlive a second server and still be known for what it is.
@@ -50,13 +50,13 @@ def servers_of(alias: str, listed: Iterable[Server]) -> Iterator[Leftover]:
 def ports_of(alias: str, listed: Iterable[Port]) -> Iterator[Leftover]:
     """Find ports of servers that we have removed and that are gone."""
     cloud = clouds.get(alias)
-    for chunk in chunks(list(listed)):
+    for chunk in chunks([port for port in listed if port.server_id]):
         owners = _owners_of_removed(alias, {port.server_id for port in chunk})
         for port in chunk:
             vm = owners.get(port.server_id)
             # The listing of servers is another service's: ask for this one.
             if vm and observed.read(cloud, port.server_id) is None:
-                delete = partial(cloud.networks.delete_port, port.id)
+                delete = partial(cloud.ports.delete, port.id)
                 yield Leftover("port", port.id, delete, vm)
 
 
@@ -79,8 +79,8 @@ def _owners_of_removed(alias: str, server_ids: set[str]) -> dict[str, VM]:
 
 
 def list_ports(alias: str, started: datetime, since: datetime | None) -> list[Port]:
-    """List the ports of servers, also of those that are gone."""
-    return clouds.get(alias).networks.list_ports()
+    """List all ports, also those of servers that are gone."""
+    return clouds.get(alias).ports.list_all()
 
 
 def remove_ports(alias: str, listed: Iterable[Port]) -> None:

@@ -16,7 +16,8 @@ from providers.contract.flavors import Flavor
 from providers.contract.images import Image
 from providers.contract.servers import Server
 from providers.errors import NotFound
-from providers.mock.world import catalog, faults, records
+from providers.mock.world import catalog, faults, ports, records
+from providers.mock.world.seed import PROJECT
 from providers.mock.world.state import VM_STATE, Phase, current, microseconds
 from providers.mock.world.world import World
 
@@ -40,7 +41,7 @@ class SeedServer:
     #: ``None``: a new one.
     id: str | None = None
     #: Servers of another project are refused to us as Forbidden.
-    project: str = records.PROJECT
+    project: str = PROJECT
 
 
 class Controls:
@@ -61,16 +62,15 @@ class Controls:
         new = [_to_new(server, now) for server in servers]
         with self._store.transaction() as db:
             records.add_servers(db, new)
+            # One whose build failed has none any more.
+            ports.add_default_ports(db, [s.id for s in new if not _has_failed(s)])
         return [server.id for server in new]
 
     def shown(self, ids: Sequence[str]) -> list[Server]:
         """Return servers by their ids, in order, as the API shows them now."""
         now, db = self._now(), self._store.connection()
-        flavors = catalog.all_flavors(db)
-        servers = {
-            record.id: record.to_server(now, flavors)
-            for record in records.servers_with_ids(db, ids)
-        }
+        found = records.to_servers(db, records.servers_with_ids(db, ids), now)
+        servers = {server.id: server for server in found}
         return [servers[id] for id in ids]
 
     def put_flavor(self, flavor: Flavor) -> None:
@@ -223,6 +223,7 @@ class Controls:
         """Remove every trace of a server; not even ``changes_since`` mentions it."""
         with self._store.transaction() as db:
             self._record(server_id)
+            ports.release_at(db, server_id, self._now())
             db.execute("DELETE FROM servers WHERE id = ?", (server_id,))
             db.execute("DELETE FROM server_tags WHERE server_id = ?", (server_id,))
             db.execute("DELETE FROM actions WHERE server_id = ?", (server_id,))
@@ -231,7 +232,7 @@ class Controls:
         """Have a port that outlives a server, as when its host died; return its id."""
         port_id = str(uuid.uuid4())
         with self._store.transaction() as db:
-            db.execute("INSERT INTO left_ports VALUES (?, ?)", (port_id, server_id))
+            ports.leave(db, server_id, port_id=port_id)
         return port_id
 
     def lock(self, server_id: str) -> None:
@@ -305,6 +306,10 @@ def _to_new(server: SeedServer, now: int) -> records.NewServer:
         project=server.project,
         tags=server.tags,
     )
+
+
+def _has_failed(server: records.NewServer) -> bool:
+    return server.plan[0].vm_state == "error" and not server.plan[0].launched
 
 
 def _in_status(phase: Phase, status: str) -> Phase:

@@ -46,17 +46,33 @@ Kind = Literal[
 
 #: End the call before any work is done. One of them at most acts on a call.
 _ENDING = ("fail", "quota", "refuse", "drop", "hang", "die_before")
+#: Kinds of Neutron's things: the first word of its calls.
+_NEUTRON = {
+    "networks": "network",
+    "subnets": "subnet",
+    "routers": "router",
+    "ports": "port",
+    "floating_ips": "floatingip",
+    "security_groups": "security_group",
+}
 _CHANGES = frozenset(
     f"servers.{verb}"
     for verb in (
         *("create", "delete", "reboot", "resize", "rebuild", "snapshot"),
+        *("attach_port", "detach_port"),
         *get_args(ServerVerb),
     )
 )
 #: Calls that a kind can act on; kinds not listed act on every call.
 _ONLY_ON = {
     "truncate": frozenset({"servers.list_all"}),
-    "hidden": frozenset({"servers.create"}),
+    "hidden": frozenset(
+        {
+            "servers.create",
+            "security_groups.create_rule",
+            *(f"{noun}.create" for noun in _NEUTRON),
+        }
+    ),
     "build_error": frozenset({"servers.create"}),
     "fail_async": _CHANGES,
     "stuck": _CHANGES,
@@ -68,6 +84,7 @@ _ERRORS: dict[int, tuple[type[ProviderError], str]] = {
     403: (Forbidden, "Policy doesn't allow this to be performed."),
     404: (NotFound, "The resource could not be found."),
     409: (Conflict, "There was a conflict with another request."),
+    412: (Conflict, "Constrained to 2, but current revision is 3"),
     413: (QuotaExceeded, "Quota exceeded."),
     429: (Unreachable, "This request was rate-limited."),
     500: (Unavailable, "Unexpected API Error."),
@@ -97,6 +114,7 @@ class Fault:
     message: str | None
     status: int | None
     retry_after: float | None
+    code: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +164,21 @@ class Call:
 
     def _error(self, fault: Fault) -> ProviderError:
         error, status, words = self._refusal(fault)
+        code = fault.code
+        service = "nova"
+        if resource := _NEUTRON.get(self.op.partition(".")[0]):
+            service = "neutron"
+            if fault.kind == "quota":
+                if self.op.endswith("_rule"):
+                    resource = "security_group_rule"
+                words = f"Quota exceeded for resources: ['{resource}']."
+                status, code = 409, "OverQuota"
         return error(
             fault.message or words,
+            service=service,
             status=status,
             request_id=None if status is None else self.request_id,
+            code=code,
             retry_after=fault.retry_after,
         )
 
@@ -211,7 +240,12 @@ def take(db: sqlite3.Connection, op: str, subject: str) -> dict[str, Fault]:
         _use_up(db, row)
     return {
         kind: Fault(
-            kind, row["delay"], row["message"], row["status"], row["retry_after"]
+            kind=kind,
+            delay=row["delay"],
+            message=row["message"],
+            status=row["status"],
+            retry_after=row["retry_after"],
+            code=row["code"],
         )
         for kind, row in chosen.items()
     }

@@ -1,6 +1,5 @@
 """Servers and their actions as rows of the mock's file, and the queries for them."""
 
-import ipaddress
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -9,7 +8,9 @@ from dataclasses import dataclass, field
 from providers.contract.flavors import Flavor
 from providers.contract.servers import Address, Fault, Server, ServerAction
 from providers.errors import Forbidden, InvalidRequest, NotFound
+from providers.mock.world import catalog, ports
 from providers.mock.world.lifecycle import DELETED_LINGERS, Plan
+from providers.mock.world.seed import PROJECT
 from providers.mock.world.state import (
     SECOND,
     Phase,
@@ -21,8 +22,6 @@ from providers.mock.world.state import (
 )
 
 Row = sqlite3.Row
-PROJECT = "demo"
-_FIRST_ADDRESS = ipaddress.IPv4Address("10.10.0.10")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,12 @@ class Record:
     key_name: str | None
     plan: tuple[Phase, ...]
 
-    def to_server(self, now: int, flavors: Mapping[str, Flavor]) -> Server:
+    def to_server(
+        self,
+        now: int,
+        flavors: Mapping[str, Flavor],
+        addresses: Mapping[str, tuple[Address, ...]],
+    ) -> Server:
         """Return the server as the API shows it at ``now``."""
         phase = current(self.plan, now)
         flavor = flavors[phase.flavor_id]
@@ -60,7 +64,7 @@ class Record:
             ram_mb=flavor.ram_mb,
             disk_gb=flavor.disk_gb,
             image_id=phase.image_id,
-            addresses=(_address(self.number),) if phase.launched else (),
+            addresses=addresses.get(self.id, ()) if phase.launched else (),
             tags=self.tags,
             fault=fault,
             locked=self.locked,
@@ -70,14 +74,13 @@ class Record:
         )
 
 
-def _address(number: int) -> Address:
-    mac = f"{number:06x}"
-    return Address(
-        ip=str(_FIRST_ADDRESS + number),
-        version=4,
-        network="private",
-        mac=f"fa:16:3e:{mac[-6:-4]}:{mac[-4:-2]}:{mac[-2:]}",
-    )
+def to_servers(
+    db: sqlite3.Connection, records: Sequence[Record], now: int
+) -> list[Server]:
+    """Return servers as the API shows them at ``now``."""
+    flavors = catalog.all_flavors(db)
+    addresses = ports.addresses_of(db, [record.id for record in records])
+    return [record.to_server(now, flavors, addresses) for record in records]
 
 
 def to_record(row: sqlite3.Row) -> Record:
@@ -258,6 +261,7 @@ def save_plan(db: sqlite3.Connection, server_id: str, plan: tuple[Phase, ...]) -
         "UPDATE servers SET plan = ?, plan_ends_at = ?, deleted_at = ? WHERE id = ?",
         (*_plan_columns(plan), server_id),
     )
+    ports.release_at(db, server_id, _plan_columns(plan)[-1])
 
 
 def _plan_columns(plan: tuple[Phase, ...]) -> tuple[str, int, int | None]:

@@ -4,6 +4,8 @@ from providers.contract.flavors import Flavor
 from providers.contract.images import Image
 
 GIB = 1024**3
+#: Ours.
+PROJECT = "demo"
 
 FLAVORS = (
     Flavor(id="1", name="m1.tiny", vcpus=1, ram_mb=512, disk_gb=5),

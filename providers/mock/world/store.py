@@ -9,11 +9,12 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from providers.errors import Unreachable
+from providers.mock.world import ports, topology
 from providers.mock.world.seed import FLAVORS, IMAGES
 
 #: Seconds a writer waits for another; less than the cloud's call_timeout.
@@ -78,11 +79,20 @@ CREATE TABLE faults (
 );
 CREATE TABLE calls (op TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;
 """
+
+
+def _statement(sql: str) -> Callable[[sqlite3.Connection], object]:
+    return lambda db: db.execute(sql)
+
+
 #: What files of an older version lack, by the version that brought it.
-_CHANGES = {
-    3: "ALTER TABLE faults ADD COLUMN retry_after REAL",
-    4: "ALTER TABLE servers ADD COLUMN key_name TEXT",
-    5: "ALTER TABLE servers ADD COLUMN public_key TEXT",
+_CHANGES: dict[int, Callable[[sqlite3.Connection], object]] = {
+    3: _statement("ALTER TABLE faults ADD COLUMN retry_after REAL"),
+    4: _statement("ALTER TABLE servers ADD COLUMN key_name TEXT"),
+    5: _statement("ALTER TABLE servers ADD COLUMN public_key TEXT"),
+    6: _statement("ALTER TABLE faults ADD COLUMN code TEXT NOT NULL DEFAULT ''"),
+    7: topology.create,
+    8: ports.adopt,
 }
 _VERSION = max(_CHANGES)
 
@@ -244,6 +254,6 @@ def _create(connection: sqlite3.Connection) -> None:
             )
     for number, change in _CHANGES.items():
         if version < number:
-            connection.execute(change)
+            change(connection)
     connection.execute(f"PRAGMA user_version = {_VERSION}")
     connection.execute("COMMIT")

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from providers.contract.calls import CallTally
 from providers.errors import ProviderError
-from providers.mock.world import faults
+from providers.mock.world import faults, neutron, ports
 from providers.mock.world.faults import Call
 from providers.mock.world.state import microseconds
 from providers.mock.world.store import Store
@@ -37,6 +37,10 @@ class World:
         """Return the time as stored, in microseconds."""
         return microseconds(self._clock())
 
+    def describe(self, table: str, id: str, *more: str | None) -> str:
+        """Return what injected faults match of a call on something of Neutron's."""
+        return neutron.describe(self.store.connection(), table, id, *more)
+
     @contextmanager
     def call(
         self,
@@ -53,6 +57,7 @@ class World:
         """
         self.tally.count()
         with self.store.transaction() as db:
+            ports.settle(db, self.now())
             if server_id or image_id:
                 table = "servers" if server_id else "images"
                 key = server_id or image_id
@@ -60,7 +65,8 @@ class World:
                     f"SELECT name FROM {table} WHERE id = ?",  # noqa: S608  # one of two constants
                     (key,),
                 ).fetchone()
-                subject = f"{row['name'] if row else ''} {key}"
+                words = (row["name"] if row else "", key, subject)
+                subject = " ".join(words).rstrip()
             acting = faults.take(db, op, subject)
         call = Call(op, timeout or self.call_timeout, acting)
         call.begin()

@@ -6,9 +6,14 @@ driver can be given a small page size, run it so too: the suite makes a few serv
 """
 
 from tests.providers.contract.flavors import FlavorContract
+from tests.providers.contract.floating_ips import FloatingIPContract
 from tests.providers.contract.images import ImageContract
+from tests.providers.contract.interfaces import InterfaceContract
 from tests.providers.contract.keypairs import KeypairContract
 from tests.providers.contract.networks import NetworkContract
+from tests.providers.contract.ports import PortContract
+from tests.providers.contract.routers import RouterContract
+from tests.providers.contract.security_groups import SecurityGroupContract
 from tests.providers.contract.server_changes import (
     RebuildContract,
     ResizeContract,
@@ -19,6 +24,7 @@ from tests.providers.contract.servers import (
     DeleteContract,
     ReadingContract,
 )
+from tests.providers.contract.subnets import SubnetContract
 
 
 class CloudContract(
@@ -32,5 +38,11 @@ class CloudContract(
     RebuildContract,
     DeleteContract,
     NetworkContract,
+    SubnetContract,
+    RouterContract,
+    PortContract,
+    FloatingIPContract,
+    SecurityGroupContract,
+    InterfaceContract,
 ):
     """All of it."""

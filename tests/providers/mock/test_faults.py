@@ -302,7 +302,9 @@ def test_a_fault_that_cannot_act_is_refused(mock: MockCloud) -> None:
         mock.controls.inject("servers.stop", kind="explode")  # type: ignore[arg-type]  # the point
     with pytest.raises(ValueError, match="418"):
         mock.controls.inject("servers.stop", kind="fail", status=418)
-    with pytest.raises(ValueError, match=r"on servers\.create, not on 'servers\.stop'"):
+    with pytest.raises(
+        ValueError, match=r"servers\.create, subnets\.create, not on 'servers\.stop'"
+    ):
         mock.controls.inject("servers.stop", kind="hidden")
     with pytest.raises(re.error):
         mock.controls.inject("servers.stop", kind="fail", match="(")
