@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from providers.contract.calls import Receipt
 
+#: What the ``marker`` of anything begins with: no words of others are taken for one.
+MARKER_PREFIX = "vmmanager:"
+
 
 @dataclass(frozen=True, slots=True)
 class Network:
@@ -27,8 +30,9 @@ class Network:
 class Networks(ABC):
     """The networks of our project, and those that the cloud offers to it.
 
-    ``marker`` is ours and is given in the create call itself, so that what was created
-    by a call whose answer was lost can be found again: Neutron has no client token.
+    ``marker`` is ours, begins with `MARKER_PREFIX` and is given in the create call
+    itself, so that what was created by a call whose answer was lost can be found again:
+    Neutron has no client token.
     """
 
     @abstractmethod
