@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 
 from providers.contract.calls import Receipt
+from providers.contract.networks import MARKER_PREFIX
 from providers.errors import NotFound, Unavailable
 from providers.openstack.wire.answers import Json, reading
 from providers.openstack.wire.refusals import request_id_of
 from providers.openstack.wire.transport import Params, Transport, body_of
 
-#: What our markers begin with; other words in a description are somebody's text.
-MARKER_PREFIX = "vmmanager:"
 #: How often a listing is begun whose next page cannot be found.
 _WALKS = 3
 
