@@ -22,7 +22,8 @@ ACTION = f"{SERVER}/action"
 SERVERS = "/compute/v2.1/servers/detail"
 FLAVORS = "/compute/v2.1/flavors/detail"
 IMAGES = "/image/v2/images"
-NETWORKS = "/network/v2.0/networks"
+NEUTRON = "/network/v2.0"
+NETWORKS = f"{NEUTRON}/networks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,8 +231,10 @@ def network(name: str, **changes: Any) -> dict[str, Any]:
     return {
         "id": f"id-of-{name}",
         "name": name,
+        "description": "",
         "shared": False,
         "router:external": False,
+        "mtu": 1450,
         "project_id": "ours",
         **changes,
     }
