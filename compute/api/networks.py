@@ -1,7 +1,7 @@
 """Networks and their subnets: /networks, /subnets."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db.models import Q, QuerySet
 from rest_framework import serializers
@@ -69,7 +69,7 @@ class ResourceFilter(filters.NamedFilterSet, filters.UpdatedFilterSet):
 class NetworkResourceViewSet(ResourceViewSet[M]):
     """What the viewsets of Neutron's nouns share."""
 
-    orderings = ("created_at", "updated_at", "name")
+    orderings: ClassVar[Sequence[str]] = ("created_at", "updated_at", "name")
     query_parameters = {"list": (INCLUDE_DELETED,), "retrieve": (INCLUDE_DELETED,)}
 
     @classmethod

@@ -1,7 +1,7 @@
 """Security groups and their rules: /security-groups, /security-group-rules."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from rest_framework.request import Request
@@ -138,7 +138,7 @@ class SecurityGroupRuleViewSet(NetworkResourceViewSet[SecurityGroupRule]):
     about = "The rules of all security groups."
     shows = SECURITY_GROUP_RULE_BODY
     filterset_class = RuleFilter
-    orderings = ("created_at", "updated_at")
+    orderings: ClassVar[Sequence[str]] = ("created_at", "updated_at")
     bodies = {"destroy": NoBody}
 
     @staticmethod

@@ -107,12 +107,18 @@ class NetworkResource(FSMModelMixin, CloudResource):
         self.deleted_at = timezone.now()
 
     @property
+    def is_offered(self) -> bool:
+        """Whether the cloud offers it to all: then it is no project's."""
+        owner: Any = self.project_id
+        return owner is None
+
+    @property
     def allowed_actions(self) -> tuple[str, ...]:
         "The actions that are allowed now."
         return allowed_actions(
             self.status,
             self.operation.status if self.operation else None,
-            has_project=self.project_id is not None,
+            has_project=not self.is_offered,
             actions=self.ACTIONS,
         )
 

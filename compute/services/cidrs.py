@@ -34,7 +34,7 @@ def subnet_cidr(text: str, *, pointer: str) -> Range:
         )
     if any(
         cidr.version == range.version and cidr.overlaps(range) for range in _RESERVED
-    ):  # type: ignore[arg-type]  # of one version
+    ):
         raise invalid(pointer, "reserved", f"{cidr} has addresses that are reserved.")
     return cidr
 
@@ -85,6 +85,6 @@ def find_overlap(cidr: Range, others: Sequence[str]) -> str | None:
     """Return the range that overlaps with another, if one does."""
     for other in others:
         range = ipaddress.ip_network(other)
-        if range.version == cidr.version and range.overlaps(cidr):  # type: ignore[arg-type]  # of one version
+        if range.version == cidr.version and range.overlaps(cidr):
             return other
     return None

@@ -1,6 +1,7 @@
 """Floating IPs: what can be asked of them, and how it is done."""
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -24,14 +25,14 @@ from compute.models import (
 from compute.models.owned import CloudResource
 from compute.services import cidrs, ports, routers
 from compute.services.allowed_clouds import cloud_of
-from compute.services.resources import requests
+from compute.services.resources import ends, requests
 from compute.services.resources.calls import (
     create_once,
     delete_once,
     give_up,
     marker_of,
 )
-from compute.services.resources.ends import Held, settle_with
+from compute.services.resources.ends import Held
 from compute.services.resources.requests import invalid
 from providers.contract.calls import Receipt
 from providers.contract.cloud import Cloud
@@ -153,7 +154,7 @@ def _destination(
     if other is not None:
         raise ResourceInUse(
             f"The floating IP {other} leads to {ip['ip']} already.",
-            in_use_by=[{"kind": other.kind, "id": str(other.pk), "name": str(other)}],
+            in_use_by=requests.shown_users([other]),
         )
     return {"port": str(port.pk), "fixed_ip": ip["ip"]}
 
@@ -195,15 +196,12 @@ def attach(
         requests.check_changeable(floating_ip, expect=expect)
         if target.cloud != floating_ip.cloud:
             raise invalid("#/vm", "other_cloud", f"The VM is in {target.cloud}.")
-        elsewhere = floating_ip.vm_id is not None
-        if elsewhere and not force:
-            other = by_id.get(floating_ip.vm_id) or floating_ip.vm
-            raise ResourceInUse(
-                f"It leads to the VM {other}. Detach it first, or send force: true.",
-                in_use_by=[{"kind": "vm", "id": str(other.pk), "name": str(other)}],
+        former = [row for pk, row in by_id.items() if pk == floating_ip.vm_id]
+        if not force:
+            requests.refuse_in_use(
+                floating_ip, former, way_out="Detach it first, or send force: true."
             )
         params = _destination(floating_ip, target, fixed_ip)
-        former = [by_id[floating_ip.vm_id]] if floating_ip.vm_id in by_id else []
         requests.begin(
             OperationType.FLOATING_IP_ATTACH,
             floating_ip,
@@ -341,9 +339,7 @@ def _delete(
         "floating_ips.delete",
         created_by="floating_ips.create",
         find=cloud.floating_ips.find,
-        delete=lambda id, request_id: cloud.floating_ips.delete(
-            id, request_id=request_id
-        ),
+        delete=cloud.floating_ips.delete,
     )
 
 
@@ -385,4 +381,4 @@ def apply_seen(operation: Operation, held: Held, end: End) -> Iterable[CloudReso
     return ()
 
 
-settle = settle_with(apply_seen)
+settle = partial(ends.settle, apply=apply_seen)

@@ -5,6 +5,7 @@ calls. When one of them fails, or the create is cancelled, what was made is undo
 """
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -26,14 +27,14 @@ from compute.models import (
 from compute.models.owned import CloudResource, Owned
 from compute.services import routers, subnets
 from compute.services.allowed_clouds import cloud_of
-from compute.services.resources import requests
+from compute.services.resources import ends, requests
 from compute.services.resources.calls import (
     create_once,
     delete_once,
     give_up,
     marker_of,
 )
-from compute.services.resources.ends import Held, settle_with
+from compute.services.resources.ends import Held
 from compute.services.resources.requests import invalid
 from providers.contract.calls import Receipt
 from providers.contract.cloud import Cloud
@@ -179,12 +180,12 @@ def _make(
     )
     if again is None and subnet is not None:
         again = subnets.create_subnet(operation, cloud, subnet, network)
-    if again is None and subnet is not None and router is not None:
+    if again is None and router is not None:
         again = routers.create_router(operation, cloud, router)
-        if again is None:
-            routers.connect(operation, cloud, router, subnet)
     if again is not None:
         return again
+    if subnet is not None and router is not None:
+        routers.connect(operation, cloud, router, subnet)
     seen: dict[str, Any] = {
         str(network.pk): thing
         for thing in cloud.networks.find(marker=marker_of(network))
@@ -226,7 +227,7 @@ def _delete(operation: Operation, cloud: Cloud, network: Network) -> Again | Non
         "networks.delete",
         created_by="networks.create",
         find=cloud.networks.find,
-        delete=lambda id, request_id: cloud.networks.delete(id, request_id=request_id),
+        delete=cloud.networks.delete,
     )
 
 
@@ -266,4 +267,4 @@ def apply_seen(operation: Operation, held: Held, end: End) -> Iterable[CloudReso
     return ()
 
 
-settle = settle_with(apply_seen)
+settle = partial(ends.settle, apply=apply_seen)

@@ -216,7 +216,7 @@ def check_room(vm: VM, network: Network) -> None:
 
 def find(vm: VM, reference: str, *, pointer: str) -> Port:
     """Return the port of a VM that a client names by its id, or by its network."""
-    there = list(of(vm).select_related("network"))
+    there: list[Port] = list(of(vm).select_related("network"))
     found = [port for port in there if str(port.pk) == reference] or [
         port
         for port in there
@@ -274,7 +274,7 @@ def delete_once_in(cloud: Cloud, operation: Operation, port: Port) -> Again | No
         "ports.delete",
         created_by="ports.create",
         find=cloud.ports.find,
-        delete=lambda id, request_id: cloud.ports.delete(id, request_id=request_id),
+        delete=cloud.ports.delete,
     )
 
 

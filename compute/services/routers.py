@@ -1,6 +1,7 @@
 """Routers: what can be asked of them, and how it is done."""
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -17,13 +18,14 @@ from compute.models import (
     Project,
     Router,
     Subnet,
+    kinds,
 )
 from compute.models.owned import CloudResource
 from compute.services import rows
 from compute.services.allowed_clouds import cloud_of
-from compute.services.resources import requests
+from compute.services.resources import ends, requests
 from compute.services.resources.calls import create_once, delete_once, marker_of
-from compute.services.resources.ends import Held, settle_with
+from compute.services.resources.ends import Held
 from compute.services.resources.requests import invalid
 from providers.contract.calls import Receipt
 from providers.contract.cloud import Cloud
@@ -327,7 +329,7 @@ def delete_router(operation: Operation, cloud: Cloud, router: Router) -> Again |
         "routers.delete",
         created_by="routers.create",
         find=cloud.routers.find,
-        delete=lambda id, request_id: cloud.routers.delete(id, request_id=request_id),
+        delete=cloud.routers.delete,
     )
 
 
@@ -345,13 +347,13 @@ def perform_set_gateway(operation: Operation, cloud: Cloud) -> Answer:
 
 def perform_attach_subnet(operation: Operation, cloud: Cloud) -> Answer:
     router = _of(operation)
-    connect(operation, cloud, router, Subnet.objects.get(pk=operation.related_id))
+    connect(operation, cloud, router, _subnet_of(operation))
     return _seen(cloud, router)
 
 
 def perform_detach_subnet(operation: Operation, cloud: Cloud) -> Answer:
     router = _of(operation)
-    disconnect(operation, cloud, router, Subnet.objects.get(pk=operation.related_id))
+    disconnect(operation, cloud, router, _subnet_of(operation))
     return _seen(cloud, router)
 
 
@@ -361,6 +363,11 @@ def perform_delete(operation: Operation, cloud: Cloud) -> Answer:
 
 def _of(operation: Operation) -> Router:
     return Router.objects.select_related("external_network").get(pk=operation.target_id)
+
+
+def _subnet_of(operation: Operation) -> Subnet:
+    subnet: Subnet = kinds.find(Subnet.kind, operation.related_id)
+    return subnet
 
 
 def _seen(cloud: Cloud, router: Router) -> Done:
@@ -406,4 +413,4 @@ def apply_seen(operation: Operation, held: Held, end: End) -> Iterable[CloudReso
     return ()
 
 
-settle = settle_with(apply_seen)
+settle = partial(ends.settle, apply=apply_seen)

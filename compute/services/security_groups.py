@@ -1,6 +1,7 @@
 """Security groups and their rules: what can be asked of them, and how it is done."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -21,14 +22,14 @@ from compute.models import (
 from compute.models.owned import CloudResource
 from compute.services import rows, rules
 from compute.services.allowed_clouds import cloud_of
-from compute.services.resources import requests
+from compute.services.resources import ends, requests
 from compute.services.resources.calls import (
     create_once,
     delete_once,
     give_up,
     marker_of,
 )
-from compute.services.resources.ends import Held, settle_with
+from compute.services.resources.ends import Held
 from compute.services.resources.requests import invalid
 from providers.contract.calls import Receipt
 from providers.contract.cloud import Cloud
@@ -303,10 +304,8 @@ def _delete_rule(
         rule,
         "security_groups.delete_rule",
         created_by="security_groups.create_rule",
-        find=lambda *, marker: [],
-        delete=lambda id, request_id: cloud.security_groups.delete_rule(
-            id, request_id=request_id
-        ),
+        find=cloud.security_groups.find,
+        delete=cloud.security_groups.delete_rule,
     )
 
 
@@ -357,9 +356,7 @@ def _delete(operation: Operation, cloud: Cloud, group: SecurityGroup) -> Again |
         "security_groups.delete",
         created_by="security_groups.create",
         find=cloud.security_groups.find,
-        delete=lambda id, request_id: cloud.security_groups.delete(
-            id, request_id=request_id
-        ),
+        delete=cloud.security_groups.delete,
     )
 
 
@@ -376,4 +373,4 @@ def apply_seen(operation: Operation, held: Held, end: End) -> Iterable[CloudReso
     return ()
 
 
-settle = settle_with(apply_seen)
+settle = partial(ends.settle, apply=apply_seen)

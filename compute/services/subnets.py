@@ -1,20 +1,21 @@
 """Subnets: what can be asked of them, and how it is done."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from django.db import transaction
 
 from compute.engine import calls
-from compute.engine.work import Answer, Done, End
+from compute.engine.work import Again, Answer, Done, End
 from compute.events import Actor
 from compute.expected import Expect
 from compute.models import Network, Operation, OperationType, Port, Project, Subnet
 from compute.models.owned import CloudResource
 from compute.services import cidrs
-from compute.services.resources import requests
+from compute.services.resources import ends, requests
 from compute.services.resources.calls import create_once, delete_once, marker_of
-from compute.services.resources.ends import Held, settle_with
+from compute.services.resources.ends import Held
 from compute.services.resources.requests import invalid
 from providers.contract.calls import Receipt
 from providers.contract.cloud import Cloud
@@ -244,7 +245,7 @@ def vms_with_addresses_of(subnet: Subnet) -> list[Any]:
 
 def create_subnet(
     operation: Operation, cloud: Cloud, subnet: Subnet, network: Network
-) -> Answer | None:
+) -> Again | None:
     """Create a subnet in the cloud exactly once; return when to look again."""
 
     def create(request_id: str) -> Receipt:
@@ -308,7 +309,7 @@ def perform_delete(operation: Operation, cloud: Cloud) -> Answer:
         "subnets.delete",
         created_by="subnets.create",
         find=cloud.subnets.find,
-        delete=lambda id, request_id: cloud.subnets.delete(id, request_id=request_id),
+        delete=cloud.subnets.delete,
     )
     return again or Done()
 
@@ -359,4 +360,4 @@ def _network_of(held: Held) -> Network | None:
     return next((row for row in held.values() if isinstance(row, Network)), None)
 
 
-settle = settle_with(apply_seen)
+settle = partial(ends.settle, apply=apply_seen)

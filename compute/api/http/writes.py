@@ -66,7 +66,7 @@ def submit(
     view: View,
     call: Callable[[], HasOperation],
     *,
-    project_id: UUID,
+    project_id: UUID | None,
     created: bool = False,
 ) -> Response:
     """Call a service that starts an operation, and answer as the client prefers.

@@ -49,7 +49,7 @@ def correct(here: Pass, row: R, note: Callable[[R], Any]) -> R | None:
         note(locked)
         changes = locked.visible_changes()
         locked.save_changes()
-        if changes and locked.project_id is not None:
+        if changes and not locked.is_offered:
             events.record(
                 f"{locked.kind}.updated", actor=SYSTEM, subject=locked, data=changes
             )
@@ -66,7 +66,7 @@ def vanish(here: Pass, row: NetworkResource) -> None:
         locked.vanish()
         locked.counted = False
         locked.save_changes()
-        if locked.project_id is None:
+        if locked.is_offered:
             return
         quotas.settle(locked.project_id, before=held, after={})
         events.record(

@@ -71,8 +71,8 @@ def _is_left(row: Any, id: str) -> bool:
     if row.deleted_at is not None:
         return True
     if row.provider_id:
-        return row.provider_id != id
-    return row.status == ResourceStatus.ERROR
+        return bool(row.provider_id != id)
+    return bool(row.status == ResourceStatus.ERROR)
 
 
 def _ports(alias: str, cloud: Cloud, listing: Listing) -> Iterator[Leftover]:

@@ -33,6 +33,10 @@ class Thing(Protocol):
     def id(self) -> str: ...
 
 
+class Delete(Protocol):
+    def __call__(self, id: str, /, *, request_id: str) -> Receipt: ...
+
+
 class Find(Protocol):
     def __call__(self, *, marker: str) -> Sequence[Any]: ...
 
@@ -99,12 +103,11 @@ def delete_once(
     *,
     created_by: str,
     find: Find,
-    delete: Callable[[str, str], Receipt],
+    delete: Delete,
 ) -> Again | None:
     """Delete what a row stands for; what is gone already counts as deleted.
 
-    ``delete`` takes the cloud's id and our request id. Where the id is not known it is
-    looked for, and, if its creation (``created_by``) was lost, not before that cannot
+    Where its id is not known it is looked for, and, if its creation (``created_by``) was lost, not before that cannot
     arrive any more.
     """
     ids = [row.provider_id]
@@ -116,12 +119,17 @@ def delete_once(
                 return Again(remaining)
     for id in ids:
         try:
-            calls.send(
-                operation, call, lambda request_id, id=id: delete(id, request_id)
-            )  # type: ignore[misc]  # binds the loop's id
+            _send_delete(operation, call, delete, id)
         except NotFound:
             continue
     return None
+
+
+def _send_delete(operation: Operation, call: str, delete: Delete, id: str) -> None:
+    def request(request_id: str) -> Receipt:
+        return delete(id, request_id=request_id)
+
+    calls.send(operation, call, request)
 
 
 def give_up(operation: Operation, why: ProviderError | Problem) -> Again:

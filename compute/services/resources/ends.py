@@ -7,10 +7,11 @@ from uuid import UUID
 from django.db import transaction
 
 from compute.engine import queue, runner
-from compute.engine.work import Answer, Cancelled, Done, End, Failed
+from compute.engine.work import Answer, Done, End, Failed
 from compute.errors import from_provider
 from compute.models import NetworkResource, Operation, ResourceStatus
 from compute.models.kinds import KINDS, held_by
+from compute.models.network_resource import MOVING
 from compute.models.owned import CloudResource
 from compute.services import quotas, rows
 from providers.contract.cloud import Cloud
@@ -33,71 +34,78 @@ def lock(operation: Operation) -> Held:
     }
 
 
-def settle_with(apply: Apply) -> Callable[[Operation, End], None]:
-    """Return the settle of operations whose end ``apply`` knows how to show."""
+def settle(operation: Operation, end: End, *, apply: Apply) -> None:
+    """End an operation: bring all that it holds to rest, and say so.
 
-    def settle(operation: Operation, end: End) -> None:
-        with transaction.atomic():
-            held = lock(operation)
-            if not queue.close(operation, end):
-                return
-            target = held[operation.target_kind, operation.target_id]
-            before = {row.pk: (row.status, held_by(row)) for row in held.values()}
-            for row in held.values():
-                if isinstance(row, NetworkResource):
-                    _rest(row, operation, end)
-            others = [*apply(operation, held, end)]
-            changes = {
-                row.pk: row.visible_changes() for row in (*held.values(), *others)
-            }
-            for row in held.values():
-                # The allowed_actions of all that it held are back.
-                row.save_changes(touch=True)
-            for row in others:
-                row.save_changes()
-            _give_back(held.values(), before)
-            rows.record_end(target, operation, before=before[target.pk][0])
-            for row in (*held.values(), *others):
-                if row is not target and changes[row.pk]:
-                    rows.record_change(row, operation, changes[row.pk])
+    Does nothing if somebody else ended it first.
+    """
+    with transaction.atomic():
+        held = lock(operation)
+        if not queue.close(operation, end):
+            return
+        target = held[operation.target_kind, operation.target_id]
+        before = {row.pk: (row.status, held_by(row)) for row in held.values()}
+        for row in held.values():
+            if isinstance(row, NetworkResource):
+                _rest(row, operation, end)
+        others = [*apply(operation, held, end)]
+        changes = _save(held.values(), others)
+        _give_back(held.values(), before)
+        rows.record_end(target, operation, before=before[target.pk][0])
+        for row in (*held.values(), *others):
+            if row is not target and changes[row.pk]:
+                rows.record_change(row, operation, changes[row.pk])
 
-    return settle
+
+def _save(
+    held: Iterable[CloudResource], others: Iterable[CloudResource]
+) -> dict[UUID, Mapping[str, Any]]:
+    """Save all rows, and return what a user sees changed of each."""
+    changes: dict[UUID, Mapping[str, Any]] = {}
+    for row in held:
+        changes[row.pk] = row.visible_changes()
+        # The allowed_actions of all that it held are back.
+        row.save_changes(touch=True)
+    for row in others:
+        changes[row.pk] = row.visible_changes()
+        row.save_changes()
+    return changes
 
 
 def _rest(row: NetworkResource, operation: Operation, end: End) -> None:
     """Bring a row to where the end leaves it; one that did not move stays."""
-    was, is_target = row.status, row.pk == operation.target_id
-    if was not in (S.CREATING, S.UPDATING, S.DELETING):
+    if row.status not in MOVING:
         return
-    match end:
-        case Done() if was == S.DELETING:
-            row.mark_deleted()
-        case Done():
-            row.settle(S.ACTIVE)
-        case Cancelled() if was == S.CREATING:
-            row.mark_deleted()
-        case Failed() if was == S.CREATING and not is_target:
-            # Made on the way to the target, and undone.
-            row.mark_deleted()
-        case Failed() if was == S.CREATING:
-            row.settle(S.ERROR)
-        case _ if is_target and operation.from_status:
-            row.settle(S(operation.from_status))
-        case _:
-            row.settle(S.ACTIVE)
+    is_target = row.pk == operation.target_id
+    status = _status_after(row, operation, end)
+    if status == S.DELETED:
+        row.mark_deleted()
+    else:
+        row.settle(status)
     if isinstance(end, Done):
         row.error = None
     elif isinstance(end, Failed) and is_target:
         row.error = end.problem.document()
-    row.counted = row.deleted_at is None and row.status != S.ERROR
+    row.counted = status not in (S.DELETED, S.ERROR)
+
+
+def _status_after(
+    row: NetworkResource, operation: Operation, end: End
+) -> ResourceStatus:
+    is_target = row.pk == operation.target_id
+    if isinstance(end, Done):
+        return S.DELETED if row.status == S.DELETING else S.ACTIVE
+    if row.status != S.CREATING:
+        # As it was.
+        return S(operation.from_status) if is_target else S.ACTIVE
+    # What was made on the way to the target was undone.
+    return S.ERROR if isinstance(end, Failed) and is_target else S.DELETED
 
 
 def _give_back(held: Iterable[CloudResource], before: Mapping[UUID, Any]) -> None:
     """Return to the quotas what is no longer counted, project by project."""
     changes: dict[UUID, dict[Any, int]] = {}
     for row in held:
-        if row.project_id is None:
-            continue
         amounts = changes.setdefault(row.project_id, {})
         _, was = before[row.pk]
         for resource, amount in held_by(row).items():

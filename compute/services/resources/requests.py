@@ -235,7 +235,7 @@ def check_changeable(row: NetworkResource, *, expect: Expect) -> None:
 
 def check_own(row: NetworkResource) -> None:
     """Raise InvalidTransition for what the cloud offers to all: nobody changes it here."""
-    if row.project_id is None:
+    if row.is_offered:
         noun = row._meta.verbose_name
         raise _refused(row, f"The {noun} {row} is the cloud's own.")
 
@@ -246,13 +246,18 @@ def refuse_in_use(
     """Raise ResourceInUse, naming the users and the call that frees it, if there are any."""
     if not users:
         return
-    shown = [
-        {"kind": user.kind, "id": str(user.pk), "name": str(user)}
-        for user in users[:MOST_USERS]
-    ]
+    shown = shown_users(users)
     names = ", ".join(f"{user['kind']} {user['name']}" for user in shown[:3])
     more = f" and {len(users) - 3} more" if len(users) > 3 else ""
     raise ResourceInUse(
         f"The {row._meta.verbose_name} {row} is in use by {names}{more}. {way_out}",
         in_use_by=shown,
     )
+
+
+def shown_users(users: Sequence[Owned]) -> list[dict[str, str]]:
+    """Return what a refusal says of those who use something."""
+    return [
+        {"kind": user.kind, "id": str(user.pk), "name": str(user)}
+        for user in users[:MOST_USERS]
+    ]

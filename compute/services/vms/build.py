@@ -191,6 +191,8 @@ def perform_delete(operation: Operation, cloud: Cloud) -> Answer:
 
 
 def _delete_server(operation: Operation, cloud: Cloud, vm: VM) -> Answer:
+    if operation.call == "ports.delete":
+        return Done(VMStatus.DELETED)
     # A second server of the VM, should there be one, is for the passes to remove.
     if not vm.server_id and not _adopt(operation, cloud, vm):
         return Done(VMStatus.DELETED)
@@ -198,8 +200,6 @@ def _delete_server(operation: Operation, cloud: Cloud, vm: VM) -> Answer:
 
 
 def _remove(operation: Operation, cloud: Cloud, vm: VM, *, done: Answer) -> Answer:
-    if operation.call == "ports.delete":
-        return done
     if operation.call == "servers.delete":
         try:
             server = cloud.servers.get(vm.server_id)
