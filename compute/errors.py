@@ -362,20 +362,17 @@ class ResourceLimitExceeded(Problem):
     )
 
 
-class _Stored(Problem):
-    """A problem that was stored, as it was."""
-
-    def __init__(self, document: Mapping[str, Any]) -> None:
-        super().__init__(document["detail"])
-        self._document = dict(document)
-
-    def document(self) -> dict[str, Any]:
-        return self._document
+#: What every document has, beside the members of its code.
+_COMMON = frozenset({"title", "status", "code", "detail", "retryable"})
 
 
 def stored(document: Mapping[str, Any]) -> Problem:
-    """Return the problem that a document was made of."""
-    return _Stored(document)
+    """Return the problem that a document of an operation was made of."""
+    kind = next(
+        kind for kind in Problem.__subclasses__() if kind.code == document["code"]
+    )
+    members = {name: value for name, value in document.items() if name not in _COMMON}
+    return kind(document["detail"], **members)
 
 
 #: Neutron's own names of refusals -> what they are for a user.

@@ -94,4 +94,4 @@ class SecurityGroupRule(NetworkResource):
         )
 
     def __str__(self) -> str:
-        return f"{self.direction} {self.key}"
+        return self.key

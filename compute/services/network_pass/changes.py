@@ -32,7 +32,7 @@ class Pass:
         return (
             row.deleted_at is None
             and row.status in (ResourceStatus.ACTIVE, ResourceStatus.ERROR)
-            and row.created_at < self.started
+            and (row.is_offered or row.created_at < self.started)
             and (row.operation is None or (ended is not None and ended < self.started))
         )
 

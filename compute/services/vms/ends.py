@@ -19,7 +19,7 @@ from compute.models import (
     VMStatus,
 )
 from compute.models.kinds import held_by
-from compute.models.lifecycle import GONE
+from compute.models.lifecycle import GONE, MOVING
 from compute.services import ports, quotas, rows
 from compute.services.vms import observed
 from providers.contract.ports import Port as CloudPort
@@ -152,8 +152,11 @@ def _release(vm: VM) -> None:
 def _rest(vm: VM, status: str) -> None:
     if status == VMStatus.DELETED:
         vm.mark_deleted()
-    else:
+    elif vm.status in MOVING:
         vm.settle(VMStatus(status))
+    elif vm.status != status:
+        # The action leaves the status as it is, so it was changed outside.
+        vm.follow(VMStatus(status))
 
 
 def _is_resized(operation: Operation, server: Server | None) -> bool:
