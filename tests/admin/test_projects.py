@@ -1,12 +1,11 @@
 """Projects: made, changed and deleted by services; members and limits on their page."""
 
-from typing import Any
-
 import pytest
 
 from compute.events import Actor
 from compute.models import APIToken, Event, Membership, Project, Quota, Resource, Role
 from compute.services import projects, tokens
+from tests.admin.conftest import form, submit, url
 from tests.support.console import OPERATOR, Operator, permission, staff
 from tests.support.factories import (
     MembershipFactory,
@@ -16,45 +15,9 @@ from tests.support.factories import (
 )
 
 
-def url(project: Project, verb: str = "change") -> str:
-    return f"compute/project/{project.pk}/{verb}/"
-
-
-def form(project: Project, *members: Membership, **fields: Any) -> dict[str, Any]:
-    """Return the form of a page as a browser would send it untouched."""
-    values: dict[str, Any] = {
-        "name": project.name,
-        "description": project.description,
-        "version": project.version,
-        "memberships-TOTAL_FORMS": str(len(members) + 1),
-        "memberships-INITIAL_FORMS": str(len(members)),
-    }
-    for number, member in enumerate(members):
-        values |= {
-            f"memberships-{number}-id": str(member.pk),
-            f"memberships-{number}-project": str(project.pk),
-            f"memberships-{number}-user": member.user.username,
-            f"memberships-{number}-role": member.role,
-        }
-    new = f"memberships-{len(members)}"
-    return {**values, f"{new}-user": "", f"{new}-role": "", **fields}
-
-
-def submit(operator: Operator, project: Project, values: dict[str, Any]) -> str:
-    """Send the form of a page; return the page that comes of it."""
-    response = operator.client.post(f"/admin/{url(project)}", values, follow=True)
-    assert response.status_code == 200
-    return response.content.decode()
-
-
 def types(project: Project) -> list[str]:
     events = Event.objects.filter(project=project).order_by("sequence")
     return list(events.values_list("type", flat=True))
-
-
-@pytest.fixture
-def lab(db: None, actor: Actor) -> Project:
-    return projects.create(name="lab", actor=actor)
 
 
 # The project
@@ -128,64 +91,6 @@ def test_a_change_that_is_refused_keeps_what_was_typed(
     assert lab.name == "lab"
     event = Event.objects.get(type="request.refused")
     assert (event.project_id, event.data["code"]) == (lab.pk, "name-conflict")
-
-
-@pytest.mark.usefixtures("other_cloud")
-def test_the_clouds_of_a_project_are_one_a_line(
-    operator: Operator, lab: Project
-) -> None:
-    page = operator.get(url(lab))
-    assert "Of default, other: one per line" in page
-    submit(operator, lab, form(lab, clouds=" other \r\n\r\ndefault"))
-    lab.refresh_from_db()
-    assert lab.clouds == ["other", "default"]
-    event = Event.objects.get(type="project.updated")
-    assert (event.actor, event.data) == (
-        OPERATOR,
-        {"clouds": [None, ["other", "default"]]},
-    )
-    assert ">\nother\ndefault</textarea>" in operator.get(url(lab))
-    submit(operator, lab, form(lab, clouds=""))
-    lab.refresh_from_db()
-    assert lab.clouds is None
-
-
-def test_clouds_that_do_not_exist_are_refused_and_kept_as_typed(
-    operator: Operator, lab: Project
-) -> None:
-    text = submit(operator, lab, form(lab, clouds="default\nmoon"))
-    assert "No cloud moon." in text
-    assert ">\ndefault\nmoon</textarea>" in text
-    lab.refresh_from_db()
-    assert lab.clouds is None
-
-
-def test_a_list_with_a_cloud_that_is_no_more_is_left_alone(
-    operator: Operator, lab: Project
-) -> None:
-    Project.objects.filter(pk=lab.pk).update(clouds=["gone", "default"])
-    lab.refresh_from_db()
-    values = form(lab, name="lab-2", clouds="gone\r\ndefault")
-    assert "changed successfully" in submit(operator, lab, values)
-    lab.refresh_from_db()
-    assert (lab.name, lab.clouds) == ("lab-2", ["gone", "default"])
-
-
-def test_a_new_project_can_be_given_its_clouds(operator: Operator) -> None:
-    assert (
-        "No cloud moon"
-        in operator.client.post(
-            "/admin/compute/project/add/", {"name": "new", "clouds": "moon"}
-        ).content.decode()
-    )
-    operator.post("compute/project/add/", name="new", clouds="default")
-    assert Project.objects.get(name="new").clouds == ["default"]
-    names = ("view_project", "add_project")
-    adder = staff("adam", *map(permission, names))
-    adder.post("compute/project/add/", name="newer", clouds="default")
-    assert not Project.objects.filter(name="newer").exists()
-    adder.post("compute/project/add/", name="newer", clouds="")
-    assert Project.objects.get(name="newer").clouds is None
 
 
 def test_a_page_that_is_out_of_date_changes_nothing(
