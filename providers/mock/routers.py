@@ -4,7 +4,7 @@ import sqlite3
 
 from providers.contract.calls import Receipt
 from providers.contract.routers import Router, Routers
-from providers.mock.world import addresses, gateways, neutron, ports
+from providers.mock.world import addresses, gateways, neutron, ports, ranges
 from providers.mock.world.neutron import conflict, invalid
 from providers.mock.world.seed import PROJECT
 from providers.mock.world.topology import ROUTER_INTERFACE
@@ -150,7 +150,7 @@ def _check_attachable(
                 "BadRequest",
                 f"{bad}Router already has a port on subnet {subnet['id']}.",
             )
-        if addresses.overlap(subnet["cidr"], other["cidr"]):
+        if ranges.overlap(subnet["cidr"], other["cidr"]):
             raise invalid(
                 "BadRequest",
                 f"{bad}Cidr {subnet['cidr']} of subnet {subnet['id']} overlaps with"

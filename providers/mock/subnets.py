@@ -4,12 +4,10 @@ import ipaddress
 import json
 import sqlite3
 from collections.abc import Sequence
-from itertools import pairwise
 
 from providers.contract.calls import Receipt
-from providers.contract.subnets import DEFAULT_GATEWAY, Subnet, Subnets, SubnetSpec
-from providers.mock.world import addresses, neutron, ports
-from providers.mock.world.addresses import IPNetwork
+from providers.contract.subnets import Subnet, Subnets, SubnetSpec
+from providers.mock.world import addresses, neutron, ports, ranges
 from providers.mock.world.neutron import conflict, invalid
 from providers.mock.world.seed import PROJECT
 from providers.mock.world.topology import ROUTER_INTERFACE
@@ -39,8 +37,8 @@ class MockSubnets(Subnets):
         subject = f"{spec.name} {spec.marker} {spec.network_id}"
         with self._world.call("subnets.create", subject=subject) as call:
             neutron.check_texts(spec.name, spec.marker)
-            network = _network(spec)
-            gateway_ip = _gateway(spec, network)
+            network = ranges.network_of(spec.cidr, dhcp=spec.dhcp)
+            gateway_ip = ranges.gateway_of(spec.gateway_ip, network)
             _check_nameservers(spec.dns_nameservers, "subnet")
             with self._world.store.transaction() as db:
                 now = self._world.now()
@@ -49,7 +47,7 @@ class MockSubnets(Subnets):
                 if owner != PROJECT:
                     raise neutron.forbidden("create_subnet")
                 _check_overlap(db, spec.network_id, network)
-                pools = _pools(spec, network, gateway_ip)
+                pools = ranges.pools_of(spec.allocation_pools, network, gateway_ip)
                 subnet_id = neutron.insert(
                     db,
                     "subnets",
@@ -83,14 +81,12 @@ class MockSubnets(Subnets):
                 if subnet["project"] != PROJECT:
                     raise neutron.forbidden("update_subnet")
                 _check_nameservers(dns_nameservers, subnet_id)
-                if gateway_ip is not None:
-                    gateway_ip = _valid_gateway(
-                        gateway_ip, ipaddress.ip_network(subnet["cidr"])
-                    )
+                network = ipaddress.ip_network(subnet["cidr"])
+                gateway_ip = ranges.gateway_of(gateway_ip, network)
                 if gateway_ip != subnet["gateway_ip"]:
                     _check_gateway_unused(db, subnet)
                     pools = json.loads(subnet["allocation_pools"])
-                    _check_gateway_outside(gateway_ip, pools)
+                    ranges.check_gateway_outside(gateway_ip, pools)
                 db.execute(
                     "UPDATE subnets SET gateway_ip = ?, dns_nameservers = ?"
                     " WHERE id = ?",
@@ -118,60 +114,6 @@ class MockSubnets(Subnets):
             return Receipt(request_id=call.request_id)
 
 
-def _network(spec: SubnetSpec) -> IPNetwork:
-    """Return the network of a CIDR without its host bits."""
-    try:
-        network = ipaddress.ip_network(spec.cidr, strict=False)
-    except ValueError:
-        raise invalid(
-            "InvalidInput",
-            f"Invalid input for cidr. Reason: '{spec.cidr}' is not a valid IP subnet.",
-        ) from None
-    reason = ""
-    if network.prefixlen == 0:
-        reason = "0 is not allowed as CIDR prefix length"
-    elif spec.dhcp and network.is_multicast:
-        reason = "Multicast IP subnet is not supported if enable_dhcp is True."
-    elif spec.dhcp and network.is_loopback:
-        reason = "Loopback IP subnet is not supported if enable_dhcp is True."
-    elif spec.dhcp and network.max_prefixlen - network.prefixlen < 2:
-        reason = (
-            "Subnet has a prefix length that is incompatible with DHCP service enabled"
-        )
-    if reason:
-        raise invalid("InvalidInput", f"Invalid input for operation: {reason}.")
-    return network
-
-
-def _gateway(spec: SubnetSpec, network: IPNetwork) -> str | None:
-    if spec.gateway_ip is None:
-        return None
-    if spec.gateway_ip == DEFAULT_GATEWAY:
-        # Of IPv6 the anycast address of its routers.
-        small = network.num_addresses == 1
-        return str(network[0 if network.version == 6 or small else 1])
-    return _valid_gateway(spec.gateway_ip, network)
-
-
-def _valid_gateway(gateway_ip: str, network: IPNetwork) -> str:
-    """Return a gateway as Neutron writes it. It may be outside of the subnet."""
-    try:
-        address = ipaddress.ip_address(gateway_ip)
-    except ValueError:
-        raise invalid(
-            "HTTPBadRequest",
-            f"Invalid input for gateway_ip. Reason: '{gateway_ip}' is not a valid IP"
-            " address.",
-        ) from None
-    ends = (network[0], network[-1]) if network.prefixlen < 31 else ()
-    if address.version != network.version or (network.version == 4 and address in ends):
-        raise invalid(
-            "InvalidInput",
-            "Invalid input for operation: Gateway is not valid on subnet.",
-        )
-    return str(address)
-
-
 def _check_nameservers(nameservers: Sequence[str], subnet: str) -> None:
     if len(nameservers) > _MOST_NAMESERVERS:
         raise invalid(
@@ -195,68 +137,17 @@ def _check_nameservers(nameservers: Sequence[str], subnet: str) -> None:
         )
 
 
-def _check_overlap(db: sqlite3.Connection, network_id: str, new: IPNetwork) -> None:
+def _check_overlap(
+    db: sqlite3.Connection, network_id: str, new: ranges.IPNetwork
+) -> None:
     for row in db.execute(
         "SELECT cidr FROM subnets WHERE network_id = ?", (network_id,)
     ):
-        if addresses.overlap(str(new), row["cidr"]):
+        if ranges.overlap(str(new), row["cidr"]):
             raise invalid(
                 "InvalidInput",
                 f"Invalid input for operation: Requested subnet with cidr: {new} for"
                 f" network: {network_id} overlaps with another subnet.",
-            )
-
-
-def _pools(
-    spec: SubnetSpec, network: IPNetwork, gateway_ip: str | None
-) -> addresses.Pools:
-    if not spec.allocation_pools:
-        return addresses.default_pools(network, gateway_ip)
-    pools: addresses.Pools = []
-    for first, last in spec.allocation_pools:
-        pool = f"{first}-{last}"
-        try:
-            begin, end = ipaddress.ip_address(first), ipaddress.ip_address(last)
-        except ValueError:
-            raise invalid(
-                "HTTPBadRequest", "Invalid input for allocation_pools."
-            ) from None
-        if begin.version != end.version or int(begin) > int(end):
-            raise invalid(
-                "InvalidAllocationPool", f"The allocation pool {pool} is not valid."
-            )
-        usable = addresses.default_pools(network, None)[0]
-        if not all(addresses.is_between(ip, *usable) for ip in (first, last)):
-            raise invalid(
-                "OutOfBoundsAllocationPool",
-                f"The allocation pool {pool} spans beyond the subnet cidr {network}.",
-            )
-        pools.append((str(begin), str(end)))
-    _check_apart(pools, network)
-    _check_gateway_outside(gateway_ip, pools)
-    return pools
-
-
-def _check_apart(pools: addresses.Pools, network: IPNetwork) -> None:
-    spans = sorted(
-        (int(ipaddress.ip_address(first)), int(ipaddress.ip_address(last)))
-        for first, last in pools
-    )
-    for (_, end), (begin, _) in pairwise(spans):
-        if begin <= end:
-            raise conflict(
-                "OverlappingAllocationPools",
-                f"Found overlapping allocation pools for subnet {network}.",
-            )
-
-
-def _check_gateway_outside(gateway_ip: str | None, pools: addresses.Pools) -> None:
-    for first, last in pools:
-        if gateway_ip is not None and addresses.is_between(gateway_ip, first, last):
-            raise conflict(
-                "GatewayConflictWithAllocationPools",
-                f"Gateway ip {gateway_ip} conflicts with allocation pool"
-                f" {first}-{last}.",
             )
 
 

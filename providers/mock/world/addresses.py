@@ -5,50 +5,14 @@ import json
 import sqlite3
 from collections.abc import Iterator
 
-from providers.mock.world import neutron
+from providers.mock.world import neutron, ranges
 from providers.mock.world.neutron import conflict, invalid
-
-IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
-Pools = list[tuple[str, str]]
 
 
 def is_slaac(subnet: sqlite3.Row) -> bool:
     """Tell whether addresses of a subnet follow from the MAC of a port."""
     length = ipaddress.ip_network(subnet["cidr"]).prefixlen
     return bool(subnet["ip_version"] == 6 and subnet["dhcp"] and length == 64)
-
-
-def default_pools(network: IPNetwork, gateway_ip: str | None) -> Pools:
-    """Return all addresses that ports can have, without the gateway's."""
-    first, last = int(network[0]), int(network[-1])
-    if network.max_prefixlen - network.prefixlen > 1:
-        first += 1  # the network's own, and the anycast address of IPv6's routers
-        last -= network.version == 4
-    ranges = [(first, last)]
-    if gateway_ip is not None:
-        gateway = int(ipaddress.ip_address(gateway_ip))
-        if first <= gateway <= last:
-            ranges = [(first, gateway - 1), (gateway + 1, last)]
-    address = type(network[0])
-    return [
-        (str(address(begin)), str(address(end)))
-        for begin, end in ranges
-        if begin <= end
-    ]
-
-
-def overlap(one: str, other: str) -> bool:
-    """Tell whether two CIDRs have an address in common."""
-    first, second = ipaddress.ip_network(one), ipaddress.ip_network(other)
-    return first.version == second.version and (
-        first[0] in second or second[0] in first
-    )
-
-
-def is_between(ip: str, first: str, last: str) -> bool:
-    """Tell whether an address is in a pool."""
-    address, begin, end = map(ipaddress.ip_address, (ip, first, last))
-    return address.version == begin.version and int(begin) <= int(address) <= int(end)
 
 
 def choose(
@@ -79,7 +43,7 @@ def choose(
                 chosen.append(_any_free(db, network, pooled, wish))
     taken_from = {subnet_id for subnet_id, _ in chosen}
     return chosen + [
-        (subnet["id"], slaac_address(subnet["cidr"], mac))
+        (subnet["id"], ranges.slaac_address(subnet["cidr"], mac))
         for subnet in subnets
         if is_slaac(subnet) and subnet["id"] not in taken_from
     ]
@@ -97,7 +61,7 @@ def _asked_for(
         ) from None
     for subnet in subnets:
         network = ipaddress.ip_network(subnet["cidr"])
-        if address not in network or address in _unusable(network):
+        if address not in network or address in ranges.unusable(network):
             continue
         if is_slaac(subnet):
             raise invalid(
@@ -113,12 +77,6 @@ def _asked_for(
         f"IP address {ip} is not a valid IP for any of the subnets on the specified"
         f" network.",
     )
-
-
-def _unusable(network: IPNetwork) -> set[ipaddress.IPv4Address | ipaddress.IPv6Address]:
-    if network.max_prefixlen - network.prefixlen < 2:
-        return set()
-    return {network[0], network[-1]} if network.version == 4 else {network[0]}
 
 
 def check_free(
@@ -169,7 +127,7 @@ def _any_free(
 
 def _has_room_for(db: sqlite3.Connection, subnet: sqlite3.Row, wish: str) -> bool:
     pools = json.loads(subnet["allocation_pools"])
-    pooled = any(is_between(wish, first, last) for first, last in pools)
+    pooled = any(ranges.is_between(wish, first, last) for first, last in pools)
     return pooled and not is_taken(db, subnet["id"], wish)
 
 
@@ -188,13 +146,6 @@ def _pooled(subnet: sqlite3.Row) -> Iterator[tuple[int, str]]:
                 yield offset, str(address(first + place))
                 break
             place -= last - first + 1
-
-
-def slaac_address(cidr: str, mac: str) -> str:
-    """Return the address that a network card gives itself: EUI-64."""
-    octets = bytes.fromhex(mac.replace(":", ""))
-    interface = bytes([octets[0] ^ 2]) + octets[1:3] + b"\xff\xfe" + octets[3:]
-    return str(ipaddress.ip_network(cidr)[int.from_bytes(interface)])
 
 
 def keep(db: sqlite3.Connection, port_id: str, chosen: list[tuple[str, str]]) -> None:

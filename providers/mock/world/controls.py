@@ -17,9 +17,9 @@ from providers.contract.images import Image
 from providers.contract.servers import Server
 from providers.errors import NotFound
 from providers.mock.world import catalog, faults, ports, records
+from providers.mock.world.network_controls import NetworkControls
 from providers.mock.world.seed import PROJECT
 from providers.mock.world.state import VM_STATE, Phase, current, microseconds
-from providers.mock.world.world import World
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +44,8 @@ class SeedServer:
     project: str = PROJECT
 
 
-class Controls:
+class Controls(NetworkControls):
     """What tests, demos and operators may do to the mock cloud."""
-
-    def __init__(self, world: World) -> None:
-        self._now = world.now
-        self._store = world.store
 
     # Demo data
 
@@ -111,6 +107,7 @@ class Controls:
         message: str | None = None,
         status: int | None = None,
         retry_after: float | None = None,
+        code: str = "",
     ) -> None:
         """Make the next ``times`` calls of ``op`` misbehave; 0 times means always.
 
@@ -118,11 +115,16 @@ class Controls:
         ``servers.stop``, or ``*``. ``match`` is a regular expression searched in "name
         id" of the server or image (a create has the name only); in the name of a
         keypair; in the tag for ``servers.find`` and ``images.list_snapshots``; in
-        ``full`` or ``changes_since`` for ``servers.list_all``.
+        ``full`` or ``changes_since`` for ``servers.list_all``. Of Neutron's things it
+        is "name marker id", as far as there are any, and then the other ids, and the
+        address, that the call names (a create has no id of its own yet, a rule's
+        those of its group); in the marker for a ``find``. ``servers.attach_port`` and
+        ``servers.detach_port`` have the port after the server.
 
         Before the work:
           fail           raise the error of ``status`` as the service itself answers it
-                         (400, 401, 403, 404, 409, 413, 429, 500, 503; default 500)
+                         (400, 401, 403, 404, 409, 412, 413, 429, 500, 503; default
+                         500) and, of Neutron, of this ``code``
           quota          raise QuotaExceeded
           refuse         raise Unreachable: nobody listens
           drop           raise Unavailable: the connection breaks, or a proxy answers
@@ -133,10 +135,13 @@ class Controls:
           slow           sleep ``delay`` seconds, then work as always
           truncate       servers.list_all raises like ``fail`` after its first page
         In its result:
-          hidden         a new server cannot be seen for ``delay`` seconds
+          hidden         a new server, or what a create of Neutron made, cannot be seen
+                         for ``delay`` seconds
           build_error    a new server ends in ERROR with ``message`` as fault
-          fail_async     accepted, then it fails as this verb does in Nova
-          stuck          accepted, then it never ends
+          fail_async     accepted, then it fails as this verb does in Nova; an attach
+                         is told so: Unavailable
+          stuck          accepted, then it never ends; an attach raises Unavailable, and
+                         the port has the server
         After it:
           die_after      kill this process
           lose_response  sleep ``delay`` seconds, raise Timeout, or what a proxy's
@@ -158,9 +163,9 @@ class Controls:
         with self._store.transaction() as db:
             db.execute(
                 "INSERT INTO faults"
-                " (op, kind, match, times, delay, message, status, retry_after)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (op, kind, match, times, delay, message, status, retry_after),
+                " (op, kind, match, times, delay, message, status, retry_after, code)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (op, kind, match, times, delay, message, status, retry_after, code),
             )
 
     def clear_faults(self) -> None:
@@ -227,13 +232,6 @@ class Controls:
             db.execute("DELETE FROM servers WHERE id = ?", (server_id,))
             db.execute("DELETE FROM server_tags WHERE server_id = ?", (server_id,))
             db.execute("DELETE FROM actions WHERE server_id = ?", (server_id,))
-
-    def leave_port(self, server_id: str) -> str:
-        """Have a port that outlives a server, as when its host died; return its id."""
-        port_id = str(uuid.uuid4())
-        with self._store.transaction() as db:
-            ports.leave(db, server_id, port_id=port_id)
-        return port_id
 
     def lock(self, server_id: str) -> None:
         """Lock a server, as an operator does; Nova then refuses its owner."""

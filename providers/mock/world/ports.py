@@ -10,7 +10,7 @@ from typing import Any
 from providers.contract.ports import FixedIP, Port
 from providers.contract.servers import Address
 from providers.errors import Conflict
-from providers.mock.world import addresses, neutron
+from providers.mock.world import addresses, neutron, ranges
 from providers.mock.world.faults import Call
 from providers.mock.world.seed import PROJECT
 from providers.mock.world.topology import DEFAULT_GROUP, ROUTER_INTERFACE, SERVER
@@ -129,7 +129,7 @@ def add_slaac_addresses(db: sqlite3.Connection, subnet_id: str) -> None:
         "SELECT id, mac FROM ports WHERE network_id = ? AND device_owner != ?",
         (subnet["network_id"], ROUTER_INTERFACE),
     ).fetchall():
-        ip = addresses.slaac_address(subnet["cidr"], port["mac"])
+        ip = ranges.slaac_address(subnet["cidr"], port["mac"])
         addresses.keep(db, port["id"], [(subnet["id"], ip)])
 
 
