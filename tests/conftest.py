@@ -16,7 +16,7 @@ from compute.api.http import rows
 from compute.engine import passes, runner, work
 from compute.events import Actor
 from compute.models import VM, CloudService, Operation, Project, VMStatus
-from compute.services import catalog, vms
+from compute.services import catalog, network_pass, vms
 from providers.mock import MockCloud
 from tests.support.deployed import new_database, new_redis
 from tests.support.serving import Ground, prepared
@@ -119,8 +119,14 @@ def other_cloud(
 
 @pytest.fixture
 def catalogue(db: None, cloud: MockCloud) -> None:
-    """The flavors and images of the mock cloud."""
+    """The flavors, images and networks of the mock cloud."""
     catalog.refresh("default")
+    list_networks("default")
+
+
+def list_networks(alias: str) -> None:
+    """Follow the networks of a cloud, as a pass does."""
+    network_pass.follow(alias, network_pass.list_all(alias, timezone.now(), None))
 
 
 Drain = Callable[[], None]

@@ -23,6 +23,7 @@ from compute.models import (
     Operation,
     Port,
     Project,
+    ResourceStatus,
     SecurityGroup,
     Subnet,
 )
@@ -75,8 +76,12 @@ def resolve(
         )
         for index, wish in enumerate(wishes)
     ]
-    if groups is not None and not wishes:
-        networks = [_default_network(cloud)]
+    if not wishes:
+        default = _default_network(cloud)
+        if default is None and groups is not None:
+            detail = f"The cloud {cloud} has no default network; name one."
+            raise invalid("#/networks", "required", detail)
+        networks = [default] if default else []
     named = None if groups is None else resolve_groups(groups, project, cloud)
     locked = {row.pk: row for row in requests.lock_all([*networks, *(named or ())])}
     networks = [locked[row.pk] for row in networks]
@@ -90,12 +95,10 @@ def resolve(
     return networks, named
 
 
-def _default_network(cloud: str) -> Network:
-    found = Network.objects.alive().filter(cloud=cloud, default=True).first()
-    if found is None:
-        detail = f"The cloud {cloud} has no default network; name one."
-        raise invalid("#/networks", "required", detail)
-    return found
+def _default_network(cloud: str) -> Network | None:
+    """Return the network of VMs that name none; of one not known yet Nova makes a port."""
+    there = Network.objects.alive().filter(cloud=cloud, default=True)
+    return there.exclude(subnets=[]).filter(status=ResourceStatus.ACTIVE).first()
 
 
 def resolve_groups(
