@@ -23,6 +23,7 @@ class Seen(NamedTuple):
     provider_id: str
     vm_id: UUID
     vm__server_id: str
+    network_id: UUID | None
     mac: str
     fixed_ips: list[dict[str, Any]]
 
@@ -36,6 +37,7 @@ def follow_ports(here: Pass, listed: Iterable[CloudPort]) -> None:
         for seen in map(Seen._make, rows.values_list(*Seen._fields))
     }
     subnets = ports.subnet_ids(here.cloud)
+    networks = _network_ids(here)
     groups = _group_ids(here)
     had = _groups_by_port(here)
     changed: set[UUID] = set()
@@ -44,7 +46,11 @@ def follow_ports(here: Pass, listed: Iterable[CloudPort]) -> None:
         if seen is None or seen.vm_id in here.busy:
             continue
         wanted = {groups[id] for id in port.security_group_ids if id in groups}
-        if not _is_unchanged(seen, port, subnets) or wanted != had.get(seen.pk, set()):
+        if (
+            not _is_unchanged(seen, port, subnets)
+            or seen.network_id != networks.get(port.network_id)
+            or wanted != had.get(seen.pk, set())
+        ):
             changed.add(seen.vm_id)
     new = [port for port in of_servers.values() if port.id not in known]
     owners = _owners(here, {port.server_id for port in new})
@@ -69,6 +75,11 @@ def _is_unchanged(seen: Seen, port: CloudPort, subnets: Mapping[str, str]) -> bo
         {"subnet": subnets.get(ip.subnet_id), "ip": ip.ip} for ip in port.fixed_ips
     ]
     return seen.mac == port.mac and seen.fixed_ips == fixed_ips
+
+
+def _network_ids(here: Pass) -> dict[str, UUID]:
+    rows = Network.objects.alive().filter(cloud=here.cloud)
+    return dict(rows.exclude(provider_id="").values_list("provider_id", "pk"))
 
 
 def _group_ids(here: Pass) -> dict[str, UUID]:
@@ -112,6 +123,7 @@ def _correct_vm(
         gone = [port for id, port in rows.items() if id and id not in listed]
         for id, port in listed.items():
             row = rows.get(id) or _adopt_port(here, vm, port)
+            _note_network(here, row, port)
             ports.note(row, port, subnets)
             row.security_groups.set(
                 [groups[id] for id in port.security_group_ids if id in groups]
@@ -128,17 +140,22 @@ def _correct_vm(
 
 def _adopt_port(here: Pass, vm: VM, seen: CloudPort) -> Port:
     """Enter a port that Nova, or somebody else, gave to the server of a VM."""
-    network = Network.objects.alive().filter(
-        cloud=here.cloud, provider_id=seen.network_id
-    )
     return Port.objects.create(
         project_id=vm.project_id,
         cloud=here.cloud,
         vm=vm,
-        network=network.first(),
         provider_id=seen.id,
         managed=False,
     )
+
+
+def _note_network(here: Pass, port: Port, seen: CloudPort) -> None:
+    """Show the network of a port, which may have come here after it."""
+    there = Network.objects.alive().filter(cloud=here.cloud)
+    network = there.filter(provider_id=seen.network_id).first()
+    if port.network_id != (network and network.pk):
+        port.network = network
+        port.save(update_fields=["network"])
 
 
 def _save(floating_ip: FloatingIP) -> None:
