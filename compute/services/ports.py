@@ -294,7 +294,7 @@ def create_all(cloud: Cloud, operation: Operation, vm: VM) -> Again | list[str]:
         if again is not None:
             return again
         if not port.mac:
-            note(port, cloud.ports.get(port.provider_id), subnet_ids(port.cloud))
+            note_all(port, cloud.ports.get(port.provider_id))
         made.append(port.provider_id)
     return made
 
@@ -325,19 +325,21 @@ def set_groups(
 # What is shown of them
 
 
-def note(port: Port, seen: CloudPort, subnets: Mapping[str, str]) -> bool:
-    """Take over what the cloud says of a port; say whether that changed anything.
-
-    ``subnets`` are our ids by the cloud's.
-    """
+def note(port: Port, seen: CloudPort, subnets: Mapping[str, str]) -> None:
+    """Take over what the cloud says of a port; ``subnets`` are our ids by the cloud's."""
     fixed_ips = [
         {"subnet": subnets.get(ip.subnet_id), "ip": ip.ip} for ip in seen.fixed_ips
     ]
-    if (port.mac, port.fixed_ips) == (seen.mac, fixed_ips):
-        return False
-    port.mac, port.fixed_ips = seen.mac, fixed_ips
-    port.save(update_fields=["mac", "fixed_ips"])
-    return True
+    if (port.mac, port.fixed_ips) != (seen.mac, fixed_ips):
+        port.mac, port.fixed_ips = seen.mac, fixed_ips
+        port.save(update_fields=["mac", "fixed_ips"])
+
+
+def note_all(port: Port, seen: CloudPort) -> None:
+    """Do as `note`, and show the security groups that it was given."""
+    note(port, seen, subnet_ids(port.cloud))
+    there = SecurityGroup.objects.alive().filter(cloud=port.cloud)
+    port.security_groups.set(there.filter(provider_id__in=seen.security_group_ids))
 
 
 def subnet_ids(cloud: str) -> dict[str, str]:

@@ -13,6 +13,7 @@ from compute.models import (
 )
 from compute.models.kinds import in_use
 from compute.models.lifecycle import MOVING
+from compute.services import quotas
 from compute.services.vms import observed
 from providers.contract.cloud import Cloud
 
@@ -69,7 +70,7 @@ def check_images(cloud: Cloud) -> None:
 def check_quotas() -> None:
     """Assert that what quotas say is used is what the rows hold, to the last MB."""
     for project in Project.objects.alive():
-        kept = {Resource(q.resource): q.used for q in project.quotas.all()}
+        kept = {Resource(quota.resource): quota.used for quota in quotas.of(project)}
         assert kept == in_use(project), project
 
 

@@ -103,6 +103,21 @@ TABLE = {
             "SUSPENDED": "SUSPENDED",
         },
     ),
+    "attach_network": Row(
+        "attach-network",
+        None,
+        {"ACTIVE": "ACTIVE", "SHUTOFF": "SHUTOFF", "PAUSED": "PAUSED"},
+    ),
+    "detach_network": Row(
+        "detach-network",
+        None,
+        {"ACTIVE": "ACTIVE", "SHUTOFF": "SHUTOFF", "PAUSED": "PAUSED"},
+    ),
+    "set_security_groups": Row(
+        "set-security-groups",
+        None,
+        {status: status for status in STABLE if status != "DELETED"},
+    ),
     "remove": Row(
         "delete",
         "DELETING",

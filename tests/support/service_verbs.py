@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 from compute.models.vm import VERBS as DECLARED
 from compute.services.actions import VM_ACTIONS
@@ -10,12 +11,15 @@ from tests.conftest import ALICE
 #: The name of the snapshot that `VERBS` restores from.
 SNAPSHOT_NAME = "before"
 
-_ARGUMENTS: Mapping[str, Mapping[str, str]] = {
+_ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "reboot_hard": {"type": "HARD"},
     "resize": {"flavor": "m1.medium"},
     "rebuild": {"image": "debian-12"},
     "restore": {"snapshot": SNAPSHOT_NAME},
     "snapshot": {"name": "another"},
+    "attach_network": {"network": "private"},
+    "detach_network": {"network": "private"},
+    "set_security_groups": {"security_groups": ["default"]},
 }
 
 Ask = Callable[..., object]

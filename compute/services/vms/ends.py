@@ -84,7 +84,7 @@ def _settle_ports(
         gone = ports.of(vm).filter(pk=own)
     elif own and isinstance(end, Done) and isinstance(end.seen, CloudPort):
         for port in ports.of(vm).filter(pk=own):
-            ports.note(port, end.seen, ports.subnet_ids(vm.cloud))
+            ports.note_all(port, end.seen)
     elif done and operation.type == OperationType.VM_SET_SECURITY_GROUPS:
         for port in ports.of(vm):
             port.security_groups.set(operation.params["security_groups"])
@@ -129,13 +129,13 @@ def _read(operation: Operation) -> Server | None:
 def _note_end(vm: VM, operation: Operation, problem: Problem | None) -> None:
     """Show the problem that an operation ended with, or that there is none any more.
 
-    What is tried in vain on a VM in ERROR does not hide what brought it there.
+    What is done to a VM that stays in ERROR does not hide what brought it there.
     """
     lost = isinstance(problem, ServerVanished) and not vm.lacks_server
     if lost:
         vm.observed_status = GONE
     stays = vm.status == operation.from_status == VMStatus.ERROR
-    if problem is None or lost or not (stays and vm.error):
+    if lost or not (stays and vm.error):
         vm.error = problem.document() if problem else None
 
 
