@@ -250,18 +250,16 @@ def apply_seen(operation: Operation, held: Held, end: End) -> Iterable[CloudReso
     network = held[Network.kind, operation.target_id]
     own = [row for row in held.values() if isinstance(row, Subnet)]
     router = next((row for row in held.values() if isinstance(row, Router)), None)
-    if isinstance(end, Done) and isinstance(end.seen, dict):
-        for row in held.values():
-            seen = end.seen.get(str(row.pk))
-            match row:
-                case Network() if seen:
-                    note(row, seen)
-                case Subnet() if seen:
-                    subnets.note(row, seen)
-                    row.router = router
-                case Router() if seen:
-                    routers.note(row, seen)
-                    routers.list_subnets(row, *own)
+    seen = end.seen if isinstance(end, Done) and isinstance(end.seen, dict) else {}
+    for subnet in own:
+        if str(subnet.pk) in seen:
+            subnets.note(subnet, seen[str(subnet.pk)])
+            subnet.router = router
+    if router is not None and str(router.pk) in seen:
+        routers.note(router, seen[str(router.pk)])
+        routers.list_subnets(router, *own)
+    if isinstance(network, Network) and str(network.pk) in seen:
+        note(network, seen[str(network.pk)])
     if isinstance(network, Network):
         subnets.list_on(network, *own)
     return ()
