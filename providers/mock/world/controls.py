@@ -59,7 +59,9 @@ class Controls(NetworkControls):
         with self._store.transaction() as db:
             records.add_servers(db, new)
             # One whose build failed has none any more.
-            ports.add_default_ports(db, [s.id for s in new if not _has_failed(s)])
+            ports.add_default_ports(
+                db, [s.id for s in new if not s.plan[0].has_failed_to_build]
+            )
         return [server.id for server in new]
 
     def shown(self, ids: Sequence[str]) -> list[Server]:
@@ -304,10 +306,6 @@ def _to_new(server: SeedServer, now: int) -> records.NewServer:
         project=server.project,
         tags=server.tags,
     )
-
-
-def _has_failed(server: records.NewServer) -> bool:
-    return server.plan[0].vm_state == "error" and not server.plan[0].launched
 
 
 def _in_status(phase: Phase, status: str) -> Phase:
