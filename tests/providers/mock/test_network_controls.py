@@ -1,6 +1,7 @@
 """What other hands than ours do to the networks of the mock."""
 
 import uuid
+from collections.abc import Callable
 
 import pytest
 
@@ -112,7 +113,7 @@ def test_a_vanished_server_lets_go_of_its_ports(
 
 def test_what_is_not_there_cannot_be_changed(mock: MockCloud) -> None:
     nobody, controls = str(uuid.uuid4()), mock.controls
-    for change in (
+    changes: list[Callable[[], object]] = [
         lambda: controls.delete_network(nobody),
         lambda: controls.rename_network(nobody, "new"),
         lambda: controls.exhaust_addresses(nobody),
@@ -121,6 +122,7 @@ def test_what_is_not_there_cannot_be_changed(mock: MockCloud) -> None:
         lambda: controls.delete_floating_ip(nobody),
         lambda: controls.delete_port(nobody),
         lambda: controls.delete_rule(nobody),
-    ):
+    ]
+    for change in changes:
         with pytest.raises(NotFound):
             change()

@@ -60,8 +60,7 @@ def call(mock: MockCloud, name: str) -> object:
         return method(marker="m")
     if verb == "get":
         return method("x")
-    default = ((SPECS[name],) if name in SPECS else ("x",), {})
-    args, kwargs = ARGUMENTS.get(name, default)
+    args, kwargs = ARGUMENTS.get(name, ((SPECS.get(name, "x"),), {}))
     return method(*args, **kwargs, request_id=REQUEST_ID)
 
 
@@ -117,7 +116,7 @@ def test_a_lost_answer_leaves_what_was_made_to_be_found(
     mock: MockCloud, mine: Networking
 ) -> None:
     outlet = mine.outlet()
-    for noun, make in {
+    calls: dict[str, Callable[[str], object]] = {
         "networks": lambda marker: mine.network(marker=marker),
         "subnets": lambda marker: mine.subnet(
             outlet.network_id, "10.1.0.0/24", marker=marker
@@ -126,7 +125,8 @@ def test_a_lost_answer_leaves_what_was_made_to_be_found(
         "ports": lambda marker: mine.port(outlet.network_id, marker=marker),
         "floating_ips": lambda marker: mine.floating_ip(marker=marker),
         "security_groups": lambda marker: mine.group(marker=marker),
-    }.items():
+    }
+    for noun, make in calls.items():
         mock.controls.inject(f"{noun}.create", kind="lose_response", match=f"m-{noun}")
         with pytest.raises(Timeout):
             make(f"m-{noun}")
