@@ -25,7 +25,6 @@ ACCEPTED: list[dict[str, Any]] = [
     {"protocol": "icmp", "port_min": 8},
     {"protocol": "icmp", "port_min": 3, "port_max": 4},
     {"protocol": "gre"},
-    {"protocol": "112"},
     {"cidr": "fd00::/8", "ip_version": 6},
     {},
 ]
@@ -49,7 +48,6 @@ EQUAL: list[tuple[dict[str, Any], dict[str, Any]]] = [
     (TCP_22 | {"protocol": "6"}, TCP_22),
     (TCP_22 | {"protocol": "TCP"}, TCP_22),
     (TCP_22 | {"cidr": "0.0.0.0/0"}, TCP_22),
-    ({"protocol": "any"}, {}),
     (
         {"protocol": "ipv6-icmp", "ip_version": 6},
         {"protocol": "icmp", "ip_version": 6},

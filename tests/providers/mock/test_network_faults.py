@@ -17,6 +17,7 @@ from providers.errors import (
     Unreachable,
 )
 from providers.mock import MockCloud
+from providers.mock.world.faults import Kind
 from tests.support.clock import Clock
 from tests.support.contract_networks import Networking
 from tests.support.mock_servers import REQUEST_ID, boot
@@ -80,6 +81,16 @@ def test_every_call_can_be_refused(mock: MockCloud, name: str) -> None:
     with pytest.raises(Unreachable) as caught:
         call(mock, name)
     assert (caught.value.service, caught.value.status) == ("neutron", None)
+
+
+@pytest.mark.parametrize("kind", ["hang", "lose_response"])
+def test_an_answer_that_never_comes_is_missed_of_neutron(
+    mock: MockCloud, kind: Kind
+) -> None:
+    mock.controls.inject("networks.create", kind=kind)
+    with pytest.raises(Timeout) as caught:
+        call(mock, "networks.create")
+    assert caught.value.service == "neutron"
 
 
 def test_a_refusal_has_the_code_it_is_given(mock: MockCloud) -> None:
