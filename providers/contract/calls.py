@@ -10,7 +10,7 @@ class Receipt:
 
     #: The cloud's own id of the call: the key of its `ServerAction`.
     request_id: str | None
-    #: The server or image the call made, or the name of the keypair.
+    #: What the call made: its id, or the name of a keypair.
     created_id: str | None = None
 
 

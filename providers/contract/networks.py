@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from providers.contract.calls import Receipt
 
+#: What the ``marker`` of anything begins with: no words of others are taken for one.
+MARKER_PREFIX = "vmmanager:"
+
 
 @dataclass(frozen=True, slots=True)
 class Network:
@@ -19,15 +22,17 @@ class Network:
     #: Whether floating IPs and gateways of routers come from it.
     external: bool
     mtu: int
-    #: Whether servers get it that name no port. At most one of a cloud is.
+    #: Whether servers get it that name no port. At most one of a cloud is; one with a
+    #: marker has an owner behind us, and is it only if the cloud's options name its id.
     default: bool = False
 
 
 class Networks(ABC):
     """The networks of our project, and those that the cloud offers to it.
 
-    ``marker`` is ours and is given in the create call itself, so that what was created
-    by a call whose answer was lost can be found again: Neutron has no client token.
+    ``marker`` is ours, begins with `MARKER_PREFIX` and is given in the create call
+    itself, so that what was created by a call whose answer was lost can be found again:
+    Neutron has no client token.
     """
 
     @abstractmethod

@@ -78,6 +78,7 @@ class Ports(ABC):
 
         Raises `providers.errors.NotFound` for an unknown network or group,
         `providers.errors.InvalidRequest` for an address outside of its subnets,
+        `providers.errors.Forbidden` for an address chosen on a network of others,
         `providers.errors.Conflict` for one that is taken (code
         ``IpAddressAlreadyAllocated``) and when none is left (code
         ``IpAddressGenerationFailure``), `providers.errors.QuotaExceeded`.

@@ -19,7 +19,7 @@ class SecurityGroupRule:
     ip_version: int
     #: Neutron's name or number of it; ``None``: any.
     protocol: str | None
-    #: Of ICMP the type, and the code.
+    #: Of ICMP the type, and the code; ``None`` both: all, as also of 1 to 65535.
     port_min: int | None
     port_max: int | None
     #: The other end; ``None`` both: anywhere.

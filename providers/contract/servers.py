@@ -186,9 +186,11 @@ class Servers(ABC):
     def create(self, spec: ServerSpec, *, request_id: str) -> Receipt:
         """Create a server; ``created_id`` is its id.
 
-        ``port_ids`` stay when the server goes, or could not be built. The public key of ``key_name`` is copied: from then on the server needs no
-        keypair. Raises `providers.errors.InvalidRequest` for an unknown flavor, image,
-        port or keypair, `providers.errors.Conflict` for a port that is used, `providers.errors.QuotaExceeded` when the cloud's quota is full. An
+        ``port_ids`` stay when the server goes, or could not be built. The public key of
+        ``key_name`` is copied: from then on the server needs no keypair. Raises
+        `providers.errors.InvalidRequest` for an unknown flavor, image, port or keypair,
+        and for a port without an address, `providers.errors.Conflict` for a port that
+        is used, `providers.errors.QuotaExceeded` when the cloud's quota is full. An
         impossible placement is no error here: the server ends in ERROR with a fault.
         """
 
@@ -232,7 +234,8 @@ class Servers(ABC):
         The cloud does it before it answers, but may do it although the call failed, and
         `Port.device_id` shows it before it has ended: the end is the answer, or that of
         the action attach_interface. Raises `providers.errors.NotFound` for an unknown
-        server or port, `providers.errors.Conflict` for a port that is used too, and
+        server or port, `providers.errors.Conflict` for a port that is used too,
+        `providers.errors.InvalidRequest` for one without an address, and
         `providers.errors.Unavailable` when the host fails at it.
         """
 
@@ -241,6 +244,6 @@ class Servers(ABC):
         """Take a port from an ACTIVE, SHUTOFF or PAUSED server; the port stays.
 
         Accepted for any port: whether it was done `Port.device_id` tells, and if not
-        the action detach_interface has an error. Known for ports that the cloud made,
-        too, which go then.
+        the action detach_interface has an error. A port that the cloud made with the
+        server goes.
         """

@@ -83,7 +83,8 @@ class Subnets(ABC):
         """Set the gateway (``None``: none) and the nameservers of a subnet.
 
         Raises `providers.errors.NotFound`, `providers.errors.InvalidRequest`, and
-        `providers.errors.Conflict` for another gateway while a router has this one.
+        `providers.errors.Conflict` for a gateway inside a pool, and for another or none
+        while a router has this one.
         """
 
     @abstractmethod
@@ -91,5 +92,6 @@ class Subnets(ABC):
         """Delete a subnet.
 
         Raises `providers.errors.NotFound` when it is gone already,
-        `providers.errors.Conflict` while a port of a server or router has an address of it.
+        `providers.errors.Conflict` while a port of a server or router has an address of
+        it; addresses by SLAAC of ports of servers do not hold it, and go with it.
         """

@@ -66,14 +66,14 @@ class MockSecurityGroups(SecurityGroups):
         with self._world.call("security_groups.delete", subject=subject) as call:
             with self._world.store.transaction() as db:
                 neutron.get(db, "security_groups", group_id, self._world.now())
+                if rules.ports_with(db, group_id):
+                    raise conflict(
+                        "SecurityGroupInUse", f"Security Group {group_id} in use."
+                    )
                 if group_id == DEFAULT_GROUP:
                     raise conflict(
                         "SecurityGroupCannotRemoveDefault",
                         "Insufficient rights for removing default security group.",
-                    )
-                if rules.ports_with(db, group_id):
-                    raise conflict(
-                        "SecurityGroupInUse", f"Security Group {group_id} in use."
                     )
                 rules.remove_group(db, group_id)
             return Receipt(request_id=call.request_id)

@@ -5,10 +5,15 @@ import math
 from providers.contract.calls import CallTally
 from providers.contract.cloud import Cloud
 from providers.openstack.flavors import OpenStackFlavors
+from providers.openstack.floating_ips import OpenStackFloatingIPs
 from providers.openstack.images import OpenStackImages
 from providers.openstack.keypairs import OpenStackKeypairs
 from providers.openstack.networks import OpenStackNetworks
+from providers.openstack.ports import OpenStackPorts
+from providers.openstack.routers import OpenStackRouters
+from providers.openstack.security_groups import OpenStackSecurityGroups
 from providers.openstack.servers import OpenStackServers
+from providers.openstack.subnets import OpenStackSubnets
 from providers.openstack.wire.transport import Transport
 
 
@@ -47,10 +52,15 @@ class OpenStackCloud(Cloud):
             call_timeout=call_timeout,
             tally=tally,
             flavors=OpenStackFlavors(transport),
+            floating_ips=OpenStackFloatingIPs(transport),
             images=OpenStackImages(transport),
             keypairs=OpenStackKeypairs(transport),
             networks=networks,
+            ports=OpenStackPorts(transport),
+            routers=OpenStackRouters(transport),
+            security_groups=OpenStackSecurityGroups(transport),
             servers=OpenStackServers(transport, networks),
+            subnets=OpenStackSubnets(transport),
         )
 
 

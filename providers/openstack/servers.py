@@ -96,7 +96,8 @@ class OpenStackServers(Servers):
             "name": spec.name,
             "flavorRef": spec.flavor_id,
             "imageRef": spec.image_id,
-            "networks": [{"uuid": self._networks.default_id()}],
+            "networks": [{"port": port_id} for port_id in spec.port_ids]
+            or [{"uuid": self._networks.default_id()}],
             "tags": [spec.tag],
             "metadata": dict(spec.metadata),
         }
@@ -136,6 +137,21 @@ class OpenStackServers(Servers):
         return self._post(
             server_id, "createImage", request_id, name=name, metadata={TAG: tag}
         )
+
+    def attach_port(self, server_id: str, port_id: str, *, request_id: str) -> Receipt:
+        answer = self._transport.request(
+            "nova",
+            "POST",
+            f"/servers/{server_id}/os-interface",
+            json={"interfaceAttachment": {"port_id": port_id}},
+            request_id=request_id,
+        )
+        return Receipt(request_id_of(answer))
+
+    def detach_port(self, server_id: str, port_id: str, *, request_id: str) -> Receipt:
+        path = f"/servers/{server_id}/os-interface/{port_id}"
+        answer = self._transport.request("nova", "DELETE", path, request_id=request_id)
+        return Receipt(request_id_of(answer))
 
     def _post(
         self, server_id: str, action: str, request_id: str, **arguments: Any

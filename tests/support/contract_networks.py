@@ -11,7 +11,7 @@ import pytest
 from providers.contract.calls import Receipt
 from providers.contract.cloud import Cloud
 from providers.contract.floating_ips import FloatingIP
-from providers.contract.networks import Network
+from providers.contract.networks import MARKER_PREFIX, Network
 from providers.contract.ports import Port, PortSpec
 from providers.contract.routers import Router
 from providers.contract.security_groups import (
@@ -35,7 +35,7 @@ _STATUSES: dict[type[ProviderError], int] = {
 
 def new_marker() -> str:
     """Return a marker with small letters, of which another case is another marker."""
-    return f"contract:{uuid4()}"
+    return f"{MARKER_PREFIX}{uuid4()}"
 
 
 def new_name() -> str:

@@ -20,7 +20,8 @@ SERVER = "/compute/v2.1/servers/one"
 ACTION = f"{SERVER}/action"
 SERVERS = "/compute/v2.1/servers/detail"
 IMAGES = "/image/v2/images"
-NETWORKS = "/network/v2.0/networks"
+NEUTRON = "/network/v2.0"
+NETWORKS = f"{NEUTRON}/networks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +213,10 @@ def network(name: str, **changes: Any) -> dict[str, Any]:
     return {
         "id": f"id-of-{name}",
         "name": name,
+        "description": "",
         "shared": False,
         "router:external": False,
+        "mtu": 1450,
         "project_id": "ours",
         **changes,
     }

@@ -43,7 +43,13 @@ def check_ports(db: sqlite3.Connection, spec: ServerSpec, now: int) -> None:
     for port_id in spec.port_ids:
         port = _find(db, port_id, now)
         if port is None:
-            raise InvalidRequest(f"Port {port_id} could not be found.", status=400)
+            raise InvalidRequest(f"Port id {port_id} could not be found.", status=400)
+        if spec.port_ids.count(port_id) > 1:
+            raise InvalidRequest(
+                f"Port ID '{port_id}' was specified twice: you cannot attach a port"
+                " multiple times.",
+                status=400,
+            )
         _check_usable(db, port)
     if not spec.port_ids:
         if ports.default_network(db) is None:

@@ -43,6 +43,7 @@ PROTOCOLS = {
     "vrrp": 112,
 }
 _WITH_PORTS = {PROTOCOLS[name] for name in ("tcp", "udp", "udplite", "sctp", "dccp")}
+_ALL_PORTS = (1, 65535)
 _ICMP, _ICMP_V6 = 1, 58
 _ANYWHERE = {4: "0.0.0.0/0", 6: "::/0"}
 
@@ -64,14 +65,17 @@ def checked(spec: RuleSpec) -> dict[str, Any]:
             "SecurityGroupMultipleRemoteEntites",
             "Only remote_ip_prefix or remote_group_id may be provided.",
         )
+    ports: tuple[int | None, int | None] = (spec.port_min, spec.port_max)
+    if ports == _ALL_PORTS:
+        ports = (None, None)
     return {
         "marker": spec.marker,
         "group_id": spec.group_id,
         "direction": spec.direction,
         "ip_version": spec.ip_version,
         "protocol": protocol,
-        "port_min": spec.port_min,
-        "port_max": spec.port_max,
+        "port_min": ports[0],
+        "port_max": ports[1],
         "cidr": _cidr(spec),
         "remote_group_id": spec.remote_group_id,
     }

@@ -24,10 +24,11 @@ _BY_STATUS: dict[int, type[ProviderError]] = {
     403: Forbidden,
     404: NotFound,
     409: Conflict,
+    412: Conflict,  # Neutron, for a revision that is not the present one
     413: QuotaExceeded,  # Cinder and Glance
     429: Unreachable,  # a limit on requests: it was turned away before any work
 }
-#: Nova says 403 and Neutron 409 when a quota is full, and neither has a code for it.
+#: Nova says 403 when a quota is full, and has only words for it.
 _QUOTA = re.compile(r"quota|over (a |the )?limit|maximum number of .* exceeded", re.I)
 _LONGEST_MESSAGE = 500
 #: Of a page that is searched for it: a pattern must not run over megabytes.
@@ -39,8 +40,10 @@ def refusal(service: str, answer: requests.Response) -> ProviderError:
     status, body = answer.status_code, _json(answer)
     words = _words(body)
     message = " ".join((words or _text(answer)).split()) or str(answer.reason)
+    code = _code(body)
     error = _BY_STATUS.get(status, Unavailable if status >= 500 else InvalidRequest)
-    if error in (Forbidden, Conflict) and _QUOTA.search(message):
+    # Words alone are no proof: those of others have names that users chose in them.
+    if code == "OverQuota" or (status == 403 and not code and _QUOTA.search(message)):
         error = QuotaExceeded
     if status == 503 and _is_openstacks(body):
         # A proxy's 503 says nothing of where the request has got to.
@@ -50,6 +53,7 @@ def refusal(service: str, answer: requests.Response) -> ProviderError:
         service=service,
         status=status,
         request_id=request_id_of(answer),
+        code=code,
         retry_after=retry_after_of(answer),
     )
 
@@ -91,6 +95,12 @@ def _words(body: Any) -> str | None:
             if isinstance(member, dict) and isinstance(member.get("message"), str):
                 return str(member["message"])
     return None
+
+
+def _code(body: Any) -> str:
+    """Return Neutron's name of a refusal: the ``type`` beside its message."""
+    neutrons = body.get("NeutronError") if isinstance(body, dict) else None
+    return str(neutrons.get("type", "")) if isinstance(neutrons, dict) else ""
 
 
 def _text(answer: requests.Response) -> str:

@@ -270,8 +270,10 @@ def _microversion(line: _Line, proxy: Proxy) -> str:
 
 def _next_page(body: Json, key: str) -> Params | None:
     """Return the query of the next page: a link's host may be one we cannot reach."""
-    links = {link["rel"]: link["href"] for link in body.get(f"{key}_links", ())}
-    href = links.get("next") or body.get("next")  # Nova and Neutron; Glance
+    # Nova and Neutron name them after the listing, but for the actions of a server.
+    links = body.get(f"{key}_links") or body.get("links") or ()
+    hrefs = {link["rel"]: link["href"] for link in links}
+    href = hrefs.get("next") or body.get("next")  # the latter is Glance's
     return parse_qs(urlsplit(href).query) if href else None
 
 

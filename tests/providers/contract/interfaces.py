@@ -103,6 +103,15 @@ class InterfaceContract:
             assert caught.value.status == 400
             assert lab.cloud.servers.find(tag=spec.tag) == []
 
+    def test_a_server_takes_a_port_once(self, lab: Lab, net: Networking) -> None:
+        port = net.port(net.usable_network().network_id)
+        spec = lab.spec(port_ids=[port.id, port.id])
+        with pytest.raises(InvalidRequest) as caught:
+            lab.cloud.servers.create(spec, request_id=new_request_id())
+        assert caught.value.status == 400
+        assert lab.cloud.servers.find(tag=spec.tag) == []
+        assert lab.cloud.ports.get(port.id) == port
+
     @pytest.mark.parametrize("state", ATTACHABLE)
     def test_a_port_is_attached_and_detached(
         self, lab: Lab, net: Networking, state: str

@@ -16,7 +16,7 @@ TCP_22 = {"protocol": "tcp", "port_min": 22, "port_max": 22}
 #: Rules that go together in one group; what is not named is anything.
 ACCEPTED: list[dict[str, Any]] = [
     TCP_22,
-    {"protocol": "udp", "port_min": 1, "port_max": 65535},
+    {"protocol": "udp", "port_min": 1, "port_max": 65534},
     {"protocol": "tcp", "port_min": 22, "port_max": 22, "ip_version": 6},
     {"protocol": "tcp", "port_min": 22, "port_max": 22, "direction": "egress"},
     {"protocol": "tcp", "port_min": 22, "port_max": 22, "cidr": "10.0.0.0/24"},
@@ -25,6 +25,7 @@ ACCEPTED: list[dict[str, Any]] = [
     {"protocol": "icmp", "port_min": 8},
     {"protocol": "icmp", "port_min": 3, "port_max": 4},
     {"protocol": "gre"},
+    {"protocol": "112"},
     {"cidr": "fd00::/8", "ip_version": 6},
     {},
 ]
@@ -48,6 +49,9 @@ EQUAL: list[tuple[dict[str, Any], dict[str, Any]]] = [
     (TCP_22 | {"protocol": "6"}, TCP_22),
     (TCP_22 | {"protocol": "TCP"}, TCP_22),
     (TCP_22 | {"cidr": "0.0.0.0/0"}, TCP_22),
+    (TCP_22 | {"port_min": 1, "port_max": 65535}, {"protocol": "tcp"}),
+    ({"protocol": "tcp"}, TCP_22 | {"port_min": 1, "port_max": 65535}),
+    ({"protocol": "any"}, {}),
     (
         {"protocol": "ipv6-icmp", "ip_version": 6},
         {"protocol": "icmp", "ip_version": 6},
@@ -84,11 +88,15 @@ class SecurityGroupContract:
         name = new_name()
         assert net.group(name).id != net.group(name).id
 
-    def test_there_is_one_default_group_that_stays(self, cloud: Cloud) -> None:
-        (default,) = [g for g in cloud.security_groups.list_all() if g.is_default]
-        with refused(Conflict, "SecurityGroupCannotRemoveDefault"):
-            cloud.security_groups.delete(default.id, request_id=new_request_id())
-        assert cloud.security_groups.get(default.id).is_default
+    def test_there_is_one_default_group_that_stays(self, net: Networking) -> None:
+        groups = net.cloud.security_groups
+        (default,) = [g for g in groups.list_all() if g.is_default]
+        with pytest.raises(Conflict):
+            groups.delete(default.id, request_id=new_request_id())
+        net.port(net.usable_network().network_id)
+        with refused(Conflict, "SecurityGroupInUse"):
+            groups.delete(default.id, request_id=new_request_id())
+        assert groups.get(default.id).is_default
 
     @pytest.mark.parametrize("name", ["default", "Default"])
     def test_no_other_group_is_called_default(self, net: Networking, name: str) -> None:
@@ -139,6 +147,12 @@ class SecurityGroupContract:
             409,
         )
         assert rule.id in caught.value.message
+
+    def test_a_rule_for_all_ports_names_none(self, net: Networking) -> None:
+        rule = net.rule(
+            rule_of(net.group(), TCP_22 | {"port_min": 1, "port_max": 65535})
+        )
+        assert (rule.protocol, rule.port_min, rule.port_max) == ("tcp", None, None)
 
     def test_host_bits_of_a_cidr_make_another_rule(self, net: Networking) -> None:
         group = net.group()

@@ -14,6 +14,7 @@ from tests.support.fake_openstack import (
     ACTION,
     IMAGES,
     NETWORKS,
+    NEUTRON,
     NOVA_ID,
     REQUEST_ID,
     SERVER,
@@ -57,6 +58,44 @@ def test_a_create_is_tagged_and_gets_the_only_network(
         "metadata": {"vm_id": "1"},
         "user_data": "I2Nsb3VkLWNvbmZpZwo=",
     }
+
+
+def test_a_server_with_ports_gets_these_and_no_default(
+    stage: Stage, cloud: OpenStackCloud
+) -> None:
+    stage.speak("POST", "/compute/v2.1/servers", Line(202, {"server": {"id": "new"}}))
+    cloud.servers.create(spec(port_ids=["b", "a"]), request_id=REQUEST_ID)
+    (sent,) = stage.sent("POST", "/compute/v2.1/servers")
+    assert sent.body["server"]["networks"] == [{"port": "b"}, {"port": "a"}]
+    assert stage.sent("GET", NETWORKS) == []
+
+
+def test_a_port_is_attached_and_detached_by_its_id(
+    stage: Stage, cloud: OpenStackCloud
+) -> None:
+    path = f"{SERVER}/os-interface"
+    header = {"X-Openstack-Request-Id": NOVA_ID}
+    attached = {"interfaceAttachment": {"port_id": "p", "net_id": "n"}}
+    stage.speak("POST", path, Line(200, attached, header))
+    stage.speak("DELETE", f"{path}/p", Line(202, "", header))
+    for change in (cloud.servers.attach_port, cloud.servers.detach_port):
+        receipt = change("one", "p", request_id=REQUEST_ID)
+        assert (receipt.request_id, receipt.created_id) == (NOVA_ID, None)
+    (attach,) = stage.sent("POST", path)
+    assert attach.body == {"interfaceAttachment": {"port_id": "p"}}
+    for sent in (attach, *stage.sent("DELETE", f"{path}/p")):
+        assert sent.headers["X-Openstack-Request-Id"] == REQUEST_ID
+
+
+def test_a_host_that_fails_to_attach_may_have_done_it(
+    stage: Stage, cloud: OpenStackCloud
+) -> None:
+    words = "Failed to attach network adapter device to one"
+    fault = {"computeFault": {"code": 500, "message": words}}
+    stage.speak("POST", f"{SERVER}/os-interface", Line(500, fault))
+    with pytest.raises(errors.Unavailable, match=words) as caught:
+        cloud.servers.attach_port("one", "p", request_id=REQUEST_ID)
+    assert caught.value.ambiguous
 
 
 #: Nova's words for the verbs that take no arguments.
@@ -117,11 +156,18 @@ def test_a_delete_is_one_request(stage: Stage, cloud: OpenStackCloud) -> None:
     for delete, path in (
         (cloud.servers.delete, SERVER),
         (cloud.images.delete, f"{IMAGES}/one"),
-        (cloud.networks.delete_port, "/network/v2.0/ports/one"),
+        (cloud.networks.delete, f"{NETWORKS}/one"),
+        (cloud.subnets.delete, f"{NEUTRON}/subnets/one"),
+        (cloud.routers.delete, f"{NEUTRON}/routers/one"),
+        (cloud.ports.delete, f"{NEUTRON}/ports/one"),
+        (cloud.floating_ips.delete, f"{NEUTRON}/floatingips/one"),
+        (cloud.security_groups.delete, f"{NEUTRON}/security-groups/one"),
+        (cloud.security_groups.delete_rule, f"{NEUTRON}/security-group-rules/one"),
     ):
         stage.speak("DELETE", path, Line(204, ""))
         delete("one", request_id=REQUEST_ID)
-        assert len(stage.sent("DELETE", path)) == 1
+        (sent,) = stage.sent("DELETE", path)
+        assert sent.headers["X-Openstack-Request-Id"] == REQUEST_ID
 
 
 def test_a_server_is_read_as_nova_shows_it(stage: Stage, cloud: OpenStackCloud) -> None:
@@ -204,6 +250,28 @@ def test_an_action_ends_with_its_last_event_and_tells_why_it_failed(
         (True, "No valid host was found. "),
     ]
     assert read[0].started_at == datetime(2026, 11, 23, 10, 59, 37, tzinfo=UTC)
+
+
+def test_every_page_of_actions_is_read(stage: Stage, make: MakeCloud) -> None:
+    def action(word: str) -> dict[str, Any]:
+        return {
+            "action": word,
+            "request_id": NOVA_ID,
+            "start_time": "2026-11-23T10:59:37.000000",
+            "message": None,
+        }
+
+    path = f"{SERVER}/os-instance-actions"
+    link = {"rel": "next", "href": f"http://inside{path}?limit=1&marker={NOVA_ID}"}
+    stage.speak(
+        "GET",
+        path,
+        Line(body={"instanceActions": [action("stop")], "links": [link]}),
+        Line(body={"instanceActions": [action("create")]}),
+    )
+    found = make(page_size="1").servers.list_actions("one")
+    assert [a.action for a in found] == ["stop", "create"]
+    assert stage.sent("GET", path)[1].query == {"limit": ["1"], "marker": [NOVA_ID]}
 
 
 def test_a_console_that_somebody_waits_for_has_less_time(

@@ -11,6 +11,7 @@ from providers.openstack import OpenStackCloud
 from tests.providers.openstack.conftest import MakeCloud
 from tests.support.fake_openstack import (
     ACTION,
+    NETWORKS,
     NOVA_ID,
     REQUEST_ID,
     SERVER,
@@ -65,7 +66,6 @@ def test_every_page_is_read_whatever_host_the_links_name(
         (404, {"itemNotFound": {"message": "no such server"}}, errors.NotFound, "no such server"),
         (406, {"computeFault": {"message": "unsupported"}}, errors.InvalidRequest, "unsupported"),
         (409, {"conflictingRequest": {"message": "is locked"}}, errors.Conflict, "is locked"),
-        (409, {"NeutronError": {"type": "OverQuota", "message": "Quota exceeded for resources: ['port']."}}, errors.QuotaExceeded, "Quota exceeded for resources: ['port']."),
         (413, {"overLimit": {"message": "too much"}}, errors.QuotaExceeded, "too much"),
         (429, {"overLimit": {"message": "slow down"}}, errors.Unreachable, "slow down"),
         (500, {"computeFault": {"message": "Unexpected API Error."}}, errors.Unavailable, "Unexpected API Error."),
@@ -94,6 +94,46 @@ def test_a_refusal_is_told_by_class_service_status_and_words(
     assert type(told) is error
     assert (told.service, told.status, told.message) == ("nova", status, message)
     assert told.request_id == NOVA_ID
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "message", "error"),
+    [
+        (400, "InvalidInput", "overlaps with another subnet", errors.InvalidRequest),
+        (400, "DNSNameServersExhausted", "exceeds quota 5", errors.InvalidRequest),
+        (403, "PolicyNotAuthorized", "create_quota is disallowed", errors.Forbidden),
+        (404, "ExternalGatewayForFloatingIPNotFound", "not reachable", errors.NotFound),
+        (409, "IpAddressGenerationFailure", "No more IP addresses", errors.Conflict),
+        (409, "NetworkInUse", "network over limit, quota", errors.Conflict),
+        (409, "OverQuota", "full", errors.QuotaExceeded),
+        (412, "RevisionNumberConstraintFailed", "Constrained to 2", errors.Conflict),
+        (503, "ServiceUnavailable", "Try again", errors.Unreachable),
+    ],
+)
+def test_neutrons_name_of_a_refusal_decides(
+    stage: Stage,
+    cloud: OpenStackCloud,
+    status: int,
+    code: str,
+    message: str,
+    error: type[errors.ProviderError],
+) -> None:
+    body = {"NeutronError": {"type": code, "message": message, "detail": ""}}
+    stage.speak("DELETE", f"{NETWORKS}/one", Line(status, body))
+    with pytest.raises(errors.ProviderError) as caught:
+        cloud.networks.delete("one", request_id=REQUEST_ID)
+    assert type(caught.value) is error
+    assert (caught.value.code, caught.value.message) == (code, message)
+
+
+def test_a_name_in_novas_words_makes_no_quota(
+    stage: Stage, cloud: OpenStackCloud
+) -> None:
+    words = "Key pair 'quota exceeded' already exists."
+    stage.speak("POST", ACTION, Line(409, {"conflictingRequest": {"message": words}}))
+    with pytest.raises(errors.Conflict, match="quota exceeded") as caught:
+        cloud.servers.act("one", "stop", request_id=REQUEST_ID)
+    assert caught.value.code == ""
 
 
 @pytest.mark.parametrize(
