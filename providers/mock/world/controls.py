@@ -142,6 +142,8 @@ class Controls(NetworkControls):
           build_error    a new server ends in ERROR with ``message`` as fault
           fail_async     accepted, then it fails as this verb does in Nova; an attach
                          is told so: Unavailable
+          half           routers.create raises Timeout, and left a router without its
+                         gateway, as when Neutron is killed in the middle
           stuck          accepted, then it never ends; an attach raises Unavailable, and
                          the port has the server
         After it:

@@ -42,6 +42,7 @@ Kind = Literal[
     "build_error",
     "fail_async",
     "stuck",
+    "half",
 ]
 
 #: End the call before any work is done. One of them at most acts on a call.
@@ -74,6 +75,7 @@ _ONLY_ON = {
         }
     ),
     "build_error": frozenset({"servers.create"}),
+    "half": frozenset({"routers.create"}),
     "fail_async": _CHANGES,
     "stuck": _CHANGES,
 }
@@ -148,7 +150,7 @@ class Call:
         """Suffer the faults that come after the work."""
         if "die_after" in self.faults:
             os.kill(os.getpid(), signal.SIGKILL)
-        lost = self.faults.get("lose_response")
+        lost = self.faults.get("lose_response") or self.faults.get("half")
         if lost is not None and lost.status is None:
             self._time_out(lost)
         elif lost is not None:

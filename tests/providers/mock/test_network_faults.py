@@ -144,6 +144,16 @@ def test_a_lost_answer_leaves_what_was_made_to_be_found(
         assert len(getattr(mock, noun).find(marker=f"m-{noun}")) == 1
 
 
+def test_a_router_can_lack_its_gateway(mock: MockCloud, mine: Networking) -> None:
+    mock.controls.inject("routers.create", kind="half")
+    with pytest.raises(Timeout):
+        mine.router(mine.external().id, marker="m-1")
+    (router,) = mock.routers.find(marker="m-1")
+    assert (router.external_network_id, router.external_ip) == (None, None)
+    mock.routers.set_gateway(router.id, mine.external().id, request_id=REQUEST_ID)
+    assert mock.routers.get(router.id).external_ip
+
+
 def test_what_is_made_can_be_hidden_for_a_while(
     slow_mock: MockCloud, clock: Clock
 ) -> None:
