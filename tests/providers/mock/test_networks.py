@@ -299,6 +299,17 @@ def test_a_port_has_addresses_of_both_families(mine: Networking) -> None:
         mine.port(network.id, ip="fd93::9")
 
 
+def test_the_address_of_a_gateway_is_a_routers(mine: Networking) -> None:
+    subnet, router = mine.usable_network(), mine.router()
+    with refused(Conflict, "IpAddressAlreadyAllocated"):
+        mine.port(subnet.network_id, ip=subnet.gateway_ip)
+    mine.connect(router.id, subnet.id)
+    with pytest.raises(InvalidRequest, match="already has a port on subnet"):
+        mine.connect(router.id, subnet.id)
+    with pytest.raises(InvalidRequest, match="overlaps with cidr"):
+        mine.connect(router.id, mine.usable_network("10.93.0.128/25").id)
+
+
 def test_five_thousand_ports_are_no_burden(mock: MockCloud, mine: Networking) -> None:
     subnet = mine.usable_network("10.64.0.0/16")
     for number in range(5000):
