@@ -1,0 +1,479 @@
+"""The pages of networks, subnets, routers and floating IPs, and a VM's own networks."""
+
+from collections.abc import Callable
+
+import pytest
+from django.test.utils import CaptureQueriesContext
+
+from compute.events import Actor
+from compute.models import (
+    VM,
+    Event,
+    FloatingIP,
+    Network,
+    Operation,
+    Port,
+    Project,
+    Router,
+    SecurityGroup,
+    Subnet,
+)
+from compute.services import floating_ips, networks, routers, security_groups
+from compute.services.ports import Wish
+from tests.support.console import (
+    OPERATOR,
+    Operator,
+    ask,
+    href,
+    page,
+    path,
+    permission,
+    press,
+    staff,
+    succeed,
+)
+
+pytestmark = pytest.mark.usefixtures("catalogue")
+
+MakeVM = Callable[..., VM]
+Drain = Callable[[], None]
+Queries = Callable[..., CaptureQueriesContext]
+CIDR = "10.7.0.0/24"
+
+
+@pytest.fixture
+def web(project: Project, catalogue: None, drain: Drain, actor: Actor) -> Network:
+    """A network with a subnet and a router to the external network."""
+    network = networks.create(
+        project=project, actor=actor, name="web", cidr=CIDR, internet=True
+    )
+    drain()
+    return Network.objects.get(pk=network.pk)
+
+
+@pytest.fixture
+def vm(web: Network, make_vm: MakeVM) -> VM:
+    return make_vm(networks=[Wish("web", "10.7.0.12")])
+
+
+@pytest.fixture
+def address(project: Project, vm: VM, drain: Drain, actor: Actor) -> FloatingIP:
+    """A floating IP that leads to the VM."""
+    made = floating_ips.create(project=project, actor=actor, vm=vm.name)
+    drain()
+    return FloatingIP.objects.get(pk=made.pk)
+
+
+# Networks
+
+
+def test_an_operator_makes_a_network_with_all_it_needs(
+    operator: Operator, project: Project, drain: Drain
+) -> None:
+    values = {"name": "web", "project": project.name, "labels": "team=core"}
+    told = operator.post(
+        "compute/network/add/", **values, cidr=CIDR, internet="on", cloud="default"
+    )
+    assert "Creation of web is under way" in told
+    succeed(drain, "network.create")
+    network = Network.objects.get(name="web")
+    assert network.labels == {"team": "core"}
+    text = operator.get(path(network))
+    assert "ACTIVE" in text
+    assert href(Subnet.objects.get(network=network)) in text
+    assert href(Router.objects.get(name="web")) in text
+    assert "network.create" in text
+    assert "network.created" in text
+    assert CIDR in operator.get("compute/network/?q=10.7.")
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"cidr": "10.7.0.1/24"}, "10.7.0.0/24 is the range."),
+        ({"internet": "on"}, "A way to the internet needs a subnet."),
+        ({"project": "nonesuch"}, "No project nonesuch."),
+        ({"name": ""}, "This field is required."),
+    ],
+)
+def test_a_refused_form_keeps_what_was_typed(
+    operator: Operator, project: Project, values: dict[str, str], reason: str
+) -> None:
+    before = Network.objects.count()
+    typed = {"name": "web", "project": project.name, "description": "Mine.", **values}
+    answer = operator.client.post("/admin/compute/network/add/", typed)
+    text = answer.content.decode()
+    assert reason in text
+    assert "Mine." in text
+    assert Network.objects.count() == before
+
+
+def test_a_page_tells_who_is_on_the_network(
+    operator: Operator, web: Network, vm: VM, address: FloatingIP
+) -> None:
+    text = operator.get(path(web))
+    port = Port.objects.get(vm=vm)
+    for part in (href(vm), "10.7.0.12", port.mac, href(address)):
+        assert part in text
+    told = operator.post(path(web, "delete"))
+    assert f"is in use by vm {vm.name}" in told
+    web.refresh_from_db()
+    assert web.status == "ACTIVE"
+    refusal = Event.objects.get(type="request.refused")
+    assert (refusal.actor, refusal.subject_id) == (OPERATOR, web.pk)
+
+
+def test_a_network_is_deleted_by_the_service(
+    operator: Operator, project: Project, actor: Actor, drain: Drain
+) -> None:
+    networks.create(project=project, actor=actor, name="lone", cidr=CIDR)
+    drain()
+    lone = Network.objects.get(name="lone")
+    assert "subnets are deleted with it" in operator.get(path(lone, "delete"))
+    assert "Delete of lone is under way" in operator.post(path(lone, "delete"))
+    succeed(drain, "network.delete")
+    text = operator.get(path(lone))
+    assert "It is kept for its history" in text
+    assert "/actions/" not in text
+    assert "lone" not in operator.get("compute/network/")
+    assert "lone" in operator.get("compute/network/?deleted=yes")
+    told = operator.post(path(lone, "actions/add-subnet"), name="x", cidr="10.8.0.0/24")
+    assert "gone" in told
+
+
+def test_a_description_is_changed_at_once(operator: Operator, web: Network) -> None:
+    operator.post(path(web), name="web", description="Of the shop.", labels="a=b")
+    web.refresh_from_db()
+    assert (web.description, web.labels) == ("Of the shop.", {"a": "b"})
+    assert not Operation.objects.live().exists()
+
+
+def test_what_a_cloud_offers_to_all_is_listed_and_has_no_buttons(
+    operator: Operator,
+) -> None:
+    outside = Network.objects.get(external=True)
+    text = operator.get("compute/network/?external__exact=1&project=none")
+    assert "all projects" in text
+    assert outside.name in text
+    subnet = Subnet.objects.filter(project=None).first()
+    assert subnet is not None
+    for row in (outside, subnet):
+        text = operator.get(path(row))
+        assert "offers this" in text
+        for button in ("/actions/", "Delete…", 'name="_save"'):
+            assert button not in text, row
+        assert operator.status_of_post(path(row), name="mine") == 403
+        assert operator.post(path(row, "delete")) != ""
+    add = {"name": "mine", "cidr": "10.9.0.0/24"}
+    answer = operator.client.post(f"/admin/{path(outside, 'actions/add-subnet')}", add)
+    assert "is the cloud&#x27;s own" in answer.content.decode()
+    assert not Operation.objects.exists()
+
+
+# Subnets
+
+
+def test_a_subnet_is_added_on_the_page_of_its_network(
+    operator: Operator, web: Network, drain: Drain
+) -> None:
+    operator.get("compute/subnet/add/", status=403)
+    wrong = {"name": "web-2", "cidr": "10.7.0.128/25"}
+    answer = operator.client.post(f"/admin/{path(web, 'actions/add-subnet')}", wrong)
+    text = answer.content.decode()
+    assert f"overlaps with the subnet {CIDR}" in text
+    assert 'value="web-2"' in text
+    values = {
+        "name": "web-2",
+        "cidr": "10.8.0.0/24",
+        "gateway_ip": "10.8.0.254",
+        "dns_nameservers": "192.0.2.53, 192.0.2.54",
+    }
+    assert "Creation of web-2 is under way" in ask(
+        operator, web, "add-subnet", **values
+    )
+    succeed(drain, "subnet.create")
+    subnet = Subnet.objects.get(name="web-2")
+    assert (subnet.gateway_ip, subnet.dhcp) == ("10.8.0.254", False)
+    assert subnet.dns_nameservers == ["192.0.2.53", "192.0.2.54"]
+    assert href(subnet) in operator.get(path(web))
+
+
+def test_a_subnet_is_configured_from_what_it_has(
+    operator: Operator, project: Project, actor: Actor, drain: Drain
+) -> None:
+    networks.create(project=project, actor=actor, name="lone", cidr=CIDR)
+    drain()
+    subnet = Subnet.objects.get(name="lone")
+    assert 'name="gateway_ip" value="10.7.0.1"' in operator.get(path(subnet))
+    told = ask(
+        operator,
+        subnet,
+        "configure",
+        gateway_ip="10.7.0.1",
+        dns_nameservers="192.0.2.53\r\n192.0.2.54",
+    )
+    assert "Configure of lone is under way" in told
+    succeed(drain, "subnet.configure")
+    subnet.refresh_from_db()
+    assert subnet.gateway_ip == "10.7.0.1"
+    assert subnet.dns_nameservers == ["192.0.2.53", "192.0.2.54"]
+    assert ">\n192.0.2.53\n192.0.2.54</textarea>" in operator.get(path(subnet))
+    # What is not sent stays, what is empty goes.
+    ask(operator, subnet, "configure", gateway_ip="")
+    succeed(drain, "subnet.configure")
+    subnet = Subnet.objects.get(name="lone")
+    assert subnet.gateway_ip is None
+    assert subnet.dns_nameservers == ["192.0.2.53", "192.0.2.54"]
+    ask(operator, subnet, "configure", dns_nameservers="")
+    succeed(drain, "subnet.configure")
+    subnet.refresh_from_db()
+    assert subnet.dns_nameservers == []
+
+
+def test_a_subnet_is_deleted_once_it_is_free(
+    operator: Operator, web: Network, drain: Drain
+) -> None:
+    subnet, router = Subnet.objects.get(network=web), Router.objects.get(name="web")
+    assert "in use by router web" in operator.post(path(subnet, "delete"))
+    ask(operator, router, "detach-subnet", subnet=str(subnet.pk))
+    succeed(drain, "router.detach-subnet")
+    assert "Delete of web is under way" in operator.post(path(subnet, "delete"))
+    succeed(drain, "subnet.delete")
+
+
+# Routers
+
+
+def test_a_router_gets_subnets_and_a_gateway_and_loses_them(
+    operator: Operator, project: Project, actor: Actor, drain: Drain
+) -> None:
+    networks.create(project=project, actor=actor, name="lone", cidr=CIDR)
+    drain()
+    outside = Network.objects.get(external=True)
+    operator.post("compute/router/add/", name="edge", project=project.name)
+    succeed(drain, "router.create")
+    router = Router.objects.get(name="edge")
+    text = operator.get(path(router))
+    assert "without a gateway" in text
+    assert "It has no subnet to detach" in text
+    assert '<option value="lone">' in text
+    ask(operator, router, "attach-subnet", subnet="lone")
+    succeed(drain, "router.attach-subnet")
+    subnet = Subnet.objects.get(name="lone")
+    text = operator.get(path(router))
+    assert href(subnet) in text
+    assert f'<option value="{subnet.pk}">lone, {CIDR}' in text
+    ask(operator, router, "set-gateway", network=outside.name)
+    succeed(drain, "router.set-gateway")
+    text = operator.get(path(router))
+    assert href(outside) in text
+    assert f'name="network" value="{outside.name}"' in text
+    ask(operator, router, "set-gateway", network="")
+    succeed(drain, "router.set-gateway")
+    router.refresh_from_db()
+    assert router.external_network is None
+    assert "in use by subnet lone" in operator.post(path(router, "delete"))
+    ask(operator, router, "detach-subnet", subnet=str(subnet.pk))
+    succeed(drain, "router.detach-subnet")
+    assert "Delete of edge is under way" in operator.post(path(router, "delete"))
+    succeed(drain, "router.delete")
+
+
+def test_a_router_is_made_with_a_gateway(
+    operator: Operator, project: Project, drain: Drain
+) -> None:
+    outside = Network.objects.get(external=True)
+    values = {"name": "edge", "project": project.name}
+    page = operator.client.post(
+        "/admin/compute/router/add/", {**values, "external_network": "nonesuch"}
+    )
+    assert "No network nonesuch." in page.content.decode()
+    operator.post("compute/router/add/", **values, external_network=outside.name)
+    succeed(drain, "router.create")
+    router = Router.objects.get()
+    assert router.external_ip
+    assert router.external_ip in operator.get("compute/router/?q=edge")
+
+
+# Floating IPs
+
+
+def test_a_floating_ip_says_where_it_leads(
+    operator: Operator, vm: VM, address: FloatingIP
+) -> None:
+    for text in (operator.get("compute/floatingip/"), operator.get(path(address))):
+        for part in (href(vm), address.address, "10.7.0.12"):
+            assert part in text
+    assert address.address in operator.get(f"compute/floatingip/?q={address.address}")
+    outside = Network.objects.get(external=True)
+    query = f"compute/floatingip/?network__id__exact={outside.pk}"
+    assert query in operator.get(path(outside))
+    assert address.address in operator.get(query)
+
+
+def test_a_floating_ip_is_made_moved_and_given_back(
+    operator: Operator, project: Project, vm: VM, make_vm: MakeVM, drain: Drain
+) -> None:
+    other = make_vm(name="other", networks=[Wish("web")])
+    told = operator.post(
+        "compute/floatingip/add/", project=project.name, vm=vm.name, labels="a=b"
+    )
+    assert "is under way" in told
+    succeed(drain, "floating-ip.create")
+    floating_ip = FloatingIP.objects.get()
+    assert (floating_ip.vm, floating_ip.labels) == (vm, {"a": "b"})
+    assert '<option value="other">' in operator.get(path(floating_ip))
+    assert f"in use by vm {vm.name}" in ask(operator, floating_ip, "attach", vm="other")
+    ask(operator, floating_ip, "attach", vm="other", fixed_ip="", force="on")
+    succeed(drain, "floating-ip.attach")
+    floating_ip.refresh_from_db()
+    assert floating_ip.vm == other
+    ask(operator, floating_ip, "detach")
+    succeed(drain, "floating-ip.detach")
+    assert "leads nowhere" in operator.get(path(floating_ip))
+    wrong = ask(operator, floating_ip, "attach", vm="other", fixed_ip="10.7.0.99")
+    assert "has no address 10.7.0.99" in wrong
+    assert "VM: This field is required." in ask(operator, floating_ip, "attach")
+    operator.post(path(floating_ip, "delete"))
+    succeed(drain, "floating-ip.delete")
+
+
+# A VM's networks
+
+
+def test_a_vm_shows_its_networks(
+    operator: Operator, web: Network, vm: VM, address: FloatingIP
+) -> None:
+    vm.refresh_from_db()
+    text = page(operator, vm)
+    (place,) = vm.networks
+    for part in (href(web), href(address), "10.7.0.12", place["mac"], place["port"]):
+        assert part in text
+
+
+def test_a_vm_joins_a_network_and_leaves_it(
+    operator: Operator, project: Project, vm: VM, actor: Actor, drain: Drain
+) -> None:
+    networks.create(project=project, actor=actor, name="back", cidr="10.8.0.0/24")
+    drain()
+    text = page(operator, vm)
+    assert '<option value="back">' in text
+    assert '<option value="web">' not in text
+    told = press(operator, vm, "attach-network", network="back", ip="10.9.0.1")
+    assert "10.9.0.1 is not in 10.8.0.0/24" in told
+    told = press(operator, vm, "attach-network", network="back", ip="10.8.0.7")
+    assert f"Attach network of {vm} is under way" in told
+    succeed(drain, "vm.attach-network")
+    vm.refresh_from_db()
+    assert [place["addresses"][0]["ip"] for place in vm.networks] == [
+        "10.7.0.12",
+        "10.8.0.7",
+    ]
+    port = vm.networks[1]["port"]
+    assert f'<option value="{port}">back, 10.8.0.7' in page(operator, vm)
+    press(operator, vm, "detach-network", network=port)
+    succeed(drain, "vm.detach-network")
+    vm.refresh_from_db()
+    assert len(vm.networks) == 1
+    # Without an address it gets any.
+    press(operator, vm, "attach-network", network="back", ip="")
+    succeed(drain, "vm.attach-network")
+
+
+def test_a_vm_is_made_on_the_networks_that_are_typed(
+    operator: Operator, project: Project, web: Network, drain: Drain
+) -> None:
+    values = {
+        "name": "box",
+        "flavor": "m1.small",
+        "image": "debian-12",
+        "project": project.name,
+    }
+    wrong = {**values, "networks": "web, nonesuch"}
+    answer = operator.client.post("/admin/compute/vm/add/", wrong)
+    assert "No network nonesuch." in answer.content.decode()
+    assert "web, nonesuch" in answer.content.decode()
+    operator.post("compute/vm/add/", **values, networks="web", security_groups="")
+    drain()
+    vm = VM.objects.get(name="box")
+    assert [place["network"] for place in vm.networks] == [str(web.pk)]
+
+
+# Rights
+
+
+def test_each_permission_brings_its_own_buttons(
+    web: Network, vm: VM, address: FloatingIP
+) -> None:
+    router, subnet = Router.objects.get(name="web"), Subnet.objects.get(network=web)
+    for row, verb in (
+        (web, "add-subnet"),
+        (subnet, "configure"),
+        (router, "detach-subnet"),
+        (address, "detach"),
+    ):
+        name = row._meta.model_name
+        see = permission(f"view_{name}")
+        looker = staff(f"looker-{name}", see)
+        text = looker.get(path(row))
+        assert "/actions/" not in text
+        assert "Delete…" not in text
+        assert looker.status_of_post(path(row, f"actions/{verb}")) == 403
+        assert looker.status_of_post(path(row, "delete")) == 403
+        change = "add_subnet" if row == web else f"change_{name}"
+        changer = staff(f"changer-{name}", see, permission(change))
+        text = changer.get(path(row))
+        assert f"/actions/{verb}/" in text
+        assert "Delete…" not in text
+        remover = staff(f"remover-{name}", see, permission(f"delete_{name}"))
+        text = remover.get(path(row))
+        assert "/actions/" not in text
+        assert "Delete…" in text
+    assert Operation.objects.live().count() == 0
+
+
+def test_a_page_keeps_what_belongs_to_other_pages(
+    web: Network, vm: VM, address: FloatingIP
+) -> None:
+    blind = staff("bea", permission("view_network"))
+    text = blind.get(path(web))
+    for row in (vm, address, Subnet.objects.get(network=web)):
+        assert href(row) not in text
+    assert vm.name not in text
+    watcher = staff("wim", permission("view_vm"))
+    text = watcher.get(path(vm))
+    assert href(web) not in text
+    assert str(web.pk) in text
+
+
+# Costs
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_a_page_costs_the_same_for_any_number_of_rows(
+    operator: Operator,
+    project: Project,
+    web: Network,
+    make_vm: MakeVM,
+    actor: Actor,
+    drain: Drain,
+    django_assert_max_num_queries: Queries,
+    count: int,
+) -> None:
+    for number in range(count):
+        vm = make_vm(name=f"vm-{number}", networks=[Wish("web")])
+        floating_ips.create(project=project, actor=actor, vm=vm.name)
+        routers.create(project=project, actor=actor, name=f"edge-{number}")
+        security_groups.create(project=project, actor=actor, name=f"group-{number}")
+        networks.create(
+            project=project, actor=actor, name="n", cidr=f"10.{number}.0.0/24"
+        )
+        drain()
+    for noun in ("network", "subnet", "router", "floatingip", "securitygroup"):
+        with django_assert_max_num_queries(4 + 2):
+            assert operator.get(f"compute/{noun}/").count('<th class="field-') >= count
+    group = SecurityGroup.objects.get(name="group-0")
+    address = FloatingIP.objects.earliest("created_at")
+    for row, queries in ((web, 12), (group, 9), (address, 8), (vm, 17)):
+        with django_assert_max_num_queries(queries):
+            operator.get(path(row))
