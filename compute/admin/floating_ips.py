@@ -90,7 +90,7 @@ class FloatingIPAdmin(NetworkResourceAdmin[FloatingIP]):
         "network_page",
         "project",
         "cloud",
-        "provider_id",
+        "cloud_id",
         "created_on",
         "updated_on",
         "deleted_on",

@@ -97,7 +97,7 @@ class NetworkResourceAdmin(EditedAdmin[N]):
     joins: ClassVar[Sequence[str]] = ()
     list_filter: ClassVar[Any] = (
         "status",
-        filters.OwnerFilter,
+        filters.ProjectFilter,
         filters.CloudFilter,
         filters.CREATED,
         filters.DeletedFilter,
@@ -106,6 +106,7 @@ class NetworkResourceAdmin(EditedAdmin[N]):
     actions = None
 
     owner = staticmethod(display.owner_column)
+    cloud_id = staticmethod(display.plain_field("provider_id", "Id in the cloud"))
 
     @property
     def commands(self) -> Mapping[str, str]:  # type: ignore[override]  # made of others

@@ -103,12 +103,14 @@ class NetworkAdmin(NetworkResourceAdmin[Network]):
         "cloud",
         "ranges",
         "use",
-        "mtu",
-        "provider_id",
+        "mtu_bytes",
+        "cloud_id",
         "created_on",
         "updated_on",
         "deleted_on",
     )
+
+    mtu_bytes = staticmethod(display.plain_field("mtu", "MTU"))
 
     @admin.display(description="Subnets")
     def ranges(self, network: Network) -> str:
@@ -142,12 +144,12 @@ class NetworkAdmin(NetworkResourceAdmin[Network]):
         )
 
     def tables(self, request: HttpRequest, network: Network) -> Sequence[Table]:
+        rest = self._subnets(request, network) + self._routers(request, network)
+        if network.external:
+            # No VM can be on it.
+            return rest
         ports = Port.objects.alive().filter(network=network)
-        return [
-            *attachments.vms_on(request, ports, names_network=False),
-            *self._subnets(request, network),
-            *self._routers(request, network),
-        ]
+        return [*attachments.vms_on(request, ports, names_network=False), *rest]
 
     def _subnets(self, request: HttpRequest, network: Network) -> list[Table]:
         if not may(request, "subnet.list"):
@@ -231,13 +233,20 @@ class SubnetAdmin(NetworkResourceAdmin[Subnet]):
     list_display = (
         "name",
         "badge",
-        "cidr",
+        "range",
         "network_page",
-        "gateway_ip",
+        "gateway",
         "router_page",
         "owner",
         "cloud",
         "created",
+    )
+    list_filter = (
+        "status",
+        filters.OwnerFilter,
+        filters.CloudFilter,
+        filters.CREATED,
+        filters.DeletedFilter,
     )
     links = ("network__id__exact",)
     search_help_text = "Part of the name, or the beginning of the id or of the range"
@@ -247,23 +256,29 @@ class SubnetAdmin(NetworkResourceAdmin[Subnet]):
         "router_page",
         "owner",
         "cloud",
-        "cidr",
-        "gateway_ip",
+        "range",
+        "gateway",
         "nameservers",
-        "dhcp",
+        "has_dhcp",
         "pools",
-        "provider_id",
+        "cloud_id",
         "created_on",
         "updated_on",
         "deleted_on",
     )
 
+    range = staticmethod(display.plain_field("cidr", "Range"))
+    gateway = staticmethod(display.plain_field("gateway_ip", "Gateway"))
     network_page = staticmethod(display.link_column("network", "Network"))
     router_page = staticmethod(display.link_column("router", "Router"))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         # A subnet is added on the page of its network.
         return False
+
+    @admin.display(description="DHCP", boolean=True)
+    def has_dhcp(self, subnet: Subnet) -> bool:
+        return subnet.dhcp
 
     @admin.display(description="DNS nameservers")
     def nameservers(self, subnet: Subnet) -> SafeString | str:

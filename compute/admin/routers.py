@@ -89,7 +89,7 @@ class RouterAdmin(NetworkResourceAdmin[Router]):
         "badge",
         "ranges",
         "gateway",
-        "external_ip",
+        "outer_ip",
         "project",
         "cloud",
         "created",
@@ -101,13 +101,14 @@ class RouterAdmin(NetworkResourceAdmin[Router]):
         "cloud",
         "ranges",
         "gateway",
-        "external_ip",
-        "provider_id",
+        "outer_ip",
+        "cloud_id",
         "created_on",
         "updated_on",
         "deleted_on",
     )
 
+    outer_ip = staticmethod(display.plain_field("external_ip", "Its address there"))
     gateway = staticmethod(display.link_column("external_network", "Gateway to"))
 
     @admin.display(description="Subnets")

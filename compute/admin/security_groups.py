@@ -111,13 +111,20 @@ class SecurityGroupAdmin(NetworkResourceAdmin[SecurityGroup]):
         "cloud",
         "created",
     )
+    list_filter = (
+        "status",
+        filters.OwnerFilter,
+        filters.CloudFilter,
+        filters.CREATED,
+        filters.DeletedFilter,
+    )
     search_help_text = "Part of the name, or the beginning of the id"
     details = (
         "id",
         "owner",
         "cloud",
         "stateful",
-        "provider_id",
+        "cloud_id",
         "created_on",
         "updated_on",
         "deleted_on",
@@ -181,7 +188,7 @@ class SecurityGroupAdmin(NetworkResourceAdmin[SecurityGroup]):
                     rule.protocol or "any",
                     _ports(rule),
                     _other_end(rule),
-                    rule.description,
+                    display.short(rule.description, display.MAX_VALUE),
                     display.badge(rule.status),
                     delete,
                 ]
@@ -225,7 +232,7 @@ class SecurityGroupRuleAdmin(NetworkResourceAdmin[SecurityGroupRule]):
         "direction",
         "badge",
         "group_page",
-        "ip_version",
+        "version_of_ip",
         "protocol",
         "port_range",
         "other_end",
@@ -249,17 +256,18 @@ class SecurityGroupRuleAdmin(NetworkResourceAdmin[SecurityGroupRule]):
         "owner",
         "cloud",
         "direction",
-        "ip_version",
+        "version_of_ip",
         "protocol",
         "port_range",
         "other_end",
         "description",
-        "provider_id",
+        "cloud_id",
         "created_on",
         "updated_on",
         "deleted_on",
     )
 
+    version_of_ip = staticmethod(display.plain_field("ip_version", "IP version"))
     group_page = staticmethod(display.link_column("group", "Security group"))
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -81,7 +81,9 @@ def test_an_operator_makes_a_network_with_all_it_needs(
     text = operator.get(path(network))
     assert "ACTIVE" in text
     assert href(Subnet.objects.get(network=network)) in text
-    assert href(Router.objects.get(name="web")) in text
+    router = Router.objects.get(name="web")
+    assert href(router) in text
+    assert router.subnets == network.subnets != []
     assert "network.create" in text
     assert "network.created" in text
     assert CIDR in operator.get("compute/network/?q=10.7.")

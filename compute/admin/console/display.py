@@ -110,6 +110,17 @@ def exact_field(field: str, label: str) -> Callable[[Any], str]:
     return shown
 
 
+def plain_field(field: str, label: str) -> Callable[[Any], Any]:
+    """Return a column, or a field, whose label Django would not write so."""
+
+    @admin.display(description=label, ordering=field)
+    def shown(row: Any) -> Any:
+        value = getattr(row, field)
+        return NONE if value in (None, "") else value
+
+    return shown
+
+
 def link_column(field: str, label: str) -> Callable[[Any], SafeString | str]:
     """Return a column, or a field, that leads to the page of a related row."""
 
