@@ -31,6 +31,8 @@ from compute.models import Direction, Port, SecurityGroup, SecurityGroupRule
 from compute.models.owned import Versioned
 from compute.services import security_groups
 
+#: What a rule without a protocol lets pass.
+ANY = "any"
 #: Protocols that are asked for most.
 PROTOCOLS = ["tcp", "udp", "icmp", "ipv6-icmp"]
 
@@ -185,7 +187,7 @@ class SecurityGroupAdmin(NetworkResourceAdmin[SecurityGroup]):
                         Direction(rule.direction).label,
                     ),
                     f"IPv{rule.ip_version}",
-                    rule.protocol or "any",
+                    rule.protocol or ANY,
                     _ports(rule),
                     _other_end(rule),
                     display.short(rule.description, display.MAX_VALUE),
@@ -201,7 +203,7 @@ class SecurityGroupAdmin(NetworkResourceAdmin[SecurityGroup]):
             "The other end",
             "Description",
             "Status",
-            "",
+            "Delete",
         )
         return [
             Table(
@@ -233,11 +235,10 @@ class SecurityGroupRuleAdmin(NetworkResourceAdmin[SecurityGroupRule]):
         "badge",
         "group_page",
         "version_of_ip",
-        "protocol",
+        "protocol_named",
         "port_range",
         "other_end",
         "owner",
-        "cloud",
         "created",
     )
     list_filter = (
@@ -249,7 +250,9 @@ class SecurityGroupRuleAdmin(NetworkResourceAdmin[SecurityGroupRule]):
         filters.DeletedFilter,
     )
     links = ("group__id__exact",)
-    search_help_text = "Part of the description or of the range, or of the id"
+    search_help_text = (
+        "Part of the description, or the beginning of the id or of the range"
+    )
     details = (
         "id",
         "group_page",
@@ -257,7 +260,7 @@ class SecurityGroupRuleAdmin(NetworkResourceAdmin[SecurityGroupRule]):
         "cloud",
         "direction",
         "version_of_ip",
-        "protocol",
+        "protocol_named",
         "port_range",
         "other_end",
         "description",
@@ -279,6 +282,10 @@ class SecurityGroupRuleAdmin(NetworkResourceAdmin[SecurityGroupRule]):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         return [(None, {"fields": self.details})]
+
+    @admin.display(description="Protocol", ordering="protocol")
+    def protocol_named(self, rule: SecurityGroupRule) -> str:
+        return rule.protocol or ANY
 
     @admin.display(description="Ports", ordering="port_min")
     def port_range(self, rule: SecurityGroupRule) -> str:

@@ -174,6 +174,8 @@ def test_a_group_shows_whom_it_guards(
         operator, vm, "set-security-groups", security_groups="web,\r\nnonesuch"
     )
     assert "No security group nonesuch." in told
+    told = press(operator, vm, "set-security-groups", security_groups="a\x00b")
+    assert "Security groups: Must not contain control characters." in told
     told = press(operator, vm, "set-security-groups")
     assert "Security groups: This field is required." in told
     press(operator, vm, "set-security-groups", security_groups="default, web")
