@@ -174,6 +174,7 @@ def configure(
         network = Network.objects.get(subnet_rows=subnet.pk)
         locked = requests.lock_all([subnet, network])
         subnet = next(row for row in locked if isinstance(row, Subnet))
+        network = next(row for row in locked if isinstance(row, Network))
         requests.check_changeable(subnet, expect=expect)
         gateway = subnet.gateway_ip
         if gateway_ip is None:
