@@ -154,6 +154,12 @@ class SecurityGroupRuleViewSet(NetworkResourceViewSet[SecurityGroupRule]):
             links.append(("Its group", url))
         return links
 
+    def label_of(self, row: Any) -> str:
+        words = [row["direction"], f"IPv{row['ip_version']}", row["protocol"] or "any"]
+        if row["port_min"] is not None:
+            words.append("-".join(map(str, sorted({row["port_min"], row["port_max"]}))))
+        return " ".join(words)
+
     def destroy(self, request: Request, id: Any) -> Response:
         """Delete it."""
         return act(self, security_groups.remove_rule)
