@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
-from urllib.parse import quote
 from uuid import UUID, uuid4
 
 import pytest
@@ -13,8 +12,6 @@ from django.urls import resolve
 from compute.models import (
     VM,
     Event,
-    FloatingIP,
-    Keypair,
     Port,
     Project,
     Role,
@@ -23,7 +20,7 @@ from compute.models import (
 )
 from tests.support.api import access_token
 from tests.support.api_calls import CALLS, KNOWN, Call, send, undone
-from tests.support.foreign_things import named_in_bodies, names_of, put_in
+from tests.support.foreign_things import filter_values, named_in_bodies, put_in
 from tests.support.populated_projects import (
     NETWORK_MODELS,
     Place,
@@ -189,43 +186,6 @@ def test_a_rule_of_theirs_is_not_in_a_group_of_ours(two: Two) -> None:
 
 
 # Lists
-
-
-def filter_values(name: str, call: Call, theirs: Place) -> list[object]:
-    """Return what of theirs a list might be asked for; KeyError for a new filter."""
-    ids = theirs.ids
-    words = [theirs.name, str(ids[call.shows])[:8]]
-    fingerprint = Keypair.objects.get(pk=ids["keypair"]).fingerprint
-    values: dict[str, list[object]] = {
-        "id": [ids[call.shows]],
-        "project": [ids["project"]],
-        "vm": [ids["vm"]],
-        "operation": [ids["operation"]],
-        "target": [ids["vm"], ids["snapshot"], ids["network"], ids["floating_ip"]],
-        "image": [ids["image"], theirs.image.provider_id, "ubuntu-22.04"],
-        "flavor": [ids["flavor"], "m1.small"],
-        "name": [theirs.snapshot.name, theirs.name, *names_of(theirs).values()],
-        "name__contains": [theirs.name],
-        "search": [*words, theirs.vm.addresses[0]["ip"]],
-        "label_selector": [f"{theirs.name}-key", f"{theirs.name}-key!=x"],
-        "actor": [f"user:{theirs.name}-admin"],
-        "request_id": [f"req-{theirs.name}"],
-        "status": ["ACTIVE,BUILD", "AVAILABLE", "SUCCEEDED,PENDING"],
-        "type": ["vm.create,vm.stop", "vm.created,vm.updated"],
-        "outcome": ["SUCCEEDED"],
-        "cloud": ["default"],
-        "fingerprint": [quote(fingerprint)],
-        "network": [ids["network"], ids["spare_network"]],
-        "security_group": [ids["group"]],
-        "address": [FloatingIP.objects.get(pk=ids["floating_ip"]).address],
-        "external": ["false"],
-        "shared": ["false"],
-        "direction": ["ingress", "egress"],
-    }
-    for suffix, time in (("gte", "2000-01-01"), ("lt", "2100-01-01")):
-        for column in ("created_at", "updated_at"):
-            values[f"{column}__{suffix}"] = [f"{time}T00:00:00Z"]
-    return values[name]
 
 
 def test_no_filter_finds_what_is_theirs(two: Two) -> None:
