@@ -88,7 +88,7 @@ _ROWS: tuple[tuple[str, tuple[str, ...], Role | None, str], ...] = (
     ("project", ("create",), None, "add_project"),
     ("project", ("update",), ADMIN, "change_project"),
     # Beside create or update, of which it is a part.
-    ("project", ("set_clouds",), None, "change_project"),
+    ("project", ("set-clouds",), None, "change_project"),
     ("project", ("delete",), None, "delete_project"),
     ("member", ("list",), READER, "view_membership"),
     ("member", ("set", "remove"), ADMIN, "change_membership"),

@@ -283,7 +283,7 @@ class ProjectAdmin(EditedAdmin[Project]):
 
     def create(self, request: HttpRequest, values: dict[str, Any]) -> Project:
         if values["clouds"] is not None:
-            Access(request.user).require("project.set_clouds", None)
+            Access(request.user).require("project.set-clouds", None)
         if values["admin"] is not None:
             Access(request.user).require_grant(Role.ADMIN, None)
         return super().create(request, values)

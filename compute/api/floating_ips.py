@@ -69,6 +69,10 @@ class FloatingIPViewSet(NetworkResourceViewSet[FloatingIP]):
             links.append(("Its VM", self.url("vm", data["vm"])))
         return links
 
+    def label_of(self, row: Any) -> str:
+        label: str = row["name"] or row["address"] or row["id"]
+        return label
+
     def create(self, request: Request) -> Response:
         """Take an address, and with `vm` lead it there."""
         return self.begin_create(floating_ips.create)

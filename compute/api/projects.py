@@ -127,13 +127,13 @@ class ProjectViewSet(OfProjectViewSet):
     def _body(self, project_id: UUID | None) -> dict[str, Any]:
         # Before it is said whether there are such clouds.
         if isinstance(self.request.data, Mapping) and "clouds" in self.request.data:
-            self.access.require("project.set_clouds", project_id)
+            self.access.require("project.set-clouds", project_id)
         return self.body()
 
     def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
         serializer: Any = super().get_serializer(*args, **kwargs)
         # No form has a field that is refused whatever it holds.
-        if not self.access.is_operator_for("project.set_clouds"):
+        if not self.access.is_operator_for("project.set-clouds"):
             serializer.fields.pop("clouds", None)
         return serializer
 

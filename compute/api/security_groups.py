@@ -154,6 +154,12 @@ class SecurityGroupRuleViewSet(NetworkResourceViewSet[SecurityGroupRule]):
             links.append(("Its group", url))
         return links
 
+    def label_of(self, row: Any) -> str:
+        words = [row["direction"], f"IPv{row['ip_version']}", row["protocol"] or "any"]
+        if row["port_min"] is not None:
+            words.append("-".join(map(str, sorted({row["port_min"], row["port_max"]}))))
+        return " ".join(words)
+
     def destroy(self, request: Request, id: Any) -> Response:
         """Delete it."""
         return act(self, security_groups.remove_rule)
@@ -184,7 +190,8 @@ class GroupRuleViewSet(SecurityGroupRuleViewSet):
         group: SecurityGroup | None = there.filter(pk=self.kwargs["id"]).first()
         if group is None:
             raise NotFound(f"No security group {self.kwargs['id']}.")
-        if self.request.method not in ("GET", "HEAD"):
+        is_read = self.request.method in ("GET", "HEAD")
+        if not (is_read and group.is_offered):
             self.target = group
             self.permit(group.project_id)
         return group
@@ -212,7 +219,7 @@ class GroupRuleViewSet(SecurityGroupRuleViewSet):
 
     def destroy(self, request: Request, id: Any, rule: Any = None) -> Response:
         """Delete a rule."""
-        found = self.get_queryset().filter(pk=rule).first()
+        found = self.group().rule_rows.filter(pk=rule, deleted_at=None).first()
         if found is None:
             raise self.not_found(rule)
         self.body()

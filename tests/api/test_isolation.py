@@ -4,16 +4,31 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
-from urllib.parse import quote
 from uuid import UUID, uuid4
 
 import pytest
 from django.urls import resolve
 
-from compute.models import VM, Event, Keypair, Project, Role, Snapshot, User
+from compute.models import (
+    VM,
+    Event,
+    Port,
+    Project,
+    Role,
+    Snapshot,
+    User,
+)
 from tests.support.api import access_token
 from tests.support.api_calls import CALLS, KNOWN, Call, send, undone
-from tests.support.populated_projects import Place, api_token, member, settle, staff
+from tests.support.foreign_things import filter_values, named_in_bodies, put_in
+from tests.support.populated_projects import (
+    NETWORK_MODELS,
+    Place,
+    api_token,
+    member,
+    settle,
+    staff,
+)
 
 READS = ("GET", "HEAD")
 SECURED = [call for call in CALLS if call.is_secured and call.takes != KNOWN]
@@ -139,70 +154,38 @@ def test_who_is_no_member_here_is_removed_as_who_does_not_exist(two: Two) -> Non
     assert answers[0].status == 404
 
 
-def named_in_bodies(
-    ours: Place, theirs: Place
-) -> Iterator[tuple[str, dict[str, Any], str, object]]:
-    """Yield path, body, and the field in which something of theirs stands."""
-    vm = {"name": "new", "flavor": "m1.small", "image": "ubuntu-22.04"}
-    actions = f"/api/v1/vms/{ours.vm.pk}/actions"
-    images = theirs.image.pk, theirs.image.provider_id, theirs.image.name
-    yield "/api/v1/vms", vm, "project", theirs.project.pk
-    yield "/api/v1/api-tokens", {"name": "new"}, "project", theirs.project.pk
-    for image in images:
-        mine = {**vm, "project": str(ours.project.pk)}
-        yield "/api/v1/vms", mine, "image", image
-        yield f"{actions}/rebuild", {}, "image", image
-    for snapshot in (theirs.snapshot.pk, theirs.snapshot.name):
-        yield f"{actions}/restore", {}, "snapshot", snapshot
+def ask_with(bearer: str, path: str, body: Any, field: str, thing: object) -> Told:
+    method = "PUT" if path.endswith("/rules") and "rules" in body else "POST"
+    return told(send(bearer, method, path, put_in(body, field, thing)), thing)
 
 
 def test_what_of_theirs_stands_in_a_body_does_not_exist(two: Two) -> None:
     for who, bearer in two.bearers.items():
         for path, body, field, foreign in named_in_bodies(two.ours, two.theirs):
             answers = [
-                told(
-                    send(bearer, "POST", path, {**body, field: str(thing)}),
-                    thing,
-                )
+                ask_with(bearer, path, body, field, thing)
                 for thing in (foreign, unknown(foreign))
             ]
             assert answers[0] == answers[1], (path, field, who)
             assert answers[0].status == 400, (path, field, answers[0])
-            assert "does_not_exist" in answers[0].text
+            assert "does_not_exist" in answers[0].text, (path, field, answers[0])
+            pointer = f"#/{field.removesuffix('/network')}"
+            if field != "project":
+                assert pointer in answers[0].text, (path, field, answers[0])
+
+
+def test_a_rule_of_theirs_is_not_in_a_group_of_ours(two: Two) -> None:
+    path = f"/api/v1/security-groups/{two.ours.ids['group']}/rules"
+    for bearer in two.bearers.values():
+        answers = [
+            told(send(bearer, "DELETE", f"{path}/{id}"), id)
+            for id in (two.theirs.ids["rule"], uuid4())
+        ]
+        assert answers[0] == answers[1]
+        assert answers[0].status == 404
 
 
 # Lists
-
-
-def filter_values(name: str, call: Call, theirs: Place) -> list[object]:
-    """Return what of theirs a list might be asked for; KeyError for a new filter."""
-    ids = theirs.ids
-    words = [theirs.name, str(ids[call.shows])[:8]]
-    fingerprint = Keypair.objects.get(pk=ids["keypair"]).fingerprint
-    values: dict[str, list[object]] = {
-        "id": [ids[call.shows]],
-        "project": [ids["project"]],
-        "vm": [ids["vm"]],
-        "operation": [ids["operation"]],
-        "target": [ids["vm"], ids["snapshot"]],
-        "image": [ids["image"], theirs.image.provider_id, "ubuntu-22.04"],
-        "flavor": [ids["flavor"], "m1.small"],
-        "name": [theirs.vm.name, theirs.snapshot.name, theirs.name],
-        "name__contains": [theirs.name],
-        "search": [*words, theirs.vm.addresses[0]["ip"]],
-        "label_selector": [f"{theirs.name}-key", f"{theirs.name}-key!=x"],
-        "actor": [f"user:{theirs.name}-admin"],
-        "request_id": [f"req-{theirs.name}"],
-        "status": ["ACTIVE,BUILD", "AVAILABLE", "SUCCEEDED,PENDING"],
-        "type": ["vm.create,vm.stop", "vm.created,vm.updated"],
-        "outcome": ["SUCCEEDED"],
-        "cloud": ["default"],
-        "fingerprint": [quote(fingerprint)],
-    }
-    for suffix, time in (("gte", "2000-01-01"), ("lt", "2100-01-01")):
-        for column in ("created_at", "updated_at"):
-            values[f"{column}__{suffix}"] = [f"{time}T00:00:00Z"]
-    return values[name]
 
 
 def test_no_filter_finds_what_is_theirs(two: Two) -> None:
@@ -293,6 +276,12 @@ def test_nothing_is_left_in_their_project_by_who_tries(two: Two) -> None:
         return [
             Event.objects.filter(project=project).count(),
             *VM.objects.filter(project=project).values(),
+            *(
+                row
+                for model in NETWORK_MODELS
+                for row in model._default_manager.filter(project=project).values()
+            ),
+            *Port.objects.filter(project=project).values(),
             *Snapshot.objects.filter(project=project).values(),
             *project.memberships.values(),
             *project.quotas.values(),
@@ -313,7 +302,7 @@ def test_the_log_of_ones_own_project_tells_nothing_of_theirs(two: Two) -> None:
         url = call.url(two.ours, id=two.theirs.ids[call.ids["id"]])
         send(two.admin, call.method, url, call.content(two.ours))
     for path, body, field, foreign in named_in_bodies(two.ours, two.theirs):
-        send(two.admin, "POST", path, {**body, field: str(foreign)})
+        ask_with(two.admin, path, body, field, foreign)
     log = send(two.admin, "GET", "/api/v1/events?per_page=100").content.decode()
     assert not [secret for secret in two.theirs.secrets() if secret in log]
 

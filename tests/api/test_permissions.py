@@ -122,7 +122,7 @@ def test_every_permission_has_a_route() -> None:
         "flavor.list",
         "flavor.retrieve",
         "login.revoke",
-        "project.set_clouds",
+        "project.set-clouds",
     }
     assert taken | without == set(PERMISSIONS)
 
@@ -231,7 +231,7 @@ def test_operators_alone_say_which_clouds_a_project_may_use(place: Place) -> Non
                 answer = send(who.bearer, "PATCH", path, {"clouds": clouds})
             if not who.has("project.list"):
                 wanted = 404
-            elif not who.operates("project.set_clouds"):
+            elif not who.operates("project.set-clouds"):
                 wanted = 403
             else:
                 wanted = 200 if clouds in (["default"], None) else 400

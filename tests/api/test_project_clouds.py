@@ -85,7 +85,7 @@ def test_its_admin_sees_them_and_does_not_set_them(admin: User, shop: Project) -
     # Also if nothing would change, and whether or not there is such a cloud.
     for clouds in (["other"], ["default"], ["moon"], None):
         refused = problem(api.patch(path, {"clouds": clouds}), 403, "permission-denied")
-        assert refused["detail"] == "project.set_clouds requires an operator."
+        assert refused["detail"] == "project.set-clouds requires an operator."
     assert api.patch(path, {"name": "store"}).json()["clouds"] == ["other"]
     event = Event.objects.get(type="request.refused")
     assert (event.project, event.data["code"]) == (shop, "permission-denied")

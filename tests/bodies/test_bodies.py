@@ -11,6 +11,14 @@ from compute.bodies.body import ID, TEXT, Body, Field
 from compute.bodies.catalog import FLAVOR_BODY, IMAGE_BODY
 from compute.bodies.events import EVENT_BODY
 from compute.bodies.keypairs import KEYPAIR_BODY
+from compute.bodies.networks import (
+    FLOATING_IP_BODY,
+    NETWORK_BODY,
+    ROUTER_BODY,
+    SECURITY_GROUP_BODY,
+    SECURITY_GROUP_RULE_BODY,
+    SUBNET_BODY,
+)
 from compute.bodies.operations import OPERATION_BODY
 from compute.bodies.projects import MEMBER_BODY, PROJECT_BODY
 from compute.bodies.reader import Reader
@@ -21,12 +29,18 @@ from compute.models import (
     APIToken,
     Event,
     Flavor,
+    FloatingIP,
     Image,
     Keypair,
     Membership,
+    Network,
     Operation,
     Project,
+    Router,
+    SecurityGroup,
+    SecurityGroupRule,
     Snapshot,
+    Subnet,
 )
 from tests.support.populated_projects import Place, settle
 
@@ -36,6 +50,12 @@ BODIES: Mapping[type[Model], Body] = {
     Operation: OPERATION_BODY,
     Event: EVENT_BODY,
     Keypair: KEYPAIR_BODY,
+    Network: NETWORK_BODY,
+    Subnet: SUBNET_BODY,
+    Router: ROUTER_BODY,
+    FloatingIP: FLOATING_IP_BODY,
+    SecurityGroup: SECURITY_GROUP_BODY,
+    SecurityGroupRule: SECURITY_GROUP_RULE_BODY,
     Flavor: FLAVOR_BODY,
     Image: IMAGE_BODY,
     Project: PROJECT_BODY,

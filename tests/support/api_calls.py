@@ -4,15 +4,11 @@ What a call takes stands here in the words of `compute.permissions`; it is writt
 down, not read from the views, which are what is tested.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
-import orjson
-from django.db import transaction
-from django.test import Client
+from django.db.models import Model
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
@@ -20,101 +16,40 @@ from compute.events import Actor
 from compute.models import VM, Keypair, Snapshot, User
 from compute.models.vm import VERBS
 from compute.services import logins
-from tests.support.populated_projects import PASSWORD, Place
+from tests.support.call import (
+    API,
+    KNOWN,
+    PUBLIC,
+    Call,
+    Route,
+    of,
+    of_noun,
+    send,
+    undone,
+)
+from tests.support.network_calls import network_calls
+from tests.support.populated_projects import NETWORK_MODELS, PASSWORD, Place
 
-#: Nobody is asked who they are, and a token that is no good does no harm.
-PUBLIC = "public"
-#: Everybody may who is somebody.
-KNOWN = "known"
-
-#: Method, and the route as the URL conf has it.
-Route = tuple[str, str]
+__all__ = [
+    "API",
+    "CALLS",
+    "KNOWN",
+    "METHODS",
+    "NOWHERE",
+    "PUBLIC",
+    "Call",
+    "Route",
+    "of",
+    "routed",
+    "send",
+    "undone",
+]
 
 #: What begins so has tests of its own: it is for browsers, and no API.
 ELSEWHERE = "admin/"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-API = "api/v1"
 #: Everything else under the API.
 NOWHERE = f"{API}/<path:rest>"
-
-
-@dataclass(frozen=True)
-class Call:
-    """A route and method, with all that makes it succeed for who may."""
-
-    method: str
-    path: str
-    #: A permission; or `PUBLIC`, or `KNOWN`.
-    takes: str
-    #: The permission without which what the path names is not there.
-    sees: str = ""
-    #: Name in the path -> that of an id of `Place`, or what stands there itself.
-    ids: Mapping[str, str] = field(default_factory=dict)
-    body: Callable[[Place], Any] | None = None
-    #: Changes the place, before, so that the call succeeds.
-    prepare: Callable[[Place], object] | None = None
-    success: int = 200
-    #: What it is told to whom the thing is not there. An id in a body is a field that
-    #: is not valid, hence 400.
-    unseen: int = 404
-    #: Of a list: the id in `Place` of what it shows.
-    shows: str = ""
-
-    @property
-    def route(self) -> Route:
-        return self.method, self.path
-
-    @property
-    def name(self) -> str:
-        return f"{self.method} /{self.path}"
-
-    @property
-    def is_secured(self) -> bool:
-        return self.takes != PUBLIC
-
-    def url(self, place: Place, **ids: Any) -> str:
-        """Return the URL for a place, with other ids than its own if they are given."""
-        known = {name: place.ids.get(id, id) for name, id in self.ids.items()} | ids
-        return "/" + re.sub(
-            r"<(?:\w+:)?(\w+)>", lambda found: str(known[found[1]]), self.path
-        )
-
-    def content(self, place: Place) -> Any:
-        return self.body(place) if self.body else None
-
-
-def of(call: Call, place: Place, bearer: str | None, **headers: str) -> Any:
-    """Make a call, undo what it did, and return the answer."""
-    with undone():
-        if call.prepare:
-            call.prepare(place)
-        return send(
-            bearer, call.method, call.url(place), call.content(place), **headers
-        )
-
-
-def send(
-    bearer: str | None, method: str, url: str, body: Any = None, **headers: str
-) -> Any:
-    """Send a request; ``If_Match="…"`` becomes the header If-Match."""
-    return Client().generic(
-        method,
-        url,
-        b"" if body is None else orjson.dumps(body),
-        "" if body is None else "application/json",
-        headers={
-            **({"Authorization": f"Bearer {bearer}"} if bearer else {}),
-            **{name.replace("_", "-"): value for name, value in headers.items()},
-        },
-    )
-
-
-@contextmanager
-def undone() -> Iterator[None]:
-    """Undo what is done inside, so that the next call finds things as they were."""
-    with transaction.atomic():
-        yield
-        transaction.set_rollback(True)
 
 
 # What the URL conf has
@@ -169,7 +104,8 @@ def _is(status: str) -> Callable[[Place], object]:
 
 def _is_empty(place: Place) -> None:
     gone = {"status": "DELETED", "deleted_at": timezone.now()}
-    for model in (VM, Snapshot):
+    models: tuple[type[Model], ...] = (VM, Snapshot, *NETWORK_MODELS)
+    for model in models:
         model._default_manager.filter(project=place.project).update(**gone)
     Keypair.objects.filter(project=place.project).update(deleted_at=timezone.now())
 
@@ -178,6 +114,9 @@ _ACTION_BODIES: Mapping[str, Callable[[Place], Any]] = {
     "resize": lambda place: {"flavor": "m1.medium"},
     "rebuild": lambda place: {"image": "ubuntu-22.04"},
     "restore": lambda place: {"snapshot": str(place.snapshot.pk)},
+    "attach-network": lambda place: {"network": str(place.ids["spare_network"])},
+    "detach-network": lambda place: {"network": str(place.ids["network"])},
+    "set-security-groups": lambda place: {"security_groups": [str(place.ids["group"])]},
 }
 
 
@@ -195,12 +134,6 @@ def _vm_actions() -> Iterator[Call]:
                 prepare=_is(next(iter(verb.ends))),
                 success=202,
             )
-
-
-def _of(noun: str, key: str, path: str, *methods: Call) -> Iterator[Call]:
-    """Yield calls to what a path names, which have all but the path to themselves."""
-    for call in methods:
-        yield replace(call, path=path, sees=f"{noun}.list", ids={"id": key})
 
 
 def _table() -> Iterator[Call]:
@@ -232,7 +165,7 @@ def _table() -> Iterator[Call]:
         Call("GET", f"{API}/flavors/<uuid:id>", KNOWN, ids={"id": "flavor"}),
         Call("GET", f"{API}/images", "image.list", shows="image"),
     )
-    yield from _of(
+    yield from of_noun(
         "image",
         "image",
         f"{API}/images/<uuid:id>",
@@ -253,7 +186,7 @@ def _table() -> Iterator[Call]:
         },
         success=202,
     )
-    yield from _of(
+    yield from of_noun(
         "vm",
         "vm",
         vm,
@@ -261,9 +194,11 @@ def _table() -> Iterator[Call]:
         Call("PATCH", "", "vm.update", body=lambda place: described),
         Call("DELETE", "", "vm.delete", success=202),
     )
-    yield from _of("vm", "vm", f"{vm}/console-log", Call("GET", "", "vm.console_log"))
+    yield from of_noun(
+        "vm", "vm", f"{vm}/console-log", Call("GET", "", "vm.console-log")
+    )
     yield from _vm_actions()
-    yield from _of(
+    yield from of_noun(
         "vm",
         "vm",
         f"{vm}/snapshots",
@@ -277,7 +212,7 @@ def _table() -> Iterator[Call]:
         ),
     )
     yield Call("GET", f"{API}/snapshots", "snapshot.list", shows="snapshot")
-    yield from _of(
+    yield from of_noun(
         "snapshot",
         "snapshot",
         snapshot,
@@ -295,21 +230,22 @@ def _table() -> Iterator[Call]:
         body=lambda place: {"name": "new", "project": str(place.project.pk)},
         success=201,
     )
-    yield from _of(
+    yield from of_noun(
         "keypair",
         "keypair",
         f"{API}/keypairs/<uuid:id>",
         Call("GET", "", "keypair.retrieve"),
         Call("DELETE", "", "keypair.delete", success=204),
     )
+    yield from network_calls()
     yield Call("GET", f"{API}/operations", "operation.list", shows="operation")
-    yield from _of(
+    yield from of_noun(
         "operation",
         "operation",
         f"{API}/operations/<uuid:id>",
         Call("GET", "", "operation.retrieve"),
     )
-    yield from _of(
+    yield from of_noun(
         "operation",
         "operation",
         f"{API}/operations/<uuid:id>/actions/cancel",
@@ -324,7 +260,7 @@ def _table() -> Iterator[Call]:
         body=lambda place: {"name": "new"},
         success=201,
     )
-    yield from _of(
+    yield from of_noun(
         "project",
         "project",
         project,
@@ -332,17 +268,17 @@ def _table() -> Iterator[Call]:
         Call("PATCH", "", "project.update", body=lambda place: described),
         Call("DELETE", "", "project.delete", prepare=_is_empty, success=204),
     )
-    yield from _of(
+    yield from of_noun(
         "project",
         "project",
         f"{project}/quota",
         Call("GET", "", "quota.retrieve"),
         Call("PATCH", "", "quota.update", body=lambda place: {"vms": {"limit": 5}}),
     )
-    yield from _of(
+    yield from of_noun(
         "project", "project", f"{project}/members", Call("GET", "", "member.list")
     )
-    for call in _of(
+    for call in of_noun(
         "project",
         "project",
         f"{project}/members/<str:username>",
@@ -360,7 +296,7 @@ def _table() -> Iterator[Call]:
         body=lambda place: {"name": "new", "project": str(place.project.pk)},
         success=201,
     )
-    yield from _of(
+    yield from of_noun(
         "api-token",
         "token",
         token,
@@ -369,7 +305,7 @@ def _table() -> Iterator[Call]:
     )
     # Who is an admin nowhere is told so, rather than shown a log without entries.
     yield Call("GET", f"{API}/events", "event.list", shows="event", unseen=403)
-    for call in _of(
+    for call in of_noun(
         "event", "event", f"{API}/events/<uuid:id>", Call("GET", "", "event.retrieve")
     ):
         yield replace(call, unseen=403)

@@ -12,18 +12,43 @@ from compute.models import (
     VM,
     APIToken,
     Event,
+    FloatingIP,
     Image,
     Keypair,
+    Network,
     Operation,
+    Port,
     Project,
     Role,
+    Router,
+    SecurityGroup,
+    SecurityGroupRule,
     Snapshot,
+    Subnet,
     User,
 )
-from compute.services import keypairs, snapshots, tokens, vms
+from compute.services import (
+    floating_ips,
+    keypairs,
+    networks,
+    security_groups,
+    snapshots,
+    tokens,
+    vms,
+)
+from compute.services.ports import Wish
 from tests.conftest import drain_all
 from tests.support.factories import ProjectFactory, UserFactory, VMFactory
 
+#: What Neutron has of a project, beside its ports.
+NETWORK_MODELS: tuple[type[Model], ...] = (
+    FloatingIP,
+    Network,
+    Router,
+    SecurityGroup,
+    SecurityGroupRule,
+    Subnet,
+)
 PASSWORD = "correct horse battery"  # pragma: allowlist secret
 
 
@@ -39,7 +64,7 @@ class Place:
     snapshot: Snapshot
     image: Image
     #: Names in paths and bodies -> what stands there. The operation has not begun yet,
-    #: on a VM of its own.
+    #: on a VM of its own. Nothing is on the spare network.
     ids: dict[str, Any]
 
     def secrets(self) -> Iterator[str]:
@@ -54,6 +79,8 @@ class Place:
             APIToken,
             Keypair,
             Event,
+            Port,
+            *NETWORK_MODELS,
         )
         for model in models:
             mine = model._default_manager.filter(project=self.project)
@@ -62,6 +89,14 @@ class Place:
         yield from prefixes.values_list("prefix", flat=True)
         yield self.vm.server_id
         yield self.image.provider_id
+        with_ids: tuple[type[Model], ...] = (Port, *NETWORK_MODELS)
+        for model in with_ids:
+            there = model._default_manager.filter(project=self.project)
+            yield from there.values_list("provider_id", flat=True)
+        ports = Port.objects.filter(project=self.project)
+        yield from ports.values_list("mac", flat=True)
+        addresses = FloatingIP.objects.filter(project=self.project)
+        yield from addresses.values_list("address", flat=True)
 
 
 def settle(*names: str) -> list[Place]:
@@ -71,12 +106,26 @@ def settle(*names: str) -> list[Place]:
         for name in names
     }
     for name, project in projects.items():
+        _ask_for_networks(name, project)
+    drain_all()
+    for name, project in projects.items():
         vms.create(
             project=project,
             actor=_actor(name),
             flavor="m1.small",
             image="ubuntu-22.04",
             name=f"{name}-vm",
+            networks=[Wish(f"{name}-network")],
+            security_groups=[f"{name}-group"],
+            **_told(name),
+        )
+    drain_all()
+    for name, project in projects.items():
+        floating_ips.create(
+            project=project,
+            actor=_actor(name),
+            name=f"{name}-floating-ip",
+            vm=f"{name}-vm",
             **_told(name),
         )
     drain_all()
@@ -85,6 +134,37 @@ def settle(*names: str) -> list[Place]:
         snapshots.create(vm, actor=_actor(name), name=f"{name}-snapshot", **_told(name))
     drain_all()
     return [_furnish(name, project) for name, project in projects.items()]
+
+
+def _ask_for_networks(name: str, project: Project) -> None:
+    actor = _actor(name)
+    for suffix, cidr, internet in (
+        ("network", "10.1.0.0/24", True),
+        ("spare", "10.2.0.0/24", False),
+    ):
+        networks.create(
+            project=project,
+            actor=actor,
+            name=f"{name}-{suffix}",
+            cidr=cidr,
+            internet=internet,
+            **_told(name),
+        )
+    rule = {
+        "direction": "ingress",
+        "protocol": "tcp",
+        "port_min": 443,
+        "port_max": 443,
+        "cidr": "192.0.2.0/24",
+        "description": f"a rule of {name}",
+    }
+    security_groups.create(
+        project=project,
+        actor=actor,
+        name=f"{name}-group",
+        rules_given=[rule],
+        **_told(name),
+    )
 
 
 def _actor(name: str) -> Actor:
@@ -142,9 +222,28 @@ def _furnish(name: str, project: Project) -> Place:
         "token": token.pk,
         "keypair": keypair.pk,
         "event": event.pk,
+        **_network_ids(name, project),
         "leaver": people["leaver"].username,
     }
     return Place(name, project, people, vm, snapshot, image, ids)
+
+
+def _network_ids(name: str, project: Project) -> dict[str, Any]:
+    own, spare = (
+        Network.objects.get(project=project, name=f"{name}-{suffix}")
+        for suffix in ("network", "spare")
+    )
+    group = SecurityGroup.objects.get(project=project)
+    return {
+        "network": own.pk,
+        "spare_network": spare.pk,
+        "subnet": own.subnet_rows.get().pk,
+        "spare_subnet": spare.subnet_rows.get().pk,
+        "router": Router.objects.get(project=project).pk,
+        "floating_ip": FloatingIP.objects.get(project=project).pk,
+        "group": group.pk,
+        "rule": group.rule_rows.get(direction="ingress").pk,
+    }
 
 
 def member(project: Project, role: str, *, username: str) -> User:

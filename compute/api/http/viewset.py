@@ -367,7 +367,7 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
             "rows": [
                 {
                     "id": row["id"],
-                    "label": row.get("name") or row["type"],
+                    "label": self.label_of(row),
                     "status": row.get("status"),
                     "url": self.url(self.slug, row["id"]),
                 }
@@ -375,6 +375,11 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
             ],
             "related": [] if rows else self.related(data),
         }
+
+    def label_of(self, row: Any) -> str:
+        """Return how a list's page calls a row of it."""
+        label: str = row.get("name") or row.get("type") or row["id"]
+        return label
 
     def related(self, data: Any) -> Sequence[tuple[str, str]]:
         """Return links, with their labels, from one resource to others."""
