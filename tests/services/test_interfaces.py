@@ -124,7 +124,8 @@ def test_a_network_without_an_address_left(
     cloud.controls.exhaust_addresses(web.provider_id)
     vm = make_vm(project, "web")
     assert vm.status == "ERROR"
-    assert newest().error["code"] == "address-pool-exhausted"
+    error = newest().error
+    assert error and error["code"] == "address-pool-exhausted"
     ledger.check(cloud)
 
 

@@ -86,7 +86,9 @@ def test_a_step_that_is_refused_undoes_those_before_it(
 ) -> None:
     cloud.controls.inject(call, kind="fail", status=400, message="not today")
     network = make_network(project)
-    assert (newest().status, newest().error["detail"]) == ("FAILED", "not today")
+    operation = newest()
+    assert operation.status == "FAILED"
+    assert operation.error and operation.error["detail"] == "not today"
     assert network.status == "ERROR"
     assert not Subnet.objects.alive().filter(network=network).exists()
     assert not Router.objects.alive().filter(project=project).exists()

@@ -146,10 +146,11 @@ def check_ports(cloud: Cloud) -> None:
         ports = {str(port.pk) for port in rows.values() if port.vm_id == vm.pk}
         assert {shown["port"] for shown in vm.networks} == ports
     led = {floating_ip.id: floating_ip for floating_ip in cloud.floating_ips.list_all()}
-    for row in FloatingIP.objects.alive().exclude(provider_id=""):
-        port_id = row.port.provider_id if row.port else None
-        assert led[row.provider_id].port_id == port_id
-        assert row.vm_id == (row.port.vm_id if row.port else None)
+    for floating_ip in FloatingIP.objects.alive().exclude(provider_id=""):
+        port = floating_ip.port
+        seen = led[floating_ip.provider_id]
+        assert seen.port_id == (port.provider_id if port else None)
+        assert floating_ip.vm_id == (port.vm_id if port else None)
 
 
 def check_quotas() -> None:
