@@ -39,6 +39,34 @@ def test_make_run_serves_it_and_what_it_has_is_adopted(
     assert (vm["name"], vm["status"], vm["flavor"]) == (name, "ACTIVE", "m1.tiny")
 
 
+def test_the_calls_to_a_vm_that_can_be_reached(
+    tmp_path: Path, cloud: OpenStackCloud, emptied: None
+) -> None:
+    clouds = f"default=openstack://{CLOUD}?network=private"
+    with readme.served(tmp_path, clouds=clouds) as (port, environment):
+        wait_until(lambda: _knows_networks(port))
+        script = f"H=127.0.0.1:{port}/api/v1\nJ='Content-Type: application/json'\n"
+        said = readme.bash(script + readme.NETWORK, environment)
+        network, group, vm, floating_ip = map(json.loads, _bodies(said))
+    assert vm["status"] == "ACTIVE"
+    assert vm["security_groups"] == [group["id"]]
+    assert [place["network"] for place in vm["networks"]] == [network["id"]]
+    assert (floating_ip["vm"], floating_ip["status"]) == (vm["id"], "ACTIVE")
+    seen = {port.id: port for port in cloud.ports.list_all()}
+    (there,) = [f for f in cloud.floating_ips.list_all() if f.port_id in seen]
+    assert there.address == floating_ip["address"]
+
+
+def _bodies(said: str) -> list[str]:
+    """Return what curl printed, one body after the other."""
+    return said.replace("}{", "}\n{").split("\n")
+
+
+def _knows_networks(port: int) -> bool:
+    with urlopen(f"http://127.0.0.1:{port}/api/v1/networks?external=true") as answer:
+        return bool(json.load(answer)["results"])
+
+
 def test_how_to_run_these_tests_is_how_they_run() -> None:
     export, command = readme.TEST_OPENSTACK.strip().split("\n")
     assert "OS_CLOUD=" in export

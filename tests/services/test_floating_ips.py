@@ -76,7 +76,8 @@ def test_what_only_the_cloud_can_know_is_its_own_problem(
     make_floating_ip(project, vm)
     operation = newest()
     assert operation.status == "FAILED"
-    assert operation.error and operation.error["code"] == "no-external-route"
+    assert operation.error
+    assert operation.error["code"] == "no-external-route"
     assert FloatingIP.objects.get().status == "ERROR"
     ledger.check(cloud)
 

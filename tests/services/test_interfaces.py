@@ -125,7 +125,8 @@ def test_a_network_without_an_address_left(
     vm = make_vm(project, "web")
     assert vm.status == "ERROR"
     error = newest().error
-    assert error and error["code"] == "address-pool-exhausted"
+    assert error
+    assert error["code"] == "address-pool-exhausted"
     ledger.check(cloud)
 
 

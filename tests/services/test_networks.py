@@ -88,7 +88,8 @@ def test_a_step_that_is_refused_undoes_those_before_it(
     network = make_network(project)
     operation = newest()
     assert operation.status == "FAILED"
-    assert operation.error and operation.error["detail"] == "not today"
+    assert operation.error
+    assert operation.error["detail"] == "not today"
     assert network.status == "ERROR"
     assert not Subnet.objects.alive().filter(network=network).exists()
     assert not Router.objects.alive().filter(project=project).exists()

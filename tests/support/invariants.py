@@ -147,10 +147,10 @@ def check_ports(cloud: Cloud) -> None:
         assert {shown["port"] for shown in vm.networks} == ports
     led = {floating_ip.id: floating_ip for floating_ip in cloud.floating_ips.list_all()}
     for floating_ip in FloatingIP.objects.alive().exclude(provider_id=""):
-        port = floating_ip.port
+        own = floating_ip.port
         seen = led[floating_ip.provider_id]
-        assert seen.port_id == (port.provider_id if port else None)
-        assert floating_ip.vm_id == (port.vm_id if port else None)
+        assert seen.port_id == (own.provider_id if own else None)
+        assert floating_ip.vm_id == (own.vm_id if own else None)
 
 
 def check_quotas() -> None:
