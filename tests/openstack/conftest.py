@@ -169,27 +169,24 @@ def empty(cloud: OpenStackCloud) -> None:
 
 def empty_networks(cloud: OpenStackCloud) -> None:
     """Remove what carries a marker of ours, in an order that works."""
-    request_id = ALICE.request_id
-    for floating_ip in cloud.floating_ips.list_all():
-        cloud.floating_ips.delete(floating_ip.id, request_id=request_id)
-    ports = cloud.ports.list_all()
-    routers = [router for router in cloud.routers.list_all() if router.marker]
-    for port in ports:
-        if port.router_id in {router.id for router in routers}:
-            for ip in port.fixed_ips:
-                cloud.routers.detach_subnet(
-                    port.router_id, ip.subnet_id, request_id=request_id
-                )
-        elif port.marker:
-            cloud.ports.delete(port.id, request_id=request_id)
-    for router in routers:
-        cloud.routers.delete(router.id, request_id=request_id)
-    for network in cloud.networks.list_all():
-        if network.marker:
-            cloud.networks.delete(network.id, request_id=request_id)
-    for group in cloud.security_groups.list_all():
-        if group.marker:
-            cloud.security_groups.delete(group.id, request_id=request_id)
+    _delete_marked(cloud.floating_ips)
+    ours = {router.id for router in cloud.routers.list_all() if router.marker}
+    for port in cloud.ports.list_all():
+        for ip in port.fixed_ips if port.router_id in ours else ():
+            cloud.routers.detach_subnet(
+                port.router_id, ip.subnet_id, request_id=ALICE.request_id
+            )
+    for service in (
+        *(cloud.ports, cloud.routers),
+        *(cloud.networks, cloud.security_groups),
+    ):
+        _delete_marked(service)
+
+
+def _delete_marked(service: Any) -> None:
+    for thing in service.list_all():
+        if thing.marker:
+            service.delete(thing.id, request_id=ALICE.request_id)
 
 
 def wait_until(
