@@ -44,6 +44,16 @@ def test_no_two_rules_are_equal(group: SecurityGroup, cloud: MockCloud) -> None:
     assert caught.value.members["rule_id"] == str(first.pk)
 
 
+def test_all_ports_are_as_none(group: SecurityGroup, drain: Drain) -> None:
+    all_ports = {**HTTPS, "port_min": 1, "port_max": 65535}
+    security_groups.add_rule(group, all_ports, actor=ALICE)
+    drain()
+    with pytest.raises(RuleExists):
+        security_groups.add_rule(
+            group, {"direction": "ingress", "protocol": "6"}, actor=ALICE
+        )
+
+
 def test_a_declared_set_is_reached_by_difference(
     group: SecurityGroup, cloud: MockCloud, drain: Drain
 ) -> None:
