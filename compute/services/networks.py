@@ -261,7 +261,9 @@ def apply_seen(operation: Operation, held: Held, end: End) -> Iterable[CloudReso
                     row.router = router
                 case Router() if seen:
                     routers.note(row, seen)
-                    routers.list_subnets(row, *own)
+        if isinstance(router, Router):
+            # Once its subnets know of it.
+            routers.list_subnets(router, *own)
     if isinstance(network, Network):
         subnets.list_on(network, *own)
     return ()
