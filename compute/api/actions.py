@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from rest_framework.decorators import action as route
-from rest_framework.fields import Field, ListField, empty
+from rest_framework.fields import Field, empty
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from compute.api.http import writes
-from compute.api.http.fields import Flag, Line, NoBody, RequestBody, Word
+from compute.api.http.fields import Flag, Line, Names, NoBody, RequestBody, Word
 from compute.api.http.viewset import ResourceViewSet
 from compute.services.actions import Action, Argument
 
@@ -74,9 +74,7 @@ def _field(argument: Argument) -> Field[Any, Any, Any, Any]:
     if argument.type == "flag":
         return Flag(required=False, help_text=argument.help)
     if argument.type == "texts":
-        return ListField(
-            child=Line(), required=not argument.is_optional, help_text=argument.help
-        )
+        return Names(required=not argument.is_optional, help_text=argument.help)
     if argument.choices is None:
         return Line(
             required=not argument.is_optional,

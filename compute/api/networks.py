@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.db.models import Q, QuerySet
-from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
@@ -19,6 +18,7 @@ from compute.api.http.fields import (
     Line,
     Lines,
     Name,
+    Names,
     NoBody,
     RequestBody,
 )
@@ -181,6 +181,10 @@ class NetworkViewSet(NetworkResourceViewSet[Network]):
         return act(self, networks.delete)
 
 
+#: For DRF's list of bodies, which its types do not know.
+MOST_POOLS: Any = {"max_length": subnets.MAX_POOLS}
+
+
 class Pool(RequestBody):
     start = Line()
     end = Line()
@@ -198,9 +202,9 @@ class SubnetCreate(RequestBody):
         allow_null=True,
         help_text="If omitted, the first address; null: none.",
     )
-    dns_nameservers = serializers.ListField(child=Line(), required=False)
+    dns_nameservers = Names(required=False, max_length=subnets.MAX_NAMESERVERS)
     dhcp = Flag(required=False)
-    allocation_pools = Pool(many=True, required=False)
+    allocation_pools = Pool(many=True, required=False, **MOST_POOLS)
     description = Lines(required=False, max_length=MAX_DESCRIPTION)
     labels = Labels(required=False)
 

@@ -31,6 +31,10 @@ from compute.limits import MAX_DESCRIPTION
 from compute.models import ResourceStatus, SecurityGroup, SecurityGroupRule
 from compute.models.security_group import Direction
 from compute.services import security_groups
+from compute.services.rules import MAX_RULES
+
+#: For DRF's list of bodies, which its types do not know.
+MOST_RULES: Any = {"max_length": MAX_RULES}
 
 
 class Rule(RequestBody):
@@ -67,7 +71,7 @@ class Rule(RequestBody):
 class SecurityGroupCreate(ResourceCreate):
     example = {"name": "web", "rules": [Rule.example]}
 
-    rules = Rule(many=True, required=False)
+    rules = Rule(many=True, required=False, **MOST_RULES)
 
 
 class SecurityGroupRules(RequestBody):
@@ -75,7 +79,7 @@ class SecurityGroupRules(RequestBody):
 
     example = {"rules": [Rule.example]}
 
-    rules = Rule(many=True)
+    rules = Rule(many=True, **MOST_RULES)
 
 
 class SecurityGroupViewSet(NetworkResourceViewSet[SecurityGroup]):

@@ -25,6 +25,7 @@ from compute.api.http.fields import (
     Line,
     Lines,
     Name,
+    Names,
     NoBody,
     RequestBody,
     Word,
@@ -78,6 +79,10 @@ class NetworkWish(serializers.Field[ports.Wish, Any, Any, Any]):
         return value
 
 
+class NetworkWishes(Names):
+    child = NetworkWish()
+
+
 class _Wish(RequestBody):
     network = Line()
     ip = Line(required=False)
@@ -105,17 +110,17 @@ class VMCreate(RequestBody):
         required=False, help_text="Alias; the project's default cloud if not given."
     )
     keypair = Line(required=False, help_text="Name or id; see /keypairs.")
-    networks = serializers.ListField(
-        child=NetworkWish(),
+    networks = NetworkWishes(
         required=False,
+        max_length=ports.MAX_NETWORKS,
         help_text=(
             "Names or ids, or objects with `network` and `ip`; the cloud's default "
             "network if omitted."
         ),
     )
-    security_groups = serializers.ListField(
-        child=Line(),
+    security_groups = Names(
         required=False,
+        max_length=ports.MAX_GROUPS,
         help_text="Names or ids; the cloud's default group if omitted.",
     )
     description = Lines(required=False, max_length=MAX_DESCRIPTION)

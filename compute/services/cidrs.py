@@ -41,21 +41,20 @@ def subnet_cidr(text: str, *, pointer: str) -> Range:
 
 def any_cidr(text: str, *, pointer: str) -> Range:
     """Return a range as RFC 4632 writes it, or raise ValidationError."""
-    try:
-        if "/" not in text or "%" in text:
-            raise ValueError("no prefix")
-        return ipaddress.ip_network(text)
-    except ValueError:
-        pass
+    detail = "Must be a range such as 10.1.0.0/24 or fd00:1::/64."
+    # Not a netmask, and not a zone.
+    prefix = text.rpartition("/")[2] if "/" in text else ""
+    if not (prefix.isascii() and prefix.isdigit()) or "%" in text:
+        raise invalid(pointer, "invalid", detail)
     try:
         meant = ipaddress.ip_network(text, strict=False)
-        detail = f"Has bits set beyond its prefix; {meant} is the range."
-        code = "host_bits"
-        if "/" not in text or "%" in text:
-            raise ValueError("no prefix")
     except ValueError:
-        code, detail = "invalid", "Must be a range such as 10.1.0.0/24 or fd00:1::/64."
-    raise invalid(pointer, code, detail)
+        raise invalid(pointer, "invalid", detail) from None
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError:
+        detail = f"Has bits set beyond its prefix; {meant} is the range."
+        raise invalid(pointer, "host_bits", detail) from None
 
 
 def address(text: str, *, pointer: str) -> Address:

@@ -24,6 +24,7 @@ from providers.contract.subnets import Subnet as CloudSubnet
 
 #: As Neutron has it by default.
 MAX_NAMESERVERS = 5
+MAX_POOLS = 32
 
 
 def build(
@@ -86,6 +87,9 @@ def _nameservers(texts: Sequence[str]) -> list[str]:
 def _pools(
     pools: Sequence[Mapping[str, str]], range: cidrs.Range, gateway: str | None
 ) -> list[dict[str, str]]:
+    if len(pools) > MAX_POOLS:
+        detail = f"At most {MAX_POOLS} pools."
+        raise invalid("#/allocation_pools", "max_length", detail)
     taken: list[tuple[int, int]] = []
     for index, pool in enumerate(pools):
         pointer = f"#/allocation_pools/{index}"
@@ -181,6 +185,7 @@ def configure(
         elif gateway_ip != DEFAULT_GATEWAY:
             range = cidrs.any_cidr(subnet.cidr, pointer="")
             gateway = str(cidrs.inside(gateway_ip, range, pointer="#/gateway_ip"))
+            _check_outside_pools(subnet, gateway)
         if gateway != subnet.gateway_ip and subnet.router is not None:
             requests.refuse_in_use(
                 subnet, [subnet.router], way_out=DETACH.format(subnet.router_id)
@@ -197,6 +202,18 @@ def configure(
             params={"gateway_ip": gateway, "dns_nameservers": nameservers},
         )
     return subnet
+
+
+def _check_outside_pools(subnet: Subnet, gateway: str) -> None:
+    wanted = cidrs.address(gateway, pointer="#/gateway_ip")
+    for pool in subnet.allocation_pools:
+        start, end = (
+            cidrs.address(pool[name], pointer="#/gateway_ip")
+            for name in ("start", "end")
+        )
+        if int(start) <= int(wanted) <= int(end):
+            detail = f"Is in the allocation pool {start} to {end}."
+            raise invalid("#/gateway_ip", "in_pool", detail)
 
 
 #: How a router lets go of a subnet.

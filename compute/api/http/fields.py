@@ -29,6 +29,8 @@ from compute.limits import (
 #: RFC 3339. A bare time would mean something else elsewhere.
 TIME = "2026-11-23T10:00:00Z"
 NO_TIME = f"Must be a time like {TIME}."
+#: The most that a list in a body may have, unless it says otherwise.
+MAX_NAMES = 100
 _TIME = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?"
     r"([Zz]|[+-][0-9]{2}:[0-9]{2})"
@@ -186,13 +188,22 @@ class _JSONInForms(serializers.Field[Any, Any, Any, Any]):
 
 
 class Names(_JSONInForms, serializers.ListField):
-    """A list of what things are called."""
+    """A list of what things are called, not too long a one."""
 
-    child = Line()
+    child: serializers.Field[Any, Any, Any, Any] = Line()
 
     def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("max_length", MAX_NAMES)
         # An empty form begins without any list, not with an empty one.
         super().__init__(initial=None, **kwargs)
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        # Before each of them is looked at: a megabyte holds many.
+        most = self.max_length
+        if most is not None and isinstance(data, list) and len(data) > most:
+            self.fail("max_length", max_length=most)
+        value: list[Any] = super().to_internal_value(data)
+        return value
 
 
 @extend_schema_field(dict(LABELS))
