@@ -15,6 +15,7 @@ from compute.models import (
     Subnet,
 )
 from compute.services import networks
+from providers.mock import MockCloud
 from tests.admin.conftest import CIDR, Drain
 from tests.support.console import (
     OPERATOR,
@@ -76,6 +77,30 @@ def test_a_refused_form_keeps_what_was_typed(
     assert reason in text
     assert "Mine." in text
     assert Network.objects.count() == before
+
+
+def test_what_could_not_be_made_says_why_and_can_only_be_deleted(
+    operator: Operator, project: Project, cloud: MockCloud, drain: Drain
+) -> None:
+    cloud.controls.inject("routers.create", kind="quota")
+    operator.post(
+        "compute/network/add/",
+        name="web",
+        project=project.name,
+        cidr=CIDR,
+        internet="on",
+    )
+    network = Network.objects.get(name="web")
+    drain()
+    text = operator.get(path(network))
+    assert "resource-limit-exceeded" in text
+    assert "/actions/" not in text
+    assert "Delete…" in text
+    for row in (Subnet.objects.get(name="web"), Router.objects.get()):
+        assert "It is kept for its history" in operator.get(path(row))
+    operator.post(path(network, "delete"))
+    succeed(drain, "network.delete")
+    assert "It is kept for its history" in operator.get(path(network))
 
 
 def test_a_page_tells_who_is_on_the_network(
