@@ -3,6 +3,7 @@
 import json
 import uuid
 from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
 
 import pytest
@@ -47,7 +48,7 @@ def test_the_calls_to_a_vm_that_can_be_reached(
         wait_until(lambda: _knows_networks(port))
         script = f"H=127.0.0.1:{port}/api/v1\nJ='Content-Type: application/json'\n"
         said = readme.bash(script + readme.NETWORK, environment)
-        network, group, vm, floating_ip = map(json.loads, _bodies(said))
+        network, group, vm, floating_ip = _bodies(said)
     assert vm["status"] == "ACTIVE"
     assert vm["security_groups"] == [group["id"]]
     assert [place["network"] for place in vm["networks"]] == [network["id"]]
@@ -57,9 +58,14 @@ def test_the_calls_to_a_vm_that_can_be_reached(
     assert there.address == floating_ip["address"]
 
 
-def _bodies(said: str) -> list[str]:
+def _bodies(said: str) -> list[Any]:
     """Return what curl printed, one body after the other."""
-    return said.replace("}{", "}\n{").split("\n")
+    bodies, rest = [], said.strip()
+    while rest:
+        body, end = json.JSONDecoder().raw_decode(rest)
+        bodies.append(body)
+        rest = rest[end:].lstrip()
+    return bodies
 
 
 def _knows_networks(port: int) -> bool:
