@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
@@ -37,6 +39,17 @@ from compute.services.rules import MAX_RULES
 MOST_RULES: Any = {"max_length": MAX_RULES}
 
 
+@extend_schema_field({"type": "integer", "enum": [4, 6]})
+class IPVersion(Whole):
+    """4 or 6."""
+
+    def to_internal_value(self, data: Any) -> int:
+        value = super().to_internal_value(data)
+        if value not in (4, 6):
+            raise serializers.ValidationError("Must be 4 or 6.", code="invalid")
+        return value
+
+
 class Rule(RequestBody):
     """Traffic that passes; fields that are left out restrict nothing."""
 
@@ -49,7 +62,7 @@ class Rule(RequestBody):
     }
 
     direction = Word(choices=Direction.choices)
-    ip_version = Whole(required=False, min_value=4, max_value=6, help_text="4 or 6.")
+    ip_version = IPVersion(required=False)
     protocol = Line(
         required=False,
         allow_null=True,

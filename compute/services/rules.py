@@ -69,6 +69,8 @@ def build(
 ) -> SecurityGroupRule:
     """Return a new rule, not yet written, or raise ValidationError with its field."""
     version = given.get("ip_version", 4)
+    if version not in (4, 6):
+        raise invalid(f"{pointer}/ip_version", "invalid", "Must be 4 or 6.")
     protocol = _protocol(given.get("protocol"), version, pointer=f"{pointer}/protocol")
     rule = SecurityGroupRule(
         project_id=group.project_id,
