@@ -81,10 +81,12 @@ def resolve(
             raise invalid("#/networks", "required", detail)
         networks = [default] if default else []
     named = None if groups is None else resolve_groups(groups, project, cloud)
-    locked = {row.pk: row for row in requests.lock_all([*networks, *(named or ())])}
-    networks = [locked[row.pk] for row in networks]
+    # What is offered to all nobody deletes here, and everybody would wait for its lock.
+    own = [row for row in (*networks, *(named or ())) if not row.is_offered]
+    locked = {row.pk: row for row in requests.lock_all(own)}
+    networks = [locked.get(row.pk, row) for row in networks]
     if named is not None:
-        named = [locked[row.pk] for row in named]
+        named = [locked.get(row.pk, row) for row in named]
         for group in named:
             requests.require_active(group, pointer="#/security_groups")
     for index, network in enumerate(networks):
@@ -138,6 +140,8 @@ def _check_routes(
 
     A guest takes the gateways of all of them, and answers by the wrong one.
     """
+    if len(present) + len(added) < 2:
+        return
     routed = Subnet.objects.filter(
         network__in=[*present, *added],
         deleted_at=None,
