@@ -65,6 +65,8 @@ def test_what_it_says_to_try_works_as_it_stands(tmp_path: Path) -> None:
         '"status":"AVAILABLE"',
         '"labels":{"env":"prod"}',
         '"type":"vm.restore"',
+        '"subnets":[{"id":',
+        '"fixed_ip":"10.1.0.',
         '"code":"invalid-transition"',
         '"status":"DELETED"',
         '"code":"not-found"',

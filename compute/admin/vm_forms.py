@@ -1,40 +1,43 @@
 """What operators type about VMs, and what they are offered to choose from."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
 
 from django import forms
 from django.db.models import Q
 from django.http import HttpRequest
 
 from compute import clouds
+from compute.admin import offers
 from compute.admin.console.display import EXACT
 from compute.admin.console.forms import (
-    ActionForm,
     LabelsField,
     LineField,
     LinesField,
+    NamesField,
     OwnedForm,
     SuggestingInput,
     living_project,
 )
 from compute.admin.console.operators import may
 from compute.admin.console.pages import Button
+from compute.admin.offers import SUGGESTIONS, Offer, Offers
 from compute.limits import MAX_USER_DATA_TEXT, LinesValidator
 from compute.models import (
     VM,
     Flavor,
     Image,
+    Network,
     Project,
+    SecurityGroup,
     SnapshotStatus,
     UserDataEncoding,
 )
 from compute.models.vm import VERBS
-from compute.services.actions import VM_ACTIONS, Action
+from compute.services.actions import VM_ACTIONS
+from compute.services.ports import Wish
 from compute.services.vms import RebootType
-
-#: Suggestions beside a field at most.
-SUGGESTIONS = 20
 
 
 class VMForm(OwnedForm):
@@ -52,6 +55,12 @@ class VMCreateForm(forms.Form):
     cloud = forms.ChoiceField(required=False)
     project = LineField(help_text="Name or id.")
     keypair = LineField(required=False, help_text="Name or id.")
+    networks = NamesField(
+        help_text=f"{NamesField.HELP}; if empty, the cloud's default network."
+    )
+    security_groups = NamesField(
+        help_text=f"{NamesField.HELP}; if empty, the cloud's default group."
+    )
     description = LinesField()
     labels = LabelsField()
     delete_protection = forms.BooleanField(required=False)
@@ -90,6 +99,12 @@ class VMCreateForm(forms.Form):
     def clean_keypair(self) -> str | None:
         return self.cleaned_data["keypair"] or None
 
+    def clean_networks(self) -> list[Wish]:
+        return [Wish(name) for name in self.cleaned_data["networks"]]
+
+    def clean_security_groups(self) -> list[str] | None:
+        return self.cleaned_data["security_groups"] or None
+
     def clean_user_data_encoding(self) -> str:
         return self.cleaned_data["user_data_encoding"] or UserDataEncoding.PLAIN
 
@@ -99,30 +114,7 @@ def buttons(
 ) -> list[Button]:
     """Return what this operator may ask of a VM now; delete has a page of its own."""
     actions = [VM_ACTIONS[verb] for verb in vm.allowed_actions if verb != "delete"]
-    return [
-        _button(request, vm, action, url=url(vm, action.verb))
-        for action in actions
-        if may(request, action.name)
-    ]
-
-
-def _button(request: HttpRequest, vm: VM, action: Action, *, url: str) -> Button:
-    form = ActionForm(action)
-    for name, field in form.fields.items():
-        offer = _OFFERS.get((action.verb, name))
-        if offer is None or not (offer.sees is None or may(request, offer.sees)):
-            continue
-        field.widget = offer.widget(vm)
-        if isinstance(field.widget, forms.Select) and not field.widget.choices:
-            note = f"It has no {name} to restore."
-            return Button(label=action.label, url=url, note=note, can_send=False)
-    return Button(
-        label=action.label,
-        url=url,
-        note=action.note,
-        form=form,
-        is_danger=action.is_destructive,
-    )
+    return offers.buttons(request, vm, actions, _OFFERS, url=url)
 
 
 def _reboot_types(vm: VM) -> forms.Select:
@@ -165,16 +157,50 @@ def _newest_snapshots(vm: VM) -> forms.Select:
     )
 
 
-class _Offer(NamedTuple):
-    widget: Callable[[VM], forms.Widget]
-    #: The permission that it takes to see the choices.
-    sees: str | None = None
+def _networks_that_fit(vm: VM) -> SuggestingInput:
+    usable = Network.objects.alive().filter(
+        Q(project=None) | Q(project=vm.project_id), cloud=vm.cloud, external=False
+    )
+    there = {place["network"] for place in vm.networks}
+    fits = usable.exclude(pk__in=there - {None}).exclude(subnets=[])
+    names = fits.order_by("name").values_list("name", flat=True)
+    return SuggestingInput(list(names[:SUGGESTIONS]))
 
 
-#: (verb, argument) -> what may be chosen for a VM as it is.
-_OFFERS: Mapping[tuple[str, str], _Offer] = {
-    ("reboot", "type"): _Offer(_reboot_types),
-    ("resize", "flavor"): _Offer(_larger_flavors, "flavor.list"),
-    ("rebuild", "image"): _Offer(_images_that_fit, "image.list"),
-    ("restore", "snapshot"): _Offer(_newest_snapshots, "snapshot.list"),
+def _its_ports(vm: VM) -> forms.Select:
+    names = {address["mac"]: address["network"] for address in vm.addresses}
+    choices = []
+    for place in vm.networks:
+        ips = [address["ip"] for address in place["addresses"]]
+        words = [names.get(place["mac"]) or "", *ips, place["mac"] or ""]
+        choices.append((place["port"], ", ".join(filter(None, words))))
+    return forms.Select(choices=choices)
+
+
+def _its_groups(request: HttpRequest, vm: VM) -> list[str]:
+    """Return the names of its groups; the id of one that has no name of its own."""
+    if not may(request, "security-group.list"):
+        return list(vm.security_groups)
+    usable = SecurityGroup.objects.alive().filter(
+        Q(project=None) | Q(project=vm.project_id), cloud=vm.cloud
+    )
+    own = usable.filter(pk__in=vm.security_groups)
+    names = list(usable.filter(name__in=own.values("name")).values_list("name", "pk"))
+    how_many = Counter(name for name, _ in names)
+    return [
+        name if how_many[name] == 1 else str(pk)
+        for name, pk in names
+        if str(pk) in vm.security_groups
+    ]
+
+
+#: What may be chosen for a VM as it is.
+_OFFERS: Offers = {
+    ("reboot", "type"): Offer(_reboot_types),
+    ("resize", "flavor"): Offer(_larger_flavors, "flavor.list"),
+    ("rebuild", "image"): Offer(_images_that_fit, "image.list"),
+    ("restore", "snapshot"): Offer(_newest_snapshots, "snapshot.list"),
+    ("attach-network", "network"): Offer(_networks_that_fit, "network.list"),
+    ("detach-network", "network"): Offer(_its_ports),
+    ("set-security-groups", "security_groups"): Offer(initial=_its_groups),
 }

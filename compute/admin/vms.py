@@ -6,12 +6,11 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from compute.admin import vm_forms
+from compute.admin import attachments, vm_forms
 from compute.admin.console import display, filters
 from compute.admin.console.display import api_url, page_url
 from compute.admin.console.edited import EditedAdmin
@@ -193,6 +192,7 @@ class VMAdmin(EditedAdmin[VM]):
             is_deleted=vm.deleted_at is not None,
             buttons=vm_forms.buttons(request, vm, url=self.command_url),
             delete_url=delete_url if "delete" in vm.allowed_actions else "",
+            tables=[] if vm.deleted_at else [attachments.networks_of(request, vm)],
             notes=list(_notes(vm, can_delete=bool(delete_url))),
             history=history(request, vm),
         )
@@ -201,16 +201,7 @@ class VMAdmin(EditedAdmin[VM]):
 
     def command(self, request: HttpRequest, vm: VM, name: str) -> HttpResponse:
         """Ask for an action of the table."""
-        action = VM_ACTIONS[name]
-        form = ActionForm(action, request.POST)
-        if form.is_valid():
-            return self.perform(
-                request, vm, action.label, action.service, **form.cleaned_data
-            )
-        for field, errors in form.errors.items():
-            reasons = " ".join(map(str, errors))
-            messages.error(request, f"{field.capitalize()}: {reasons}")
-        return redirect(page_url(vm))
+        return self.ask(request, vm, ActionForm(VM_ACTIONS[name], request.POST))
 
     def create_form(self, request: HttpRequest, data: Any) -> VMCreateForm:
         return VMCreateForm(request, data)

@@ -37,7 +37,7 @@ from compute.bodies.reader import CLOUD_OBSERVED_AT
 from compute.bodies.vms import CONSOLE_LOG_BODY, VM_BODY
 from compute.limits import MAX_DESCRIPTION, MAX_USER_DATA, MAX_USER_DATA_TEXT
 from compute.models import VM, VMStatus
-from compute.models.vm import UserDataEncoding, VMQuerySet
+from compute.models.vm_queries import UserDataEncoding, VMQuerySet
 from compute.services import ports, vms
 from compute.services.actions import VM_ACTIONS
 

@@ -113,8 +113,8 @@ def submit(
 ) -> Operation:
     """Write the operation of a change in the change's own transaction.
 
-    It occupies its target, ``related`` and what else it ``holds``. Raises OperationInProgress, naming the
-    other, if one of them is occupied.
+    It occupies its target, ``related`` and what else it ``holds``. Raises
+    OperationInProgress, naming the other, if one of them is occupied.
     """
     now = timezone.now()
     operation = Operation(

@@ -28,7 +28,8 @@ from compute.models.security_group import (
 )
 from compute.models.snapshot import Snapshot, SnapshotStatus
 from compute.models.user import User
-from compute.models.vm import VM, UserDataEncoding
+from compute.models.vm import VM
+from compute.models.vm_queries import UserDataEncoding
 
 __all__ = [
     "VM",

@@ -5,7 +5,7 @@ The `verb` decorators on `VM` are the table of the product: `allowed_actions`, t
 """
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any
 
 from django.db import models
 from django.db.models import Q
@@ -21,32 +21,12 @@ from compute.models.lifecycle import (
     verb,
 )
 from compute.models.operation import LIVE, Operation
-from compute.models.owned import CloudResource, VersionedQuerySet
+from compute.models.owned import CloudResource
+from compute.models.vm_queries import UserDataEncoding, VMQuerySet
 
 S = VMStatus
-
-
-class UserDataEncoding(models.TextChoices):
-    """How a client writes user data."""
-
-    PLAIN = "plain", "Plain text"
-    BASE64 = "base64", "Base64"
-
-
-_NOT_IN_LISTS = (
-    "user_data",
-    *(
-        f"operation__{field.name}"
-        for field in Operation._meta.concrete_fields
-        if field.name not in ("id", "status")
-    ),
-)
-
-
-class VMQuerySet(VersionedQuerySet["VM"]):
-    def with_operation(self) -> Self:
-        """Join no more than `VM.allowed_actions` needs, so that it costs no query."""
-        return self.select_related("operation").defer(*_NOT_IN_LISTS)
+#: Where Nova attaches and detaches ports; the status stays as it is.
+_AS_IT_IS = {status: status for status in (S.ACTIVE, S.SHUTOFF, S.PAUSED)}
 
 
 class VM(FSMModelMixin, CloudResource):
@@ -268,20 +248,10 @@ class VM(FSMModelMixin, CloudResource):
     )
     def snapshot(self) -> None: ...
 
-    @verb(
-        status,
-        "attach-network",
-        via=None,
-        ends={S.ACTIVE: S.ACTIVE, S.SHUTOFF: S.SHUTOFF, S.PAUSED: S.PAUSED},
-    )
+    @verb(status, "attach-network", via=None, ends=_AS_IT_IS)
     def attach_network(self) -> None: ...
 
-    @verb(
-        status,
-        "detach-network",
-        via=None,
-        ends={S.ACTIVE: S.ACTIVE, S.SHUTOFF: S.SHUTOFF, S.PAUSED: S.PAUSED},
-    )
+    @verb(status, "detach-network", via=None, ends=_AS_IT_IS)
     def detach_network(self) -> None: ...
 
     @verb(

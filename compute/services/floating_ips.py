@@ -23,7 +23,7 @@ from compute.models import (
     Subnet,
 )
 from compute.models.owned import CloudResource
-from compute.services import cidrs, ports, routers
+from compute.services import cidrs, routers, vm_networks
 from compute.services.allowed_clouds import cloud_of
 from compute.services.resources import ends, requests
 from compute.services.resources.calls import (
@@ -125,7 +125,7 @@ def _destination(
     """
     places = [
         (port, ip)
-        for port in ports.of(vm).exclude(provider_id="")
+        for port in vm_networks.ports_of(vm).exclude(provider_id="")
         for ip in port.fixed_ips
         if ":" not in ip["ip"]
     ]
@@ -377,7 +377,7 @@ def apply_seen(operation: Operation, held: Held, end: End) -> Iterable[CloudReso
     floating_ip.save(update_fields=["address", "port", "vm", "fixed_ip"])
     for row in held.values():
         if isinstance(row, VM):
-            ports.show(row)
+            vm_networks.show(row)
     return ()
 
 

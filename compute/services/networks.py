@@ -25,7 +25,7 @@ from compute.models import (
     Subnet,
 )
 from compute.models.owned import CloudResource, Owned
-from compute.services import routers, subnets
+from compute.services import router_calls, routers, subnets
 from compute.services.allowed_clouds import cloud_of
 from compute.services.resources import ends, requests
 from compute.services.resources.calls import (
@@ -181,11 +181,11 @@ def _make(
     if again is None and subnet is not None:
         again = subnets.create_subnet(operation, cloud, subnet, network)
     if again is None and router is not None:
-        again = routers.create_router(operation, cloud, router)
+        again = router_calls.create_router(operation, cloud, router)
     if again is not None:
         return again
     if subnet is not None and router is not None:
-        routers.connect(operation, cloud, router, subnet)
+        router_calls.connect(operation, cloud, router, subnet)
     seen: dict[str, Any] = {
         str(network.pk): thing
         for thing in cloud.networks.find(marker=marker_of(network))
@@ -211,8 +211,8 @@ def _undo(
 ) -> Again | None:
     if router is not None:
         if router.provider_id and subnet is not None and subnet.provider_id:
-            routers.disconnect(operation, cloud, router, subnet)
-        again = routers.delete_router(operation, cloud, router)
+            router_calls.disconnect(operation, cloud, router, subnet)
+        again = router_calls.delete_router(operation, cloud, router)
         if again is not None:
             return again
     return _delete(operation, cloud, network)
@@ -250,20 +250,16 @@ def apply_seen(operation: Operation, held: Held, end: End) -> Iterable[CloudReso
     network = held[Network.kind, operation.target_id]
     own = [row for row in held.values() if isinstance(row, Subnet)]
     router = next((row for row in held.values() if isinstance(row, Router)), None)
-    if isinstance(end, Done) and isinstance(end.seen, dict):
-        for row in held.values():
-            seen = end.seen.get(str(row.pk))
-            match row:
-                case Network() if seen:
-                    note(row, seen)
-                case Subnet() if seen:
-                    subnets.note(row, seen)
-                    row.router = router
-                case Router() if seen:
-                    routers.note(row, seen)
-        if isinstance(router, Router):
-            # Once its subnets know of it.
-            routers.list_subnets(router, *own)
+    seen = end.seen if isinstance(end, Done) and isinstance(end.seen, dict) else {}
+    for subnet in own:
+        if str(subnet.pk) in seen:
+            subnets.note(subnet, seen[str(subnet.pk)])
+            subnet.router = router
+    if router is not None and str(router.pk) in seen:
+        routers.note(router, seen[str(router.pk)])
+        routers.list_subnets(router, *own)
+    if isinstance(network, Network) and str(network.pk) in seen:
+        note(network, seen[str(network.pk)])
     if isinstance(network, Network):
         subnets.list_on(network, *own)
     return ()

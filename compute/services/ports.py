@@ -5,20 +5,18 @@ VM's body shows of its networks and addresses is written here, from Neutron alon
 Nova's copy is late, and in some cases stays wrong.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
 from compute.engine import calls
 from compute.engine.work import Again
 from compute.errors import AddressTaken
 from compute.models import (
     VM,
-    FloatingIP,
     Network,
     Operation,
     Port,
@@ -27,13 +25,13 @@ from compute.models import (
     SecurityGroup,
     Subnet,
 )
-from compute.services import cidrs
+from compute.services import cidrs, vm_networks
 from compute.services.resources import requests
 from compute.services.resources.calls import create_once, delete_once, marker_of
 from compute.services.resources.requests import invalid
+from compute.services.vm_networks import ports_of
 from providers.contract.calls import Receipt
 from providers.contract.cloud import Cloud
-from providers.contract.ports import Port as CloudPort
 from providers.contract.ports import PortSpec
 
 #: Of one VM.
@@ -83,10 +81,12 @@ def resolve(
             raise invalid("#/networks", "required", detail)
         networks = [default] if default else []
     named = None if groups is None else resolve_groups(groups, project, cloud)
-    locked = {row.pk: row for row in requests.lock_all([*networks, *(named or ())])}
-    networks = [locked[row.pk] for row in networks]
+    # What is offered to all nobody deletes here, and everybody would wait for its lock.
+    own = [row for row in (*networks, *(named or ())) if not row.is_offered]
+    locked = {row.pk: row for row in requests.lock_all(own)}
+    networks = [locked.get(row.pk, row) for row in networks]
     if named is not None:
-        named = [locked[row.pk] for row in named]
+        named = [locked.get(row.pk, row) for row in named]
         for group in named:
             requests.require_active(group, pointer="#/security_groups")
     for index, network in enumerate(networks):
@@ -140,6 +140,8 @@ def _check_routes(
 
     A guest takes the gateways of all of them, and answers by the wrong one.
     """
+    if len(present) + len(added) < 2:
+        return
     routed = Subnet.objects.filter(
         network__in=[*present, *added],
         deleted_at=None,
@@ -210,7 +212,7 @@ def _free(network: Network, ip: str, *, pointer: str) -> str:
 
 def check_room(vm: VM, network: Network) -> None:
     """Raise ValidationError unless a VM can be on one more network."""
-    present = [port.network for port in of(vm).select_related("network")]
+    present = [port.network for port in ports_of(vm).select_related("network")]
     if len(present) >= MAX_NETWORKS:
         raise invalid("#/network", "max_length", f"At most {MAX_NETWORKS} networks.")
     _check_usable(network, pointer="#/network")
@@ -219,7 +221,7 @@ def check_room(vm: VM, network: Network) -> None:
 
 def find(vm: VM, reference: str, *, pointer: str) -> Port:
     """Return the port of a VM that a client names by its id, or by its network."""
-    there: list[Port] = list(of(vm).select_related("network"))
+    there: list[Port] = list(ports_of(vm).select_related("network"))
     found = [port for port in there if str(port.pk) == reference] or [
         port
         for port in there
@@ -233,11 +235,6 @@ def find(vm: VM, reference: str, *, pointer: str) -> Port:
         else ("does_not_exist", f"The VM is not on {reference}.")
     )
     raise invalid(pointer, code, detail)
-
-
-def of(vm: VM) -> Any:
-    """Return the ports that a VM has, in the order of its network cards."""
-    return Port.objects.alive().filter(vm=vm).order_by("created_at", "id")
 
 
 # How it is done
@@ -289,19 +286,19 @@ def are_managed(vm_id: UUID) -> bool:
 def create_all(cloud: Cloud, operation: Operation, vm: VM) -> Again | list[str]:
     """Create the ports of a new VM; return their ids in the cloud, in order."""
     made = []
-    for port in of(vm).select_related("network", "vm"):
+    for port in ports_of(vm).select_related("network", "vm"):
         again = create_once_in(cloud, operation, port)
         if again is not None:
             return again
         if not port.mac:
-            note_all(port, cloud.ports.get(port.provider_id))
+            vm_networks.note_all(port, cloud.ports.get(port.provider_id))
         made.append(port.provider_id)
     return made
 
 
 def delete_all(cloud: Cloud, operation: Operation, vm: VM) -> Again | None:
     """Delete the ports that we made for a VM, once it has no server any more."""
-    for port in of(vm).filter(managed=True):
+    for port in ports_of(vm).filter(managed=True):
         again = delete_once_in(cloud, operation, port)
         if again is not None:
             return again
@@ -320,111 +317,3 @@ def set_groups(
         )
 
     calls.send(operation, "ports.set_security_groups", request)
-
-
-# What is shown of them
-
-
-def note(port: Port, seen: CloudPort, subnets: Mapping[str, str]) -> None:
-    """Take over what the cloud says of a port; ``subnets`` are our ids by the cloud's."""
-    fixed_ips = [
-        {"subnet": subnets.get(ip.subnet_id), "ip": ip.ip} for ip in seen.fixed_ips
-    ]
-    if (port.mac, port.fixed_ips) != (seen.mac, fixed_ips):
-        port.mac, port.fixed_ips = seen.mac, fixed_ips
-        port.save(update_fields=["mac", "fixed_ips"])
-
-
-def note_all(port: Port, seen: CloudPort) -> None:
-    """Do as `note`, and show the security groups that it was given."""
-    note(port, seen, subnet_ids(port.cloud))
-    there = SecurityGroup.objects.alive().filter(cloud=port.cloud)
-    port.security_groups.set(there.filter(provider_id__in=seen.security_group_ids))
-
-
-def subnet_ids(cloud: str) -> dict[str, str]:
-    """Return our ids of a cloud's subnets by the cloud's."""
-    known = Subnet.objects.filter(cloud=cloud).exclude(provider_id="")
-    return {
-        provider: str(pk) for provider, pk in known.values_list("provider_id", "pk")
-    }
-
-
-def show(vm: VM, *, leading: Iterable[FloatingIP] | None = None) -> None:
-    """Write on a locked VM what its body shows of its ports; the caller saves it.
-
-    ``leading`` are the floating IPs that lead to it, if they are known.
-    """
-    there = [
-        port
-        for port in of(vm).select_related("network").prefetch_related("security_groups")
-        if port.provider_id
-    ]
-    if not there:
-        if vm.networks:
-            vm.networks, vm.security_groups = [], []
-            # Of one that is deleted they stay to be looked up.
-            vm.addresses = vm.addresses if vm.deleted_at else []
-        return
-    if leading is None:
-        leading = FloatingIP.objects.alive().filter(vm=vm)
-    floating: dict[Any, list[FloatingIP]] = {}
-    for floating_ip in leading:
-        if floating_ip.port_id is not None and floating_ip.deleted_at is None:
-            floating.setdefault(floating_ip.port_id, []).append(floating_ip)
-    vm.networks = [_shown(port, floating.get(port.pk, ())) for port in there]
-    groups = (group for shown in vm.networks for group in shown["security_groups"])
-    vm.security_groups = sorted(set(groups))
-    vm.addresses = _addresses(there, vm.networks)
-
-
-def _shown(port: Port, floating: Iterable[FloatingIP]) -> dict[str, Any]:
-    return {
-        "network": str(port.network_id) if port.network_id else None,
-        "port": str(port.pk),
-        "mac": port.mac or None,
-        "addresses": [
-            *({"ip": ip["ip"], "type": "fixed"} for ip in port.fixed_ips),
-            *({"ip": ip.address, "type": "floating"} for ip in floating),
-        ],
-        "security_groups": sorted(
-            str(group.pk) for group in port.security_groups.all()
-        ),
-    }
-
-
-def _addresses(
-    there: Iterable[Port], shown: Iterable[Mapping[str, Any]]
-) -> list[dict[str, Any]]:
-    return [
-        {
-            "ip": address["ip"],
-            "version": 6 if ":" in address["ip"] else 4,
-            "network": port.network.name if port.network else "",
-            "type": address["type"],
-            "mac": port.mac or None,
-        }
-        for port, place in zip(there, shown, strict=True)
-        for address in place["addresses"]
-    ]
-
-
-def lock_leading_to(vm_id: UUID) -> list[FloatingIP]:
-    """Lock the floating IPs that lead to a VM: to be done before the VM is locked."""
-    there = FloatingIP.objects.alive().filter(vm=vm_id).order_by("pk")
-    return [FloatingIP.locked(pk) for pk in there.values_list("pk", flat=True)]
-
-
-def remove(gone: Iterable[Port], leading: Iterable[FloatingIP]) -> list[FloatingIP]:
-    """Mark ports as gone; return the floating IPs that led there, and now nowhere.
-
-    These are locked, and for the caller to save.
-    """
-    ids = {port.pk for port in gone}
-    if not ids:
-        return []
-    Port.objects.filter(pk__in=ids).update(deleted_at=timezone.now())
-    detached = [floating_ip for floating_ip in leading if floating_ip.port_id in ids]
-    for floating_ip in detached:
-        floating_ip.vm = floating_ip.port = floating_ip.fixed_ip = None
-    return detached

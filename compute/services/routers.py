@@ -6,8 +6,7 @@ from typing import Any
 
 from django.db import transaction
 
-from compute.engine import calls
-from compute.engine.work import Again, Answer, Done, End
+from compute.engine.work import Answer, Done, End
 from compute.events import Actor
 from compute.expected import Expect
 from compute.models import (
@@ -21,16 +20,13 @@ from compute.models import (
     kinds,
 )
 from compute.models.owned import CloudResource
-from compute.services import rows
+from compute.services import router_calls, rows
 from compute.services.allowed_clouds import cloud_of
 from compute.services.resources import ends, requests
-from compute.services.resources.calls import create_once, delete_once, marker_of
 from compute.services.resources.ends import Held
 from compute.services.resources.requests import invalid
-from providers.contract.calls import Receipt
 from providers.contract.cloud import Cloud
 from providers.contract.routers import Router as CloudRouter
-from providers.errors import Conflict, InvalidRequest, NotFound
 
 
 def create(
@@ -238,127 +234,32 @@ def delete(router: Router, *, actor: Actor, expect: Expect = None) -> Router:
 # How it is done
 
 
-def create_router(operation: Operation, cloud: Cloud, router: Router) -> Again | None:
-    """Create a router with its gateway exactly once; return when to look again."""
-    outside = router.external_network
-    external_id = outside.provider_id if outside else None
-
-    def create(request_id: str) -> Receipt:
-        return cloud.routers.create(
-            router.name,
-            marker=marker_of(router),
-            external_network_id=external_id,
-            request_id=request_id,
-        )
-
-    was_lost = operation.call == "routers.create"
-    again = create_once(
-        operation,
-        cloud,
-        router,
-        "routers.create",
-        find=cloud.routers.find,
-        create=create,
-    )
-    if again is None and was_lost and external_id:
-        # One that Neutron did not finish has no gateway; else this changes nothing.
-        _set_gateway(operation, cloud, router, external_id)
-    return again
-
-
-def _set_gateway(
-    operation: Operation, cloud: Cloud, router: Router, external_id: str | None
-) -> None:
-    def request(request_id: str) -> Receipt:
-        return cloud.routers.set_gateway(
-            router.provider_id, external_id, request_id=request_id
-        )
-
-    calls.send(operation, "routers.set_gateway", request)
-
-
-def connect(operation: Operation, cloud: Cloud, router: Router, subnet: Subnet) -> None:
-    """Connect a subnet; one that is connected already is.
-
-    Neutron refuses to do it twice, in words that tell of other things too, so then it is
-    asked for the interface.
-    """
-
-    def request(request_id: str) -> Receipt:
-        return cloud.routers.attach_subnet(
-            router.provider_id, subnet.provider_id, request_id=request_id
-        )
-
-    try:
-        calls.send(operation, "routers.attach_subnet", request)
-    except (InvalidRequest, Conflict):
-        if not _is_connected(cloud, router, subnet):
-            raise
-
-
-def _is_connected(cloud: Cloud, router: Router, subnet: Subnet) -> bool:
-    return any(
-        port.router_id == router.provider_id
-        and any(ip.subnet_id == subnet.provider_id for ip in port.fixed_ips)
-        for port in cloud.ports.list_all()
-    )
-
-
-def disconnect(
-    operation: Operation, cloud: Cloud, router: Router, subnet: Subnet
-) -> None:
-    """Disconnect a subnet; one that is not connected need not be."""
-
-    def request(request_id: str) -> Receipt:
-        return cloud.routers.detach_subnet(
-            router.provider_id, subnet.provider_id, request_id=request_id
-        )
-
-    try:
-        calls.send(operation, "routers.detach_subnet", request)
-    except NotFound:
-        return
-
-
-def delete_router(operation: Operation, cloud: Cloud, router: Router) -> Again | None:
-    """Delete a router; return when to look again."""
-    return delete_once(
-        operation,
-        cloud,
-        router,
-        "routers.delete",
-        created_by="routers.create",
-        find=cloud.routers.find,
-        delete=cloud.routers.delete,
-    )
-
-
 def perform_create(operation: Operation, cloud: Cloud) -> Answer:
     router = _of(operation)
-    again = create_router(operation, cloud, router)
+    again = router_calls.create_router(operation, cloud, router)
     return again or _seen(cloud, router)
 
 
 def perform_set_gateway(operation: Operation, cloud: Cloud) -> Answer:
     router = _of(operation)
-    _set_gateway(operation, cloud, router, operation.params["provider_id"])
+    router_calls.set_gateway(operation, cloud, router, operation.params["provider_id"])
     return _seen(cloud, router)
 
 
 def perform_attach_subnet(operation: Operation, cloud: Cloud) -> Answer:
     router = _of(operation)
-    connect(operation, cloud, router, _subnet_of(operation))
+    router_calls.connect(operation, cloud, router, _subnet_of(operation))
     return _seen(cloud, router)
 
 
 def perform_detach_subnet(operation: Operation, cloud: Cloud) -> Answer:
     router = _of(operation)
-    disconnect(operation, cloud, router, _subnet_of(operation))
+    router_calls.disconnect(operation, cloud, router, _subnet_of(operation))
     return _seen(cloud, router)
 
 
 def perform_delete(operation: Operation, cloud: Cloud) -> Answer:
-    return delete_router(operation, cloud, _of(operation)) or Done()
+    return router_calls.delete_router(operation, cloud, _of(operation)) or Done()
 
 
 def _of(operation: Operation) -> Router:

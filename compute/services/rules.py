@@ -42,6 +42,8 @@ _NAMES = {
 _NUMBERS = {name: number for number, name in _NAMES.items()} | {"icmpv6": 58}
 _WITH_PORTS = frozenset({"tcp", "udp", "sctp", "dccp", "udplite"})
 _ICMP = frozenset({"icmp", "ipv6-icmp"})
+#: To Neutron as if none were given.
+ALL_PORTS = (1, 65535)
 #: What says the same as nothing.
 _ANYWHERE = frozenset({"0.0.0.0/0", "::/0"})
 
@@ -179,7 +181,8 @@ def _key(
     icmp: tuple[int | None, int | None],
     remote: str | None,
 ) -> str:
-    numbers = next((pair for pair in (ports, icmp) if pair != (None, None)), None)
+    given = (pair for pair in (ports, icmp) if pair not in ((None, None), ALL_PORTS))
+    numbers = next(given, None)
     there = None if remote in _ANYWHERE else remote
     words = [direction, f"IPv{version}", protocol or "any"]
     if numbers is not None:

@@ -175,8 +175,7 @@ def configure(
     gateway while a router has this one.
     """
     with transaction.atomic():
-        network = Network.objects.get(subnet_rows=subnet.pk)
-        locked = requests.lock_all([subnet, network])
+        locked = requests.lock_all([subnet, subnet.network])
         subnet = next(row for row in locked if isinstance(row, Subnet))
         network = next(row for row in locked if isinstance(row, Network))
         requests.check_changeable(subnet, expect=expect)

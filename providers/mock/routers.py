@@ -53,7 +53,8 @@ class MockRouters(Routers):
                 )
                 if external_network_id is not None:
                     network = gateways.external(db, external_network_id, now)
-                    gateways.connect(db, router_id, network, call, now)
+                    if "half" not in call.faults:
+                        gateways.connect(db, router_id, network, call, now)
             return Receipt(request_id=call.request_id, created_id=router_id)
 
     def set_gateway(

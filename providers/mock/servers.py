@@ -20,7 +20,6 @@ from providers.mock.world import (
     guards,
     interfaces,
     lifecycle,
-    ports,
     records,
 )
 from providers.mock.world.console import boot_log
@@ -148,9 +147,8 @@ class MockServers(Servers):
                 if not interfaces.connect(db, server_id, spec):
                     failed = plan.phases[0].failed(interfaces.NO_NETWORK)
                     plan = lifecycle.fail(plan, ends_as=failed)
-                    records.save_plan(db, server_id, plan.phases)
-                if plan.error is not None:
-                    ports.release_at(db, server_id, plan.finished_at)
+                # Its ports go by the plan.
+                records.save_plan(db, server_id, plan.phases)
                 records.add_action(
                     db,
                     server_id,

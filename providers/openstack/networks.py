@@ -54,7 +54,7 @@ class OpenStackNetworks(Networks):
         return self._networks.delete(network_id, request_id=request_id)
 
     def default_id(self) -> str:
-        """Return the id of the network new servers get; asked once, then known.
+        """Return the id of the network new servers get, as the last listing had it.
 
         That is the cloud's option ``network`` (a name or an id), or else the only
         non-external network our project may use. Those that we made have an owner

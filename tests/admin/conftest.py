@@ -1,14 +1,20 @@
-"""Operators: one who may do everything, one who may only look; the page of a project."""
+"""Operators who may do everything or only look; a network in use; the page of a project."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
 
 from compute.events import Actor
-from compute.models import Membership, Project, User
-from compute.services import projects
+from compute.models import VM, FloatingIP, Membership, Network, Project, User
+from compute.services import floating_ips, networks, projects
+from compute.services.ports import Wish
 from tests.support.console import Operator, staff
+
+MakeVM = Callable[..., VM]
+Drain = Callable[[], None]
+CIDR = "10.7.0.0/24"
 
 
 @pytest.fixture
@@ -25,6 +31,29 @@ def onlooker(db: None) -> Operator:
 @pytest.fixture
 def lab(db: None, actor: Actor) -> Project:
     return projects.create(name="lab", actor=actor)
+
+
+@pytest.fixture
+def web(project: Project, catalogue: None, drain: Drain, actor: Actor) -> Network:
+    """A network with a subnet and a router to the external network."""
+    network = networks.create(
+        project=project, actor=actor, name="web", cidr=CIDR, internet=True
+    )
+    drain()
+    return Network.objects.get(pk=network.pk)
+
+
+@pytest.fixture
+def vm(web: Network, make_vm: MakeVM) -> VM:
+    return make_vm(networks=[Wish("web", "10.7.0.12")])
+
+
+@pytest.fixture
+def address(project: Project, vm: VM, drain: Drain, actor: Actor) -> FloatingIP:
+    """A floating IP that leads to the VM."""
+    made = floating_ips.create(project=project, actor=actor, vm=vm.name)
+    drain()
+    return FloatingIP.objects.get(pk=made.pk)
 
 
 def url(project: Project, verb: str = "change") -> str:

@@ -141,7 +141,7 @@ def test_what_the_cloud_offers_is_readable_and_refuses_writes(api: Api) -> None:
     rules = f"/security-groups/{group['id']}/rules"
     assert member.get(rules).json()["count"] == len(group["rules"])
     rule = {"direction": "ingress"}
-    for method, path, body in (
+    for method, path, sent in (
         ("POST", rules, rule),
         ("PUT", rules, {"rules": [rule]}),
         ("DELETE", f"{rules}/{group['rules'][0]['id']}", None),
@@ -151,8 +151,8 @@ def test_what_the_cloud_offers_is_readable_and_refuses_writes(api: Api) -> None:
             {"gateway_ip": None},
         ),
     ):
-        problem(member.call(method, path, body), 403, "permission-denied")
-        problem(api.call(method, path, body), 409, "invalid-transition")
+        problem(member.call(method, path, sent), 403, "permission-denied")
+        problem(api.call(method, path, sent), 409, "invalid-transition")
     subnet = {"name": "x", "network": network["id"], "cidr": "10.9.0.0/24"}
     assert errors(api.post("/subnets", subnet)) == [("#/network", "does_not_exist")]
 

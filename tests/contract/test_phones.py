@@ -39,7 +39,11 @@ def paths(user: User) -> Iterator[str]:
     console = "/admin/compute"
     yield "/admin/"
     yield from (
-        f"{console}/{kind}/add/" for kind in ("vm", "keypair", "project", "user")
+        f"{console}/{kind}/add/"
+        for kind in (
+            *("vm", "keypair", "project", "user"),
+            *("network", "router", "floatingip", "securitygroup"),
+        )
     )
     yield from ("/admin/auth/group/", "/admin/auth/group/add/")
     yield "/admin/password_change/"
@@ -47,7 +51,7 @@ def paths(user: User) -> Iterator[str]:
     for kind, row in rows.items():
         yield f"{console}/{kind}/"
         yield f"{console}/{kind}/{row.pk}/change/"
-        if kind in ("vm", "snapshot", "keypair", "project"):
+        if kind in ("vm", "snapshot", "keypair", "project", "network"):
             yield f"{console}/{kind}/{row.pk}/delete/"
     yield from ("/api/v1/", "/api/v1/vms?per_page=3", f"/api/v1/vms/{rows['vm'].pk}")
     yield from ("/problems", "/problems/operation-in-progress")

@@ -26,6 +26,7 @@ from compute import clouds
 from compute.engine import passes, runner
 from compute.models import VM, CloudService, Operation, Project
 from compute.services import catalog, vms
+from providers.contract.ports import Port
 from providers.errors import NotFound
 from providers.openstack import OpenStackCloud
 from tests.conftest import ALICE
@@ -163,6 +164,29 @@ def empty(cloud: OpenStackCloud) -> None:
     for image in cloud.images.list_snapshots():
         cloud.images.delete(image.id, request_id=request_id)
     wait_until(lambda: not cloud.servers.list_all())
+    empty_networks(cloud)
+
+
+def empty_networks(cloud: OpenStackCloud) -> None:
+    """Remove what carries a marker of ours, in an order that works."""
+    _delete_marked(cloud.floating_ips)
+    ours = {router.id for router in cloud.routers.list_all() if router.marker}
+    for port in cloud.ports.list_all():
+        for ip in port.fixed_ips if port.router_id in ours else ():
+            cloud.routers.detach_subnet(
+                port.router_id, ip.subnet_id, request_id=ALICE.request_id
+            )
+    for service in (
+        *(cloud.ports, cloud.routers),
+        *(cloud.networks, cloud.security_groups),
+    ):
+        _delete_marked(service)
+
+
+def _delete_marked(service: Any) -> None:
+    for thing in service.list_all():
+        if thing.marker:
+            service.delete(thing.id, request_id=ALICE.request_id)
 
 
 def wait_until(
@@ -243,13 +267,18 @@ def _make(project: Project, names: list[str], **fields: object) -> list[VM]:
     return made
 
 
+def ports_of_servers(cloud: OpenStackCloud) -> list[Port]:
+    """Return the ports of servers; a project may have a router with others."""
+    return [port for port in cloud.ports.list_all() if port.server_id]
+
+
 def audit(cloud: OpenStackCloud) -> None:
     """Assert that the cloud has what we say and nothing more: servers, images, ports."""
     ledger.check(cloud)
     servers = {server.id for server in cloud.servers.list_all()}
 
     def no_port_is_left() -> bool:
-        return {port.server_id for port in cloud.ports.list_all()} <= servers
+        return {port.server_id for port in ports_of_servers(cloud)} <= servers
 
     # A delete that overtakes the build takes the server out of the listing at once;
     # its host, when it comes to build, undoes the port it has begun (0.7 s seen).

@@ -14,6 +14,7 @@ from tests.openstack.conftest import (
     MakeVM,
     audit,
     ended,
+    ports_of_servers,
     wait_until,
     work,
 )
@@ -43,7 +44,7 @@ def test_the_port_of_a_build_that_failed_while_neutron_was_away(
     )
     work()
     ended(vm, "ERROR", "openstack-error")
-    assert [port.server_id for port in cloud.ports.list_all()] == [vm.server_id]
+    assert [port.server_id for port in ports_of_servers(cloud)] == [vm.server_id]
     vms.delete(vm, actor=ALICE)
     runner.run(Operation.objects.live().get().pk)
     assert cloud.servers.get(vm.server_id).task_state == "deleting"
@@ -57,14 +58,14 @@ def test_a_port_that_outlived_its_server(
     make_vm: MakeVM, cloud: OpenStackCloud
 ) -> None:
     vm = make_vm()
-    (port,) = cloud.ports.list_all()
+    (port,) = ports_of_servers(cloud)
     network = openstack.connect(cloud=CLOUD).network
     like = network.get(f"/ports/{port.id}").json()["port"]
     vms.delete(vm, actor=ALICE)
     work()
     body = {name: like[name] for name in ("network_id", "device_id", "device_owner")}
     left = network.post("/ports", json={"port": body}).json()["port"]
-    assert [port.id for port in cloud.ports.list_all()] == [left["id"]]
+    assert [port.id for port in ports_of_servers(cloud)] == [left["id"]]
     observe(full=True)
     assert removed() == [("port", left["id"])]
     audit(cloud)

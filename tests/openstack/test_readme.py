@@ -3,6 +3,7 @@
 import json
 import uuid
 from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
 
 import pytest
@@ -37,6 +38,39 @@ def test_make_run_serves_it_and_what_it_has_is_adopted(
         with urlopen(f"http://127.0.0.1:{port}/api/v1/vms") as answer:
             (vm,) = json.load(answer)["results"]
     assert (vm["name"], vm["status"], vm["flavor"]) == (name, "ACTIVE", "m1.tiny")
+
+
+def test_the_calls_to_a_vm_that_can_be_reached(
+    tmp_path: Path, cloud: OpenStackCloud, emptied: None
+) -> None:
+    clouds = f"default=openstack://{CLOUD}?network=private"
+    with readme.served(tmp_path, clouds=clouds) as (port, environment):
+        wait_until(lambda: _knows_networks(port))
+        script = f"H=127.0.0.1:{port}/api/v1\nJ='Content-Type: application/json'\n"
+        said = readme.bash(script + readme.NETWORK, environment)
+        network, group, vm, floating_ip = _bodies(said)
+    assert vm["status"] == "ACTIVE"
+    assert vm["security_groups"] == [group["id"]]
+    assert [place["network"] for place in vm["networks"]] == [network["id"]]
+    assert (floating_ip["vm"], floating_ip["status"]) == (vm["id"], "ACTIVE")
+    seen = {port.id: port for port in cloud.ports.list_all()}
+    (there,) = [f for f in cloud.floating_ips.list_all() if f.port_id in seen]
+    assert there.address == floating_ip["address"]
+
+
+def _bodies(said: str) -> list[Any]:
+    """Return what curl printed, one body after the other."""
+    bodies, rest = [], said.strip()
+    while rest:
+        body, end = json.JSONDecoder().raw_decode(rest)
+        bodies.append(body)
+        rest = rest[end:].lstrip()
+    return bodies
+
+
+def _knows_networks(port: int) -> bool:
+    with urlopen(f"http://127.0.0.1:{port}/api/v1/networks?external=true") as answer:
+        return bool(json.load(answer)["results"])
 
 
 def test_how_to_run_these_tests_is_how_they_run() -> None:

@@ -3,72 +3,29 @@
 Nothing is done twice and nothing is left over.
 """
 
-import signal
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Literal
+from collections.abc import Callable
 
 import pytest
 
-from compute.models import VM, Operation, Project, Snapshot
+from compute.models import VM, Project, Snapshot
 from compute.services import keypairs, snapshots, vms
 from providers.mock import MockCloud
 from tests.conftest import ALICE, observe
-from tests.services.conftest import ask_for_vm
-from tests.support import invariants as ledger
-from tests.support.killable_workers import LEASE_SECONDS, Nursery, nursery
+from tests.services.conftest import (
+    KILLED,
+    Kind,
+    Worker,
+    ask_for_vm,
+    at_every_call,
+    kill_and_replace,
+)
 
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.django_db(transaction=True, serialized_rollback=True),
 ]
 
-KILLED = -signal.SIGKILL
-
 MakeVM = Callable[..., VM]
-#: Run a worker on a cloud until all work is done; return its exit code.
-Worker = Callable[[], int]
-Kind = Literal["die_before", "die_after"]
-
-at_every_call = pytest.mark.parametrize("kind", ["die_before", "die_after"])
-
-
-@pytest.fixture(scope="module")
-def workers(
-    django_db_setup: None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Nursery]:
-    with nursery(tmp_path_factory.mktemp("nursery")) as workers:
-        yield workers
-
-
-@pytest.fixture
-def worker(workers: Nursery, cloud: MockCloud, tmp_path: Path) -> Worker:
-    options = {"path": str(tmp_path / "cloud.sqlite3"), "delay": "0"}
-    mock = {"BACKEND": "providers.mock.MockCloud", "OPTIONS": options}
-
-    def run() -> int:
-        return workers.work(
-            {
-                "cloud": mock,
-                "call_timeout": LEASE_SECONDS,
-                "patience": 20.0,
-                "pause": 0.01,
-            }
-        )
-
-    return run
-
-
-def kill_and_replace(cloud: MockCloud, worker: Worker, op: str, kind: Kind) -> None:
-    """Kill the worker at a call, let another finish, and compare both sides."""
-    cloud.controls.inject(op, kind=kind)
-    assert worker() == KILLED
-    assert Operation.objects.live().exists()
-    assert worker() == 0
-    assert cloud.controls.pending_faults() == 0
-    ledger.check(cloud)
-    newest = Operation.objects.latest("created_at")
-    assert (newest.status, newest.error) == ("SUCCEEDED", None)
 
 
 @at_every_call

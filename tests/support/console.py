@@ -2,12 +2,14 @@
 
 import html
 import re
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib.auth.models import Permission
+from django.db.models import Model
 from django.test import Client
 
-from compute.models import VM, User
+from compute.models import VM, Operation, User
 
 OPERATOR = "user:olga"
 
@@ -24,6 +26,12 @@ NOUNS = (
     "user",
     "apitoken",
     "login",
+    "network",
+    "subnet",
+    "router",
+    "floatingip",
+    "securitygroup",
+    "securitygrouprule",
 )
 
 
@@ -66,6 +74,29 @@ def staff(name: str, *permissions: Permission) -> Operator:
 
 def permission(codename: str) -> Permission:
     return Permission.objects.get(content_type__app_label="compute", codename=codename)
+
+
+def path(row: Model, verb: str = "change") -> str:
+    return f"compute/{row._meta.model_name}/{row.pk}/{verb}/"
+
+
+def href(row: Model) -> str:
+    """Return how a page leads to that of a row."""
+    return f'href="/admin/{path(row)}"'
+
+
+def ask(operator: Operator, row: Model, name: str, /, **values: str) -> str:
+    """Press a button of a page; return what the operator is told then."""
+    return operator.post(path(row, f"actions/{name}"), **values)
+
+
+def succeed(drain: Callable[[], None], type: str) -> None:
+    """Have the work done that the operator has just asked for."""
+    operation = Operation.objects.live().get()
+    assert (operation.type, operation.requested_by) == (type, OPERATOR)
+    drain()
+    operation.refresh_from_db()
+    assert operation.status == "SUCCEEDED", operation.error
 
 
 def page(operator: Operator, vm: VM) -> str:

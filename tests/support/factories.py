@@ -10,12 +10,19 @@ from compute.models import (
     VM,
     APIToken,
     Flavor,
+    FloatingIP,
     Image,
     Login,
     Membership,
+    Network,
+    Port,
     Project,
     Quota,
+    Router,
+    SecurityGroup,
+    SecurityGroupRule,
     Snapshot,
+    Subnet,
     User,
 )
 from compute.services import quotas
@@ -132,3 +139,85 @@ class SnapshotFactory(factory.django.DjangoModelFactory[Snapshot]):
     deleted_at = factory.LazyAttribute(
         lambda snapshot: timezone.now() if snapshot.status == "DELETED" else None
     )
+
+
+class NetworkFactory(factory.django.DjangoModelFactory[Network]):
+    """A network at rest, which the cloud does not have; and so are those below."""
+
+    class Meta:
+        model = Network
+
+    project = factory.LazyFunction(lambda: Project.objects.default())
+    cloud = "default"
+    name = factory.Sequence(lambda n: f"network-{n}")
+    status = "ACTIVE"
+
+
+class RouterFactory(factory.django.DjangoModelFactory[Router]):
+    class Meta:
+        model = Router
+
+    external_network = factory.SubFactory(NetworkFactory, external=True)
+    project = factory.SelfAttribute("external_network.project")
+    cloud = factory.SelfAttribute("external_network.cloud")
+    name = factory.Sequence(lambda n: f"router-{n}")
+    external_ip = "198.18.0.7"
+    status = "ACTIVE"
+
+
+class SubnetFactory(factory.django.DjangoModelFactory[Subnet]):
+    class Meta:
+        model = Subnet
+
+    network = factory.SubFactory(NetworkFactory)
+    router = factory.SubFactory(RouterFactory)
+    project = factory.SelfAttribute("network.project")
+    cloud = factory.SelfAttribute("network.cloud")
+    name = factory.Sequence(lambda n: f"subnet-{n}")
+    cidr = factory.Sequence(lambda n: f"10.{n // 256 % 256}.{n % 256}.0/24")
+    ip_version = 4
+    status = "ACTIVE"
+
+
+class PortFactory(factory.django.DjangoModelFactory[Port]):
+    class Meta:
+        model = Port
+
+    vm = factory.SubFactory(VMFactory)
+    project = factory.SelfAttribute("vm.project")
+    cloud = factory.SelfAttribute("vm.cloud")
+    network = factory.SubFactory(NetworkFactory)
+
+
+class FloatingIPFactory(factory.django.DjangoModelFactory[FloatingIP]):
+    class Meta:
+        model = FloatingIP
+
+    network = factory.SubFactory(NetworkFactory, external=True)
+    project = factory.SelfAttribute("network.project")
+    cloud = factory.SelfAttribute("network.cloud")
+    address = factory.Sequence(lambda n: f"198.18.{n // 256 % 256}.{n % 256}")
+    status = "ACTIVE"
+
+
+class SecurityGroupFactory(factory.django.DjangoModelFactory[SecurityGroup]):
+    class Meta:
+        model = SecurityGroup
+
+    project = factory.LazyFunction(lambda: Project.objects.default())
+    cloud = "default"
+    name = factory.Sequence(lambda n: f"group-{n}")
+    status = "ACTIVE"
+
+
+class SecurityGroupRuleFactory(factory.django.DjangoModelFactory[SecurityGroupRule]):
+    class Meta:
+        model = SecurityGroupRule
+
+    group = factory.SubFactory(SecurityGroupFactory)
+    project = factory.SelfAttribute("group.project")
+    cloud = factory.SelfAttribute("group.cloud")
+    direction = "ingress"
+    ip_version = 4
+    key = factory.Sequence(lambda n: f"ingress IPv4 {n} anywhere")
+    status = "ACTIVE"

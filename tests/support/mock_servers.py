@@ -1,6 +1,6 @@
 """Short ways to a server of the mock, and to what is done to it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from providers.contract.calls import Receipt
 from providers.contract.servers import ServerAction, ServerSpec
@@ -24,12 +24,14 @@ def spec(
     user_data: bytes = b"",
     metadata: Mapping[str, str] | None = None,
     key_name: str | None = None,
+    port_ids: Sequence[str] = (),
 ) -> ServerSpec:
     return ServerSpec(
         name=name,
         flavor_id=FLAVOR_ID[flavor],
         image_id=IMAGE_ID[image],
         tag=tag,
+        port_ids=port_ids,
         metadata=metadata or {},
         key_name=key_name,
         user_data=user_data,

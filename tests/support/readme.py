@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```bash\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 RUN, TEST, *TRY, KEY, LOGIN, RUN_OPENSTACK, SHARED, IMPORT = BLOCKS[:-6]
+NETWORK = next(block for block in TRY if "$H/networks" in block)
 UP, BACKUP, RESTORE, UPGRADE, BROKER, TEST_OPENSTACK = BLOCKS[-6:]
 
 

@@ -3,15 +3,22 @@
 from datetime import datetime
 from typing import Any
 
-from compute.models import Cloud, Event, User
+from compute.models import VM, Cloud, Event, User
 from compute.services import keypairs, vms
 from tests.conftest import ALICE
 from tests.support.factories import (
     APITokenFactory,
     FlavorFactory,
+    FloatingIPFactory,
     ImageFactory,
     LoginFactory,
+    NetworkFactory,
+    PortFactory,
+    RouterFactory,
+    SecurityGroupFactory,
+    SecurityGroupRuleFactory,
     SnapshotFactory,
+    SubnetFactory,
     VMFactory,
 )
 
@@ -27,6 +34,42 @@ def _cloud(then: datetime) -> Cloud:
             last_error_at=then,
         )
     return cloud
+
+
+def _networks(vm: VM) -> dict[str, Any]:
+    """Put a VM on a network, with all that can be around it."""
+    outside = NetworkFactory.create(name="the-internet", project=None, external=True)
+    router = RouterFactory.create(external_network=outside, project=vm.project)
+    network = NetworkFactory.create(name="a-network-with-rather-a-long-name")
+    ip = "fd00:1234:5678:9abc:def0:1234:5678:9abc"
+    mac = "fa:16:3e:12:34:56"
+    port = PortFactory.create(
+        vm=vm, network=network, mac=mac, fixed_ips=[{"subnet": None, "ip": ip}]
+    )
+    group = SecurityGroupFactory.create(name="what-reaches-the-web-servers")
+    port.security_groups.add(group)
+    vm.networks = [
+        {
+            "network": str(network.pk),
+            "port": str(port.pk),
+            "mac": mac,
+            "addresses": [{"ip": ip, "type": "fixed"}],
+            "security_groups": [str(group.pk)],
+        }
+    ]
+    vm.save(update_fields=["networks"])
+    return {
+        "network": network,
+        "subnet": SubnetFactory.create(network=network, router=router),
+        "router": router,
+        "floatingip": FloatingIPFactory.create(
+            network=outside, project=vm.project, vm=vm, port=port, fixed_ip="10.1.0.12"
+        ),
+        "securitygroup": group,
+        "securitygrouprule": SecurityGroupRuleFactory.create(
+            group=group, remote_group=group, description="From each other, all of it."
+        ),
+    }
 
 
 def one_of_each(user: User) -> dict[str, Any]:
@@ -50,4 +93,5 @@ def one_of_each(user: User) -> dict[str, Any]:
         "apitoken": APITokenFactory.create(),
         "login": LoginFactory.create(revoked_at=then),
         "user": user,
+        **_networks(vm),
     }

@@ -1,7 +1,7 @@
 """How things look: statuses, times, errors and what an event changed."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -10,20 +10,24 @@ from django.db.models import Model
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince, timeuntil
 
 from compute.models import (
     OperationStatus,
     Outcome,
+    ResourceStatus,
     SnapshotStatus,
     VMStatus,
 )
 from compute.models.lifecycle import MOVING
+from compute.models.owned import Owned
 
 #: Nothing to show.
 NONE = "\N{EN DASH}"
+#: Whose something is that a cloud offers to all.
+ALL_PROJECTS = "all projects"
 EXACT = "%Y-%m-%d %H:%M:%S UTC"
 #: Characters of one value that an event's line shows at most.
 MAX_VALUE = 120
@@ -35,6 +39,7 @@ _BUSY = {
     *MOVING,
     SnapshotStatus.CREATING,
     SnapshotStatus.DELETING,
+    ResourceStatus.UPDATING,
     OperationStatus.PENDING,
     OperationStatus.RUNNING,
 }
@@ -105,23 +110,50 @@ def exact_field(field: str, label: str) -> Callable[[Any], str]:
     return shown
 
 
+def plain_field(field: str, label: str) -> Callable[[Any], Any]:
+    """Return a column, or a field, whose label Django would not write so."""
+
+    @admin.display(description=label, ordering=field)
+    def shown(row: Any) -> Any:
+        value = getattr(row, field)
+        return NONE if value in (None, "") else value
+
+    return shown
+
+
 def link_column(field: str, label: str) -> Callable[[Any], SafeString | str]:
     """Return a column, or a field, that leads to the page of a related row."""
 
     @admin.display(description=label)
     def shown(row: Any) -> SafeString | str:
         other: Model | None = getattr(row, field)
-        if other is None:
-            return NONE
-        return format_html('<a href="{}">{}</a>', page_url(other), other)
+        return NONE if other is None else link(other)
 
     return shown
+
+
+@admin.display(description="Project", ordering="project__name")
+def owner_column(row: Any) -> SafeString | str:
+    """Show the project of a row; of what a cloud offers to all, that it does."""
+    if row.project is None:
+        return format_html('<span class="quiet">{}</span>', ALL_PROJECTS)
+    return str(row.project)
 
 
 @admin.display(description="Status", ordering="status")
 def status_column(row: Any) -> SafeString:
     """Show the status of a row, in a list or on its page."""
     return badge(row.status)
+
+
+def link(row: Model) -> SafeString:
+    """Return a link to the page of a row, by its name."""
+    return format_html('<a href="{}">{}</a>', page_url(row), row)
+
+
+def listed(things: Iterable[SafeString | str]) -> SafeString | str:
+    """Return things one after the other, or that there are none."""
+    return format_html_join(", ", "{}", ((thing,) for thing in things)) or NONE
 
 
 def page_url(row: Model) -> str:
@@ -131,7 +163,8 @@ def page_url(row: Model) -> str:
 
 def api_url(row: Model) -> str:
     """Return the address of a row in the API."""
-    return reverse(f"{row._meta.model_name}-detail", kwargs={"id": row.pk})
+    noun = row.kind if isinstance(row, Owned) else row._meta.model_name
+    return reverse(f"{noun}-detail", kwargs={"id": row.pk})
 
 
 def error(document: dict[str, Any] | None) -> SafeString | str:

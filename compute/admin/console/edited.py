@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from compute.admin.console.display import page_url
-from compute.admin.console.forms import VersionedForm
+from compute.admin.console.forms import ActionForm, VersionedForm
 from compute.admin.console.operators import (
     actor_of,
     add_errors,
@@ -32,12 +32,21 @@ Edited = TypeVar("Edited", bound=Versioned)
 
 
 class EditedAdmin(PageAdmin[Edited]):
-    #: Of `compute.services`: has ``create``, ``EDITABLE``, ``update``, ``delete``.
+    #: Of `compute.services`: has ``create``, ``update``, ``delete``.
     services: Any
     #: The form of what can be changed; has a field for the version.
     form: type[VersionedForm]
     #: What is shown below the form.
     details: ClassVar[tuple[str, ...]]
+
+    @property
+    def noun(self) -> str:
+        """What its permissions call it."""
+        return str(getattr(self.model, "kind", self.opts.model_name))
+
+    def back_url(self, row: Versioned) -> str:
+        """Return where an operator goes after what was asked of a row."""
+        return page_url(row)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         details = {"fields": (*self.details, "version")}
@@ -53,12 +62,12 @@ class EditedAdmin(PageAdmin[Edited]):
         return self._may_delete(request, obj)
 
     def _may_delete(self, request: HttpRequest, row: Versioned | None) -> bool:
-        return _exists(row) and may(request, f"{self.opts.model_name}.delete")
+        return _exists(row) and may(request, f"{self.noun}.delete")
 
     def save_model(
         self, request: HttpRequest, obj: Edited, form: Any, change: bool
     ) -> None:
-        fields = self.services.EDITABLE.intersection(form.changed_data)
+        fields = set(self.form.Meta.fields).intersection(form.changed_data)
         version = form.cleaned_data["version"]
         self.services.update(
             obj,
@@ -102,7 +111,7 @@ class EditedAdmin(PageAdmin[Edited]):
         extra_context: Mapping[str, Any] | None = None,
     ) -> HttpResponse:
         """Show a form of what the service takes to create a row, and have it do so."""
-        require(request, f"{self.opts.model_name}.create")
+        require(request, f"{self.noun}.create")
         if not self.has_add_permission(request):
             raise PermissionDenied
         form = self.create_form(request, request.POST or None)
@@ -155,7 +164,7 @@ class EditedAdmin(PageAdmin[Edited]):
             return self.gone(request, row)
         if request.method == "POST":
             return self.perform(request, row, "Delete", self.services.delete)
-        return self.confirm_delete(request, [row], back=page_url(row))
+        return self.confirm_delete(request, [row], back=self.back_url(row))
 
     def gone(self, request: HttpRequest, row: Versioned) -> HttpResponseRedirect:
         """Show what a page that is out of date was about: it has been deleted."""
@@ -179,7 +188,21 @@ class EditedAdmin(PageAdmin[Edited]):
             messages.error(request, self.refused(request, problem, row))
         else:
             messages.success(request, self.accepted(label, row, changed))
-        return redirect(page_url(row))
+        return redirect(self.back_url(row))
+
+    def ask(
+        self, request: HttpRequest, row: Edited, form: ActionForm
+    ) -> HttpResponseRedirect:
+        """Ask for an action with what its form on the page of a row says."""
+        if form.is_valid():
+            action = form.action
+            return self.perform(
+                request, row, action.label, action.service, **form.arguments
+            )
+        for name, errors in form.errors.items():
+            reasons = " ".join(map(str, errors))
+            messages.error(request, f"{form[name].label}: {reasons}")
+        return redirect(self.back_url(row))
 
     def accepted(self, label: str, row: Versioned, changed: Any) -> SafeString:
         """Return the message of what a service has taken on."""

@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from compute import clouds
+from compute.admin.console.display import ALL_PROJECTS
 from compute.models import Cloud, Flavor, Project
 
 #: Choices a filter offers at most; a value beyond them still works in the address.
@@ -101,6 +102,22 @@ class ProjectFilter(CutFilter):
 
     def rows(self) -> Iterable[tuple[Any, str]]:
         return Project.objects.alive().values_list("pk", "name")[:LIMIT]
+
+
+class OwnerFilter(ProjectFilter):
+    """By project, or what the clouds offer to all of them."""
+
+    OFFERED = "none"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        choices = super().lookups(request, model_admin)
+        others = [choice for choice in choices if choice[0] != self.OFFERED]
+        return [(self.OFFERED, ALL_PROJECTS), *others]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() == self.OFFERED:
+            return queryset.filter(project=None)
+        return super().queryset(request, queryset)
 
 
 class CloudFilter(CutFilter):

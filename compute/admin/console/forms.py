@@ -1,5 +1,6 @@
 """What an operator types. Whether it will do say the models and the services."""
 
+import re
 from typing import Any, ClassVar
 
 from django import forms
@@ -10,7 +11,7 @@ from django.utils.safestring import SafeString
 
 from compute.limits import LABELS_RULES, LINE, MAX_DESCRIPTION, MAX_NAME
 from compute.models import Project, User
-from compute.services.actions import Action
+from compute.services.actions import Action, Argument
 
 
 class LineField(forms.CharField):
@@ -77,6 +78,23 @@ class LabelsField(forms.CharField):
             return True
 
 
+class NamesField(forms.CharField):
+    """A list of names, or of whatever else is in one line."""
+
+    HELP = "One a line, or with commas between"
+
+    def __init__(self, **kwargs: Any) -> None:
+        widget = forms.Textarea(attrs={"rows": 2, "class": "vLargeTextField"})
+        super().__init__(required=False, widget=widget, **kwargs)
+
+    def prepare_value(self, value: Any) -> Any:
+        return value if isinstance(value, str) or value is None else "\n".join(value)
+
+    def to_python(self, value: Any) -> Any:
+        names = re.split(r"[,\r\n]", str(super().to_python(value)))
+        return [LineField().clean(name) for name in names if name.strip()]
+
+
 class SuggestingInput(forms.TextInput):
     """A line with suggestions beside it; anything else can be typed."""
 
@@ -128,12 +146,76 @@ class ActionForm(forms.Form):
 
     def __init__(self, action: Action, data: Any = None) -> None:
         super().__init__(data, auto_id=False)
+        self.action = action
         for argument in action.arguments:
-            self.fields[argument.name] = (
-                forms.ChoiceField(choices=argument.choices.choices)
-                if argument.choices
-                else LineField()
-            )
+            field = _field_of(argument)
+            field.label = label_of(argument.name)
+            self.fields[argument.name] = field
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        for argument in self.action.arguments:
+            # An empty list means something: it has to be sent.
+            if argument.type == "texts" and not (
+                argument.is_optional or self._is_sent(argument)
+            ):
+                self.add_error(
+                    argument.name,
+                    ValidationError("This field is required.", code="required"),
+                )
+        return data
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What its service takes; what was left out, and may be, is not among it."""
+        return {
+            argument.name: self._value(argument)
+            for argument in self.action.arguments
+            if self._is_given(argument)
+        }
+
+    def _is_sent(self, argument: Argument) -> bool:
+        widget = self.fields[argument.name].widget
+        return not widget.value_omitted_from_data(
+            self.data, self.files, self.add_prefix(argument.name)
+        )
+
+    def _is_given(self, argument: Argument) -> bool:
+        if not argument.is_optional:
+            return True
+        means_something = argument.is_nullable or argument.type != "text"
+        if means_something:
+            return self._is_sent(argument)
+        return bool(self.cleaned_data[argument.name])
+
+    def _value(self, argument: Argument) -> Any:
+        value = self.cleaned_data[argument.name]
+        return None if argument.is_nullable and not value else value
+
+
+def _field_of(argument: Argument) -> forms.Field:
+    if argument.type == "flag":
+        return forms.BooleanField(required=False, help_text=argument.help)
+    if argument.type == "texts":
+        return NamesField(help_text=f"{NamesField.HELP}; empty: none.")
+    if argument.choices:
+        return forms.ChoiceField(choices=argument.choices.choices)
+    if argument.is_nullable:
+        return LineField(required=False, help_text="Empty: none.")
+    if argument.is_optional:
+        return LineField(required=False, help_text=argument.help)
+    return LineField()
+
+
+#: Words of arguments that are written in capitals.
+_CAPITALS = {word.lower(): word for word in ("CIDR", "DHCP", "DNS", "ICMP", "IP", "VM")}
+
+
+def label_of(name: str) -> str:
+    """Return the name of an argument as people read it."""
+    words = [_CAPITALS.get(word, word) for word in name.split("_")]
+    text = " ".join(words)
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def active_user(name: str) -> User:

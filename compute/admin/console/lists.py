@@ -9,6 +9,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.utils.text import capfirst
 
 from compute.admin.console import parameters
 
@@ -61,7 +62,9 @@ class ClosedAdmin(_ModelAdmin[M]):
         action = request.POST.get("action", "")
         if action in (self.actions or ()) and action not in self.get_actions(request):
             raise PermissionDenied(f"{action} is not permitted.")
-        return super().changelist_view(request, extra_context)
+        title = capfirst(self.opts.verbose_name_plural)
+        context = {"title": title, **(extra_context or {})}
+        return super().changelist_view(request, context)
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         try:

@@ -49,6 +49,19 @@ class Button:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """What belongs to a row, a line each."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[SafeString | str]]
+    #: What it says without lines.
+    nothing: str
+    #: Below the lines, such as that there are more.
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """What a page shows around the form, top to bottom; empty parts are left out."""
 
@@ -66,6 +79,7 @@ class Page:
     buttons: Sequence[Button] = ()
     delete_url: str = ""
     notes: Sequence[str] = ()
+    tables: Sequence[Table] = ()
     history: History | None = None
 
     @property

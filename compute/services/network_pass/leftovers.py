@@ -66,13 +66,12 @@ def _is_left(row: Any, id: str) -> bool:
 
     While an operation lives it may be about to find it.
     """
-    if row.live_operation is not None:
-        return False
-    if row.deleted_at is not None:
-        return True
-    if row.provider_id:
-        return bool(row.provider_id != id)
-    return bool(row.status == ResourceStatus.ERROR)
+    if row.deleted_at is None and row.provider_id == id:
+        return False  # nearly all
+    unmade = row.status == ResourceStatus.ERROR and not row.provider_id
+    other = row.provider_id not in ("", id)
+    lost = row.deleted_at is not None or unmade or other
+    return bool(lost) and row.live_operation is None
 
 
 def _ports(alias: str, cloud: Cloud, listing: Listing) -> Iterator[Leftover]:

@@ -9,7 +9,7 @@ from django.db import transaction
 from compute import events
 from compute.events import SYSTEM
 from compute.models import VM, FloatingIP, Network, Port, SecurityGroup
-from compute.services import floating_ips, ports
+from compute.services import floating_ips, vm_networks
 from compute.services.network_pass.changes import Pass
 from compute.services.network_pass.things import known_rows, vanish_missing
 from providers.contract.floating_ips import FloatingIP as CloudFloatingIP
@@ -36,7 +36,7 @@ def follow_ports(here: Pass, listed: Iterable[CloudPort]) -> None:
         seen.provider_id: seen
         for seen in map(Seen._make, rows.values_list(*Seen._fields))
     }
-    subnets = ports.subnet_ids(here.cloud)
+    subnets = vm_networks.subnet_ids(here.cloud)
     networks = _network_ids(here)
     groups = _group_ids(here)
     had = _groups_by_port(here)
@@ -111,25 +111,25 @@ def _correct_vm(
 ) -> None:
     """Make the ports of a VM those that the cloud shows, unless an operation lives."""
     with transaction.atomic():
-        leading = ports.lock_leading_to(vm_id)
+        leading = vm_networks.lock_leading_to(vm_id)
         vm = VM.locked(vm_id)
         ended = vm.operation.finished_at if vm.operation else None
         if vm.deleted_at is not None or vm.live_operation is not None:
             return
         if ended is not None and ended >= here.started:
             return
-        rows = {port.provider_id: port for port in ports.of(vm)}
+        rows = {port.provider_id: port for port in vm_networks.ports_of(vm)}
         listed = {port.id: port for port in there}
         gone = [port for id, port in rows.items() if id and id not in listed]
         for id, port in listed.items():
             row = rows.get(id) or _adopt_port(here, vm, port)
             _note_network(here, row, port)
-            ports.note(row, port, subnets)
+            vm_networks.note(row, port, subnets)
             row.security_groups.set(
                 [groups[id] for id in port.security_group_ids if id in groups]
             )
-        detached = ports.remove(gone, leading)
-        ports.show(vm, leading=leading)
+        detached = vm_networks.remove(gone, leading)
+        vm_networks.show(vm, leading=leading)
         changes = vm.visible_changes()
         vm.save_changes()
         if changes:
@@ -204,7 +204,7 @@ def _correct_floating_ip(here: Pass, row: FloatingIP, seen: CloudFloatingIP) -> 
         floating_ips.note(locked, seen, found)
         _save(locked)
         for vm in vms:
-            ports.show(vm)
+            vm_networks.show(vm)
             changes = vm.visible_changes()
             vm.save_changes()
             if changes:

@@ -14,9 +14,8 @@ from compute.errors import Problem, from_provider
 from compute.models import Operation
 from providers.contract.calls import Receipt
 from providers.contract.cloud import Cloud
+from providers.contract.networks import MARKER_PREFIX
 from providers.errors import NotFound, ProviderError
-
-PREFIX = "vmmanager:"
 
 
 class Row(Protocol):
@@ -43,13 +42,17 @@ class Find(Protocol):
 
 def marker_of(row: Row) -> str:
     """Return what tells in a cloud that a thing is this row's."""
-    return f"{PREFIX}{row.pk}"
+    return f"{MARKER_PREFIX}{row.pk}"
 
 
 def owner_of(marker: str) -> UUID | None:
     """Return the id of the row whose a thing with a marker is, if it is one of ours."""
     try:
-        return UUID(marker.removeprefix(PREFIX)) if marker.startswith(PREFIX) else None
+        return (
+            UUID(marker.removeprefix(MARKER_PREFIX))
+            if marker.startswith(MARKER_PREFIX)
+            else None
+        )
     except ValueError:
         return None
 

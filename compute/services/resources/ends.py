@@ -76,7 +76,7 @@ def _rest(row: NetworkResource, operation: Operation, end: End) -> None:
     """Bring a row to where the end leaves it; one that did not move stays."""
     if row.status not in MOVING:
         return
-    is_target = row.pk == operation.target_id
+    was, is_target = row.status, row.pk == operation.target_id
     status = _status_after(row, operation, end)
     if status == S.DELETED:
         row.mark_deleted()
@@ -87,6 +87,9 @@ def _rest(row: NetworkResource, operation: Operation, end: End) -> None:
     elif isinstance(end, Failed) and is_target:
         row.error = end.problem.document()
     row.counted = status not in (S.DELETED, S.ERROR)
+    if was == S.CREATING and status == S.ERROR:
+        # Undone; what could not be undone carries our marker.
+        row.provider_id = ""
 
 
 def _status_after(

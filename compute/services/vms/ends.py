@@ -20,7 +20,7 @@ from compute.models import (
 )
 from compute.models.kinds import held_by
 from compute.models.lifecycle import GONE, MOVING
-from compute.services import ports, quotas, rows
+from compute.services import quotas, rows, vm_networks
 from compute.services.vms import observed
 from providers.contract.ports import Port as CloudPort
 from providers.contract.servers import Server
@@ -41,7 +41,7 @@ def settle(operation: Operation, end: End) -> None:
         end = _where_it_rests(operation, end)
     with transaction.atomic():
         # Before the VM, as every request does: one lock order.
-        leading = ports.lock_leading_to(operation.target_id)
+        leading = vm_networks.lock_leading_to(operation.target_id)
         vm = lock(operation)
         if not queue.close(operation, end):
             return
@@ -79,17 +79,17 @@ def _settle_ports(
     own = operation.params.get("port")
     done = isinstance(end, Done)
     if vm.deleted_at is not None or (vm.lacks_server and not vm.has_server):
-        gone = ports.of(vm)
+        gone = vm_networks.ports_of(vm)
     elif own and done == (operation.type == OperationType.VM_DETACH_NETWORK):
-        gone = ports.of(vm).filter(pk=own)
+        gone = vm_networks.ports_of(vm).filter(pk=own)
     elif own and isinstance(end, Done) and isinstance(end.seen, CloudPort):
-        for port in ports.of(vm).filter(pk=own):
-            ports.note_all(port, end.seen)
+        for port in vm_networks.ports_of(vm).filter(pk=own):
+            vm_networks.note_all(port, end.seen)
     elif done and operation.type == OperationType.VM_SET_SECURITY_GROUPS:
-        for port in ports.of(vm):
+        for port in vm_networks.ports_of(vm):
             port.security_groups.set(operation.params["security_groups"])
-    detached = ports.remove(gone, leading)
-    ports.show(vm, leading=leading)
+    detached = vm_networks.remove(gone, leading)
+    vm_networks.show(vm, leading=leading)
     return detached
 
 

@@ -17,7 +17,7 @@ from compute.models import (
     Port,
     SecurityGroup,
 )
-from compute.services import ports, rows
+from compute.services import ports, rows, vm_networks
 from compute.services.resources import requests as resources
 from compute.services.resources.calls import give_up
 from compute.services.resources.requests import invalid
@@ -112,10 +112,10 @@ def set_security_groups(
         queue.check_free(vm)
         for group in groups:
             resources.require_active(group, pointer="#/security_groups")
-        if not ports.of(vm).exclude(provider_id="").exists():
+        if not vm_networks.ports_of(vm).exclude(provider_id="").exists():
             raise invalid("#/security_groups", "no_port", "The VM is on no network.")
         # From now on, so that none of them can be deleted meanwhile.
-        for port in ports.of(vm):
+        for port in vm_networks.ports_of(vm):
             port.security_groups.add(*groups)
         return begin(
             vm,
@@ -224,7 +224,7 @@ def perform_set_security_groups(operation: Operation, cloud: Cloud) -> Answer:
     groups = list(
         SecurityGroup.objects.filter(pk__in=operation.params["security_groups"])
     )
-    for port in ports.of(vm).exclude(provider_id=""):
+    for port in vm_networks.ports_of(vm).exclude(provider_id=""):
         ports.set_groups(cloud, operation, port, groups)
     return Done()
 

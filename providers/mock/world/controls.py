@@ -59,7 +59,9 @@ class Controls(NetworkControls):
         with self._store.transaction() as db:
             records.add_servers(db, new)
             # One whose build failed has none any more.
-            ports.add_default_ports(db, [s.id for s in new if not _has_failed(s)])
+            ports.add_default_ports(
+                db, [s.id for s in new if not s.plan[0].has_failed_to_build]
+            )
         return [server.id for server in new]
 
     def shown(self, ids: Sequence[str]) -> list[Server]:
@@ -140,6 +142,8 @@ class Controls(NetworkControls):
           build_error    a new server ends in ERROR with ``message`` as fault
           fail_async     accepted, then it fails as this verb does in Nova; an attach
                          is told so: Unavailable
+          half           routers.create raises Timeout, and left a router without its
+                         gateway, as when Neutron is killed in the middle
           stuck          accepted, then it never ends; an attach raises Unavailable, and
                          the port has the server
         After it:
@@ -304,10 +308,6 @@ def _to_new(server: SeedServer, now: int) -> records.NewServer:
         project=server.project,
         tags=server.tags,
     )
-
-
-def _has_failed(server: records.NewServer) -> bool:
-    return server.plan[0].vm_state == "error" and not server.plan[0].launched
 
 
 def _in_status(phase: Phase, status: str) -> Phase:

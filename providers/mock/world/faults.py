@@ -42,6 +42,7 @@ Kind = Literal[
     "build_error",
     "fail_async",
     "stuck",
+    "half",
 ]
 
 #: End the call before any work is done. One of them at most acts on a call.
@@ -74,6 +75,7 @@ _ONLY_ON = {
         }
     ),
     "build_error": frozenset({"servers.create"}),
+    "half": frozenset({"routers.create"}),
     "fail_async": _CHANGES,
     "stuck": _CHANGES,
 }
@@ -148,7 +150,7 @@ class Call:
         """Suffer the faults that come after the work."""
         if "die_after" in self.faults:
             os.kill(os.getpid(), signal.SIGKILL)
-        lost = self.faults.get("lose_response")
+        lost = self.faults.get("lose_response") or self.faults.get("half")
         if lost is not None and lost.status is None:
             self._time_out(lost)
         elif lost is not None:
@@ -160,32 +162,35 @@ class Call:
 
     def _time_out(self, fault: Fault) -> None:
         self._sleep(fault)
-        raise Timeout(fault.message or f"{self.op}: no answer in time")
+        words = fault.message or f"{self.op}: no answer in time"
+        raise Timeout(words, service=self._service)
 
     def _error(self, fault: Fault) -> ProviderError:
         error, status, words = self._refusal(fault)
-        code = fault.code
-        service = "nova"
-        if resource := _NEUTRON.get(self.op.partition(".")[0]):
-            service = "neutron"
-            if fault.kind == "quota":
-                if self.op.endswith("_rule"):
-                    resource = "security_group_rule"
-                words = f"Quota exceeded for resources: ['{resource}']."
-                status, code = 409, "OverQuota"
+        in_neutron = fault.kind == "quota" and self._service == "neutron"
         return error(
             fault.message or words,
-            service=service,
+            service=self._service,
             status=status,
             request_id=None if status is None else self.request_id,
-            code=code,
+            code="OverQuota" if in_neutron else fault.code,
             retry_after=fault.retry_after,
         )
+
+    @property
+    def _service(self) -> str:
+        return "neutron" if self.op.partition(".")[0] in _NEUTRON else "nova"
 
     def _refusal(self, fault: Fault) -> tuple[type[ProviderError], int | None, str]:
         match fault.kind:
             case "refuse":
                 return Unreachable, None, f"{self.op}: connection refused"
+            case "quota" if self._service == "neutron":
+                resource = _NEUTRON[self.op.partition(".")[0]]
+                if self.op.endswith("_rule"):
+                    resource += "_rule"
+                words = f"Quota exceeded for resources: ['{resource}']."
+                return QuotaExceeded, 409, words
             case "quota":
                 keypair = self.op == "keypairs.create"
                 words = _KEYPAIR_QUOTA_WORDS if keypair else _QUOTA_WORDS

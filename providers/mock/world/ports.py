@@ -194,13 +194,14 @@ def add_default_ports(db: sqlite3.Connection, server_ids: Iterable[str]) -> list
         " WHERE project = ? ORDER BY number",
         (json.dumps(list(server_ids)), PROJECT),
     ).fetchall()
-    without = []
+    without: list[str] = []
     for server in servers:
+        if network is None or without:  # where one finds no address, none does
+            without.append(server["id"])
+            continue
         port_id = str(uuid.uuid5(uuid.UUID(server["id"]), "port"))
         mac = mac_of(server["number"])
         try:
-            if network is None:
-                raise Conflict("There is no default network.", service="neutron")
             chosen = addresses.choose(
                 db, network, mac=mac, wish=str(_FIRST_ADDRESS + server["number"])
             )

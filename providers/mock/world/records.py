@@ -261,7 +261,8 @@ def save_plan(db: sqlite3.Connection, server_id: str, plan: tuple[Phase, ...]) -
         "UPDATE servers SET plan = ?, plan_ends_at = ?, deleted_at = ? WHERE id = ?",
         (*_plan_columns(plan), server_id),
     )
-    ports.release_at(db, server_id, _plan_columns(plan)[-1])
+    ends = (p.at for p in plan if p.vm_state == "deleted" or p.has_failed_to_build)
+    ports.release_at(db, server_id, next(ends, None))
 
 
 def _plan_columns(plan: tuple[Phase, ...]) -> tuple[str, int, int | None]:

@@ -41,6 +41,11 @@ class Phase:
     confirming: bool = False
     fault: str | None = None
 
+    @property
+    def has_failed_to_build(self) -> bool:
+        """Whether the server never ran, and never will."""
+        return self.vm_state == "error" and not self.launched
+
     def doing(self, task_state: str) -> "Phase":
         """Return this phase with a task running."""
         return replace(self, task_state=task_state)

@@ -18,7 +18,7 @@ from providers.errors import (
     QuotaExceeded,
 )
 from providers.mock import MockCloud, SeedServer
-from providers.mock.world import guards, lifecycle
+from providers.mock.world import guards, interfaces, lifecycle
 from tests.support.clock import Clock
 from tests.support.contract_cloud import Lab
 from tests.support.mock_servers import (
@@ -44,6 +44,8 @@ GUARDS: dict[str, guards.Guard] = {
     "rebuild": guards.REBUILD,
     "resize": guards.RESIZE,
     "snapshot": guards.SNAPSHOT,
+    "attach_interface": interfaces.GUARD,
+    "detach_interface": interfaces.GUARD,
 }
 
 

@@ -1,0 +1,166 @@
+"""Security groups: a set of rules, without an equal one, on VMs."""
+
+from typing import Any
+
+import pytest
+
+from compute.errors import ResourceInUse, RuleExists
+from compute.models import Project, SecurityGroup, SecurityGroupRule
+from compute.services import security_groups, vms
+from providers.mock import MockCloud
+from tests.conftest import ALICE, Drain
+from tests.services.conftest import wrong
+from tests.support import invariants as ledger
+from tests.support.networking import HTTPS, PING, make_group, make_vm, newest
+
+
+@pytest.fixture
+def group(catalogue: None, project: Project) -> SecurityGroup:
+    return make_group(project, "web", HTTPS)
+
+
+def keys(group: SecurityGroup) -> set[str]:
+    there = SecurityGroupRule.objects.alive().filter(group=group, status="ACTIVE")
+    return set(there.values_list("key", flat=True))
+
+
+OUT = {"egress IPv4 any anywhere", "egress IPv6 any anywhere"}
+
+
+def test_a_group_lets_all_out_and_in_what_it_is_told(
+    group: SecurityGroup, cloud: MockCloud
+) -> None:
+    assert keys(group) == OUT | {"ingress IPv4 tcp 443 anywhere"}
+    assert len(group.rules) == 3
+    ledger.check(cloud)
+
+
+def test_no_two_rules_are_equal(group: SecurityGroup, cloud: MockCloud) -> None:
+    first = SecurityGroupRule.objects.get(protocol="tcp")
+    with pytest.raises(RuleExists) as caught:
+        security_groups.add_rule(
+            group, {**HTTPS, "cidr": "0.0.0.0/0", "description": "again"}, actor=ALICE
+        )
+    assert caught.value.members["rule_id"] == str(first.pk)
+
+
+def test_all_ports_are_as_none(group: SecurityGroup, drain: Drain) -> None:
+    all_ports = {**HTTPS, "port_min": 1, "port_max": 65535}
+    security_groups.add_rule(group, all_ports, actor=ALICE)
+    drain()
+    with pytest.raises(RuleExists):
+        security_groups.add_rule(
+            group, {"direction": "ingress", "protocol": "6"}, actor=ALICE
+        )
+
+
+def test_a_declared_set_is_reached_by_difference(
+    group: SecurityGroup, cloud: MockCloud, drain: Drain
+) -> None:
+    kept = SecurityGroupRule.objects.get(protocol="tcp")
+    cloud.controls.reset_counts()
+    security_groups.set_rules(group, [HTTPS, PING], actor=ALICE)
+    drain()
+    assert keys(group) == {
+        "ingress IPv4 tcp 443 anywhere",
+        "ingress IPv4 icmp 8:None anywhere",
+    }
+    kept.refresh_from_db()
+    assert kept.deleted_at is None
+    counts = cloud.controls.call_counts()
+    assert counts["security_groups.create_rule"] == 1
+    assert counts["security_groups.delete_rule"] == 2
+    ledger.check(cloud)
+
+
+def test_a_set_that_fails_in_the_middle_adds_nothing(
+    group: SecurityGroup, cloud: MockCloud, drain: Drain
+) -> None:
+    cloud.controls.inject("security_groups.create_rule", kind="fail", status=400)
+    before = keys(group)
+    security_groups.set_rules(
+        group, [HTTPS, PING, {**HTTPS, "port_max": 444}], actor=ALICE
+    )
+    drain()
+    assert newest().status == "FAILED"
+    group.refresh_from_db()
+    assert (group.status, keys(group)) == ("ACTIVE", before)
+    ledger.check(cloud)
+
+
+def test_rules_come_and_go(
+    group: SecurityGroup, cloud: MockCloud, drain: Drain
+) -> None:
+    rule = security_groups.add_rule(group, PING, actor=ALICE)
+    drain()
+    rule.refresh_from_db()
+    group.refresh_from_db()
+    assert rule.status == "ACTIVE"
+    assert str(rule.pk) in {shown["id"] for shown in group.rules}
+    security_groups.remove_rule(rule, actor=ALICE)
+    drain()
+    group.refresh_from_db()
+    assert str(rule.pk) not in {shown["id"] for shown in group.rules}
+    ledger.check(cloud)
+
+
+def test_a_vm_takes_and_drops_groups(
+    group: SecurityGroup, project: Project, cloud: MockCloud, drain: Drain
+) -> None:
+    vm = make_vm(project, security_groups=["web"])
+    assert vm.security_groups == [str(group.pk)]
+    assert group.guarded_vms == 1
+    with pytest.raises(ResourceInUse):
+        security_groups.delete(group, actor=ALICE)
+    vms.set_security_groups(vm, security_groups=["default"], actor=ALICE)
+    drain()
+    vm.refresh_from_db()
+    default = SecurityGroup.objects.get(name="default")
+    assert vm.security_groups == [str(default.pk)]
+    security_groups.delete(group, actor=ALICE)
+    drain()
+    group.refresh_from_db()
+    assert group.status == "DELETED"
+    ledger.check(cloud)
+
+
+def test_a_group_that_another_names_stays(
+    group: SecurityGroup, project: Project, drain: Drain
+) -> None:
+    other = make_group(project, "db", {"direction": "ingress", "group": "web"})
+    with pytest.raises(ResourceInUse) as caught:
+        security_groups.delete(group, actor=ALICE)
+    assert caught.value.members["in_use_by"][0]["id"] == str(other.pk)
+    security_groups.delete(other, actor=ALICE)
+    drain()
+    security_groups.delete(group, actor=ALICE)
+
+
+REFUSED: dict[str, tuple[dict[str, Any], tuple[str, str]]] = {
+    "ports without a protocol": (
+        {"protocol": None, "port_min": 1, "port_max": 2},
+        ("#/port_min", "no_ports"),
+    ),
+    "one port": ({"port_max": None}, ("#/port_max", "required")),
+    "port 0": ({"port_min": 0}, ("#/port_min", "invalid")),
+    "ports in reverse": ({"port_max": 1}, ("#/port_max", "invalid")),
+    "a protocol nobody knows": ({"protocol": "tpc"}, ("#/protocol", "invalid")),
+    "a number beyond": ({"protocol": "256"}, ("#/protocol", "invalid")),
+    "a range with host bits": ({"cidr": "10.0.0.5/24"}, ("#/cidr", "host_bits")),
+    "a range of the other version": ({"cidr": "fd00::/8"}, ("#/cidr", "ip_version")),
+    "both ends": (
+        {"cidr": "10.0.0.0/24", "group": "web"},
+        ("#/group", "conflict"),
+    ),
+    "a group that is not there": ({"group": "xyz"}, ("#/group", "does_not_exist")),
+    "a type of ICMP for TCP": ({"icmp_type": 8}, ("#/icmp_type", "no_icmp")),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_rule_is_checked_before_the_cloud_is_asked(
+    group: SecurityGroup, name: str
+) -> None:
+    changes, why = REFUSED[name]
+    rule = {**HTTPS, **changes}
+    assert wrong(lambda: security_groups.add_rule(group, rule, actor=ALICE)) == why
