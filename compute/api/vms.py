@@ -114,7 +114,7 @@ class VMCreate(RequestBody):
         required=False,
         max_length=ports.MAX_NETWORKS,
         help_text=(
-            "Names or ids, or objects with `network` and `ip`; the cloud's default "
+            "Names or ids, or objects with network and ip; the cloud's default "
             "network if omitted."
         ),
     )

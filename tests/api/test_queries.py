@@ -6,7 +6,14 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from compute.models import VM, Cloud, Operation, Project, Snapshot
+from compute.models import (
+    VM,
+    Cloud,
+    Operation,
+    Project,
+    SecurityGroupRule,
+    Snapshot,
+)
 from tests.support.api import Api, as_user
 from tests.support.factories import (
     FlavorFactory,
@@ -15,6 +22,14 @@ from tests.support.factories import (
     ProjectFactory,
     SnapshotFactory,
     VMFactory,
+)
+from tests.support.network_factories import (
+    FloatingIPFactory,
+    NetworkFactory,
+    RouterFactory,
+    SecurityGroupFactory,
+    SecurityGroupRuleFactory,
+    SubnetFactory,
 )
 
 Queries = Callable[..., CaptureQueriesContext]
@@ -67,6 +82,64 @@ def test_a_list_costs_the_same_for_any_number_of_rows(
     with django_assert_num_queries(queries):
         response = api.get(path)
     assert len(response.json()["results"]) == rows
+
+
+def fill_networks(count: int) -> None:
+    """Make rows of all that Neutron has, each with an operation of its own."""
+    network = NetworkFactory.create()
+    group = SecurityGroupFactory.create()
+    made = [
+        network,
+        group,
+        *NetworkFactory.create_batch(count - 1),
+        *RouterFactory.create_batch(count),
+        *SubnetFactory.create_batch(count, network=network),
+        *FloatingIPFactory.create_batch(count, network=network),
+        *SecurityGroupFactory.create_batch(count - 1),
+        *SecurityGroupRuleFactory.create_batch(count, group=group),
+    ]
+    for row in made:
+        operation = Operation.objects.create(
+            type="network.create",
+            project=row.project,
+            target_kind=row.kind,
+            target_id=row.pk,
+            deadline=row.created_at,
+        )
+        type(row)._default_manager.filter(pk=row.pk).update(operation=operation)
+
+
+@pytest.mark.parametrize("rows", [1, 40])
+@pytest.mark.parametrize(
+    "noun",
+    [
+        "networks",
+        "subnets",
+        "routers",
+        "floating-ips",
+        "security-groups",
+        "security-group-rules",
+    ],
+)
+def test_a_list_of_networks_costs_the_same_for_any_number_of_rows(
+    api: Api, noun: str, rows: int, django_assert_num_queries: Queries
+) -> None:
+    fill_networks(rows)
+    # The login, the total, the rows.
+    for query, number in (("", 3), ("&cursor=", 2)):
+        with django_assert_num_queries(number):
+            answer = api.get(f"/{noun}?per_page=100{query}")
+        assert len(answer.json()["results"]) == rows
+
+
+def test_the_rules_of_a_group_cost_one_query_more(
+    api: Api, django_assert_num_queries: Queries
+) -> None:
+    fill_networks(40)
+    group = SecurityGroupRule.objects.all()[0].group_id
+    with django_assert_num_queries(4):
+        answer = api.get(f"/security-groups/{group}/rules?per_page=100")
+    assert answer.json()["count"] == 40
 
 
 def test_one_vm_costs_two_queries(api: Api, django_assert_num_queries: Queries) -> None:

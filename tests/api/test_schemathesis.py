@@ -144,11 +144,23 @@ def furnish(service: Service, reader: str) -> dict[str, str]:
     snapshot = service.call(member, "POST", path, {"name": "before"})
     # One of its own: that of the others' VMs may have been deleted by now.
     keypair = service.call(member, "POST", "/keypairs", {"name": f"kept-{uuid4()}"})
+    network = service.call(
+        member, "POST", "/networks", {"name": "web", "cidr": "10.1.0.0/24"}
+    )
+    router = service.call(member, "POST", "/routers", {"name": "web"})
+    floating_ip = service.call(member, "POST", "/floating-ips", {})
+    group = service.call(member, "POST", "/security-groups", {"name": "web"})
     spare = service.call(reader, "GET", "/api-tokens?name=spare")["results"][0]
     return {
         "vms": vm["id"],
         "snapshots": snapshot["id"],
         "keypairs": keypair["id"],
+        "networks": network["id"],
+        "subnets": network["subnets"][0]["id"],
+        "routers": router["id"],
+        "floating-ips": floating_ip["id"],
+        "security-groups": group["id"],
+        "security-group-rules": group["rules"][0]["id"],
         "operations": vm["operation_id"],
         "images": snapshot["image"],
         "flavors": vm["flavor_id"],
