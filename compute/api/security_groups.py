@@ -81,8 +81,11 @@ class Rule(RequestBody):
     description = Lines(required=False, max_length=MAX_DESCRIPTION)
 
 
+_SSH = {"direction": "ingress", "protocol": "tcp", "port_min": 22, "port_max": 22}
+
+
 class SecurityGroupCreate(ResourceCreate):
-    example = {"name": "web", "rules": [Rule.example]}
+    example = {"name": "web", "rules": [_SSH]}
 
     rules = Rule(many=True, required=False, **MOST_RULES)
 
@@ -90,7 +93,7 @@ class SecurityGroupCreate(ResourceCreate):
 class SecurityGroupRules(RequestBody):
     """All the rules that the group shall have."""
 
-    example = {"rules": [Rule.example]}
+    example = {"rules": [_SSH]}
 
     rules = Rule(many=True, **MOST_RULES)
 

@@ -223,7 +223,7 @@ _SUBNET_ACTIONS = (
             Argument(
                 "gateway_ip",
                 "null: none. If omitted, it stays.",
-                "10.1.0.1",
+                "10.1.1.1",
                 is_optional=True,
                 is_nullable=True,
             ),
@@ -250,14 +250,14 @@ _ROUTER_ACTIONS = (
         "attach-subnet",
         routers.attach_subnet,
         "Connect a subnet.",
-        (Argument("subnet", "Name or id of the subnet.", "web"),),
+        (Argument("subnet", "Name or id of the subnet.", "web-2"),),
     ),
     Action(
         OperationType.ROUTER_DETACH_SUBNET,
         "detach-subnet",
         routers.detach_subnet,
         "Disconnect a subnet.",
-        (Argument("subnet", "Name or id of the subnet.", "web"),),
+        (Argument("subnet", "Name or id of the subnet.", "web-2"),),
     ),
     Action(
         OperationType.ROUTER_SET_GATEWAY,

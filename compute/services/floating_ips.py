@@ -196,7 +196,11 @@ def attach(
         requests.check_changeable(floating_ip, expect=expect)
         if target.cloud != floating_ip.cloud:
             raise invalid("#/vm", "other_cloud", f"The VM is in {target.cloud}.")
-        former = [row for pk, row in by_id.items() if pk == floating_ip.vm_id]
+        former = [
+            row
+            for pk, row in by_id.items()
+            if pk == floating_ip.vm_id and pk != target.pk
+        ]
         if not force:
             requests.refuse_in_use(
                 floating_ip, former, way_out="Detach it first, or send force: true."
@@ -208,7 +212,7 @@ def attach(
             floating_ip.change,
             actor=actor,
             related=target,
-            holds=[row for row in former if row.pk != target.pk],
+            holds=former,
             params=params,
         )
     return floating_ip

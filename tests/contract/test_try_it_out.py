@@ -22,8 +22,18 @@ OPERATIONS = {
 READS = [name for name, (method, *_) in OPERATIONS.items() if method == "get"]
 
 #: Writes in an order in which each finds what it needs.
-MADE = ("vms_create", "projects_create", "api_tokens_create", "keypairs_create")
+MADE = (
+    *("vms_create", "projects_create", "api_tokens_create", "keypairs_create"),
+    *("networks_create", "subnets_create", "routers_create"),
+    *("security_groups_create", "floating_ips_create"),
+)
 CHANGED = (
+    *("networks_update", "subnets_update", "subnets_configure", "routers_update"),
+    *("routers_set_gateway", "routers_attach_subnet", "routers_detach_subnet"),
+    *("security_groups_update", "security_groups_rules_set_rules"),
+    *("vms_attach_network", "floating_ips_update", "floating_ips_attach"),
+    *("floating_ips_detach", "vms_set_security_groups", "vms_detach_network"),
+    "security_groups_rules_create",
     *("vms_update", "vms_stop", "vms_start", "vms_reboot", "vms_resize"),
     *("vms_snapshots_create", "snapshots_update", "vms_restore", "vms_rebuild"),
     *("vms_pause", "vms_unpause", "vms_suspend", "vms_resume"),
@@ -32,6 +42,9 @@ CHANGED = (
 )
 REMOVED = (
     *("snapshots_delete", "vms_delete", "api_tokens_delete", "keypairs_delete"),
+    *("security_group_rules_delete", "security_groups_rules_delete"),
+    *("floating_ips_delete", "security_groups_delete", "routers_delete"),
+    *("subnets_delete", "networks_delete"),
     *("projects_members_remove", "projects_delete"),
 )
 #: What no example can know: a password, a refresh token, an operation that can be
@@ -96,6 +109,18 @@ class Page:
         assert response.ok, f"{name}: {response.text}"
         return response.json() if response.content else None
 
+    def unplug(self) -> None:
+        """Detach the subnet of the network's own router, as a refusal says to."""
+        found = requests.get(f"{self.url}/api/v1/routers", timeout=60).json()["results"]
+        (router,) = [router for router in found if router["subnets"]]
+        answer = requests.post(
+            f"{self.url}/api/v1/routers/{router['id']}/actions/detach-subnet",
+            json={"subnet": "web"},
+            headers={"Prefer": "wait=20"},
+            timeout=60,
+        )
+        assert answer.status_code == 200, answer.text
+
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
@@ -116,6 +141,10 @@ def test_every_write_succeeds_and_then_every_read_and_removal(page: Page) -> Non
         answer = page.succeed(name)
         if name == "vms_snapshots_create":
             page.ids["snapshots"] = answer["id"]
+        if name == "security_groups_rules_set_rules":
+            page.ids["rule"] = answer["rules"][0]["id"]
+        if name == "security_groups_rules_create":
+            page.ids["security-group-rules"] = answer["id"]
     for noun in ("flavors", "images", "operations", "events"):
         page.ids[noun] = page.succeed(f"{noun}_list")["results"][0]["id"]
     for name in READS:
@@ -123,6 +152,7 @@ def test_every_write_succeeds_and_then_every_read_and_removal(page: Page) -> Non
         assert response.status_code == 200, f"{name}: {response.text}"
         if name.endswith("_list"):
             assert response.json()["results"], name
+    page.unplug()
     for name in REMOVED:
         page.succeed(name)
 

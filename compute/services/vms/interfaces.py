@@ -44,6 +44,9 @@ def attach_network(
     """Ask for a VM to be on one more network, perhaps with an address of choice."""
     with transaction.atomic():
         known = VM.objects.select_related("project").get(pk=vm.pk)
+        # Before any other refusal; it is asked again under the lock.
+        check(known, "attach_network", expect=expect)
+        queue.check_free(known)
         found = resources.find(
             Network.objects.all(),
             network,
@@ -104,6 +107,8 @@ def set_security_groups(
     """Ask for all ports of a VM to have exactly these groups."""
     with transaction.atomic():
         known = VM.objects.select_related("project").get(pk=vm.pk)
+        check(known, "set_security_groups", expect=expect)
+        queue.check_free(known)
         groups = ports.resolve_groups(security_groups, known.project, known.cloud)
         locked = resources.lock_all([*groups, known])
         vm = next(row for row in locked if isinstance(row, VM))
