@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from compute.models import VM, Project
-from compute.models.quota import Quota
+from compute.models.quota import Quota, Resource
 from tests.support.api import operator
 from tests.support.factories import MembershipFactory, SnapshotFactory, VMFactory
 
@@ -113,7 +113,7 @@ def test_it_does_everywhere(browser: Client, project: Project) -> None:
     # Of a quota the limits alone can be changed.
     body = prefilled(page(browser, f"/projects/{project.pk}/quota"))
     assert body["vms"] == {"limit": 7}
-    assert set(body) == {"vms", "vcpus", "ram_mb", "disk_gb", "snapshots", "keypairs"}
+    assert set(body) == set(Resource.values)
 
 
 def test_a_form_has_no_field_that_its_reader_may_not_set(project: Project) -> None:

@@ -80,7 +80,8 @@ def test_values_may_be_repeated_and_listed(api: Api) -> None:
     ("path", "known"),
     [
         ("/vms?status=active", VMStatus.values),
-        ("/operations?type=stop", OperationType.values),
+        # The sentence has an end: these are too many for it.
+        ("/operations?type=stop", OperationType.values[:20]),
         ("/operations?status=DONE", ["PENDING", "RUNNING", "SUCCEEDED"]),
         ("/snapshots?status=ready", ["CREATING", "AVAILABLE", "ERROR"]),
         ("/vms?ordering=flavor", ["created_at", "updated_at", "name"]),

@@ -11,6 +11,7 @@ from compute.models import Project
 from tests.support.api import Api, errors
 from tests.support.deployed import ROOT
 from tests.support.factories import ProjectFactory, VMFactory
+from tests.support.network_factories import SecurityGroupFactory
 
 SCHEMA: dict[str, Any] = yaml.safe_load((ROOT / "openapi.yaml").read_text())
 
@@ -49,7 +50,11 @@ def test_every_list_takes_both(
     api: Api, project: Project, path: str, parameter: dict[str, Any]
 ) -> None:
     if "{id}" in path:
-        owner = project if path.startswith("/projects") else VMFactory.create()
+        if path.startswith("/projects"):
+            owner: Any = project
+        else:
+            is_group = path.startswith("/security-groups")
+            owner = SecurityGroupFactory.create() if is_group else VMFactory.create()
         path = path.format(id=owner.pk)
     name, values = parameter["name"], two_values(parameter)
     if values[0] == values[1].removeprefix("-"):

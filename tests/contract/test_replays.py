@@ -9,6 +9,8 @@ import yaml
 from django.utils import timezone
 
 from compute.models import VM, APIToken, Keypair, Project, Snapshot
+from compute.models.kinds import KINDS
+from compute.models.network_resource import NetworkResource
 from tests.conftest import Drain
 from tests.support.api import Api, access_token, operator, problem
 from tests.support.api_calls import API, CALLS, NOWHERE, Call, send, undone
@@ -40,6 +42,11 @@ def remove(url: str) -> None:
     gone: dict[str, tuple[Any, dict[str, Any]]] = {
         "vms": (VM, {"status": "DELETED", "deleted_at": now}),
         "snapshots": (Snapshot, {"status": "DELETED", "deleted_at": now}),
+        **{
+            kind.plural: (kind.model, {"status": "DELETED", "deleted_at": now})
+            for kind in KINDS.values()
+            if issubclass(kind.model, NetworkResource)
+        },
         "projects": (Project, {"deleted_at": now}),
         "keypairs": (Keypair, {"deleted_at": now}),
         "api-tokens": (APIToken, {"revoked_at": now}),
