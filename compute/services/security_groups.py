@@ -277,10 +277,6 @@ def _add(operation: Operation, cloud: Cloud, group: SecurityGroup) -> Again | No
 def _create_rule(
     operation: Operation, cloud: Cloud, group: SecurityGroup, rule: SecurityGroupRule
 ) -> Again | None:
-    def find(*, marker: str) -> list[Any]:
-        there = cloud.security_groups.get(group.provider_id)
-        return [thing for thing in there.rules if thing.marker == marker]
-
     def create(request_id: str) -> Receipt:
         spec = rules.spec(rule, group, marker=marker_of(rule))
         return cloud.security_groups.create_rule(spec, request_id=request_id)
@@ -290,9 +286,14 @@ def _create_rule(
         cloud,
         rule,
         "security_groups.create_rule",
-        find=find,
+        find=partial(_find_rule, cloud, group),
         create=create,
     )
+
+
+def _find_rule(cloud: Cloud, group: SecurityGroup, *, marker: str) -> list[Any]:
+    there = cloud.security_groups.get(group.provider_id)
+    return [thing for thing in there.rules if thing.marker == marker]
 
 
 def _delete_rule(
@@ -304,7 +305,7 @@ def _delete_rule(
         rule,
         "security_groups.delete_rule",
         created_by="security_groups.create_rule",
-        find=cloud.security_groups.find,
+        find=partial(_find_rule, cloud, rule.group),
         delete=cloud.security_groups.delete_rule,
     )
 
@@ -318,7 +319,7 @@ def perform_create_rule(operation: Operation, cloud: Cloud) -> Answer:
 
 
 def perform_delete_rule(operation: Operation, cloud: Cloud) -> Answer:
-    rule = SecurityGroupRule.objects.get(pk=operation.target_id)
+    rule = SecurityGroupRule.objects.select_related("group").get(pk=operation.target_id)
     return _delete_rule(operation, cloud, rule) or Done()
 
 
@@ -326,7 +327,7 @@ def perform_set_rules(operation: Operation, cloud: Cloud) -> Answer:
     """Add, then remove; where an addition fails, undo those before it."""
     group = SecurityGroup.objects.get(pk=operation.target_id)
     problem = operation.params.get("problem")
-    held = group.rule_rows.filter(operation=operation)
+    held = group.rule_rows.filter(operation=operation).select_related("group")
     if problem:
         for rule in held.filter(status="CREATING").exclude(provider_id=""):
             _delete_rule(operation, cloud, rule)

@@ -8,7 +8,7 @@ from compute.errors import ResourceInUse, RuleExists
 from compute.models import Project, SecurityGroup, SecurityGroupRule
 from compute.services import security_groups, vms
 from providers.mock import MockCloud
-from tests.conftest import ALICE, Drain
+from tests.conftest import ALICE, Drain, observe
 from tests.services.conftest import wrong
 from tests.support import invariants as ledger
 from tests.support.networking import HTTPS, PING, make_group, make_vm, newest
@@ -164,3 +164,59 @@ def test_a_rule_is_checked_before_the_cloud_is_asked(
     changes, why = REFUSED[name]
     rule = {**HTTPS, **changes}
     assert wrong(lambda: security_groups.add_rule(group, rule, actor=ALICE)) == why
+
+
+def test_a_rule_that_was_lost_does_not_stay_open_unseen(
+    group: SecurityGroup,
+    cloud: MockCloud,
+    drain: Drain,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cloud, "call_timeout", 0.0)
+    cloud.controls.inject("security_groups.create_rule", kind="lose_response")
+    cloud.controls.inject("security_groups.get", kind="fail", status=503, times=9)
+    rule = security_groups.add_rule(group, PING, actor=ALICE)
+    drain()
+    rule.refresh_from_db()
+    assert rule.status == "ERROR"
+    cloud.controls.clear_faults()
+    assert len(cloud.security_groups.get(group.provider_id).rules) == 4
+    observe(full=True)
+    assert len(cloud.security_groups.get(group.provider_id).rules) == 3
+
+
+def test_a_lost_rule_that_is_deleted_goes_from_the_cloud_too(
+    group: SecurityGroup,
+    cloud: MockCloud,
+    drain: Drain,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cloud, "call_timeout", 0.0)
+    cloud.controls.inject("security_groups.create_rule", kind="lose_response")
+    cloud.controls.inject("security_groups.get", kind="fail", status=503, times=9)
+    rule = security_groups.add_rule(group, PING, actor=ALICE)
+    drain()
+    cloud.controls.clear_faults()
+    security_groups.remove_rule(rule, actor=ALICE)
+    drain()
+    rule.refresh_from_db()
+    assert rule.status == "DELETED"
+    assert len(cloud.security_groups.get(group.provider_id).rules) == 3
+
+
+def test_a_set_that_times_out_leaves_no_rule_unseen(
+    group: SecurityGroup, cloud: MockCloud, drain: Drain
+) -> None:
+    before = keys(group)
+    cloud.controls.inject(
+        "security_groups.delete_rule", kind="fail", status=503, times=9
+    )
+    security_groups.set_rules(group, [HTTPS, PING], actor=ALICE)
+    drain()
+    assert newest().status == "FAILED"
+    cloud.controls.clear_faults()
+    observe(full=True)
+    group.refresh_from_db()
+    assert keys(group) == before
+    assert len(group.rules) == 3
+    ledger.check(cloud)

@@ -12,6 +12,7 @@ from compute.models import (
     ResourceStatus,
     Router,
     SecurityGroup,
+    SecurityGroupRule,
     Subnet,
 )
 from compute.services.leftovers import Leftover, chunks
@@ -40,6 +41,14 @@ def of_networks(alias: str, listing: Listing) -> Iterator[Leftover]:
     )
     yield from marked(Subnet, "subnet", listing.subnets, cloud.subnets.delete)
     yield from marked(Network, "network", listing.networks, cloud.networks.delete)
+    rules = {rule.id: rule for group in listing.groups.values() for rule in group.rules}
+    # One that nobody sees lets traffic pass.
+    yield from marked(
+        SecurityGroupRule,
+        "security group rule",
+        rules,
+        cloud.security_groups.delete_rule,
+    )
     yield from marked(
         SecurityGroup, "security group", listing.groups, cloud.security_groups.delete
     )
