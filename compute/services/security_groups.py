@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import transaction
 
+from compute import events
 from compute.engine import queue
 from compute.engine.work import Again, Answer, Cancelled, Done, End, Failed
 from compute.errors import RuleExists, stored
@@ -16,6 +17,7 @@ from compute.models import (
     Operation,
     OperationType,
     Project,
+    ResourceStatus,
     SecurityGroup,
     SecurityGroupRule,
 )
@@ -108,7 +110,9 @@ def add_rule(
         requests.check_changeable(group, expect=expect)
         made = rules.build(group, rule, pointer="#")
         equal = group.rule_rows.filter(key=made.key, deleted_at=None).first()
-        if equal is not None:
+        if equal is not None and equal.status == ResourceStatus.ERROR:
+            _drop(rows.lock(equal), group, actor=actor)
+        elif equal is not None:
             raise RuleExists(
                 f"The group has this rule already: {equal}.", rule_id=str(equal.pk)
             )
@@ -119,6 +123,21 @@ def add_rule(
             related=group,
         )
     return made
+
+
+def _drop(rule: SecurityGroupRule, group: SecurityGroup, *, actor: Actor) -> None:
+    """Make room for a rule that is asked for again: this one was never made."""
+    before = rule.status
+    rule.remove()
+    rule.mark_deleted()
+    rule.save_changes()
+    events.record(
+        "security-group-rule.deleted",
+        actor=actor,
+        subject=rule,
+        related=group,
+        data={"status": [before, rule.status]},
+    )
 
 
 def remove_rule(
@@ -153,12 +172,15 @@ def set_rules(
     The new ones come first, so that what was allowed and stays allowed always is.
     """
     with transaction.atomic():
-        there = SecurityGroupRule.objects.alive().filter(group=group.pk)
-        locked = requests.lock_all([group, *there])
-        group = next(row for row in locked if isinstance(row, SecurityGroup))
+        group, own = _lock_with_rules(group)
         requests.check_changeable(group, expect=expect)
         wanted = {rule.key: rule for rule in rules.build_all(group, declared)}
-        known = {row.key: row for row in locked if isinstance(row, SecurityGroupRule)}
+        known = {}
+        for rule in own:
+            if rule.status == ResourceStatus.ERROR:
+                _drop(rule, group, actor=actor)
+            else:
+                known[rule.key] = rule
         added = [rule for key, rule in wanted.items() if key not in known]
         removed = [rule for key, rule in known.items() if key not in wanted]
         for rule in removed:
@@ -175,6 +197,14 @@ def set_rules(
     return group
 
 
+def _lock_with_rules(
+    group: SecurityGroup,
+) -> tuple[SecurityGroup, list[SecurityGroupRule]]:
+    """Lock a group, and then the rules it has now: that is the order of all locks."""
+    (locked,) = requests.lock_all([group])
+    return locked, requests.lock_all(locked.rule_rows.filter(deleted_at=None))
+
+
 def delete(
     group: SecurityGroup, *, actor: Actor, expect: Expect = None
 ) -> SecurityGroup:
@@ -184,10 +214,7 @@ def delete(
     Neutron would remove with it.
     """
     with transaction.atomic():
-        there = SecurityGroupRule.objects.alive().filter(group=group.pk)
-        locked = requests.lock_all([group, *there])
-        group = next(row for row in locked if isinstance(row, SecurityGroup))
-        own = [row for row in locked if isinstance(row, SecurityGroupRule)]
+        group, own = _lock_with_rules(group)
         requests.check_deletable(group, expect=expect)
         _refuse_in_use(group)
         for rule in own:

@@ -8,7 +8,7 @@ from compute.errors import ResourceInUse, RuleExists
 from compute.models import Project, SecurityGroup, SecurityGroupRule
 from compute.services import security_groups, vms
 from providers.mock import MockCloud
-from tests.conftest import ALICE, Drain, observe
+from tests.conftest import ALICE, Drain, drain_all, observe
 from tests.services.conftest import wrong
 from tests.support import invariants as ledger
 from tests.support.networking import HTTPS, PING, make_group, make_vm, newest
@@ -219,4 +219,54 @@ def test_a_set_that_times_out_leaves_no_rule_unseen(
     group.refresh_from_db()
     assert keys(group) == before
     assert len(group.rules) == 3
+    ledger.check(cloud)
+
+
+def refuse_a_rule(group: SecurityGroup, cloud: MockCloud, rule: Any) -> Any:
+    """Ask for a rule that the cloud refuses: it is in ERROR."""
+    cloud.controls.inject("security_groups.create_rule", kind="fail", status=400)
+    made = security_groups.add_rule(group, rule, actor=ALICE)
+    drain_all()
+    made.refresh_from_db()
+    assert made.status == "ERROR"
+    return made
+
+
+def test_a_rule_that_failed_can_be_asked_for_again(
+    group: SecurityGroup, cloud: MockCloud, drain: Drain
+) -> None:
+    failed = refuse_a_rule(group, cloud, PING)
+    again = security_groups.add_rule(group, PING, actor=ALICE)
+    drain()
+    again.refresh_from_db()
+    failed.refresh_from_db()
+    assert (failed.status, again.status) == ("DELETED", "ACTIVE")
+    ledger.check(cloud)
+
+
+@pytest.mark.parametrize("declared", [[HTTPS], [HTTPS, PING]])
+def test_a_declared_set_takes_no_rule_that_failed_for_one(
+    group: SecurityGroup, cloud: MockCloud, drain: Drain, declared: Any
+) -> None:
+    refuse_a_rule(group, cloud, PING)
+    security_groups.set_rules(group, declared, actor=ALICE)
+    drain()
+    there = SecurityGroupRule.objects.alive().filter(group=group)
+    assert set(there.values_list("status", flat=True)) == {"ACTIVE"}
+    assert there.count() == len(declared)
+    group.refresh_from_db()
+    assert len(group.rules) == len(declared)
+    ledger.check(cloud)
+
+
+def test_a_rule_that_failed_stays_so_where_its_group_cannot_go(
+    group: SecurityGroup, cloud: MockCloud, drain: Drain
+) -> None:
+    failed = refuse_a_rule(group, cloud, PING)
+    cloud.controls.inject("security_groups.delete", kind="fail", status=400)
+    security_groups.delete(group, actor=ALICE)
+    drain()
+    assert newest().status == "FAILED"
+    failed.refresh_from_db()
+    assert failed.status == "ERROR"
     ledger.check(cloud)

@@ -80,7 +80,12 @@ def _is_left(row: Any, id: str) -> bool:
     unmade = row.status == ResourceStatus.ERROR and not row.provider_id
     other = row.provider_id not in ("", id)
     lost = row.deleted_at is not None or unmade or other
-    return bool(lost) and row.live_operation is None
+    if not lost or row.live_operation is not None:
+        return False
+    # A rule that was asked for again takes the one that is there.
+    return (
+        not type(row).objects.alive().filter(cloud=row.cloud, provider_id=id).exists()
+    )
 
 
 def _ports(alias: str, cloud: Cloud, listing: Listing) -> Iterator[Leftover]:
