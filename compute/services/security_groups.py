@@ -6,7 +6,6 @@ from typing import Any
 
 from django.db import transaction
 
-from compute import events
 from compute.engine import queue
 from compute.engine.work import Again, Answer, Cancelled, Done, End, Failed
 from compute.errors import RuleExists, stored
@@ -111,7 +110,7 @@ def add_rule(
         made = rules.build(group, rule, pointer="#")
         equal = group.rule_rows.filter(key=made.key, deleted_at=None).first()
         if equal is not None and equal.status == ResourceStatus.ERROR:
-            _drop(rows.lock(equal), group, actor=actor)
+            rules.drop(rows.lock(equal), group, actor=actor)
         elif equal is not None:
             raise RuleExists(
                 f"The group has this rule already: {equal}.", rule_id=str(equal.pk)
@@ -123,21 +122,6 @@ def add_rule(
             related=group,
         )
     return made
-
-
-def _drop(rule: SecurityGroupRule, group: SecurityGroup, *, actor: Actor) -> None:
-    """Make room for a rule that is asked for again: this one was never made."""
-    before = rule.status
-    rule.remove()
-    rule.mark_deleted()
-    rule.save_changes()
-    events.record(
-        "security-group-rule.deleted",
-        actor=actor,
-        subject=rule,
-        related=group,
-        data={"status": [before, rule.status]},
-    )
 
 
 def remove_rule(
@@ -178,7 +162,7 @@ def set_rules(
         known = {}
         for rule in own:
             if rule.status == ResourceStatus.ERROR:
-                _drop(rule, group, actor=actor)
+                rules.drop(rule, group, actor=actor)
             else:
                 known[rule.key] = rule
         added = [rule for key, rule in wanted.items() if key not in known]
