@@ -196,13 +196,17 @@ def attach(
         requests.check_changeable(floating_ip, expect=expect)
         if target.cloud != floating_ip.cloud:
             raise invalid("#/vm", "other_cloud", f"The VM is in {target.cloud}.")
+        queue.check_free(target)
         former = [by_id[floating_ip.vm_id]] if floating_ip.vm_id else []
-        if not force:
+        params = _destination(floating_ip, target, fixed_ip)
+        leads_there = (str(floating_ip.port_id), floating_ip.fixed_ip) == (
+            params["port"],
+            params["fixed_ip"],
+        )
+        if not (force or leads_there):
             requests.refuse_in_use(
                 floating_ip, former, way_out="Detach it first, or send force: true."
             )
-        queue.check_free(target)
-        params = _destination(floating_ip, target, fixed_ip)
         requests.begin(
             OperationType.FLOATING_IP_ATTACH,
             floating_ip,

@@ -124,3 +124,15 @@ def test_a_vm_that_is_being_made_is_busy(
         floating_ips.create(project=project, actor=ALICE, vm=str(vm.pk))
     with pytest.raises(OperationInProgress):
         floating_ips.attach(floating_ip, vm=str(vm.pk), actor=ALICE)
+
+
+def test_one_that_leads_there_already_may_be_attached_again(
+    vm: VM, project: Project, cloud: MockCloud, drain: Drain
+) -> None:
+    floating_ip = make_floating_ip(project, vm)
+    floating_ips.attach(floating_ip, vm=str(vm.pk), actor=ALICE)
+    drain()
+    assert newest().status == "SUCCEEDED"
+    floating_ip.refresh_from_db()
+    assert floating_ip.vm == vm
+    ledger.check(cloud)
