@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from compute.engine import runner
 from compute.errors import ResourceInUse, RuleExists
 from compute.models import Project, SecurityGroup, SecurityGroupRule
 from compute.services import security_groups, vms
@@ -269,4 +270,16 @@ def test_a_rule_that_failed_stays_so_where_its_group_cannot_go(
     assert newest().status == "FAILED"
     failed.refresh_from_db()
     assert failed.status == "ERROR"
+    ledger.check(cloud)
+
+
+def test_a_vm_whose_groups_are_not_set_after_all_shows_those_it_has(
+    group: SecurityGroup, project: Project, cloud: MockCloud, drain: Drain
+) -> None:
+    make_group(project, "db")
+    vm = make_vm(project, security_groups=["web"])
+    vms.set_security_groups(vm, security_groups=["db"], actor=ALICE)
+    runner.cancel(newest(), actor=ALICE)
+    vm.refresh_from_db()
+    assert vm.security_groups == [str(group.pk)]
     ledger.check(cloud)
