@@ -283,3 +283,21 @@ def test_a_vm_whose_groups_are_not_set_after_all_shows_those_it_has(
     vm.refresh_from_db()
     assert vm.security_groups == [str(group.pk)]
     ledger.check(cloud)
+
+
+def test_a_set_that_timed_out_may_be_declared_again_at_once(
+    group: SecurityGroup, cloud: MockCloud, drain: Drain
+) -> None:
+    cloud.controls.inject(
+        "security_groups.delete_rule", kind="fail", status=503, times=9
+    )
+    security_groups.set_rules(group, [HTTPS, PING], actor=ALICE)
+    drain()
+    assert newest().status == "FAILED"
+    cloud.controls.clear_faults()
+    security_groups.set_rules(group, [HTTPS, PING], actor=ALICE)
+    drain()
+    assert (newest().status, newest().attempts) == ("SUCCEEDED", 1)
+    observe(full=True)
+    assert len(keys(group)) == 2
+    ledger.check(cloud)

@@ -87,7 +87,7 @@ def _rest(row: NetworkResource, operation: Operation, end: End) -> None:
     elif isinstance(end, Failed) and is_target:
         row.error = end.problem.document()
     row.counted = status not in (S.DELETED, S.ERROR)
-    if was == S.CREATING and status == S.ERROR:
+    if was == S.CREATING and status != S.ACTIVE:
         # Undone; what could not be undone carries our marker.
         row.provider_id = ""
 
