@@ -195,11 +195,12 @@ def configure(
         elif gateway_ip is not OMITTED:
             range = cidrs.any_cidr(subnet.cidr, pointer="")
             gateway = str(cidrs.inside(gateway_ip, range, pointer="#/gateway_ip"))
-            _check_outside_pools(subnet, gateway)
         if gateway != subnet.gateway_ip and subnet.router is not None:
             requests.refuse_in_use(
                 subnet, [subnet.router], way_out=DETACH.format(subnet.router_id)
             )
+        if gateway is not None and gateway != subnet.gateway_ip:
+            _check_outside_pools(subnet, gateway)
         nameservers = subnet.dns_nameservers
         if dns_nameservers is not None:
             nameservers = _nameservers(dns_nameservers)
