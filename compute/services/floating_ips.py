@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import transaction
 
-from compute.engine import calls
+from compute.engine import calls, queue
 from compute.engine.work import Again, Answer, Cancelled, Done, End, Failed
 from compute.errors import ResourceInUse, stored
 from compute.events import Actor
@@ -76,6 +76,8 @@ def create(
         params: dict[str, Any] = {}
         if target is not None:
             (target,) = requests.lock_all([target])
+            # Before its addresses, which may be on their way.
+            queue.check_free(target)
             params = _destination(floating_ip, target, fixed_ip)
         elif fixed_ip is not None:
             raise invalid("#/fixed_ip", "conflict", "Is an address of a vm; name that.")
@@ -185,17 +187,17 @@ def attach(
     Raises ResourceInUse while it leads elsewhere, unless ``force`` is given.
     """
     with transaction.atomic():
-        known = FloatingIP.objects.select_related("project", "vm").get(
-            pk=floating_ip.pk
-        )
+        known = FloatingIP.objects.select_related("project").get(pk=floating_ip.pk)
         target = _own_vm(vm, project=known.project)
-        locked = requests.lock_all([known, target, known.vm])
-        floating_ip = next(row for row in locked if isinstance(row, FloatingIP))
-        by_id = {row.pk: row for row in locked}
+        # First, as it is first in the order of locks: where it leads may change till then.
+        (floating_ip,) = requests.lock_all([known])
+        by_id = {row.pk: row for row in requests.lock_all([target, floating_ip.vm])}
         target = by_id[target.pk]
         requests.check_changeable(floating_ip, expect=expect)
         if target.cloud != floating_ip.cloud:
             raise invalid("#/vm", "other_cloud", f"The VM is in {target.cloud}.")
+        queue.check_free(target)
+        params = _destination(floating_ip, target, fixed_ip)
         former = [
             row
             for pk, row in by_id.items()
@@ -205,7 +207,6 @@ def attach(
             requests.refuse_in_use(
                 floating_ip, former, way_out="Detach it first, or send force: true."
             )
-        params = _destination(floating_ip, target, fixed_ip)
         requests.begin(
             OperationType.FLOATING_IP_ATTACH,
             floating_ip,
@@ -246,10 +247,9 @@ def _let_go(
     floating_ip: FloatingIP, type: OperationType, *, actor: Actor, expect: Expect
 ) -> FloatingIP:
     with transaction.atomic():
-        vm = VM.objects.filter(floating_ips=floating_ip.pk).first()
-        locked = requests.lock_all([floating_ip, vm])
-        floating_ip = next(row for row in locked if isinstance(row, FloatingIP))
-        vm = next((row for row in locked if isinstance(row, VM)), None)
+        # First, as it is first in the order of locks: where it leads may change till then.
+        (floating_ip,) = requests.lock_all([floating_ip])
+        vm = next(iter(requests.lock_all([floating_ip.vm])), None)
         if type == OperationType.FLOATING_IP_DELETE:
             requests.check_deletable(floating_ip, expect=expect)
             move = floating_ip.remove

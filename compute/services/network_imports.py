@@ -4,8 +4,9 @@ Nothing is done in the cloud, so there is no operation. What the cloud offers to
 stays so, and what another row has, or had, is left alone.
 """
 
+import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -32,9 +33,10 @@ from compute.services import (
     rows,
     subnets,
 )
-from compute.services.network_pass.listing import Listing
 from compute.services.resources.calls import owner_of
 from providers.errors import ProviderError
+
+log = logging.getLogger(__name__)
 
 
 class CannotImportError(Exception):
@@ -77,12 +79,20 @@ def import_networks(
     yield from adopting.each(SecurityGroup, listing.groups.values())
     yield from adopting.each(FloatingIP, listing.floating_ips.values())
     if not dry_run:
-        _link(alias, listing)
+        _link(alias)
 
 
-def _link(alias: str, listing: Listing) -> None:
-    """Have the pass show which of the adopted things belong together, and to VMs."""
-    network_pass.follow(alias, replace(listing, started=timezone.now()))
+def _link(alias: str) -> None:
+    """Have the pass show which of the adopted things belong together, and to VMs.
+
+    What was made since the first listing is not in that, so it takes another.
+    """
+    try:
+        listing = network_pass.list_all(alias, timezone.now(), None)
+    except ProviderError as error:
+        log.warning("%s is left to the next pass: %s", alias, error)
+        return
+    network_pass.follow(alias, listing)
 
 
 class _Adopting:

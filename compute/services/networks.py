@@ -102,10 +102,9 @@ def delete(network: Network, *, actor: Actor, expect: Expect = None) -> Network:
     Raises ResourceInUse while a VM or a router is on it.
     """
     with transaction.atomic():
-        own = list(network.subnet_rows.filter(deleted_at=None))
-        locked = requests.lock_all([network, *own])
-        network = next(row for row in locked if isinstance(row, Network))
-        own = [row for row in locked if isinstance(row, Subnet)]
+        # First, as it is first in the order of locks: no subnet comes after it.
+        (network,) = requests.lock_all([network])
+        own = requests.lock_all(network.subnet_rows.filter(deleted_at=None))
         requests.check_deletable(network, expect=expect)
         _refuse_in_use(network)
         for subnet in own:

@@ -15,6 +15,7 @@ from django.db import IntegrityError, transaction
 from compute.engine import calls
 from compute.engine.work import Again
 from compute.errors import AddressTaken
+from compute.limits import is_id
 from compute.models import (
     VM,
     Network,
@@ -222,11 +223,16 @@ def check_room(vm: VM, network: Network) -> None:
 def find(vm: VM, reference: str, *, pointer: str) -> Port:
     """Return the port of a VM that a client names by its id, or by its network."""
     there: list[Port] = list(ports_of(vm).select_related("network"))
-    found = [port for port in there if str(port.pk) == reference] or [
-        port
-        for port in there
-        if port.network and reference in (str(port.network.pk), port.network.name)
-    ]
+    if is_id(reference):
+        # However it is written.
+        wanted = UUID(reference)
+        found = [port for port in there if port.pk == wanted] or [
+            port for port in there if port.network_id == wanted
+        ]
+    else:
+        found = [
+            port for port in there if port.network and port.network.name == reference
+        ]
     if len(found) == 1:
         return found[0]
     code, detail = (

@@ -114,7 +114,9 @@ def delete(project: Project, *, actor: Actor, expect: Expect = None) -> None:
                 for kind, number in zip(KINDS.values(), held.values(), strict=True)
                 if number
             ]
-            raise ResourceInUse(f"The project still has {' and '.join(words)}.", **held)
+            *most, last = words
+            listed = f"{', '.join(most)} and {last}" if most else last
+            raise ResourceInUse(f"The project still has {listed}.", **held)
         for token in APIToken.objects.alive().filter(project=project):
             tokens.revoke(token, actor=actor)
         project.memberships.all().delete()

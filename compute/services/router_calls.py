@@ -22,7 +22,7 @@ def create_router(operation: Operation, cloud: Cloud, router: Router) -> Again |
             request_id=request_id,
         )
 
-    was_lost = operation.call == "routers.create"
+    was_tried = bool(router.provider_id) or operation.call == "routers.create"
     again = create_once(
         operation,
         cloud,
@@ -31,9 +31,11 @@ def create_router(operation: Operation, cloud: Cloud, router: Router) -> Again |
         find=cloud.routers.find,
         create=create,
     )
-    if again is None and was_lost and external_id:
-        # One that Neutron did not finish has no gateway; else this changes nothing.
-        set_gateway(operation, cloud, router, external_id)
+    if again is None and was_tried and external_id:
+        # One that Neutron did not finish has no gateway.
+        seen = cloud.routers.get(router.provider_id)
+        if seen.external_network_id != external_id:
+            set_gateway(operation, cloud, router, external_id)
     return again
 
 

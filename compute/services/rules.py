@@ -4,6 +4,8 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from compute import events
+from compute.events import Actor
 from compute.models import SecurityGroup, SecurityGroupRule
 from compute.models.security_group import Direction
 from compute.services import cidrs
@@ -289,3 +291,18 @@ def shown(rule: SecurityGroupRule) -> dict[str, Any]:
         "group": str(rule.remote_group_id) if rule.remote_group_id else None,
         "description": rule.description,
     }
+
+
+def drop(rule: SecurityGroupRule, group: SecurityGroup, *, actor: Actor) -> None:
+    """Make room for a rule that is asked for again: this one was never made."""
+    before = rule.status
+    rule.remove()
+    rule.mark_deleted()
+    rule.save_changes()
+    events.record(
+        "security-group-rule.deleted",
+        actor=actor,
+        subject=rule,
+        related=group,
+        data={"status": [before, rule.status]},
+    )

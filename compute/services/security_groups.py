@@ -16,6 +16,7 @@ from compute.models import (
     Operation,
     OperationType,
     Project,
+    ResourceStatus,
     SecurityGroup,
     SecurityGroupRule,
 )
@@ -108,7 +109,9 @@ def add_rule(
         requests.check_changeable(group, expect=expect)
         made = rules.build(group, rule, pointer="#")
         equal = group.rule_rows.filter(key=made.key, deleted_at=None).first()
-        if equal is not None:
+        if equal is not None and equal.status == ResourceStatus.ERROR:
+            rules.drop(rows.lock(equal), group, actor=actor)
+        elif equal is not None:
             raise RuleExists(
                 f"The group has this rule already: {equal}.", rule_id=str(equal.pk)
             )
@@ -153,12 +156,15 @@ def set_rules(
     The new ones come first, so that what was allowed and stays allowed always is.
     """
     with transaction.atomic():
-        there = SecurityGroupRule.objects.alive().filter(group=group.pk)
-        locked = requests.lock_all([group, *there])
-        group = next(row for row in locked if isinstance(row, SecurityGroup))
+        group, own = _lock_with_rules(group)
         requests.check_changeable(group, expect=expect)
         wanted = {rule.key: rule for rule in rules.build_all(group, declared)}
-        known = {row.key: row for row in locked if isinstance(row, SecurityGroupRule)}
+        known = {}
+        for rule in own:
+            if rule.status == ResourceStatus.ERROR:
+                rules.drop(rule, group, actor=actor)
+            else:
+                known[rule.key] = rule
         added = [rule for key, rule in wanted.items() if key not in known]
         removed = [rule for key, rule in known.items() if key not in wanted]
         for rule in removed:
@@ -175,6 +181,14 @@ def set_rules(
     return group
 
 
+def _lock_with_rules(
+    group: SecurityGroup,
+) -> tuple[SecurityGroup, list[SecurityGroupRule]]:
+    """Lock a group, and then the rules it has now: that is the order of all locks."""
+    (locked,) = requests.lock_all([group])
+    return locked, requests.lock_all(locked.rule_rows.filter(deleted_at=None))
+
+
 def delete(
     group: SecurityGroup, *, actor: Actor, expect: Expect = None
 ) -> SecurityGroup:
@@ -184,10 +198,7 @@ def delete(
     Neutron would remove with it.
     """
     with transaction.atomic():
-        there = SecurityGroupRule.objects.alive().filter(group=group.pk)
-        locked = requests.lock_all([group, *there])
-        group = next(row for row in locked if isinstance(row, SecurityGroup))
-        own = [row for row in locked if isinstance(row, SecurityGroupRule)]
+        group, own = _lock_with_rules(group)
         requests.check_deletable(group, expect=expect)
         _refuse_in_use(group)
         for rule in own:
@@ -277,10 +288,6 @@ def _add(operation: Operation, cloud: Cloud, group: SecurityGroup) -> Again | No
 def _create_rule(
     operation: Operation, cloud: Cloud, group: SecurityGroup, rule: SecurityGroupRule
 ) -> Again | None:
-    def find(*, marker: str) -> list[Any]:
-        there = cloud.security_groups.get(group.provider_id)
-        return [thing for thing in there.rules if thing.marker == marker]
-
     def create(request_id: str) -> Receipt:
         spec = rules.spec(rule, group, marker=marker_of(rule))
         return cloud.security_groups.create_rule(spec, request_id=request_id)
@@ -290,9 +297,14 @@ def _create_rule(
         cloud,
         rule,
         "security_groups.create_rule",
-        find=find,
+        find=partial(_find_rule, cloud, group),
         create=create,
     )
+
+
+def _find_rule(cloud: Cloud, group: SecurityGroup, *, marker: str) -> list[Any]:
+    there = cloud.security_groups.get(group.provider_id)
+    return [thing for thing in there.rules if thing.marker == marker]
 
 
 def _delete_rule(
@@ -304,7 +316,7 @@ def _delete_rule(
         rule,
         "security_groups.delete_rule",
         created_by="security_groups.create_rule",
-        find=cloud.security_groups.find,
+        find=partial(_find_rule, cloud, rule.group),
         delete=cloud.security_groups.delete_rule,
     )
 
@@ -318,7 +330,7 @@ def perform_create_rule(operation: Operation, cloud: Cloud) -> Answer:
 
 
 def perform_delete_rule(operation: Operation, cloud: Cloud) -> Answer:
-    rule = SecurityGroupRule.objects.get(pk=operation.target_id)
+    rule = SecurityGroupRule.objects.select_related("group").get(pk=operation.target_id)
     return _delete_rule(operation, cloud, rule) or Done()
 
 
@@ -326,7 +338,7 @@ def perform_set_rules(operation: Operation, cloud: Cloud) -> Answer:
     """Add, then remove; where an addition fails, undo those before it."""
     group = SecurityGroup.objects.get(pk=operation.target_id)
     problem = operation.params.get("problem")
-    held = group.rule_rows.filter(operation=operation)
+    held = group.rule_rows.filter(operation=operation).select_related("group")
     if problem:
         for rule in held.filter(status="CREATING").exclude(provider_id=""):
             _delete_rule(operation, cloud, rule)

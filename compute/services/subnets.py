@@ -1,6 +1,7 @@
 """Subnets: what can be asked of them, and how it is done."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
 from functools import partial
 from typing import Any
 
@@ -19,12 +20,21 @@ from compute.services.resources.ends import Held
 from compute.services.resources.requests import invalid
 from providers.contract.calls import Receipt
 from providers.contract.cloud import Cloud
-from providers.contract.subnets import DEFAULT_GATEWAY, SubnetSpec
 from providers.contract.subnets import Subnet as CloudSubnet
+from providers.contract.subnets import SubnetSpec
 
 #: As Neutron has it by default.
 MAX_NAMESERVERS = 5
 MAX_POOLS = 32
+
+
+class Omitted(Enum):
+    """What no client can send, as null and any text can be."""
+
+    OMITTED = "omitted"
+
+
+OMITTED = Omitted.OMITTED
 
 
 def build(
@@ -33,7 +43,7 @@ def build(
     project: Project,
     cidr: str,
     name: str,
-    gateway_ip: str | None = DEFAULT_GATEWAY,
+    gateway_ip: str | Omitted | None = OMITTED,
     dns_nameservers: Sequence[str] = (),
     dhcp: bool = True,
     allocation_pools: Sequence[Mapping[str, str]] = (),
@@ -49,7 +59,7 @@ def build(
     if (other := cidrs.find_overlap(range, others)) is not None:
         detail = f"{range} overlaps with the subnet {other} of this network."
         raise invalid("#/cidr", "overlap", detail)
-    if gateway_ip == DEFAULT_GATEWAY:
+    if gateway_ip is OMITTED:
         gateway: str | None = str(range.network_address + 1)
     elif gateway_ip is not None:
         gateway = str(cidrs.inside(gateway_ip, range, pointer="#/gateway_ip"))
@@ -165,7 +175,7 @@ def configure(
     subnet: Subnet,
     *,
     actor: Actor,
-    gateway_ip: str | None = DEFAULT_GATEWAY,
+    gateway_ip: str | Omitted | None = OMITTED,
     dns_nameservers: Sequence[str] | None = None,
     expect: Expect = None,
 ) -> Subnet:
@@ -182,14 +192,15 @@ def configure(
         gateway = subnet.gateway_ip
         if gateway_ip is None:
             gateway = None
-        elif gateway_ip != DEFAULT_GATEWAY:
+        elif gateway_ip is not OMITTED:
             range = cidrs.any_cidr(subnet.cidr, pointer="")
             gateway = str(cidrs.inside(gateway_ip, range, pointer="#/gateway_ip"))
-            _check_outside_pools(subnet, gateway)
         if gateway != subnet.gateway_ip and subnet.router is not None:
             requests.refuse_in_use(
                 subnet, [subnet.router], way_out=DETACH.format(subnet.router_id)
             )
+        if gateway is not None and gateway != subnet.gateway_ip:
+            _check_outside_pools(subnet, gateway)
         nameservers = subnet.dns_nameservers
         if dns_nameservers is not None:
             nameservers = _nameservers(dns_nameservers)

@@ -247,6 +247,7 @@ def test_a_network_that_is_none(
         ({"gateway_ip": "10.2.0.0"}, ("#/gateway_ip", "reserved")),
         ({"gateway_ip": "10.2.0.255"}, ("#/gateway_ip", "reserved")),
         ({"gateway_ip": "x"}, ("#/gateway_ip", "invalid")),
+        ({"gateway_ip": "default"}, ("#/gateway_ip", "invalid")),
         ({"dns_nameservers": ["x"]}, ("#/dns_nameservers/0", "invalid")),
         (
             {"dns_nameservers": ["192.0.2.1", "192.0.2.1"]},

@@ -2,7 +2,16 @@
 
 import pytest
 
-from compute.models import APIToken, Event, Membership, Project, Quota, Role, User
+from compute.models import (
+    APIToken,
+    Event,
+    Membership,
+    Project,
+    Quota,
+    Role,
+    SecurityGroup,
+    User,
+)
 from compute.services import tokens
 from tests.conftest import ALICE
 from tests.support.api import Api, as_user, errors, problem
@@ -81,9 +90,14 @@ def test_a_project_that_holds_something_cannot_be_deleted(
 ) -> None:
     vm = VMFactory.create(project=shop)
     snapshot = SnapshotFactory.create(vm=vm)
+    group = SecurityGroup.objects.create(
+        project=shop, cloud="default", name="web", status="ACTIVE"
+    )
     refused = problem(api.delete(f"/projects/{shop.pk}"), 409, "resource-in-use")
     assert (refused["vms"], refused["snapshots"]) == (1, 1)
-    for row in (vm, snapshot):
+    listed = "The project still has 1 VM, 1 snapshot and 1 security group."
+    assert refused["detail"] == listed
+    for row in (vm, snapshot, group):
         row.deleted_at = shop.created_at
         type(row).objects.filter(pk=row.pk).update(
             status="DELETED", deleted_at=row.deleted_at

@@ -4,14 +4,16 @@ from typing import Any
 
 import pytest
 
-from compute.errors import ResourceInUse
+from compute.errors import OperationInProgress, ResourceInUse
 from compute.models import VM, FloatingIP, Project
 from compute.services import floating_ips, vms
+from compute.services.ports import Wish
 from providers.mock import MockCloud
 from tests.conftest import ALICE, Drain
 from tests.services.conftest import wrong
 from tests.support import invariants as ledger
 from tests.support.networking import (
+    ask_for_vm,
     make_floating_ip,
     make_network,
     make_vm,
@@ -108,5 +110,29 @@ def test_an_answer_that_is_lost_is_found_again(
     cloud.controls.inject(call, kind=kind)
     floating_ip = make_floating_ip(project, vm)
     assert (newest().status, newest().error) == ("SUCCEEDED", None)
+    assert floating_ip.vm == vm
+    ledger.check(cloud)
+
+
+def test_a_vm_that_is_being_made_is_busy(
+    catalogue: None, project: Project, drain: Drain
+) -> None:
+    make_network(project)
+    floating_ip = make_floating_ip(project)
+    vm = ask_for_vm(project, Wish("web"))
+    with pytest.raises(OperationInProgress):
+        floating_ips.create(project=project, actor=ALICE, vm=str(vm.pk))
+    with pytest.raises(OperationInProgress):
+        floating_ips.attach(floating_ip, vm=str(vm.pk), actor=ALICE)
+
+
+def test_one_that_leads_there_already_may_be_attached_again(
+    vm: VM, project: Project, cloud: MockCloud, drain: Drain
+) -> None:
+    floating_ip = make_floating_ip(project, vm)
+    floating_ips.attach(floating_ip, vm=str(vm.pk), actor=ALICE)
+    drain()
+    assert newest().status == "SUCCEEDED"
+    floating_ip.refresh_from_db()
     assert floating_ip.vm == vm
     ledger.check(cloud)

@@ -192,3 +192,13 @@ def test_a_port_that_was_deleted_outside_is_shown_as_gone(
     assert (vm.networks, vm.addresses) == ([], [])
     assert FloatingIP.objects.get().vm is None
     ledger.check(cloud)
+
+
+def test_a_network_is_left_by_its_id_however_that_is_written(
+    back: Network, project: Project, drain: Drain
+) -> None:
+    vm = make_vm(project, "web", "back")
+    vms.detach_network(vm, network=str(back.pk).upper(), actor=ALICE)
+    drain()
+    vm.refresh_from_db()
+    assert str(back.pk) not in {place["network"] for place in vm.networks}

@@ -196,3 +196,16 @@ def test_an_import_adopts_what_nobody_has(
     assert len(group.rules) == 2
     assert not FloatingIP.objects.exists()
     ledger.check(cloud)
+
+
+def test_what_is_made_while_an_import_runs_stays(
+    web: Network, project: Project, cloud: MockCloud
+) -> None:
+    importing = import_networks("default", project)
+    next(importing)
+    made = make_network(project, "back", "10.2.0.0/24", internet=False)
+    assert made.status == "ACTIVE"
+    list(importing)
+    made.refresh_from_db()
+    assert made.status == "ACTIVE"
+    ledger.check(cloud)

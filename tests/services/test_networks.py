@@ -218,3 +218,24 @@ def test_a_quiet_pass_writes_nothing(web: Network, cloud: MockCloud) -> None:
     observe(full=True)
     assert {row.pk: row.version for row in Network.objects.all()} == before
     ledger.check(cloud)
+
+
+def test_a_router_that_was_found_again_gets_its_gateway_at_last(
+    catalogue: None,
+    project: Project,
+    cloud: MockCloud,
+    drain: Drain,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cloud, "call_timeout", 0.0)
+    cloud.controls.inject("routers.create", kind="half")
+    cloud.controls.inject("routers.set_gateway", kind="fail", status=503)
+    router = routers.create(
+        project=project, actor=ALICE, name="edge", external_network="public"
+    )
+    drain()
+    router.refresh_from_db()
+    assert (newest().status, newest().error) == ("SUCCEEDED", None)
+    assert router.external_network is not None
+    assert router.external_ip
+    ledger.check(cloud)

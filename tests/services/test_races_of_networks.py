@@ -1,10 +1,12 @@
 """Races for networks, addresses and rules, with real threads on PostgreSQL."""
 
+import threading
+import time
 from functools import partial
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from compute.models import (
     VM,
@@ -193,4 +195,30 @@ def test_one_address_is_given_once(
     results = at_once(*[partial(ask_for_vm, project, Wish("web", "10.1.0.77"))] * 10)
     assert kinds(results) == {"VM": 1, "AddressTaken": 9}
     drain()
+    check(cloud)
+
+
+def test_an_attach_sees_where_it_has_come_to_lead_meanwhile(
+    catalogue: None, project: Project, cloud: MockCloud, drain: Drain
+) -> None:
+    make_network(project)
+    first, second = (make_vm(project, "web", name=f"web-{n}") for n in range(2))
+    floating_ip = make_floating_ip(project)
+    floating_ips.attach(floating_ip, vm=str(first.pk), actor=ALICE)
+    locked = threading.Event()
+
+    def finish() -> None:
+        with transaction.atomic():
+            FloatingIP.locked(floating_ip.pk)
+            locked.set()
+            # The other request has read by now, and waits for the row.
+            time.sleep(0.5)
+            drain()
+
+    def attach() -> FloatingIP:
+        locked.wait(timeout=30)
+        return floating_ips.attach(floating_ip, vm=str(second.pk), actor=ALICE)
+
+    results = at_once(finish, attach)
+    assert kinds(results) == {"NoneType": 1, "ResourceInUse": 1}
     check(cloud)

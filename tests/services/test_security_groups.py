@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
+from compute.engine import runner
 from compute.errors import ResourceInUse, RuleExists
 from compute.models import Project, SecurityGroup, SecurityGroupRule
 from compute.services import security_groups, vms
 from providers.mock import MockCloud
-from tests.conftest import ALICE, Drain
+from tests.conftest import ALICE, Drain, drain_all, observe
 from tests.services.conftest import wrong
 from tests.support import invariants as ledger
 from tests.support.networking import HTTPS, PING, make_group, make_vm, newest
@@ -164,3 +165,139 @@ def test_a_rule_is_checked_before_the_cloud_is_asked(
     changes, why = REFUSED[name]
     rule = {**HTTPS, **changes}
     assert wrong(lambda: security_groups.add_rule(group, rule, actor=ALICE)) == why
+
+
+def test_a_rule_that_was_lost_does_not_stay_open_unseen(
+    group: SecurityGroup,
+    cloud: MockCloud,
+    drain: Drain,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cloud, "call_timeout", 0.0)
+    cloud.controls.inject("security_groups.create_rule", kind="lose_response")
+    cloud.controls.inject("security_groups.get", kind="fail", status=503, times=9)
+    rule = security_groups.add_rule(group, PING, actor=ALICE)
+    drain()
+    rule.refresh_from_db()
+    assert rule.status == "ERROR"
+    cloud.controls.clear_faults()
+    assert len(cloud.security_groups.get(group.provider_id).rules) == 4
+    observe(full=True)
+    assert len(cloud.security_groups.get(group.provider_id).rules) == 3
+
+
+def test_a_lost_rule_that_is_deleted_goes_from_the_cloud_too(
+    group: SecurityGroup,
+    cloud: MockCloud,
+    drain: Drain,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cloud, "call_timeout", 0.0)
+    cloud.controls.inject("security_groups.create_rule", kind="lose_response")
+    cloud.controls.inject("security_groups.get", kind="fail", status=503, times=9)
+    rule = security_groups.add_rule(group, PING, actor=ALICE)
+    drain()
+    cloud.controls.clear_faults()
+    security_groups.remove_rule(rule, actor=ALICE)
+    drain()
+    rule.refresh_from_db()
+    assert rule.status == "DELETED"
+    assert len(cloud.security_groups.get(group.provider_id).rules) == 3
+
+
+def test_a_set_that_times_out_leaves_no_rule_unseen(
+    group: SecurityGroup, cloud: MockCloud, drain: Drain
+) -> None:
+    before = keys(group)
+    cloud.controls.inject(
+        "security_groups.delete_rule", kind="fail", status=503, times=9
+    )
+    security_groups.set_rules(group, [HTTPS, PING], actor=ALICE)
+    drain()
+    assert newest().status == "FAILED"
+    cloud.controls.clear_faults()
+    observe(full=True)
+    group.refresh_from_db()
+    assert keys(group) == before
+    assert len(group.rules) == 3
+    ledger.check(cloud)
+
+
+def refuse_a_rule(group: SecurityGroup, cloud: MockCloud, rule: Any) -> Any:
+    """Ask for a rule that the cloud refuses: it is in ERROR."""
+    cloud.controls.inject("security_groups.create_rule", kind="fail", status=400)
+    made = security_groups.add_rule(group, rule, actor=ALICE)
+    drain_all()
+    made.refresh_from_db()
+    assert made.status == "ERROR"
+    return made
+
+
+def test_a_rule_that_failed_can_be_asked_for_again(
+    group: SecurityGroup, cloud: MockCloud, drain: Drain
+) -> None:
+    failed = refuse_a_rule(group, cloud, PING)
+    again = security_groups.add_rule(group, PING, actor=ALICE)
+    drain()
+    again.refresh_from_db()
+    failed.refresh_from_db()
+    assert (failed.status, again.status) == ("DELETED", "ACTIVE")
+    ledger.check(cloud)
+
+
+@pytest.mark.parametrize("declared", [[HTTPS], [HTTPS, PING]])
+def test_a_declared_set_takes_no_rule_that_failed_for_one(
+    group: SecurityGroup, cloud: MockCloud, drain: Drain, declared: Any
+) -> None:
+    refuse_a_rule(group, cloud, PING)
+    security_groups.set_rules(group, declared, actor=ALICE)
+    drain()
+    there = SecurityGroupRule.objects.alive().filter(group=group)
+    assert set(there.values_list("status", flat=True)) == {"ACTIVE"}
+    assert there.count() == len(declared)
+    group.refresh_from_db()
+    assert len(group.rules) == len(declared)
+    ledger.check(cloud)
+
+
+def test_a_rule_that_failed_stays_so_where_its_group_cannot_go(
+    group: SecurityGroup, cloud: MockCloud, drain: Drain
+) -> None:
+    failed = refuse_a_rule(group, cloud, PING)
+    cloud.controls.inject("security_groups.delete", kind="fail", status=400)
+    security_groups.delete(group, actor=ALICE)
+    drain()
+    assert newest().status == "FAILED"
+    failed.refresh_from_db()
+    assert failed.status == "ERROR"
+    ledger.check(cloud)
+
+
+def test_a_vm_whose_groups_are_not_set_after_all_shows_those_it_has(
+    group: SecurityGroup, project: Project, cloud: MockCloud, drain: Drain
+) -> None:
+    make_group(project, "db")
+    vm = make_vm(project, security_groups=["web"])
+    vms.set_security_groups(vm, security_groups=["db"], actor=ALICE)
+    runner.cancel(newest(), actor=ALICE)
+    vm.refresh_from_db()
+    assert vm.security_groups == [str(group.pk)]
+    ledger.check(cloud)
+
+
+def test_a_set_that_timed_out_may_be_declared_again_at_once(
+    group: SecurityGroup, cloud: MockCloud, drain: Drain
+) -> None:
+    cloud.controls.inject(
+        "security_groups.delete_rule", kind="fail", status=503, times=9
+    )
+    security_groups.set_rules(group, [HTTPS, PING], actor=ALICE)
+    drain()
+    assert newest().status == "FAILED"
+    cloud.controls.clear_faults()
+    security_groups.set_rules(group, [HTTPS, PING], actor=ALICE)
+    drain()
+    assert (newest().status, newest().attempts) == ("SUCCEEDED", 1)
+    observe(full=True)
+    assert len(keys(group)) == 2
+    ledger.check(cloud)

@@ -12,6 +12,7 @@ from compute.models import (
     ResourceStatus,
     Router,
     SecurityGroup,
+    SecurityGroupRule,
     Subnet,
 )
 from compute.services.leftovers import Leftover, chunks
@@ -40,6 +41,14 @@ def of_networks(alias: str, listing: Listing) -> Iterator[Leftover]:
     )
     yield from marked(Subnet, "subnet", listing.subnets, cloud.subnets.delete)
     yield from marked(Network, "network", listing.networks, cloud.networks.delete)
+    rules = {rule.id: rule for group in listing.groups.values() for rule in group.rules}
+    # One that nobody sees lets traffic pass.
+    yield from marked(
+        SecurityGroupRule,
+        "security group rule",
+        rules,
+        cloud.security_groups.delete_rule,
+    )
     yield from marked(
         SecurityGroup, "security group", listing.groups, cloud.security_groups.delete
     )
@@ -71,7 +80,12 @@ def _is_left(row: Any, id: str) -> bool:
     unmade = row.status == ResourceStatus.ERROR and not row.provider_id
     other = row.provider_id not in ("", id)
     lost = row.deleted_at is not None or unmade or other
-    return bool(lost) and row.live_operation is None
+    if not lost or row.live_operation is not None:
+        return False
+    # A rule that was asked for again takes the one that is there.
+    return (
+        not type(row).objects.alive().filter(cloud=row.cloud, provider_id=id).exists()
+    )
 
 
 def _ports(alias: str, cloud: Cloud, listing: Listing) -> Iterator[Leftover]:

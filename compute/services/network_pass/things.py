@@ -272,7 +272,10 @@ def _adopt_rule(
     seen: CloudRule,
     groups: Mapping[str, SecurityGroup],
 ) -> None:
-    """Enter a rule that was made outside, unless an equal one is here."""
+    """Enter a rule that was made outside, unless it or an equal one is here.
+
+    One of a row that is gone is left over.
+    """
     row = SecurityGroupRule(
         project_id=group.project_id,
         cloud=here.cloud,
@@ -281,6 +284,10 @@ def _adopt_rule(
         counted=group.project_id is not None,
     )
     rules.note(row, seen, groups.get(seen.group_id or ""))
-    equal = Q(provider_id=seen.id) | Q(group=group, key=row.key, deleted_at=None)
+    equal = (
+        Q(provider_id=seen.id)
+        | Q(pk=owner_of(seen.marker))
+        | Q(group=group, key=row.key, deleted_at=None)
+    )
     if not SecurityGroupRule.objects.filter(equal, cloud=here.cloud).exists():
         enter(row, related=group)

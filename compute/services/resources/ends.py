@@ -87,7 +87,7 @@ def _rest(row: NetworkResource, operation: Operation, end: End) -> None:
     elif isinstance(end, Failed) and is_target:
         row.error = end.problem.document()
     row.counted = status not in (S.DELETED, S.ERROR)
-    if was == S.CREATING and status == S.ERROR:
+    if was == S.CREATING and status != S.ACTIVE:
         # Undone; what could not be undone carries our marker.
         row.provider_id = ""
 
@@ -99,8 +99,9 @@ def _status_after(
     if isinstance(end, Done):
         return S.DELETED if row.status == S.DELETING else S.ACTIVE
     if row.status != S.CREATING:
-        # As it was.
-        return S(operation.from_status) if is_target else S.ACTIVE
+        # As it was; one that was never made was in ERROR.
+        rested = S.ACTIVE if row.provider_id else S.ERROR
+        return S(operation.from_status) if is_target else rested
     # What was made on the way to the target was undone.
     return S.ERROR if isinstance(end, Failed) and is_target else S.DELETED
 

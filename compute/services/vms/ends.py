@@ -85,12 +85,22 @@ def _settle_ports(
     elif own and isinstance(end, Done) and isinstance(end.seen, CloudPort):
         for port in vm_networks.ports_of(vm).filter(pk=own):
             vm_networks.note_all(port, end.seen)
-    elif done and operation.type == OperationType.VM_SET_SECURITY_GROUPS:
-        for port in vm_networks.ports_of(vm):
-            port.security_groups.set(operation.params["security_groups"])
+    elif operation.type == OperationType.VM_SET_SECURITY_GROUPS:
+        _settle_groups(vm, operation, end)
     detached = vm_networks.remove(gone, leading)
     vm_networks.show(vm, leading=leading)
     return detached
+
+
+def _settle_groups(vm: VM, operation: Operation, end: End) -> None:
+    if isinstance(end, Failed):
+        return  # perhaps in the middle: the next pass shows what there is
+    before = operation.params["before"]
+    for port in vm_networks.ports_of(vm):
+        groups = operation.params["security_groups"]
+        if isinstance(end, Cancelled):
+            groups = before.get(str(port.pk), ())
+        port.security_groups.set(groups)
 
 
 def _server(end: End) -> Server | None:

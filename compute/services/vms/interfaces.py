@@ -119,15 +119,21 @@ def set_security_groups(
             resources.require_active(group, pointer="#/security_groups")
         if not vm_networks.ports_of(vm).exclude(provider_id="").exists():
             raise invalid("#/security_groups", "no_port", "The VM is on no network.")
+        before = {}
         # From now on, so that none of them can be deleted meanwhile.
         for port in vm_networks.ports_of(vm):
+            had = port.security_groups.values_list("pk", flat=True)
+            before[str(port.pk)] = list(map(str, had))
             port.security_groups.add(*groups)
         return begin(
             vm,
             "set_security_groups",
             OperationType.VM_SET_SECURITY_GROUPS,
             actor=actor,
-            params={"security_groups": [str(group.pk) for group in groups]},
+            params={
+                "security_groups": [str(group.pk) for group in groups],
+                "before": before,
+            },
         )
 
 
