@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.utils.functional import cached_property
 
 from compute.limits import MAX_NAME, NAME_RULES
 from compute.models.network import MAX_CIDR
@@ -32,9 +33,9 @@ class SecurityGroup(NetworkResource):
     class Meta(NetworkResource.Meta):
         pass
 
-    @property
+    @cached_property
     def guarded_vms(self) -> int:
-        """How many VMs have it; costs a query."""
+        """How many VMs have it; costs a query, once."""
         there = self.ports.filter(deleted_at=None)
         return int(there.values("vm").distinct().count())
 

@@ -289,6 +289,15 @@ def are_managed(vm_id: UUID) -> bool:
     return Port.objects.alive().filter(vm=vm_id, managed=True).exists()
 
 
+def holder(cloud: Cloud, vm: VM) -> str:
+    """Return the server that has a port of a VM's; empty: none."""
+    for port in ports_of(vm).filter(managed=True).exclude(provider_id=""):
+        server_id = cloud.ports.get(port.provider_id).server_id
+        if server_id:
+            return server_id
+    return ""
+
+
 def create_all(cloud: Cloud, operation: Operation, vm: VM) -> Again | list[str]:
     """Create the ports of a new VM; return their ids in the cloud, in order."""
     made = []

@@ -78,6 +78,7 @@ def create(
             [group, *made],
             actor=actor,
         )
+    group.guarded_vms = 0  # what the answer shows, known while it can be
     return group
 
 
@@ -93,7 +94,9 @@ def update(
     if isinstance(name, str) and name.lower() == "default":
         raise invalid("#/name", "reserved", "Every cloud has a group of that name.")
     with transaction.atomic():
-        return requests.update(group, actor=actor, changes=changes, expect=expect)
+        group = requests.update(group, actor=actor, changes=changes, expect=expect)
+        _ = group.guarded_vms  # read while it can fail: the answer shows it
+    return group
 
 
 def add_rule(
@@ -178,6 +181,7 @@ def set_rules(
             adds=added,
             holds=removed,
         )
+        _ = group.guarded_vms  # read while it can fail: the answer shows it
     return group
 
 
@@ -211,6 +215,7 @@ def delete(
             actor=actor,
             holds=own,
         )
+        _ = group.guarded_vms  # as above
     return group
 
 

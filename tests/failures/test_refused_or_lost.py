@@ -38,9 +38,15 @@ CALLS = {
         for name in TABLE
         if name not in ("restore", "reboot_hard", "remove")
     },
+    "attach_network": "servers.attach_port",
+    "detach_network": "servers.detach_port",
+    "set_security_groups": "ports.set_security_groups",
 }
 #: Verbs whose first call must not be carried out twice.
-ONCE_ONLY = {"resize", "reboot", "reboot_hard", "rebuild", "restore", "snapshot"}
+ONCE_ONLY = {
+    *("resize", "reboot", "reboot_hard", "rebuild", "restore", "snapshot"),
+    "attach_network",
+}
 
 TWICE: dict[str, Any] = {"kind": "fail", "status": 503, "times": 2}
 #: The request never got through, and nobody can know.

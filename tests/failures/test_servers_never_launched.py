@@ -203,6 +203,7 @@ def test_a_launched_server_in_error_offers_what_it_did(
             "rebuild",
             "restore",
             "rescue",
+            "set-security-groups",
             "delete",
         }
         version, told = vm.version, Event.objects.count()

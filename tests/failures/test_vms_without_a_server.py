@@ -121,6 +121,7 @@ def test_it_holds_no_quota_and_its_delete_gives_nothing_back_twice(
     lost.refresh_from_db()
     assert (lost.status, lost.error) == ("DELETED", None)
     assert used(project) == NOTHING
+    observe(full=True)  # which removes its port
     ledger.check(cloud)
 
 

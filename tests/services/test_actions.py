@@ -40,5 +40,5 @@ def test_an_action_asks_for_what_its_service_takes(action: Action) -> None:
     assert takes.keys() == ALWAYS | arguments.keys() | more
     for name, argument in arguments.items():
         has_default = takes[name].default is not takes[name].empty
-        assert has_default == (argument.default is not None)
+        assert has_default == (argument.default is not None or argument.is_optional)
         assert argument.choices is None or argument.example in argument.choices.values

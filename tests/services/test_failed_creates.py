@@ -8,10 +8,10 @@ from typing import Any
 
 import time_machine
 
-from compute.models import VM, Project
+from compute.models import VM, Network, Project
 from compute.services import vms
 from providers.mock import MockCloud
-from tests.conftest import ALICE
+from tests.conftest import ALICE, observe
 from tests.services.conftest import Play, ask_for_vm
 from tests.support import invariants as ledger
 from tests.support.faults import ended, forever, once
@@ -62,6 +62,7 @@ def test_a_create_that_never_works_is_given_up(
     play()
     ended(vm.operation, code)
     assert cloud.servers.list_all() == []
+    observe(full=True)  # which removes its port
     ledger.check(cloud)
 
 
@@ -87,6 +88,20 @@ def test_a_create_whose_answer_is_lost_and_whose_server_shows_late(
     ledger.check(cloud)
 
 
+def test_a_port_tells_which_server_a_lost_create_has_made(
+    catalogue: None, project: Project, cloud: MockCloud, play: Play
+) -> None:
+    cloud.controls.inject("servers.create", kind="hidden", delay=20.0)
+    cloud.controls.inject("servers.create", kind="lose_response")
+    vm = ask_for_vm(project)
+    play()
+    ended(vm.operation, None)
+    vm.refresh_from_db()
+    assert vm.status == "ACTIVE"
+    assert len(cloud.servers.list_all()) == 1
+    ledger.check(cloud)
+
+
 def test_a_second_server_that_showed_too_late_goes_with_its_vm(
     catalogue: None,
     project: Project,
@@ -94,6 +109,8 @@ def test_a_second_server_that_showed_too_late_goes_with_its_vm(
     play: Play,
     clock: time_machine.Traveller,
 ) -> None:
+    # With a port of ours a second server cannot be: Nova makes the ports here.
+    Network.objects.update(default=False)
     cloud.controls.inject("servers.create", kind="hidden", delay=20.0)
     cloud.controls.inject("servers.create", kind="lose_response")
     vm = ask_for_vm(project)

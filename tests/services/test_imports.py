@@ -86,8 +86,9 @@ def test_an_imported_vm_is_like_any_other(
     observe(full=True)
     observe()
     vm = VM.objects.get()
-    assert vm.version == 1
-    assert not Event.objects.exclude(type="vm.imported").exists()
+    assert vm.version == 2
+    (found,) = Event.objects.exclude(type="vm.imported")
+    assert found.data.keys() == {"networks", "security_groups"}
     vms.act(vm, "stop", actor=ALICE)
     drain()
     vm.refresh_from_db()

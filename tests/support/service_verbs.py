@@ -19,7 +19,7 @@ _ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "snapshot": {"name": "another"},
     "attach_network": {"network": "private"},
     "detach_network": {"network": "private"},
-    "set_security_groups": {"security_groups": ["default"]},
+    "set_security_groups": {"security_groups": []},
 }
 
 Ask = Callable[..., object]

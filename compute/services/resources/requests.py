@@ -211,9 +211,11 @@ def _note_operation(operation: Operation, *held: CloudResource | None) -> None:
 def update(row: R, *, actor: Actor, changes: Mapping[str, Any], expect: Expect) -> R:
     """Change what no cloud knows of, in the caller's transaction."""
     check_own(row)
-    return rows.update(
+    row = rows.update(
         row, editable=EDITABLE, actor=actor, changes=changes, expect=expect
     )
+    _ = row.operation  # read while it can fail: the answer shows what it permits
+    return row
 
 
 def check_deletable(row: NetworkResource, *, expect: Expect) -> None:

@@ -31,7 +31,7 @@ def perform_create(operation: Operation, cloud: Cloud) -> Answer:
     if problem := operation.params.get("problem"):
         again = ports.delete_all(cloud, operation, vm)
         return again or Failed(stored(problem), VMStatus.ERROR)
-    if operation.call in ("", "ports.create"):
+    if operation.call in ("", "ports.create") and not vm.server_id:
         return _create(operation, cloud, vm)
     if not vm.server_id and not _adopt(operation, cloud, vm):
         remaining = calls.may_still_arrive(operation, cloud)
@@ -51,7 +51,12 @@ def _create(operation: Operation, cloud: Cloud, vm: VM) -> Answer:
     except errors.ProviderError as error:
         if not ports.are_managed(vm.pk):
             raise
-        return give_up(operation, error)
+        holder = ports.holder(cloud, vm) if isinstance(error, errors.Conflict) else ""
+        if not holder:
+            return give_up(operation, error)
+        # A request before this one, which was lost, made a server that has the ports.
+        _remember(operation, vm, holder)
+        return Waiting(step="scheduling", progress=10)
 
 
 def _create_server(

@@ -6,6 +6,7 @@ from django.db import transaction
 
 from compute.engine import calls, queue, runner
 from compute.engine.work import Again, Answer, Done, Failed
+from compute.errors import NotFound as NoSuchVM
 from compute.errors import OpenStackError, stored
 from compute.events import Actor
 from compute.expected import Expect
@@ -43,10 +44,7 @@ def attach_network(
 ) -> VM:
     """Ask for a VM to be on one more network, perhaps with an address of choice."""
     with transaction.atomic():
-        known = VM.objects.select_related("project").get(pk=vm.pk)
-        # Before any other refusal; it is asked again under the lock.
-        check(known, "attach_network", expect=expect)
-        queue.check_free(known)
+        known = _checked(vm, "attach_network", expect=expect)
         found = resources.find(
             Network.objects.all(),
             network,
@@ -106,9 +104,7 @@ def set_security_groups(
 ) -> VM:
     """Ask for all ports of a VM to have exactly these groups."""
     with transaction.atomic():
-        known = VM.objects.select_related("project").get(pk=vm.pk)
-        check(known, "set_security_groups", expect=expect)
-        queue.check_free(known)
+        known = _checked(vm, "set_security_groups", expect=expect)
         groups = ports.resolve_groups(security_groups, known.project, known.cloud)
         locked = resources.lock_all([*groups, known])
         vm = next(row for row in locked if isinstance(row, VM))
@@ -135,6 +131,19 @@ def set_security_groups(
                 "before": before,
             },
         )
+
+
+def _checked(vm: VM, method: str, *, expect: Expect) -> VM:
+    """Refuse what the VM does not permit before any other refusal.
+
+    It is not locked: that comes after what the request names, and asks again.
+    """
+    known = VM.objects.alive().select_related("project").filter(pk=vm.pk).first()
+    if known is None:
+        raise NoSuchVM("No such VM.")
+    check(known, method, expect=expect)
+    queue.check_free(known)
+    return known
 
 
 # How it is done
@@ -222,11 +231,14 @@ def _still_attached(operation: Operation, cloud: Cloud, vm: VM) -> Answer:
     )
     if record is not None and record.finished and record.error:
         return Failed(OpenStackError(f"The cloud did not detach it: {record.error}"))
+    if record is None and not operation.receipt:
+        # Lost, perhaps before it arrived: to ask twice does no harm.
+        calls.forget(operation)
+        return runner.retry(operation) or Failed(
+            OpenStackError("The cloud did not detach it.")
+        )
     if calls.older_than(operation, max(DETACH_SECONDS, cloud.call_timeout)):
         return Failed(OpenStackError("The cloud did not detach it in time."))
-    if record is None and not calls.may_still_arrive(operation, cloud):
-        calls.forget(operation)
-        return Again()
     return Again(POLL_SECONDS)
 
 
@@ -235,9 +247,18 @@ def perform_set_security_groups(operation: Operation, cloud: Cloud) -> Answer:
     groups = list(
         SecurityGroup.objects.filter(pk__in=operation.params["security_groups"])
     )
+    wanted = {group.provider_id for group in groups}
+    was_sent = bool(operation.call)
     for port in vm_networks.ports_of(vm).exclude(provider_id=""):
+        # An answer may have been lost, again and again.
+        if was_sent and wanted == _groups_of(cloud, port):
+            continue
         ports.set_groups(cloud, operation, port, groups)
     return Done()
+
+
+def _groups_of(cloud: Cloud, port: Port) -> set[str]:
+    return set(cloud.ports.get(port.provider_id).security_group_ids)
 
 
 def _of(operation: Operation) -> tuple[VM, Port]:

@@ -111,5 +111,5 @@ class Collection:
 
 def marker_of(body: Json) -> str:
     """Return the marker that something was created with, or an empty text."""
-    description = str(body["description"] or "")
+    description = str(body.get("description") or "")
     return description if description.startswith(MARKER_PREFIX) else ""
