@@ -10,10 +10,15 @@ from compute import events
 from compute.events import SYSTEM
 from compute.models import VM, FloatingIP, Network, Port, SecurityGroup
 from compute.services import floating_ips, vm_networks
+from compute.services.leftovers import chunks
 from compute.services.network_pass.changes import Pass
 from compute.services.network_pass.things import known_rows, vanish_missing
 from providers.contract.floating_ips import FloatingIP as CloudFloatingIP
 from providers.contract.ports import Port as CloudPort
+
+#: VMs whose ports are entered for the first time in one pass, so that a pass ends:
+#: after an import, or when this service is new, there may be very many.
+MOST_NEW = 500
 
 
 class Seen(NamedTuple):
@@ -54,7 +59,8 @@ def follow_ports(here: Pass, listed: Iterable[CloudPort]) -> None:
             changed.add(seen.vm_id)
     new = [port for port in of_servers.values() if port.id not in known]
     owners = _owners(here, {port.server_id for port in new})
-    changed |= {vm_id for vm_id in owners.values() if vm_id not in here.busy}
+    found = sorted({*owners.values()} - here.busy - changed)
+    changed |= {*found[:MOST_NEW]}
     changed |= {
         seen.vm_id
         for id, seen in known.items()
@@ -98,8 +104,12 @@ def _groups_by_port(here: Pass) -> dict[UUID, set[UUID]]:
 
 
 def _owners(here: Pass, server_ids: set[str]) -> dict[str, UUID]:
-    vms = VM.objects.alive().filter(cloud=here.cloud, server_id__in=server_ids - {""})
-    return dict(vms.values_list("server_id", "pk"))
+    vms = VM.objects.alive().filter(cloud=here.cloud)
+    owners: dict[str, UUID] = {}
+    for chunk in chunks(sorted(server_ids)):
+        there = vms.filter(server_id__in=chunk)
+        owners |= dict(there.values_list("server_id", "pk"))
+    return owners
 
 
 def _correct_vm(
