@@ -14,11 +14,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from compute.engine import passes, runner
-from compute.models import VM, Operation, Project
+from compute.models import VM, Operation, Port, Project
 from compute.models.vm import VERBS as RULES
 from compute.services import quotas, snapshots, vms
 from providers.mock import MockCloud, SeedServer
-from tests.conftest import ALICE, Drain, compute_service, observe
+from tests.conftest import ALICE, Drain, compute_service, list_networks, observe
 from tests.services.conftest import live
 from tests.support import invariants as ledger
 from tests.support.factories import VMFactory
@@ -66,6 +66,8 @@ def adopt_servers(cloud: MockCloud, count: int) -> list[VM]:
     )
     VM.objects.bulk_create(made)
     quotas.recount(Project.objects.default())
+    while Port.objects.count() < VM.objects.count():
+        list_networks("default")  # which enters some of their ports at a time
     return made
 
 

@@ -7,9 +7,9 @@ import pytest
 from django.db import connection
 
 from compute.errors import NotFound
-from compute.models import VM, Keypair, Project, Quota
+from compute.models import VM, Keypair, Project
 from compute.models.kinds import in_use
-from compute.services import keypairs, projects, vms
+from compute.services import keypairs, projects, quotas, vms
 from providers.mock import MockCloud
 from tests.conftest import ALICE, Drain
 from tests.support import invariants as ledger
@@ -33,7 +33,7 @@ def add(project: Project, name: str = "alice") -> Keypair:
 
 
 def agrees(project: Project) -> None:
-    used = dict(Quota.objects.filter(project=project).values_list("resource", "used"))
+    used = {quota.resource: quota.used for quota in quotas.of(project)}
     assert used == {str(name): number for name, number in in_use(project).items()}
 
 

@@ -23,14 +23,15 @@ INSERT INTO compute_vm (id, version, created_at, updated_at, name, labels, count
     description, project_id, delete_protection, user_data, user_data_encoding, flavor_name,
     flavor_id, image_name, image_id, keypair_name, vcpus, ram_mb, disk_gb, reserved_vcpus,
     reserved_ram_mb, reserved_disk_gb, status, observed_status, server_id, never_launched,
-    addresses)
+    addresses, networks, security_groups)
 SELECT vm, 1, created_at, created_at + random() * interval '1 day',
     substr(md5(n::text), 1, 12), jsonb_build_object('env', (ARRAY['prod', 'test'])[1 + n %% 2]),
     true, 'default', '', project, false, '', 'plain', 'm1.small', %(flavor)s, 'cirros',
     %(image)s, '', 1, 512, 5, 0, 0, 0,
     CASE WHEN n %% 1000 = 0 THEN 'RESCUE' WHEN n %% 25 = 0 THEN 'ERROR' ELSE 'ACTIVE' END,
     'ACTIVE', n::text, false,
-    jsonb_build_array(jsonb_build_object('ip', host('10.10.0.10'::inet + n), 'version', 4))
+    jsonb_build_array(jsonb_build_object('ip', host('10.10.0.10'::inet + n), 'version', 4)),
+    '[]', '[]'
 FROM many;
 INSERT INTO compute_snapshot (id, version, created_at, updated_at, name, labels, counted,
     cloud, description, project_id, vm_id, status, image_provider_id)
