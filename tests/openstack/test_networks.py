@@ -1,5 +1,6 @@
 """Networks on a real Neutron and Nova: the whole life, lost answers, an outage."""
 
+import time
 from typing import Any
 
 import pytest
@@ -16,8 +17,11 @@ from compute.services import (
 from compute.services.ports import Wish
 from providers.openstack import OpenStackCloud
 from tests.conftest import ALICE, list_networks, observe
-from tests.openstack.conftest import Bench, audit, work
+from tests.openstack.conftest import Bench, audit, wait_until, work
 from tests.support.networking import HTTPS, PING
+
+#: Seconds that a request takes to arrive: longer than its client waits.
+LATE = 8
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
@@ -113,8 +117,10 @@ def test_a_call_that_arrives_after_its_client_gave_up_is_done_once(
     bench: Bench,
     match: str,
 ) -> None:
-    bench.fault("http.neutron", match=match, delay=8, times=1)
+    arrived = time.monotonic() + LATE + 3
+    bench.fault("http.neutron", match=match, delay=LATE, times=1)
     make_network(project, "web", "10.1.0.0/24", internet=True)
+    wait_until(lambda: time.monotonic() > arrived)
     observe(full=True)
     audit(cloud)
 
@@ -123,8 +129,10 @@ def test_a_port_that_arrives_late_is_made_once(
     ground: None, project: Project, cloud: OpenStackCloud, bench: Bench
 ) -> None:
     make_network(project, "web", "10.1.0.0/24", internet=False)
-    bench.fault("http.neutron", match="POST /v2.0/ports", delay=8, times=1)
+    arrived = time.monotonic() + LATE + 3
+    bench.fault("http.neutron", match="POST /v2.0/ports", delay=LATE, times=1)
     make_vm(project, Wish("web"))
+    wait_until(lambda: time.monotonic() > arrived)
     observe(full=True)
     audit(cloud)
 
