@@ -31,7 +31,11 @@ pytestmark = [
 ]
 
 #: The calls of passes over each service; workers are killed at them during a create.
-PASSES = {"servers.list_all", "images.list_snapshots", "ports.list_all"}
+PASSES = {
+    *("servers.list_all", "images.list_snapshots", "ports.list_all"),
+    *("networks.list_all", "subnets.list_all", "routers.list_all"),
+    *("security_groups.list_all", "floating_ips.list_all"),
+}
 #: Seconds for which the call of a killed worker is waited for. None of them is on its
 #: way: a worker dies before it has sent it, or when it was answered.
 ON_ITS_WAY = 1.0
