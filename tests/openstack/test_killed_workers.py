@@ -52,6 +52,10 @@ DEATHS = {
         "{when} ports.list_all",
         "after servers.create, {when} servers.find",
         "after servers.create, {when} servers.get",
+        # By now the default network is known.
+        "{when} ports.create",
+        "{when} ports.get",
+        "after ports.create, {when} ports.find",
     ],
     "resize": [
         "{when} servers.resize",
