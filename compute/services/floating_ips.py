@@ -1,6 +1,6 @@
 """Floating IPs: what can be asked of them, and how it is done."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -22,7 +22,6 @@ from compute.models import (
     Project,
     Subnet,
 )
-from compute.models.owned import CloudResource
 from compute.services import cidrs, routers, vm_networks
 from compute.services.allowed_clouds import cloud_of
 from compute.services.resources import ends, requests
@@ -191,18 +190,13 @@ def attach(
         target = _own_vm(vm, project=known.project)
         # First, as it is first in the order of locks: where it leads may change till then.
         (floating_ip,) = requests.lock_all([known])
-        by_id = {row.pk: row for row in requests.lock_all([target, floating_ip.vm])}
-        target = by_id[target.pk]
+        target, present = requests.lock_all([target, floating_ip.vm])
         requests.check_changeable(floating_ip, expect=expect)
         if target.cloud != floating_ip.cloud:
             raise invalid("#/vm", "other_cloud", f"The VM is in {target.cloud}.")
         queue.check_free(target)
         params = _destination(floating_ip, target, fixed_ip)
-        former = [
-            row
-            for pk, row in by_id.items()
-            if pk == floating_ip.vm_id and pk != target.pk
-        ]
+        former = [present] if present not in (None, target) else []
         if not force:
             requests.refuse_in_use(
                 floating_ip, former, way_out="Detach it first, or send force: true."
@@ -249,7 +243,7 @@ def _let_go(
     with transaction.atomic():
         # First, as it is first in the order of locks: where it leads may change till then.
         (floating_ip,) = requests.lock_all([floating_ip])
-        vm = next(iter(requests.lock_all([floating_ip.vm])), None)
+        (vm,) = requests.lock_all([floating_ip.vm])
         if type == OperationType.FLOATING_IP_DELETE:
             requests.check_deletable(floating_ip, expect=expect)
             move = floating_ip.remove
@@ -366,11 +360,11 @@ def note(floating_ip: FloatingIP, seen: CloudFloatingIP, port: Port | None) -> N
     floating_ip.fixed_ip = seen.fixed_ip if port else None
 
 
-def apply_seen(operation: Operation, held: Held, end: End) -> Iterable[CloudResource]:
+def apply_seen(operation: Operation, held: Held, end: End) -> None:
     """Show where it leads, on the VMs too."""
-    floating_ip = held[FloatingIP.kind, operation.target_id]
-    if not isinstance(floating_ip, FloatingIP) or not isinstance(end, Done):
-        return ()
+    if not isinstance(end, Done):
+        return
+    (floating_ip,) = ends.of(held, FloatingIP)
     if isinstance(end.seen, CloudFloatingIP):
         port = Port.objects.alive().filter(
             cloud=floating_ip.cloud, provider_id=end.seen.port_id or "-"
@@ -379,10 +373,8 @@ def apply_seen(operation: Operation, held: Held, end: End) -> Iterable[CloudReso
     else:
         floating_ip.port = floating_ip.vm = floating_ip.fixed_ip = None
     floating_ip.save(update_fields=["address", "port", "vm", "fixed_ip"])
-    for row in held.values():
-        if isinstance(row, VM):
-            vm_networks.show(row)
-    return ()
+    for vm in ends.of(held, VM):
+        vm_networks.show(vm)
 
 
 settle = partial(ends.settle, apply=apply_seen)

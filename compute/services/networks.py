@@ -4,7 +4,7 @@ One that is asked for with a subnet, or with a way to the internet, is made in s
 calls. When one of them fails, or the create is cancelled, what was made is undone.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -24,7 +24,7 @@ from compute.models import (
     Router,
     Subnet,
 )
-from compute.models.owned import CloudResource, Owned
+from compute.models.owned import Owned
 from compute.services import router_calls, routers, subnets
 from compute.services.allowed_clouds import cloud_of
 from compute.services.resources import ends, requests
@@ -244,11 +244,11 @@ def note(network: Network, seen: CloudNetwork) -> None:
     network.default, network.mtu = seen.default, seen.mtu
 
 
-def apply_seen(operation: Operation, held: Held, end: End) -> Iterable[CloudResource]:
+def apply_seen(operation: Operation, held: Held, end: End) -> None:
     """Show what the cloud made, on each of the things that belong together."""
-    network = held[Network.kind, operation.target_id]
-    own = [row for row in held.values() if isinstance(row, Subnet)]
-    router = next((row for row in held.values() if isinstance(row, Router)), None)
+    (network,) = ends.of(held, Network)
+    own = ends.of(held, Subnet)
+    router = next(iter(ends.of(held, Router)), None)
     seen = end.seen if isinstance(end, Done) and isinstance(end.seen, dict) else {}
     for subnet in own:
         if str(subnet.pk) in seen:
@@ -257,11 +257,9 @@ def apply_seen(operation: Operation, held: Held, end: End) -> Iterable[CloudReso
     if router is not None and str(router.pk) in seen:
         routers.note(router, seen[str(router.pk)])
         routers.list_subnets(router, *own)
-    if isinstance(network, Network) and str(network.pk) in seen:
+    if str(network.pk) in seen:
         note(network, seen[str(network.pk)])
-    if isinstance(network, Network):
-        subnets.list_on(network, *own)
-    return ()
+    subnets.list_on(network, *own)
 
 
 settle = partial(ends.settle, apply=apply_seen)

@@ -19,7 +19,6 @@ from compute.models import (
     Subnet,
     kinds,
 )
-from compute.models.owned import CloudResource
 from compute.services import router_calls, rows
 from compute.services.allowed_clouds import cloud_of
 from compute.services.resources import ends, requests
@@ -154,9 +153,7 @@ def attach_subnet(
     """Ask for a subnet to be connected; it may have one router only."""
     with transaction.atomic():
         found = _own_subnet(router, subnet)
-        locked = requests.lock_all([router, found])
-        router = next(row for row in locked if isinstance(row, Router))
-        found = next(row for row in locked if isinstance(row, Subnet))
+        router, found = requests.lock_all([router, found])
         requests.check_changeable(router, expect=expect)
         requests.require_active(found, pointer="#/subnet")
         if found.gateway_ip is None:
@@ -186,9 +183,7 @@ def detach_subnet(
     """Ask for a subnet to be disconnected; ResourceInUse while a floating IP needs it."""
     with transaction.atomic():
         found = _own_subnet(router, subnet)
-        locked = requests.lock_all([router, found])
-        router = next(row for row in locked if isinstance(row, Router))
-        found = next(row for row in locked if isinstance(row, Subnet))
+        router, found = requests.lock_all([router, found])
         requests.check_changeable(router, expect=expect)
         requests.require_active(found, pointer="#/subnet")
         if found.router_id != router.pk:
@@ -299,19 +294,17 @@ def list_subnets(router: Router, *changed: Subnet) -> None:
     ]
 
 
-def apply_seen(operation: Operation, held: Held, end: End) -> Iterable[CloudResource]:
+def apply_seen(operation: Operation, held: Held, end: End) -> None:
     """Show what the cloud made of a router, on its subnet too."""
-    router = held[Router.kind, operation.target_id]
-    subnet = next((row for row in held.values() if isinstance(row, Subnet)), None)
-    if not isinstance(router, Router) or not isinstance(end, Done):
-        return ()
+    if not isinstance(end, Done):
+        return
+    (router,) = ends.of(held, Router)
     if isinstance(end.seen, dict) and (seen := end.seen.get(str(router.pk))):
         note(router, seen)
-    if subnet is not None:
+    for subnet in ends.of(held, Subnet):
         attached = operation.type == OperationType.ROUTER_ATTACH_SUBNET
         subnet.router = router if attached else None
         list_subnets(router, subnet)
-    return ()
 
 
 settle = partial(ends.settle, apply=apply_seen)

@@ -1,6 +1,6 @@
 """Security groups and their rules: what can be asked of them, and how it is done."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -20,7 +20,6 @@ from compute.models import (
     SecurityGroup,
     SecurityGroupRule,
 )
-from compute.models.owned import CloudResource
 from compute.services import rows, rules
 from compute.services.allowed_clouds import cloud_of
 from compute.services.resources import ends, requests
@@ -133,9 +132,7 @@ def remove_rule(
     """Ask for a rule to go."""
     with transaction.atomic():
         group = SecurityGroup.objects.get(rule_rows=rule.pk)
-        locked = requests.lock_all([rule, group])
-        rule = next(row for row in locked if isinstance(row, SecurityGroupRule))
-        group = next(row for row in locked if isinstance(row, SecurityGroup))
+        rule, group = requests.lock_all([rule, group])
         requests.check_deletable(rule, expect=expect)
         requests.begin(
             OperationType.SECURITY_GROUP_RULE_DELETE,
@@ -345,7 +342,7 @@ def perform_set_rules(operation: Operation, cloud: Cloud) -> Answer:
     problem = operation.params.get("problem")
     held = group.rule_rows.filter(operation=operation).select_related("group")
     if problem:
-        for rule in held.filter(status="CREATING").exclude(provider_id=""):
+        for rule in held.filter(status=ResourceStatus.CREATING).exclude(provider_id=""):
             _delete_rule(operation, cloud, rule)
         return Failed(stored(problem))
     try:
@@ -354,7 +351,7 @@ def perform_set_rules(operation: Operation, cloud: Cloud) -> Answer:
         return give_up(operation, error)
     if again is not None:
         return again
-    for rule in held.filter(status="DELETING"):
+    for rule in held.filter(status=ResourceStatus.DELETING):
         _delete_rule(operation, cloud, rule)
     return Done()
 
@@ -380,14 +377,12 @@ def _delete(operation: Operation, cloud: Cloud, group: SecurityGroup) -> Again |
 # How it ends
 
 
-def apply_seen(operation: Operation, held: Held, end: End) -> Iterable[CloudResource]:
+def apply_seen(operation: Operation, held: Held, end: End) -> None:
     """Show the rules that a group has now."""
-    group = next(row for row in held.values() if isinstance(row, SecurityGroup))
+    (group,) = ends.of(held, SecurityGroup)
     if isinstance(end, Done) and isinstance(end.seen, CloudGroup):
         group.stateful = end.seen.stateful
-    changed = [row for row in held.values() if isinstance(row, SecurityGroupRule)]
-    rules.list_on(group, *changed)
-    return ()
+    rules.list_on(group, *ends.of(held, SecurityGroupRule))
 
 
 settle = partial(ends.settle, apply=apply_seen)

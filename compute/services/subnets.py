@@ -1,6 +1,6 @@
 """Subnets: what can be asked of them, and how it is done."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from functools import partial
 from typing import Any
@@ -12,7 +12,6 @@ from compute.engine.work import Again, Answer, Done, End
 from compute.events import Actor
 from compute.expected import Expect
 from compute.models import Network, Operation, OperationType, Port, Project, Subnet
-from compute.models.owned import CloudResource
 from compute.services import cidrs
 from compute.services.resources import ends, requests
 from compute.services.resources.calls import create_once, delete_once, marker_of
@@ -185,9 +184,7 @@ def configure(
     gateway while a router has this one.
     """
     with transaction.atomic():
-        locked = requests.lock_all([subnet, subnet.network])
-        subnet = next(row for row in locked if isinstance(row, Subnet))
-        network = next(row for row in locked if isinstance(row, Network))
+        subnet, network = requests.lock_all([subnet, subnet.network])
         requests.check_changeable(subnet, expect=expect)
         gateway = subnet.gateway_ip
         if gateway_ip is None:
@@ -234,9 +231,7 @@ DETACH = "Detach it first: POST /routers/{}/actions/detach-subnet."
 def delete(subnet: Subnet, *, actor: Actor, expect: Expect = None) -> Subnet:
     """Ask for a subnet to go; ResourceInUse while a router or a VM has an address of it."""
     with transaction.atomic():
-        locked = requests.lock_all([subnet, subnet.network])
-        subnet = next(row for row in locked if isinstance(row, Subnet))
-        network = next(row for row in locked if isinstance(row, Network))
+        subnet, network = requests.lock_all([subnet, subnet.network])
         requests.check_deletable(subnet, expect=expect)
         if subnet.router is not None:
             requests.refuse_in_use(
@@ -366,26 +361,16 @@ def list_on(network: Network, *changed: Subnet) -> None:
     ]
 
 
-def apply_seen(operation: Operation, held: Held, end: End) -> Iterable[CloudResource]:
+def apply_seen(operation: Operation, held: Held, end: End) -> None:
     """Show what an operation made of a subnet, on its network too."""
-    subnet, network = _subnet_of(held), _network_of(held)
+    (subnet,), (network,) = ends.of(held, Subnet), ends.of(held, Network)
     if isinstance(end, Done):
         if isinstance(end.seen, dict) and (seen := end.seen.get(str(subnet.pk))):
             note(subnet, seen)
         if operation.type == OperationType.SUBNET_CONFIGURE:
             subnet.gateway_ip = operation.params["gateway_ip"]
             subnet.dns_nameservers = operation.params["dns_nameservers"]
-    if network is not None:
-        list_on(network, subnet)
-    return ()
-
-
-def _subnet_of(held: Held) -> Subnet:
-    return next(row for row in held.values() if isinstance(row, Subnet))
-
-
-def _network_of(held: Held) -> Network | None:
-    return next((row for row in held.values() if isinstance(row, Network)), None)
+    list_on(network, subnet)
 
 
 settle = partial(ends.settle, apply=apply_seen)

@@ -1,7 +1,7 @@
 """How operations on Neutron's nouns end."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import transaction
@@ -17,12 +17,12 @@ from compute.services import quotas, rows
 from providers.contract.cloud import Cloud
 from providers.errors import Conflict, NotFound
 
+R = TypeVar("R", bound=CloudResource)
 S = ResourceStatus
 #: (kind, id) -> row.
 Held = Mapping[tuple[str, UUID], CloudResource]
-#: Takes the rows that an operation holds, which are at rest, and how it ended; returns
-#: other rows that it has changed.
-Apply = Callable[[Operation, Held, End], Iterable[CloudResource]]
+#: Writes on the rows that an operation holds, which are at rest, what its end shows.
+Apply = Callable[[Operation, Held, End], None]
 
 
 def lock(operation: Operation) -> Held:
@@ -32,6 +32,11 @@ def lock(operation: Operation) -> Held:
         (kind, id): KINDS[kind].model.locked(id)  # type: ignore[misc]  # CloudResource alone is occupied
         for kind, id in sorted(places)
     }
+
+
+def of(held: Held, model: type[R]) -> list[R]:
+    """Return the held rows of one noun."""
+    return [row for row in held.values() if isinstance(row, model)]
 
 
 def settle(operation: Operation, end: End, *, apply: Apply) -> None:
@@ -48,28 +53,16 @@ def settle(operation: Operation, end: End, *, apply: Apply) -> None:
         for row in held.values():
             if isinstance(row, NetworkResource):
                 _rest(row, operation, end)
-        others = [*apply(operation, held, end)]
-        changes = _save(held.values(), others)
+        apply(operation, held, end)
+        changes = {row.pk: row.visible_changes() for row in held.values()}
+        for row in held.values():
+            # The allowed_actions of all that it held are back.
+            row.save_changes(touch=True)
         _give_back(held.values(), before)
         rows.record_end(target, operation, before=before[target.pk][0])
-        for row in (*held.values(), *others):
+        for row in held.values():
             if row is not target and changes[row.pk]:
                 rows.record_change(row, operation, changes[row.pk])
-
-
-def _save(
-    held: Iterable[CloudResource], others: Iterable[CloudResource]
-) -> dict[UUID, Mapping[str, Any]]:
-    """Save all rows, and return what a user sees changed of each."""
-    changes: dict[UUID, Mapping[str, Any]] = {}
-    for row in held:
-        changes[row.pk] = row.visible_changes()
-        # The allowed_actions of all that it held are back.
-        row.save_changes(touch=True)
-    for row in others:
-        changes[row.pk] = row.visible_changes()
-        row.save_changes()
-    return changes
 
 
 def _rest(row: NetworkResource, operation: Operation, end: End) -> None:

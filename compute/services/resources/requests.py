@@ -63,12 +63,15 @@ def named(reference: str) -> Q:
 
 
 def lock_all(found: Iterable[CloudResource | None]) -> list[Any]:
-    """Lock rows in the one order of all requests and ends; return them as they are now.
+    """Lock rows in the one order of all requests and ends.
 
-    Raises NotFound once one is deleted.
+    Returns them as they are now, in the order given; None stays None. Raises NotFound
+    once one is deleted.
     """
-    by_place = {(row.kind, row.pk): row for row in found if row is not None}
-    return [rows.lock(by_place[place]) for place in sorted(by_place)]
+    given = [*found]
+    present = {(row.kind, row.pk): row for row in given if row is not None}
+    locked = {place: rows.lock(present[place]) for place in sorted(present)}
+    return [row and locked[row.kind, row.pk] for row in given]
 
 
 def require_active(*needed: NetworkResource, pointer: str = "") -> None:

@@ -52,9 +52,7 @@ def attach_network(
             cloud=known.cloud,
             pointer="#/network",
         )
-        locked = resources.lock_all([found, known])
-        vm = next(row for row in locked if isinstance(row, VM))
-        found = next(row for row in locked if isinstance(row, Network))
+        found, vm = resources.lock_all([found, known])
         check(vm, "attach_network", expect=expect)
         queue.check_free(vm)
         ports.check_room(vm, found)
@@ -106,9 +104,7 @@ def set_security_groups(
     with transaction.atomic():
         known = _checked(vm, "set_security_groups", expect=expect)
         groups = ports.resolve_groups(security_groups, known.project, known.cloud)
-        locked = resources.lock_all([*groups, known])
-        vm = next(row for row in locked if isinstance(row, VM))
-        groups = [row for row in locked if isinstance(row, SecurityGroup)]
+        *groups, vm = resources.lock_all([*groups, known])
         check(vm, "set_security_groups", expect=expect)
         queue.check_free(vm)
         for group in groups:
