@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.db.models import QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from compute.access import Scope
 from compute.api.actions import act, offer
 from compute.api.http import filters
 from compute.api.http.fields import Line, Name, NoBody
@@ -58,10 +56,6 @@ class FloatingIPViewSet(NetworkResourceViewSet[FloatingIP]):
         "partial_update": ResourceUpdate,
         "destroy": NoBody,
     }
-
-    @staticmethod
-    def readable(scope: Scope, *, include_deleted: bool) -> QuerySet[FloatingIP]:
-        return FloatingIPViewSet._readable(scope, include_deleted=include_deleted)
 
     def related(self, data: Any) -> Sequence[tuple[str, str]]:
         links = [*super().related(data)]

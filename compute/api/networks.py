@@ -73,7 +73,7 @@ class NetworkResourceViewSet(ResourceViewSet[M]):
     query_parameters = {"list": (INCLUDE_DELETED,), "retrieve": (INCLUDE_DELETED,)}
 
     @classmethod
-    def _readable(cls, scope: Scope, *, include_deleted: bool) -> QuerySet[Any]:
+    def readable(cls, scope: Scope, *, include_deleted: bool) -> QuerySet[Any]:
         model: Any = cls.queryset.model  # type: ignore[union-attr]  # each has one
         every = model.objects.with_operation()
         if not include_deleted:
@@ -154,10 +154,6 @@ class NetworkViewSet(NetworkResourceViewSet[Network]):
         }
     }
 
-    @staticmethod
-    def readable(scope: Scope, *, include_deleted: bool) -> QuerySet[Network]:
-        return NetworkViewSet._readable(scope, include_deleted=include_deleted)
-
     def related(self, data: Any) -> Sequence[tuple[str, str]]:
         links = [*super().related(data)]
         if "id" in data:
@@ -227,10 +223,6 @@ class SubnetViewSet(NetworkResourceViewSet[Subnet]):
         "partial_update": ResourceUpdate,
         "destroy": NoBody,
     }
-
-    @staticmethod
-    def readable(scope: Scope, *, include_deleted: bool) -> QuerySet[Subnet]:
-        return SubnetViewSet._readable(scope, include_deleted=include_deleted)
 
     def create(self, request: Request) -> Response:
         """Create a subnet of a network."""

@@ -2,11 +2,9 @@
 
 from typing import Any
 
-from django.db.models import QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from compute.access import Scope
 from compute.api.actions import act, offer
 from compute.api.http.fields import Line, NoBody
 from compute.api.networks import (
@@ -44,10 +42,6 @@ class RouterViewSet(NetworkResourceViewSet[Router]):
         "partial_update": ResourceUpdate,
         "destroy": NoBody,
     }
-
-    @staticmethod
-    def readable(scope: Scope, *, include_deleted: bool) -> QuerySet[Router]:
-        return RouterViewSet._readable(scope, include_deleted=include_deleted)
 
     def create(self, request: Request) -> Response:
         """Create a router."""

@@ -10,7 +10,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from compute.access import Scope
 from compute.api.actions import act
 from compute.api.http import filters, writes
 from compute.api.http.fields import (
@@ -113,10 +112,6 @@ class SecurityGroupViewSet(NetworkResourceViewSet[SecurityGroup]):
         "destroy": NoBody,
     }
 
-    @staticmethod
-    def readable(scope: Scope, *, include_deleted: bool) -> QuerySet[SecurityGroup]:
-        return SecurityGroupViewSet._readable(scope, include_deleted=include_deleted)
-
     def related(self, data: Any) -> Sequence[tuple[str, str]]:
         links = [*super().related(data)]
         if "rules" in data:
@@ -161,12 +156,6 @@ class SecurityGroupRuleViewSet(NetworkResourceViewSet[SecurityGroupRule]):
     orderings: ClassVar[Sequence[str]] = ("created_at", "updated_at")
     bodies = {"destroy": NoBody}
 
-    @staticmethod
-    def readable(scope: Scope, *, include_deleted: bool) -> QuerySet[SecurityGroupRule]:
-        return SecurityGroupRuleViewSet._readable(
-            scope, include_deleted=include_deleted
-        )
-
     def related(self, data: Any) -> Sequence[tuple[str, str]]:
         links = [*super().related(data)]
         if "security_group" in data:
@@ -204,7 +193,7 @@ class GroupRuleViewSet(SecurityGroupRuleViewSet):
 
     def group(self) -> SecurityGroup:
         """Return the group of the path, or raise NotFound or PermissionDenied."""
-        there = SecurityGroupViewSet._readable(
+        there = SecurityGroupViewSet.readable(
             self.access.scope("security-group.retrieve"), include_deleted=False
         )
         group: SecurityGroup | None = there.filter(pk=self.kwargs["id"]).first()

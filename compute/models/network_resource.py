@@ -138,7 +138,7 @@ def allowed_actions(
     return ("delete",) if status == S.ERROR else ()
 
 
-def optional_project(**options: Any) -> models.ForeignKey[Any, Any]:
+def optional_project() -> models.ForeignKey[Any, Any]:
     """Return the project of what the cloud may offer to all: then it has none."""
     return models.ForeignKey(
         "compute.Project",
@@ -147,5 +147,4 @@ def optional_project(**options: Any) -> models.ForeignKey[Any, Any]:
         blank=True,
         related_name="%(class)ss",
         db_index=False,  # others begin with it
-        **options,
     )

@@ -7,8 +7,8 @@ from typing import Any
 from django.db import transaction
 
 from compute.engine import calls, queue
-from compute.engine.work import Again, Answer, Cancelled, Done, End, Failed
-from compute.errors import ResourceInUse, stored
+from compute.engine.work import Again, Answer, Done, End
+from compute.errors import ResourceInUse
 from compute.events import Actor
 from compute.expected import Expect
 from compute.limits import is_id
@@ -29,6 +29,7 @@ from compute.services.resources.calls import (
     create_once,
     delete_once,
     give_up,
+    given_up,
     marker_of,
 )
 from compute.services.resources.ends import Held
@@ -160,16 +161,7 @@ def _destination(
     return {"port": str(port.pk), "fixed_ip": ip["ip"]}
 
 
-def update(
-    floating_ip: FloatingIP,
-    *,
-    actor: Actor,
-    changes: Mapping[str, Any],
-    expect: Expect = None,
-) -> FloatingIP:
-    """Change what is ours alone: name, description, labels."""
-    with transaction.atomic():
-        return requests.update(floating_ip, actor=actor, changes=changes, expect=expect)
+update = requests.update
 
 
 def attach(
@@ -260,10 +252,8 @@ def _let_go(
 def perform_create(operation: Operation, cloud: Cloud) -> Answer:
     """Take an address and lead it to its VM, or give it back where that fails."""
     floating_ip = _of(operation)
-    problem = operation.params.get("problem")
-    if operation.cancel_requested or problem:
-        again = _delete(operation, cloud, floating_ip)
-        return again or (Failed(stored(problem)) if problem else Cancelled())
+    if end := given_up(operation):
+        return _delete(operation, cloud, floating_ip) or end
     try:
         again = _create(operation, cloud, floating_ip)
         if again is None and "port" in operation.params:

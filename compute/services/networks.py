@@ -11,8 +11,7 @@ from typing import Any
 from django.db import transaction
 
 from compute.engine import queue
-from compute.engine.work import Again, Answer, Cancelled, Done, End, Failed
-from compute.errors import stored
+from compute.engine.work import Again, Answer, Done, End
 from compute.events import Actor
 from compute.expected import Expect
 from compute.models import (
@@ -32,6 +31,7 @@ from compute.services.resources.calls import (
     create_once,
     delete_once,
     give_up,
+    given_up,
     marker_of,
 )
 from compute.services.resources.ends import Held
@@ -88,12 +88,7 @@ def create(
     return network
 
 
-def update(
-    network: Network, *, actor: Actor, changes: Mapping[str, Any], expect: Expect = None
-) -> Network:
-    """Change what is ours alone: name, description, labels."""
-    with transaction.atomic():
-        return requests.update(network, actor=actor, changes=changes, expect=expect)
+update = requests.update
 
 
 def delete(network: Network, *, actor: Actor, expect: Expect = None) -> Network:
@@ -142,10 +137,8 @@ def perform_create(operation: Operation, cloud: Cloud) -> Answer:
     network = Network.objects.get(pk=operation.target_id)
     subnet = _made_with(operation, Subnet, "subnet")
     router = _made_with(operation, Router, "router")
-    problem = operation.params.get("problem")
-    if operation.cancel_requested or problem:
-        again = _undo(operation, cloud, network, subnet, router)
-        return again or _undone(problem)
+    if end := given_up(operation):
+        return _undo(operation, cloud, network, subnet, router) or end
     try:
         return _make(operation, cloud, network, subnet, router)
     except ProviderError as error:
@@ -195,10 +188,6 @@ def _make(
     if router is not None:
         seen[str(router.pk)] = cloud.routers.get(router.provider_id)
     return Done(seen=seen)
-
-
-def _undone(problem: Mapping[str, Any] | None) -> Answer:
-    return Failed(stored(problem)) if problem else Cancelled()
 
 
 def _undo(

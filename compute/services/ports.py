@@ -57,7 +57,6 @@ def resolve(
     *,
     project: Project,
     cloud: str,
-    pointer: str = "#/networks/{}",
 ) -> tuple[list[Network], list[SecurityGroup] | None]:
     """Return the networks and groups that a client names, locked to the end.
 
@@ -71,7 +70,7 @@ def resolve(
             wish.network,
             project=project,
             cloud=cloud,
-            pointer=pointer.format(index),
+            pointer=f"#/networks/{index}",
         )
         for index, wish in enumerate(wishes)
     ]
@@ -91,8 +90,8 @@ def resolve(
         for group in named:
             requests.require_active(group, pointer="#/security_groups")
     for index, network in enumerate(networks):
-        _check_usable(network, pointer=pointer.format(index))
-    _check_routes([], networks, pointer=pointer)
+        _check_usable(network, pointer=f"#/networks/{index}")
+    _check_routes([], networks, pointer="#/networks/{}")
     return networks, named
 
 

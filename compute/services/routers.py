@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import Any
 
 from django.db import transaction
 
@@ -84,12 +83,7 @@ def _external(reference: str, *, project: Project, cloud: str, pointer: str) -> 
     )
 
 
-def update(
-    router: Router, *, actor: Actor, changes: Mapping[str, Any], expect: Expect = None
-) -> Router:
-    """Change what is ours alone: name, description, labels."""
-    with transaction.atomic():
-        return requests.update(router, actor=actor, changes=changes, expect=expect)
+update = requests.update
 
 
 def set_gateway(

@@ -7,8 +7,8 @@ from typing import Any
 from django.db import transaction
 
 from compute.engine import queue
-from compute.engine.work import Again, Answer, Cancelled, Done, End, Failed
-from compute.errors import RuleExists, stored
+from compute.engine.work import Again, Answer, Done, End
+from compute.errors import RuleExists
 from compute.events import Actor
 from compute.expected import Expect
 from compute.models import (
@@ -27,6 +27,7 @@ from compute.services.resources.calls import (
     create_once,
     delete_once,
     give_up,
+    given_up,
     marker_of,
 )
 from compute.services.resources.ends import Held
@@ -243,10 +244,8 @@ def _refuse_in_use(group: SecurityGroup) -> None:
 def perform_create(operation: Operation, cloud: Cloud) -> Answer:
     """Make the group and its rules, or undo what was made."""
     group = SecurityGroup.objects.get(pk=operation.target_id)
-    problem = operation.params.get("problem")
-    if operation.cancel_requested or problem:
-        again = _delete(operation, cloud, group)
-        return again or (Failed(stored(problem)) if problem else Cancelled())
+    if end := given_up(operation):
+        return _delete(operation, cloud, group) or end
 
     def create(request_id: str) -> Receipt:
         return cloud.security_groups.create(
@@ -339,12 +338,11 @@ def perform_delete_rule(operation: Operation, cloud: Cloud) -> Answer:
 def perform_set_rules(operation: Operation, cloud: Cloud) -> Answer:
     """Add, then remove; where an addition fails, undo those before it."""
     group = SecurityGroup.objects.get(pk=operation.target_id)
-    problem = operation.params.get("problem")
     held = group.rule_rows.filter(operation=operation).select_related("group")
-    if problem:
+    if end := given_up(operation):
         for rule in held.filter(status=ResourceStatus.CREATING).exclude(provider_id=""):
             _delete_rule(operation, cloud, rule)
-        return Failed(stored(problem))
+        return end
     try:
         again = _add(operation, cloud, group)
     except ProviderError as error:

@@ -158,16 +158,7 @@ def _own_network(reference: str, *, project: Project) -> Network:
     )
 
 
-def update(
-    subnet: Subnet,
-    *,
-    actor: Actor,
-    changes: Mapping[str, Any],
-    expect: Expect = None,
-) -> Subnet:
-    """Change what is ours alone: name, description, labels."""
-    with transaction.atomic():
-        return requests.update(subnet, actor=actor, changes=changes, expect=expect)
+update = requests.update
 
 
 def configure(

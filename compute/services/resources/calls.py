@@ -9,8 +9,8 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from compute.engine import calls, queue
-from compute.engine.work import Again
-from compute.errors import Problem, from_provider
+from compute.engine.work import Again, Cancelled, Failed
+from compute.errors import Problem, from_provider, stored
 from compute.models import Operation
 from providers.contract.calls import Receipt
 from providers.contract.cloud import Cloud
@@ -25,11 +25,6 @@ class Row(Protocol):
     provider_id: str
 
     def save(self, *, update_fields: Sequence[str]) -> None: ...
-
-
-class Thing(Protocol):
-    @property
-    def id(self) -> str: ...
 
 
 class Delete(Protocol):
@@ -110,8 +105,9 @@ def delete_once(
 ) -> Again | None:
     """Delete what a row stands for; what is gone already counts as deleted.
 
-    Where its id is not known it is looked for, and, if its creation (``created_by``) was lost, not before that cannot
-    arrive any more.
+    Where its id is not known it is looked for; if its creation (``created_by``) was
+    lost, once that cannot arrive any more. Returns when to look again. Raises
+    ProviderError and `calls.ClaimLostError`.
     """
     ids = [row.provider_id]
     if not row.provider_id:
@@ -121,25 +117,22 @@ def delete_once(
             if remaining > 0:
                 return Again(remaining)
     for id in ids:
+
+        def request(request_id: str, id: str = id) -> Receipt:
+            return delete(id, request_id=request_id)
+
         try:
-            _send_delete(operation, call, delete, id)
+            calls.send(operation, call, request)
         except NotFound:
             continue
     return None
 
 
-def _send_delete(operation: Operation, call: str, delete: Delete, id: str) -> None:
-    def request(request_id: str) -> Receipt:
-        return delete(id, request_id=request_id)
-
-    calls.send(operation, call, request)
-
-
 def give_up(operation: Operation, why: ProviderError | Problem) -> Again:
     """Note why an operation fails, so that whoever comes next undoes what was made.
 
-    Then it is in the operation's ``params`` as ``problem``. Raises the error again if
-    the call may still succeed, or may have.
+    Then `given_up` tells it. Raises the error again if the call may still succeed, or
+    may have.
     """
     if isinstance(why, ProviderError):
         if why.retryable or why.ambiguous:
@@ -148,3 +141,10 @@ def give_up(operation: Operation, why: ProviderError | Problem) -> Again:
     operation.params["problem"] = why.document()
     operation.save(update_fields=["params"])
     return Again()
+
+
+def given_up(operation: Operation) -> Failed | Cancelled | None:
+    """Return how an operation ends once what it made is undone; None: it goes on."""
+    if problem := operation.params.get("problem"):
+        return Failed(stored(problem))
+    return Cancelled() if operation.cancel_requested else None

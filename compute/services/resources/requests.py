@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from compute import events
@@ -74,21 +75,19 @@ def lock_all(found: Iterable[CloudResource | None]) -> list[Any]:
     return [row and locked[row.kind, row.pk] for row in given]
 
 
-def require_active(*needed: NetworkResource, pointer: str = "") -> None:
-    """Raise unless locked rows are at rest and usable.
+def require_active(row: NetworkResource, *, pointer: str = "") -> None:
+    """Raise unless a locked row is at rest and usable.
 
-    OperationInProgress for one that an operation holds; InvalidTransition for one in
-    ERROR, or ValidationError where a field of the body named it.
+    OperationInProgress if an operation holds it; InvalidTransition if it is in ERROR,
+    or ValidationError where a field of the body named it.
     """
-    for row in needed:
-        queue.check_free(row)
-        if row.status == ResourceStatus.ACTIVE:
-            continue
-        noun = row._meta.verbose_name
-        detail = f"The {noun} {row} is {row.status}."
-        if pointer:
-            raise invalid(pointer, "not_active", detail)
-        raise _refused(row, detail)
+    queue.check_free(row)
+    if row.status == ResourceStatus.ACTIVE:
+        return
+    detail = f"The {row._meta.verbose_name} {row} is {row.status}."
+    if pointer:
+        raise invalid(pointer, "not_active", detail)
+    raise _refused(row, detail)
 
 
 def _refused(row: NetworkResource, detail: str) -> InvalidTransition:
@@ -104,14 +103,12 @@ def create(
     made: Sequence[NetworkResource],
     *,
     actor: Actor,
-    holds: Sequence[CloudResource] = (),
     related: CloudResource | None = None,
     params: Mapping[str, Any] | None = None,
 ) -> None:
     """Write new rows, the first of which the operation is about, in one transaction.
 
-    It holds these, and ``related`` and ``holds``, which are locked. Raises
-    ResourceLimitExceeded.
+    It holds these, and ``related``, which is locked. Raises ResourceLimitExceeded.
     """
     target, *others = made
     _reserve(made)
@@ -120,11 +117,11 @@ def create(
         actor=actor,
         target=target,
         related=related,
-        holds=(*others, *holds),
+        holds=others,
         params=params,
         end_status=ResourceStatus.ACTIVE,
     )
-    _note_operation(operation, related, *holds)
+    _note_operation(operation, related)
     _write(made, operation, actor=actor, related=related)
 
 
@@ -211,13 +208,16 @@ def _note_operation(operation: Operation, *held: CloudResource | None) -> None:
             row.save_changes()
 
 
-def update(row: R, *, actor: Actor, changes: Mapping[str, Any], expect: Expect) -> R:
-    """Change what no cloud knows of, in the caller's transaction."""
+def update(
+    row: R, *, actor: Actor, changes: Mapping[str, Any], expect: Expect = None
+) -> R:
+    """Change what is ours alone: name, description, labels."""
     check_own(row)
-    row = rows.update(
-        row, editable=EDITABLE, actor=actor, changes=changes, expect=expect
-    )
-    _ = row.operation  # read while it can fail: the answer shows what it permits
+    with transaction.atomic():
+        row = rows.update(
+            row, editable=EDITABLE, actor=actor, changes=changes, expect=expect
+        )
+        _ = row.operation  # read while it can fail: the answer shows what it permits
     return row
 
 

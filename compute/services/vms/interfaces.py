@@ -7,7 +7,7 @@ from django.db import transaction
 from compute.engine import calls, queue, runner
 from compute.engine.work import Again, Answer, Done, Failed
 from compute.errors import NotFound as NoSuchVM
-from compute.errors import OpenStackError, stored
+from compute.errors import OpenStackError
 from compute.events import Actor
 from compute.expected import Expect
 from compute.models import (
@@ -20,7 +20,7 @@ from compute.models import (
 )
 from compute.services import ports, rows, vm_networks
 from compute.services.resources import requests as resources
-from compute.services.resources.calls import give_up
+from compute.services.resources.calls import give_up, given_up
 from compute.services.resources.requests import invalid
 from compute.services.vms import records
 from compute.services.vms.requests import begin, check
@@ -151,9 +151,8 @@ def perform_attach(operation: Operation, cloud: Cloud) -> Answer:
     Nova's answers tell little: the port says whose it is.
     """
     vm, port = _of(operation)
-    problem = operation.params.get("problem")
-    if problem:
-        return ports.delete_once_in(cloud, operation, port) or Failed(stored(problem))
+    if end := given_up(operation):
+        return ports.delete_once_in(cloud, operation, port) or end
     try:
         if operation.call == "servers.attach_port":
             return _attached(operation, cloud, vm, port)
