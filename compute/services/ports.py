@@ -201,9 +201,11 @@ def _free(network: Network, ip: str, *, pointer: str) -> str:
     gateways = network.subnet_rows.filter(deleted_at=None, gateway_ip=str(wanted))
     if gateways.exists():
         raise invalid(pointer, "gateway", f"{ip} is the gateway's.")
-    there = Port.objects.alive().filter(network=network)
+    there = Port.objects.alive().filter(network=network).exclude(fixed_ips=[])
     taken = (
-        fixed["ip"] for port in there.exclude(fixed_ips=[]) for fixed in port.fixed_ips
+        fixed["ip"]
+        for fixed_ips in there.values_list("fixed_ips", flat=True)
+        for fixed in fixed_ips
     )
     if str(wanted) in taken:
         raise AddressTaken(f"Another VM has the address {ip}.")

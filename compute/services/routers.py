@@ -18,7 +18,7 @@ from compute.models import (
     Subnet,
     kinds,
 )
-from compute.services import router_calls, rows
+from compute.services import router_calls, rows, subnets
 from compute.services.allowed_clouds import cloud_of
 from compute.services.resources import ends, requests
 from compute.services.resources.ends import Held
@@ -121,16 +121,16 @@ def set_gateway(
 
 def _refuse_with_floating_ips(router: Router, lost: Iterable[Subnet]) -> None:
     """Raise ResourceInUse if a floating IP reaches a VM through some subnets of it."""
-    subnets = {str(subnet.pk) for subnet in lost}
+    networks = {str(subnet.pk): subnet.network_id for subnet in lost}
     there = FloatingIP.objects.alive().filter(
-        network=router.external_network_id, port__isnull=False
+        network=router.external_network_id, port__network__in=set(networks.values())
     )
     users = [
         floating_ip
         for floating_ip in there.select_related("port")
         if floating_ip.port
         and any(
-            ip["subnet"] in subnets and ip["ip"] == floating_ip.fixed_ip
+            ip["subnet"] in networks and ip["ip"] == floating_ip.fixed_ip
             for ip in floating_ip.port.fixed_ips
         )
     ]
@@ -152,15 +152,7 @@ def attach_subnet(
         requests.require_active(found, pointer="#/subnet")
         if found.gateway_ip is None:
             raise invalid("#/subnet", "no_gateway", "The subnet has no gateway.")
-        if found.router is not None:
-            requests.refuse_in_use(
-                found,
-                [found.router],
-                way_out=(
-                    "Detach it first: "
-                    f"POST /routers/{found.router_id}/actions/detach-subnet."
-                ),
-            )
+        subnets.refuse_with_router(found)
         requests.begin(
             OperationType.ROUTER_ATTACH_SUBNET,
             router,

@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from compute import events
 from compute.events import Actor
@@ -195,13 +196,11 @@ def _key(
     return " ".join([*words, there or "anywhere"])
 
 
-def key_of(cloud: str, seen: CloudRule) -> str:
-    """Return the key of a rule as a cloud shows it."""
+def key_of(seen: CloudRule, group_id: UUID | None) -> str:
+    """Return the key of a rule as a cloud shows it; ``group_id``: ours, if it names one."""
     remote = seen.cidr
     if seen.group_id is not None:
-        known = SecurityGroup.objects.filter(cloud=cloud, provider_id=seen.group_id)
-        id = known.values_list("pk", flat=True).first()
-        remote = f"group {id or seen.group_id}"
+        remote = f"group {group_id or seen.group_id}"
     elif remote is not None:
         # Neutron keeps host bits.
         remote = str(ipaddress.ip_network(remote, strict=False))
@@ -262,7 +261,7 @@ def note(
         rule.icmp_type, rule.icmp_code = seen.port_min, seen.port_max
     else:
         rule.port_min, rule.port_max = seen.port_min, seen.port_max
-    rule.key = key_of(rule.cloud, seen)
+    rule.key = key_of(seen, remote.pk if remote else None)
 
 
 def list_on(group: SecurityGroup, *changed: SecurityGroupRule) -> None:

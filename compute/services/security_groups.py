@@ -273,7 +273,14 @@ def _add(operation: Operation, cloud: Cloud, group: SecurityGroup) -> Again | No
     if not missing:
         return None
     there = cloud.security_groups.get(group.provider_id)
-    by_key = {rules.key_of(group.cloud, rule): rule.id for rule in there.rules}
+    named = SecurityGroup.objects.filter(
+        cloud=group.cloud, provider_id__in={rule.group_id for rule in there.rules}
+    )
+    ours = dict(named.values_list("provider_id", "pk"))
+    by_key = {
+        rules.key_of(rule, ours.get(rule.group_id or "")): rule.id
+        for rule in there.rules
+    }
     for rule in missing:
         if rule.key in by_key:
             # Neutron's own, or of an attempt before this one.

@@ -108,9 +108,7 @@ def _pools(
             raise invalid(f"{pointer}/end", "invalid", "Is before the start.")
         if any(int(start) <= last and first <= int(end) for first, last in taken):
             raise invalid(pointer, "overlap", "Overlaps with a pool before it.")
-        if gateway and int(start) <= int(
-            cidrs.address(gateway, pointer=pointer)
-        ) <= int(end):
+        if gateway and _is_in_pool(gateway, pool):
             raise invalid(pointer, "gateway", f"Contains the gateway {gateway}.")
         taken.append((int(start), int(end)))
     return [{"start": pool["start"], "end": pool["end"]} for pool in pools]
@@ -183,12 +181,14 @@ def configure(
         elif gateway_ip is not OMITTED:
             range = cidrs.any_cidr(subnet.cidr, pointer="")
             gateway = str(cidrs.inside(gateway_ip, range, pointer="#/gateway_ip"))
-        if gateway != subnet.gateway_ip and subnet.router is not None:
-            requests.refuse_in_use(
-                subnet, [subnet.router], way_out=DETACH.format(subnet.router_id)
-            )
-        if gateway is not None and gateway != subnet.gateway_ip:
-            _check_outside_pools(subnet, gateway)
+        if gateway != subnet.gateway_ip:
+            refuse_with_router(subnet)
+            for pool in subnet.allocation_pools:
+                if gateway and _is_in_pool(gateway, pool):
+                    detail = (
+                        f"Is in the allocation pool {pool['start']} to {pool['end']}."
+                    )
+                    raise invalid("#/gateway_ip", "in_pool", detail)
         nameservers = subnet.dns_nameservers
         if dns_nameservers is not None:
             nameservers = _nameservers(dns_nameservers)
@@ -203,20 +203,23 @@ def configure(
     return subnet
 
 
-def _check_outside_pools(subnet: Subnet, gateway: str) -> None:
-    wanted = cidrs.address(gateway, pointer="#/gateway_ip")
-    for pool in subnet.allocation_pools:
-        start, end = (
-            cidrs.address(pool[name], pointer="#/gateway_ip")
-            for name in ("start", "end")
-        )
-        if int(start) <= int(wanted) <= int(end):
-            detail = f"Is in the allocation pool {start} to {end}."
-            raise invalid("#/gateway_ip", "in_pool", detail)
+def _is_in_pool(ip: str, pool: Mapping[str, str]) -> bool:
+    start, wanted, end = (
+        int(cidrs.address(text, pointer=""))
+        for text in (pool["start"], ip, pool["end"])
+    )
+    return start <= wanted <= end
 
 
 #: How a router lets go of a subnet.
 DETACH = "Detach it first: POST /routers/{}/actions/detach-subnet."
+
+
+def refuse_with_router(subnet: Subnet) -> None:
+    """Raise ResourceInUse while a router has a subnet."""
+    if subnet.router is not None:
+        way_out = DETACH.format(subnet.router_id)
+        requests.refuse_in_use(subnet, [subnet.router], way_out=way_out)
 
 
 def delete(subnet: Subnet, *, actor: Actor, expect: Expect = None) -> Subnet:
@@ -224,10 +227,7 @@ def delete(subnet: Subnet, *, actor: Actor, expect: Expect = None) -> Subnet:
     with transaction.atomic():
         subnet, network = requests.lock_all([subnet, subnet.network])
         requests.check_deletable(subnet, expect=expect)
-        if subnet.router is not None:
-            requests.refuse_in_use(
-                subnet, [subnet.router], way_out=DETACH.format(subnet.router_id)
-            )
+        refuse_with_router(subnet)
         requests.refuse_in_use(
             subnet,
             vms_with_addresses_of(subnet),
