@@ -17,19 +17,17 @@ from compute.models import (
 from tests.support.api import Api, as_user
 from tests.support.factories import (
     FlavorFactory,
+    FloatingIPFactory,
     ImageFactory,
     MembershipFactory,
-    ProjectFactory,
-    SnapshotFactory,
-    VMFactory,
-)
-from tests.support.network_factories import (
-    FloatingIPFactory,
     NetworkFactory,
+    ProjectFactory,
     RouterFactory,
     SecurityGroupFactory,
     SecurityGroupRuleFactory,
+    SnapshotFactory,
     SubnetFactory,
+    VMFactory,
 )
 
 Queries = Callable[..., CaptureQueriesContext]
@@ -88,12 +86,13 @@ def fill_networks(count: int) -> None:
     """Make rows of all that Neutron has, each with an operation of its own."""
     network = NetworkFactory.create()
     group = SecurityGroupFactory.create()
+    routers = RouterFactory.create_batch(count, external_network=network)
     made = [
         network,
         group,
         *NetworkFactory.create_batch(count - 1),
-        *RouterFactory.create_batch(count),
-        *SubnetFactory.create_batch(count, network=network),
+        *routers,
+        *SubnetFactory.create_batch(count, network=network, router=routers[0]),
         *FloatingIPFactory.create_batch(count, network=network),
         *SecurityGroupFactory.create_batch(count - 1),
         *SecurityGroupRuleFactory.create_batch(count, group=group),

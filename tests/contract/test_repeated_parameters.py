@@ -10,8 +10,11 @@ import yaml
 from compute.models import Project
 from tests.support.api import Api, errors
 from tests.support.deployed import ROOT
-from tests.support.factories import ProjectFactory, VMFactory
-from tests.support.network_factories import SecurityGroupFactory
+from tests.support.factories import (
+    ProjectFactory,
+    SecurityGroupFactory,
+    VMFactory,
+)
 
 SCHEMA: dict[str, Any] = yaml.safe_load((ROOT / "openapi.yaml").read_text())
 

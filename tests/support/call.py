@@ -33,7 +33,7 @@ class Call:
     takes: str
     #: The permission without which what the path names is not there.
     sees: str = ""
-    #: Name in the path -> that of an id of `Place`, or what stands there itself.
+    #: Name in the path -> that of an id of `Place`, or the text for it.
     ids: Mapping[str, str] = field(default_factory=dict)
     body: Callable[[Place], Any] | None = None
     #: Changes the place, before, so that the call succeeds.

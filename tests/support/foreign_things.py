@@ -45,7 +45,7 @@ def names_of(place: Place) -> dict[str, str]:
 def network_things_in_bodies(
     ours: Place,
 ) -> Iterator[tuple[str, dict[str, Any], str, str]]:
-    """Yield path, body, the place in it, and the id in `Place` of what stands there."""
+    """Yield path, body, a pointer into it, and the name in `Place.ids` of its value."""
     project = {"project": str(ours.project.pk)}
     vm = {"name": "new", "flavor": "m1.small", "image": "ubuntu-22.04", **project}
     own_network, own_group = str(ours.ids["network"]), str(ours.ids["group"])

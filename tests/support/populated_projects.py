@@ -63,7 +63,7 @@ class Place:
     vm: VM
     snapshot: Snapshot
     image: Image
-    #: Names in paths and bodies -> what stands there. The operation has not begun yet,
+    #: Names in paths and bodies -> their values. The operation has not begun yet,
     #: on a VM of its own. Nothing is on the spare network.
     ids: dict[str, Any]
 
