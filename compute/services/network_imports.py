@@ -29,6 +29,7 @@ from compute.services import (
     allowed_clouds,
     fields,
     network_pass,
+    networks,
     quotas,
     rows,
     subnets,
@@ -131,9 +132,10 @@ class _Adopting:
             return f"project {owner} has it" if owner else "it is offered to all"
         if str(owner_of(thing.marker)) in ours:
             return "it was made here"
-        if isinstance(row, Network) and (row.shared or row.external or row.default):
-            return "it is offered to all"
-        if isinstance(row, SecurityGroup) and thing.is_default:
+        is_offered = (isinstance(row, Network) and thing.is_offered) or (
+            isinstance(row, SecurityGroup) and thing.is_default
+        )
+        if is_offered:
             return "it is offered to all"
         if isinstance(row, Subnet) and thing.network_id not in self.networks:
             return "its network is not the project's"
@@ -155,8 +157,7 @@ class _Adopting:
         )
         match row:
             case Network():
-                row.shared, row.external = thing.shared, thing.external
-                row.default, row.mtu = thing.default, thing.mtu
+                networks.note(row, thing)
             case Subnet():
                 row.name = row.name or thing.cidr
                 subnets.note(row, thing)

@@ -20,12 +20,15 @@ def ports_of(vm: VM) -> Any:
 
 def note(port: Port, seen: CloudPort, subnets: Mapping[str, str]) -> None:
     """Take over what the cloud says of a port; ``subnets`` are our ids by the cloud's."""
-    fixed_ips = [
-        {"subnet": subnets.get(ip.subnet_id), "ip": ip.ip} for ip in seen.fixed_ips
-    ]
+    fixed_ips = fixed_ips_of(seen, subnets)
     if (port.mac, port.fixed_ips) != (seen.mac, fixed_ips):
         port.mac, port.fixed_ips = seen.mac, fixed_ips
         port.save(update_fields=["mac", "fixed_ips"])
+
+
+def fixed_ips_of(seen: CloudPort, subnets: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return a port's addresses as its row has them."""
+    return [{"subnet": subnets.get(ip.subnet_id), "ip": ip.ip} for ip in seen.fixed_ips]
 
 
 def note_all(port: Port, seen: CloudPort) -> None:

@@ -26,6 +26,11 @@ class Network:
     #: marker has an owner behind us, and is it only if the cloud's options name its id.
     default: bool = False
 
+    @property
+    def is_offered(self) -> bool:
+        """Whether it is for all of the cloud's projects, and so of none."""
+        return self.shared or self.external or self.default
+
 
 class Networks(ABC):
     """The networks of our project, and those that the cloud offers to it.

@@ -12,6 +12,7 @@ from compute import events
 from compute.events import SYSTEM
 from compute.models import NetworkResource, ResourceStatus
 from compute.models.kinds import held_by
+from compute.models.owned import CloudResource
 from compute.services import quotas
 
 R = TypeVar("R", bound=NetworkResource)
@@ -47,13 +48,16 @@ def correct(here: Pass, row: R, note: Callable[[R], Any]) -> R | None:
         if not here.may_correct(locked):
             return None
         note(locked)
-        changes = locked.visible_changes()
-        locked.save_changes()
-        if changes and not locked.is_offered:
-            events.record(
-                f"{locked.kind}.updated", actor=SYSTEM, subject=locked, data=changes
-            )
+        save(locked)
     return locked
+
+
+def save(row: CloudResource) -> None:
+    """Save a locked row, and tell its project what a user sees changed of it."""
+    changes = row.visible_changes()
+    row.save_changes()
+    if changes and row.project_id is not None:
+        events.record(f"{row.kind}.updated", actor=SYSTEM, subject=row, data=changes)
 
 
 def vanish(here: Pass, row: NetworkResource) -> None:

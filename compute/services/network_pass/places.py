@@ -6,13 +6,12 @@ from uuid import UUID
 
 from django.db import transaction
 
-from compute import events
-from compute.events import SYSTEM
 from compute.models import VM, FloatingIP, Network, Port, SecurityGroup
 from compute.services import floating_ips, vm_networks
 from compute.services.leftovers import chunks
-from compute.services.network_pass.changes import Pass
+from compute.services.network_pass.changes import Pass, save
 from compute.services.network_pass.things import known_rows, vanish_missing
+from compute.services.vms.drift import may_correct
 from providers.contract.floating_ips import FloatingIP as CloudFloatingIP
 from providers.contract.ports import Port as CloudPort
 
@@ -21,13 +20,21 @@ from providers.contract.ports import Port as CloudPort
 MOST_NEW = 500
 
 
+class Ids(NamedTuple):
+    """Our ids of what ports refer to, by the cloud's."""
+
+    networks: Mapping[str, UUID]
+    groups: Mapping[str, UUID]
+    #: As text: JSON has them.
+    subnets: Mapping[str, str]
+
+
 class Seen(NamedTuple):
     """The columns of a port that a listing is compared with."""
 
     pk: UUID
     provider_id: str
     vm_id: UUID
-    vm__server_id: str
     network_id: UUID | None
     mac: str
     fixed_ips: list[dict[str, Any]]
@@ -41,20 +48,23 @@ def follow_ports(here: Pass, listed: Iterable[CloudPort]) -> None:
         seen.provider_id: seen
         for seen in map(Seen._make, rows.values_list(*Seen._fields))
     }
-    subnets = vm_networks.subnet_ids(here.cloud)
-    networks = _network_ids(here)
-    groups = _group_ids(here)
+    ids = Ids(
+        _ids_of(Network, here),
+        _ids_of(SecurityGroup, here),
+        vm_networks.subnet_ids(here.cloud),
+    )
     had = _groups_by_port(here)
     changed: set[UUID] = set()
     for port in of_servers.values():
         seen = known.get(port.id)
         if seen is None or seen.vm_id in here.busy:
             continue
-        wanted = {groups[id] for id in port.security_group_ids if id in groups}
-        if (
-            not _is_unchanged(seen, port, subnets)
-            or seen.network_id != networks.get(port.network_id)
-            or wanted != had.get(seen.pk, set())
+        shown = seen.mac, seen.fixed_ips, seen.network_id, had.get(seen.pk, set())
+        if shown != (
+            port.mac,
+            vm_networks.fixed_ips_of(port, ids.subnets),
+            ids.networks.get(port.network_id),
+            _groups_of(port, ids),
         ):
             changed.add(seen.vm_id)
     new = [port for port in of_servers.values() if port.id not in known]
@@ -73,24 +83,16 @@ def follow_ports(here: Pass, listed: Iterable[CloudPort]) -> None:
         if vm_id in changed:
             by_vm.setdefault(vm_id, []).append(port)
     for vm_id in sorted(changed):
-        _correct_vm(here, vm_id, by_vm.get(vm_id, []), subnets, groups)
+        _correct_vm(here, vm_id, by_vm.get(vm_id, []), ids)
 
 
-def _is_unchanged(seen: Seen, port: CloudPort, subnets: Mapping[str, str]) -> bool:
-    fixed_ips = [
-        {"subnet": subnets.get(ip.subnet_id), "ip": ip.ip} for ip in port.fixed_ips
-    ]
-    return seen.mac == port.mac and seen.fixed_ips == fixed_ips
-
-
-def _network_ids(here: Pass) -> dict[str, UUID]:
-    rows = Network.objects.alive().filter(cloud=here.cloud)
+def _ids_of(model: Any, here: Pass) -> dict[str, UUID]:
+    rows = model.objects.alive().filter(cloud=here.cloud)
     return dict(rows.exclude(provider_id="").values_list("provider_id", "pk"))
 
 
-def _group_ids(here: Pass) -> dict[str, UUID]:
-    rows = SecurityGroup.objects.alive().filter(cloud=here.cloud)
-    return dict(rows.exclude(provider_id="").values_list("provider_id", "pk"))
+def _groups_of(port: CloudPort, ids: Ids) -> set[UUID]:
+    return {ids.groups[id] for id in port.security_group_ids if id in ids.groups}
 
 
 def _groups_by_port(here: Pass) -> dict[UUID, set[UUID]]:
@@ -116,36 +118,30 @@ def _correct_vm(
     here: Pass,
     vm_id: UUID,
     there: Iterable[CloudPort],
-    subnets: Mapping[str, str],
-    groups: Mapping[str, UUID],
+    ids: Ids,
 ) -> None:
     """Make the ports of a VM those that the cloud shows, unless an operation lives."""
     with transaction.atomic():
         leading = vm_networks.lock_leading_to(vm_id)
         vm = VM.locked(vm_id)
-        ended = vm.operation.finished_at if vm.operation else None
-        if vm.deleted_at is not None or vm.live_operation is not None:
-            return
-        if ended is not None and ended >= here.started:
+        if not may_correct(vm, here.started):
             return
         rows = {port.provider_id: port for port in vm_networks.ports_of(vm)}
         listed = {port.id: port for port in there}
         gone = [port for id, port in rows.items() if id and id not in listed]
         for id, port in listed.items():
             row = rows.get(id) or _adopt_port(here, vm, port)
-            _note_network(here, row, port)
-            vm_networks.note(row, port, subnets)
-            row.security_groups.set(
-                [groups[id] for id in port.security_group_ids if id in groups]
-            )
+            network_id = ids.networks.get(port.network_id)
+            if row.network_id != network_id:
+                row.network_id = network_id
+                row.save(update_fields=["network"])
+            vm_networks.note(row, port, ids.subnets)
+            row.security_groups.set(_groups_of(port, ids))
         detached = vm_networks.remove(gone, leading)
         vm_networks.show(vm, leading=leading)
-        changes = vm.visible_changes()
-        vm.save_changes()
-        if changes:
-            events.record("vm.updated", actor=SYSTEM, subject=vm, data=changes)
+        save(vm)
         for floating_ip in detached:
-            _save(floating_ip)
+            save(floating_ip)
 
 
 def _adopt_port(here: Pass, vm: VM, seen: CloudPort) -> Port:
@@ -159,34 +155,11 @@ def _adopt_port(here: Pass, vm: VM, seen: CloudPort) -> Port:
     )
 
 
-def _note_network(here: Pass, port: Port, seen: CloudPort) -> None:
-    """Show the network of a port, which may have come here after it."""
-    there = Network.objects.alive().filter(cloud=here.cloud)
-    network = there.filter(provider_id=seen.network_id).first()
-    if port.network_id != (network and network.pk):
-        port.network = network
-        port.save(update_fields=["network"])
-
-
-def _save(floating_ip: FloatingIP) -> None:
-    changes = floating_ip.visible_changes()
-    floating_ip.save_changes()
-    if changes:
-        events.record(
-            "floating-ip.updated", actor=SYSTEM, subject=floating_ip, data=changes
-        )
-
-
 def follow_floating_ips(here: Pass, listed: Iterable[CloudFloatingIP]) -> None:
     """Follow our floating IPs, and where they lead."""
     known = known_rows(FloatingIP, here)
     seen = {floating_ip.id: floating_ip for floating_ip in listed}
-    port_ids = dict(
-        Port.objects.alive()
-        .filter(cloud=here.cloud)
-        .exclude(provider_id="")
-        .values_list("provider_id", "pk")
-    )
+    port_ids = _ids_of(Port, here)
     for floating_ip in seen.values():
         row = known.get(floating_ip.id)
         if row is None or row.pk in here.busy:
@@ -212,10 +185,7 @@ def _correct_floating_ip(here: Pass, row: FloatingIP, seen: CloudFloatingIP) -> 
             return
         vms = [VM.locked(id) for id in sorted(vm_ids)]
         floating_ips.note(locked, seen, found)
-        _save(locked)
+        save(locked)
         for vm in vms:
             vm_networks.show(vm)
-            changes = vm.visible_changes()
-            vm.save_changes()
-            if changes:
-                events.record("vm.updated", actor=SYSTEM, subject=vm, data=changes)
+            save(vm)

@@ -1,6 +1,7 @@
 """Networks, subnets, routers and security groups, as a pass shows them."""
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -54,15 +55,11 @@ def follow_networks(here: Pass, listed: Iterable[CloudNetwork]) -> None:
     for network in seen.values():
         row = known.get(network.id)
         if row is None:
-            if network.shared or network.external or network.default:
+            if network.is_offered:
                 _offer_network(here, network)
         elif row.pk not in here.busy and _differs(row, network):
-            correct(here, row, lambda r, n=network: _note_network(r, n))  # type: ignore[misc]  # binds the loop's network
-    offered = {
-        id
-        for id, network in seen.items()
-        if network.shared or network.external or network.default
-    }
+            correct(here, row, partial(_note_network, seen=network))
+    offered = {id for id, network in seen.items() if network.is_offered}
     ours = {id for id, row in known.items() if row.project_id is not None}
     vanish_missing(here, known, offered | (ours & seen.keys()))
 
@@ -115,7 +112,7 @@ def follow_subnets(here: Pass, listed: Iterable[CloudSubnet]) -> None:
                 _adopt_subnet(here, subnet, network)
                 touched.add(network.pk)
         elif row.pk not in here.busy and not _shows(row, subnet):
-            correct(here, row, lambda r, s=subnet: subnets.note(r, s))  # type: ignore[misc]  # binds the loop's subnet
+            correct(here, row, partial(subnets.note, seen=subnet))
             touched.add(network.pk)
     missing = {id: row for id, row in known.items() if id not in seen}
     vanish_missing(here, missing, ())
@@ -187,7 +184,7 @@ def follow_routers(
             continue
         shown = outside.get(row.external_network_id), row.external_ip
         if shown != (router.external_network_id, router.external_ip):
-            correct(here, row, lambda r, s=router: routers.note(r, s))  # type: ignore[misc]  # binds the loop's router
+            correct(here, row, partial(routers.note, seen=router))
         _follow_interfaces(here, row, attached.get(router.id, set()), there)
     vanish_missing(here, known, seen)
 
@@ -201,12 +198,13 @@ def _follow_interfaces(
         if subnet.router_id not in (None, router.pk) or subnet.router_id == wanted:
             continue
         if subnet.pk not in here.busy:
-            changed |= bool(correct(here, subnet, lambda s, w=wanted: _set(s, w)))  # type: ignore[misc]  # binds the loop's router
+            set_router = partial(_set_router, router_id=wanted)
+            changed |= correct(here, subnet, set_router) is not None
     if changed:
         correct(here, router, routers.list_subnets)
 
 
-def _set(subnet: Subnet, router_id: UUID | None) -> None:
+def _set_router(subnet: Subnet, router_id: UUID | None) -> None:
     subnet.router_id = router_id
 
 
@@ -256,14 +254,16 @@ def _follow_rules(
     there = {rule.id: rule for rule in seen.rules}
     if there.keys() == known.keys():
         return
-    locked = correct(here, group, lambda row: None)
-    if locked is None:
-        return
-    for rule in there.values():
-        if rule.id not in known:
-            _adopt_rule(here, locked, rule, groups)
-    vanish_missing(here, known, there)
-    correct(here, group, rules.list_on)
+    with transaction.atomic():
+        # Whoever adds a rule locks the group first.
+        locked = SecurityGroup.locked(group.pk)
+        if not here.may_correct(locked):
+            return
+        for rule in there.values():
+            if rule.id not in known:
+                _adopt_rule(here, locked, rule, groups)
+        vanish_missing(here, known, there)
+        correct(here, locked, rules.list_on)
 
 
 def _adopt_rule(

@@ -172,7 +172,7 @@ def _note_size(vm: VM, server: Server) -> None:
     vm.vcpus, vm.ram_mb, vm.disk_gb = server.vcpus, server.ram_mb, server.disk_gb
 
 
-def _may_correct(vm: VM, seen_at: datetime) -> bool:
+def may_correct(vm: VM, seen_at: datetime) -> bool:
     """Whether what the cloud said then is newer than all we did ourselves."""
     if vm.deleted_at is not None:
         return False
@@ -188,7 +188,7 @@ def follow(vm: VM, server: Server, status: VMStatus, *, seen_at: datetime) -> bo
     """
     with transaction.atomic():
         vm = VM.locked(vm.pk)
-        if not _may_correct(vm, seen_at):
+        if not may_correct(vm, seen_at):
             return False
         before, held = {name: getattr(vm, name) for name in _TOLD}, held_by(vm)
         offered = vm.allowed_actions
@@ -251,7 +251,7 @@ def vanish(vm: VM, *, seen_at: datetime) -> bool:
     """
     with transaction.atomic():
         vm = VM.locked(vm.pk)
-        if vm.lacks_server or not _may_correct(vm, seen_at):
+        if vm.lacks_server or not may_correct(vm, seen_at):
             return False
         problem = ServerVanished("The server was deleted outside this service.")
         before, held = vm.status, held_by(vm)
