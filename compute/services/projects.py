@@ -93,8 +93,8 @@ def update(
 def delete(project: Project, *, actor: Actor, expect: Expect = None) -> None:
     """Delete a project that holds nothing; its row and its history stay.
 
-    Its members leave it and its tokens are revoked. Raises ResourceInUse while it has
-    VMs, snapshots or keypairs, and for the default project.
+    Its members leave it and its tokens are revoked. Raises ResourceInUse while it
+    has anything, and for the default project.
     """
     with transaction.atomic():
         quotas.close_for(project)

@@ -7,7 +7,6 @@ import pytest
 from compute.models import (
     CloudService,
     Event,
-    FloatingIP,
     Network,
     Port,
     Project,
@@ -16,7 +15,6 @@ from compute.models import (
     Subnet,
 )
 from compute.services import vms
-from compute.services.network_imports import import_networks
 from providers.contract.networks import MARKER_PREFIX
 from providers.contract.security_groups import RuleSpec
 from providers.mock import MockCloud
@@ -173,39 +171,3 @@ def test_neutron_away_stops_no_pass_of_nova(
     services = dict(CloudService.objects.values_list("service", "failures"))
     assert services["compute"] == 0
     assert services["network"] > 0
-
-
-def test_an_import_adopts_what_nobody_has(
-    catalogue: None, project: Project, cloud: MockCloud
-) -> None:
-    def adopted(*, dry_run: bool = False) -> set[str]:
-        found = import_networks("default", project, dry_run=dry_run)
-        return {f"{row.kind} {row.name}" for row in found if not row.skipped}
-
-    id = cloud.networks.create("legacy", marker="", request_id="req-x").created_id
-    assert id is not None
-    cloud.security_groups.create("legacy", marker="", request_id="req-x")
-    expected = {"network legacy", "security-group legacy"}
-    assert expected <= adopted(dry_run=True)
-    assert not Network.objects.filter(name="legacy").exists()
-    assert expected <= adopted()
-    assert not adopted()
-    network = Network.objects.get(name="legacy")
-    assert (network.project, network.status) == (project, "ACTIVE")
-    group = SecurityGroup.objects.get(name="legacy")
-    assert len(group.rules) == 2
-    assert not FloatingIP.objects.exists()
-    ledger.check(cloud)
-
-
-def test_what_is_made_while_an_import_runs_stays(
-    web: Network, project: Project, cloud: MockCloud
-) -> None:
-    importing = import_networks("default", project)
-    next(importing)
-    made = make_network(project, "back", "10.2.0.0/24", internet=False)
-    assert made.status == "ACTIVE"
-    list(importing)
-    made.refresh_from_db()
-    assert made.status == "ACTIVE"
-    ledger.check(cloud)

@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from compute.engine import runner
-from compute.errors import ResourceLimitExceeded
-from compute.models import VM, Project, Quota, Resource, Snapshot
+from compute.errors import NotFound, ResourceLimitExceeded
+from compute.models import VM, Network, Project, Quota, Resource, Snapshot
 from compute.models.kinds import in_use
-from compute.services import quotas, snapshots, vms
+from compute.services import networks, projects, quotas, snapshots, vms
 from compute.services.vms import imports
 from providers.mock import MockCloud, SeedServer
 from tests.conftest import ALICE, Drain, drain_all, observe
+from tests.support.factories import ProjectFactory
 from tests.support.invariants import check_quotas
 
 MakeVM = Callable[..., VM]
@@ -210,3 +211,38 @@ def test_a_limit_below_the_use_removes_nothing(
     assert VM.objects.alive().count() == 1
     with pytest.raises(ResourceLimitExceeded):
         create(project)
+
+
+def test_a_project_that_existed_before_networks_has_the_default_limits(
+    catalogue: None, drain: Drain
+) -> None:
+    shop = ProjectFactory.create(name="shop")
+    later = Quota.objects.filter(project=shop, resource__in=["networks", "subnets"])
+    later.delete()
+    shown = {quota.resource: quota.limit for quota in quotas.of(shop)}
+    assert (shown["networks"], shown["subnets"]) == (10, 20)
+    networks.create(project=shop, actor=ALICE, name="web", cidr="10.1.0.0/24")
+    drain()
+    assert dict(later.values_list("resource", "limit")) == {
+        "networks": 10,
+        "subnets": 20,
+    }
+
+
+def test_a_limit_is_set_that_was_not_there(project: Project) -> None:
+    later = Quota.objects.filter(project=project, resource="networks")
+    later.delete()
+    rows = quotas.update(project, actor=ALICE, limits={Resource.NETWORKS: 1})
+    assert {row.resource: row.limit for row in rows}["networks"] == 1
+    assert later.get().limit == 1
+
+
+def test_a_project_that_is_gone_gets_no_limits_again(
+    project: Project, catalogue: None
+) -> None:
+    shop = ProjectFactory.create(name="shop")
+    projects.delete(shop, actor=ALICE)
+    with pytest.raises(NotFound):
+        networks.create(project=shop, actor=ALICE, name="web")
+    assert not Quota.objects.filter(project=shop).exists()
+    assert not Network.objects.filter(project=shop).exists()
