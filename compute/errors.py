@@ -5,11 +5,8 @@ into an HTTP answer; a failed operation stores the same as its ``error``, so tha
 waited and who polled read the same.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
-
-from providers import errors as provider_errors
 
 #: Rows of a `ValidationError`, and characters of each text in them.
 MAX_ERRORS = 50
@@ -373,56 +370,3 @@ def stored(document: Mapping[str, Any]) -> Problem:
     )
     members = {name: value for name, value in document.items() if name not in _COMMON}
     return kind(document["detail"], **members)
-
-
-#: Neutron's own names of refusals -> what they are for a user.
-_BY_CODE: Mapping[str, type[Problem]] = {
-    "IpAddressGenerationFailure": AddressPoolExhausted,
-    "IpAddressAlreadyAllocated": AddressTaken,
-    "FloatingIPPortAlreadyAssociated": AddressTaken,
-    "ExternalGatewayForFloatingIPNotFound": NoExternalRoute,
-    "SecurityGroupRuleExists": RuleExists,
-    **dict.fromkeys(
-        (
-            "NetworkInUse",
-            "SubnetInUse",
-            "RouterInUse",
-            "SecurityGroupInUse",
-            "PortInUse",
-            "GatewayIpInUse",
-            "RouterInterfaceInUseByFloatingIP",
-            "RouterExternalGatewayInUseByFloatingIp",
-        ),
-        ResourceInUse,
-    ),
-    "RevisionNumberConstraintFailed": ConcurrentUpdate,
-}
-
-
-def from_provider(error: provider_errors.ProviderError) -> Problem:
-    """Return the problem that a cloud's error is for a user."""
-    kind: type[Problem] = OpenStackError
-    detail = str(error)
-    match error:
-        case _ if error.code in _BY_CODE:
-            kind = _BY_CODE[error.code]
-        case provider_errors.Timeout():
-            kind, detail = OpenStackTimeout, f"The cloud did not answer: {error}"
-        case provider_errors.QuotaExceeded():
-            kind = ResourceLimitExceeded
-        case provider_errors.InvalidRequest():
-            kind = OpenStackRefused
-        case provider_errors.Unavailable():
-            kind = OpenStackUnavailable
-    problem = kind(
-        detail,
-        openstack={
-            "service": error.service,
-            "status": error.status,
-            "message": error.message,
-            "request_id": error.request_id,
-        },
-    )
-    if problem.retryable and error.retry_after:
-        problem.retry_after = math.ceil(error.retry_after)
-    return problem

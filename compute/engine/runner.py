@@ -15,13 +15,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from compute import clouds, events
+from compute.cloud_errors import from_provider
 from compute.engine import calls, queue, work
 from compute.engine.work import Again, Answer, Cancelled, Failed, Waiting
 from compute.errors import (
     InternalError,
     NotCancellable,
     OpenStackTimeout,
-    from_provider,
 )
 from compute.events import Actor
 from compute.expected import Expect, check_expected

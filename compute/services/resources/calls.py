@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
+from compute.cloud_errors import from_provider
 from compute.engine import calls, queue
 from compute.engine.work import Again, Cancelled, Failed
-from compute.errors import Problem, from_provider, stored
+from compute.errors import Problem, stored
 from compute.models import Operation
 from providers.contract.calls import Receipt
 from providers.contract.cloud import Cloud

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from django.db import transaction
 
+from compute.cloud_errors import from_provider
 from compute.engine import queue, runner
 from compute.engine.work import Answer, Done, End, Failed
-from compute.errors import from_provider
 from compute.models import NetworkResource, Operation, ResourceStatus
 from compute.models.kinds import KINDS, held_by
 from compute.models.network_resource import MOVING

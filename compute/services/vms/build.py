@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+from compute.cloud_errors import from_provider
 from compute.engine import calls, queue, runner
 from compute.engine.work import Again, Answer, Cancelled, Done, Failed, Waiting
-from compute.errors import ServerVanished, from_provider, stored
+from compute.errors import ServerVanished, stored
 from compute.models import VM, Operation, VMStatus
 from compute.services import ports
 from compute.services.resources.calls import give_up

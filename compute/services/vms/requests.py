@@ -12,13 +12,13 @@ from django.db import models, transaction
 from django_fsm import TransitionNotAllowed, can_proceed
 
 from compute import clouds, database, events
+from compute.cloud_errors import from_provider
 from compute.engine import queue
 from compute.errors import (
     CloudBusy,
     DeleteProtected,
     InvalidTransition,
     ValidationError,
-    from_provider,
 )
 from compute.events import Actor
 from compute.expected import Expect, check_expected

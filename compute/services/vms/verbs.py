@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Protocol, get_args
 
+from compute.cloud_errors import from_provider
 from compute.engine import calls, runner
 from compute.engine.work import Again, Answer, Done, Failed, Waiting
-from compute.errors import OpenStackError, ServerVanished, from_provider
+from compute.errors import OpenStackError, ServerVanished
 from compute.models import VM, Operation, OperationType
 from compute.services.vms import observed, records
 from providers.contract.calls import Receipt
