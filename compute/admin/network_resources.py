@@ -108,11 +108,11 @@ class NetworkResourceAdmin(EditedAdmin[N]):
     owner = staticmethod(display.owner_column)
     cloud_id = staticmethod(display.plain_field("provider_id", "Id in the cloud"))
 
-    @property
-    def commands(self) -> Mapping[str, str]:  # type: ignore[override]  # made of others
-        return {
-            **{verb: action.name for verb, action in self.verbs.items()},
-            **{name: part.permission for name, part in self.parts.items()},
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.commands = {
+            **{verb: action.name for verb, action in cls.verbs.items()},
+            **{name: part.permission for name, part in cls.parts.items()},
         }
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[N]:

@@ -140,12 +140,11 @@ def _destination(
     if not places:
         raise invalid("#/vm", "no_address", "The VM has no address of IPv4 yet.")
     if len(places) > 1:
-        reached = set(
-            Subnet.objects.filter(
-                router__external_network=floating_ip.network_id, deleted_at=None
-            ).values_list("pk", flat=True)
+        behind = Subnet.objects.filter(
+            router__external_network=floating_ip.network_id, deleted_at=None
         )
-        reachable = [p for p in places if p[1]["subnet"] in set(map(str, reached))]
+        reached = {str(pk) for pk in behind.values_list("pk", flat=True)}
+        reachable = [(port, ip) for port, ip in places if ip["subnet"] in reached]
         if len(reachable) != 1:
             listed = ", ".join(ip["ip"] for _, ip in places)
             raise invalid("#/fixed_ip", "required", f"The VM has several: {listed}.")
