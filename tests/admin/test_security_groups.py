@@ -139,13 +139,14 @@ def test_a_refused_rule_keeps_what_was_typed(
 def test_a_rule_is_deleted_and_leads_back_to_its_group(
     operator: Operator, web: SecurityGroup, https: SecurityGroupRule, drain: Drain
 ) -> None:
+    assert href(https) in operator.get("compute/securitygrouprule/")
     text = operator.get(path(https, "delete"))
     assert "Delete this security group rule?" in text
     assert href(web) in text
     told = operator.post(path(https, "delete"))
     assert f"Delete of {https} is under way" in told
     succeed(drain, "security-group-rule.delete")
-    assert "443" not in operator.get("compute/securitygrouprule/")
+    assert href(https) not in operator.get("compute/securitygrouprule/")
     assert "It is kept for its history" in operator.get(path(https))
     assert "is gone" in operator.post(path(https, "delete"))
 

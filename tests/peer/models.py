@@ -15,11 +15,12 @@ Document = JSON().with_variant(JSONB(), "postgresql")
 ALLOWED_ACTIONS = {
     "ACTIVE": [
         *("stop", "reboot", "resize", "rebuild", "restore", "pause", "suspend"),
-        *("shelve", "rescue", "snapshot", "delete"),
+        *("shelve", "rescue", "snapshot"),
+        *("attach-network", "detach-network", "set-security-groups", "delete"),
     ],
     "SHUTOFF": [
-        *("start", "resize", "rebuild", "restore", "shelve", "rescue"),
-        *("snapshot", "delete"),
+        *("start", "resize", "rebuild", "restore", "shelve", "rescue", "snapshot"),
+        *("attach-network", "detach-network", "set-security-groups", "delete"),
     ],
     "PAUSED": ["reboot", "unpause", "shelve", "snapshot", "delete"],
     "SUSPENDED": ["reboot", "resume", "shelve", "snapshot", "delete"],
@@ -57,6 +58,10 @@ class VM(Base):
     keypair_id: Mapped[uuid.UUID | None]
     labels: Mapped[dict[str, str]] = mapped_column(Document, default=dict)
     addresses: Mapped[list[dict[str, Any]]] = mapped_column(Document, default=list)
+    networks: Mapped[list[dict[str, Any]]] = mapped_column(Document, default=list)
+    security_groups: Mapped[list[dict[str, Any]]] = mapped_column(
+        Document, default=list
+    )
     delete_protection: Mapped[bool] = mapped_column(default=False)
     operation_id: Mapped[uuid.UUID | None]
     error: Mapped[dict[str, Any] | None] = mapped_column(Document)

@@ -29,6 +29,8 @@ class VMOut(Answer):
     keypair_id: uuid.UUID | None
     labels: dict[str, str]
     addresses: list[dict[str, Any]]
+    networks: list[dict[str, Any]]
+    security_groups: list[dict[str, Any]]
     delete_protection: bool
     allowed_actions: list[str]
     operation_id: uuid.UUID | None
