@@ -11,7 +11,7 @@ from kombu import pools
 from kombu.exceptions import LimitExceeded, OperationalError
 
 from compute import clouds
-from compute.engine import once, passes, queue, runner, work
+from compute.engine import health, once, passes, queue, runner, work
 from compute.services import audit, catalog, logins, repeats, tokens
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ def run_operation(operation_id: str) -> None:
     operation = runner.run(uuid.UUID(operation_id))
     if operation is not None:
         service = work.of(operation).service
-        passes.ask_for_pass(operation.cloud, service)
+        health.ask_for_pass(operation.cloud, service)
         _observe_when_due(operation.cloud, service)
 
 
@@ -74,7 +74,7 @@ def _observe_when_due(alias: str, service: str) -> None:
     observe.apply_async(
         (alias, service),
         queue=f"cloud.{alias}",
-        countdown=passes.due_in(alias, service),
+        countdown=health.due_in(alias, service),
         retry=False,
     )
 

@@ -5,7 +5,7 @@ from functools import partial
 
 from compute.engine.work import Watch, Work
 from compute.models import OperationType
-from compute.models.cloud import COMPUTE, NETWORK
+from compute.models.cloud import COMPUTE, IMAGE, NETWORK
 from compute.services import (
     floating_ips,
     network_pass,
@@ -123,7 +123,7 @@ WORKS: Mapping[str, Work] = {
 WATCHES = (
     Watch(service=COMPUTE, list=drift.list_servers, follow=drift.follow_servers),
     Watch(
-        service="image",
+        service=IMAGE,
         list=images.list_images,
         follow=images.remove_leftovers,
         lists_changes=False,

@@ -218,7 +218,9 @@ def park(operation: Operation, waiting: Waiting) -> None:
         wake(operation)
 
 
-def wake(operation: Operation, *, after: float = 0.0, failed: bool = False) -> None:
+def wake(
+    operation: Operation, *, after: float = 0.0, failed: bool = False, step: str = ""
+) -> None:
     """Have a worker look at a running operation, in ``after`` seconds."""
     now = timezone.now()
     Operation.objects.filter(
@@ -228,6 +230,7 @@ def wake(operation: Operation, *, after: float = 0.0, failed: bool = False) -> N
     ).update(
         lease_until=now + timedelta(seconds=after),
         failures=F("failures") + 1 if failed else F("failures"),
+        step=step or F("step"),
         updated_at=now,
     )
     announce(operation, after=after)

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from compute import clouds, events
 from compute.cloud_errors import from_provider
-from compute.engine import calls, queue, work
+from compute.engine import calls, health, queue, work
 from compute.engine.work import Again, Answer, Cancelled, Failed, Waiting
 from compute.errors import (
     InternalError,
@@ -25,9 +25,10 @@ from compute.errors import (
 )
 from compute.events import Actor
 from compute.expected import Expect, check_expected
+from compute.models.cloud import SERVICE_TYPES
 from compute.models.operation import LIVE, Operation, OperationStatus
 from providers.contract.cloud import Cloud
-from providers.errors import Conflict, NotFound, ProviderError
+from providers.errors import Conflict, NotFound, ProviderError, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -84,19 +85,30 @@ def _after_error(operation: Operation, cloud: Cloud, error: ProviderError) -> An
         return refused(operation, cloud, error)
     # A call that may have been carried out is looked for before it is sent again.
     may_retry = error.retryable or error.ambiguous
-    again = retry(operation, error.retry_after) if may_retry else None
+    again = retry(operation, error) if may_retry else None
     return again or Failed(from_provider(error))
 
 
-def retry(operation: Operation, retry_after: float | None = None) -> Again | None:
+def retry(operation: Operation, error: ProviderError | None = None) -> Again | None:
     """Return when to try again, or ``None`` when it was tried often enough.
 
-    Never sooner than the cloud asked for.
+    Never sooner than the cloud asked for. An operation outlives a service that is away,
+    up to its own deadline; a call that fails while passes over the service succeed does
+    not.
     """
+    pause = float(settings.OPERATION_RETRY_SECONDS * 2**operation.failures)
+    pause = max(pause, (error and error.retry_after) or 0.0)
+    if isinstance(error, Unavailable):
+        service = SERVICE_TYPES.get(error.service, work.of(operation).service)
+        health.ask_for_pass(operation.cloud, service)
+        if health.is_away(operation.cloud, service):
+            pause += health.due_in(operation.cloud, service)
+            if timezone.now() + timedelta(seconds=pause) >= operation.deadline:
+                return None
+            return Again(pause, step=f"waiting for {error.service}")
     if operation.failures + 1 >= MAX_FAILURES:
         return None
-    pause = settings.OPERATION_RETRY_SECONDS * 2**operation.failures
-    return Again(max(pause, retry_after or 0.0), failed=True)
+    return Again(pause, failed=True)
 
 
 def look(cloud: str, service: str, listing: Any, *, started: datetime) -> None:
@@ -135,7 +147,12 @@ def take(operation: Operation, answer: Answer) -> None:
             case Waiting():
                 queue.park(operation, answer)
             case Again():
-                queue.wake(operation, after=answer.after, failed=answer.failed)
+                queue.wake(
+                    operation,
+                    after=answer.after,
+                    failed=answer.failed,
+                    step=answer.step,
+                )
             case _:
                 work.of(operation).settle(operation, answer)
 

@@ -32,6 +32,8 @@ class Again:
     after: float = 0.0
     #: Because a call failed: counts towards giving up.
     failed: bool = False
+    #: What it waits for, for people.
+    step: str = ""
 
 
 @dataclass(frozen=True, slots=True)

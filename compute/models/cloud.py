@@ -6,8 +6,11 @@ from django.db import models
 
 #: OpenStack's type of the service that has the servers.
 COMPUTE = "compute"
-#: And that of the one that has the networks.
+#: And those of the ones that have the images and the networks.
+IMAGE = "image"
 NETWORK = "network"
+#: Type of each service by its project's name, which errors give.
+SERVICE_TYPES = {"nova": COMPUTE, "glance": IMAGE, "neutron": NETWORK}
 
 
 class Cloud(models.Model):

@@ -9,7 +9,7 @@ import time_machine
 from django.utils import timezone
 from pytest_django import Settings
 
-from compute.engine import passes, runner, work
+from compute.engine import health, passes, runner, work
 from compute.models import VM, Cloud, CloudService, Operation
 from compute.services import vms
 from compute.services.vms import drift
@@ -29,13 +29,13 @@ def test_passes_follow_each_other_fast_only_while_operations_live(
     settings.OBSERVE_INTERVAL_IDLE_SECONDS = 20.0
     vm = make_vm()
     observe()
-    assert 19 < passes.due_in("default", "compute") <= 20
+    assert 19 < health.due_in("default", "compute") <= 20
     vms.act(vm, "stop", actor=ALICE)
     observe()
-    assert 1 < passes.due_in("default", "compute") <= 2
+    assert 1 < health.due_in("default", "compute") <= 2
     assert passes.observe("default", "compute") is False
     clock.shift(2)
-    assert passes.due_in("default", "compute") == 0
+    assert health.due_in("default", "compute") == 0
     assert passes.observe("default", "compute") is True
 
 
@@ -46,22 +46,22 @@ def test_a_pass_asked_for_is_made_soon_but_not_too_soon(
     settings.OBSERVE_INTERVAL_IDLE_SECONDS = 20.0
     make_vm()
     observe()
-    passes.ask_for_pass("default", "compute")
-    assert 1 < passes.due_in("default", "compute") <= 2
-    passes.ask_for_pass("default", "compute")
-    assert 1 < passes.due_in("default", "compute") <= 2
+    health.ask_for_pass("default", "compute")
+    assert 1 < health.due_in("default", "compute") <= 2
+    health.ask_for_pass("default", "compute")
+    assert 1 < health.due_in("default", "compute") <= 2
     clock.shift(1.5)
-    assert passes.due_in("default", "compute") <= 0.5
+    assert health.due_in("default", "compute") <= 0.5
     clock.shift(10)
     observe()
     clock.shift(10)
-    passes.ask_for_pass("default", "compute")
-    assert passes.due_in("default", "compute") < 1
+    health.ask_for_pass("default", "compute")
+    assert health.due_in("default", "compute") < 1
 
 
 def test_a_cloud_that_nobody_observed_is_due(cloud: MockCloud, db: None) -> None:
-    assert passes.due_in("default", "compute") == 0
-    passes.ask_for_pass("default", "compute")
+    assert health.due_in("default", "compute") == 0
+    health.ask_for_pass("default", "compute")
     assert not Cloud.objects.exists()
     assert passes.observe("default", "compute") is True
 
@@ -69,9 +69,9 @@ def test_a_cloud_that_nobody_observed_is_due(cloud: MockCloud, db: None) -> None
 def test_a_slow_cloud_is_asked_less_often(settings: Settings) -> None:
     settings.OBSERVE_INTERVAL_LIVE_SECONDS = 0.5
     settings.OBSERVE_INTERVAL_IDLE_SECONDS = 30.0
-    assert passes.live_interval(0.01) == 0.5
-    assert passes.live_interval(2.0) == 4.0
-    assert passes.live_interval(60.0) == 30.0
+    assert health.live_interval(0.01) == 0.5
+    assert health.live_interval(2.0) == 4.0
+    assert health.live_interval(60.0) == 30.0
 
 
 def test_a_cloud_that_fails_is_asked_ever_less_often(
@@ -85,7 +85,7 @@ def test_a_cloud_that_fails_is_asked_ever_less_often(
     waits = []
     for _ in range(6):
         observe()
-        waits.append(round(passes.due_in("default", "compute")))
+        waits.append(round(health.due_in("default", "compute")))
     assert waits == [1, 2, 4, 8, 10, 10]
     cloud.controls.clear_faults()
     observe()
@@ -142,9 +142,9 @@ def test_a_listing_of_everything_delays_no_other_pass(
     row = compute_service()
     assert row.full_pass_seconds is not None
     assert row.full_pass_seconds >= 0.5
-    assert passes.due_in("default", "compute") == 0
-    passes.ask_for_pass("default", "compute")
-    assert passes.due_in("default", "compute") == 0
+    assert health.due_in("default", "compute") == 0
+    health.ask_for_pass("default", "compute")
+    assert health.due_in("default", "compute") == 0
 
 
 def test_a_cloud_is_given_time_to_do_what_it_was_asked(
@@ -154,8 +154,8 @@ def test_a_cloud_is_given_time_to_do_what_it_was_asked(
     observe()
     long_ago = timezone.now() - timedelta(seconds=20)
     CloudService.objects.update(observed_at=long_ago, pass_seconds=4.0)
-    passes.ask_for_pass("default", "compute")
-    assert 3 < passes.due_in("default", "compute") <= 4
+    health.ask_for_pass("default", "compute")
+    assert 3 < health.due_in("default", "compute") <= 4
 
 
 @pytest.mark.parametrize("slow", ["pass_seconds", "full_pass_seconds"])
@@ -166,7 +166,7 @@ def test_a_slow_cloud_keeps_its_pass_for_longer(
     observe()
     asleep = timezone.now() + timedelta(seconds=100)
     CloudService.objects.update(**{slow: 60.0}, next_pass_at=None)
-    assert passes.claim("default", "compute", timezone.now()) is not None
+    assert health.claim("default", "compute", timezone.now()) is not None
     lease = compute_service().pass_lease_until
     assert lease is not None
     assert lease > asleep
@@ -237,7 +237,7 @@ def test_a_defect_of_ours_is_shown_and_the_service_asked_again(
     row = compute_service()
     assert (row.failures, row.last_error) == (1, "RuntimeError: a defect")
     assert row.pass_lease_until is None
-    assert 0 < passes.due_in("default", "compute") <= 1
+    assert 0 < health.due_in("default", "compute") <= 1
 
 
 def test_one_vm_that_cannot_be_settled_delays_no_other(make_vm: MakeVM) -> None:

@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from compute.engine import passes, runner
+from compute.engine import health, runner
 from compute.models import VM, Operation, Project, Snapshot, kinds
 from compute.services import snapshots, vms
 from providers.mock import MockCloud
@@ -258,7 +258,7 @@ def test_a_pass_keeps_the_pause_too_whatever_is_asked_meanwhile(
     observe()
     vms.act(vm, "stop", actor=ALICE)
     runner.run(live().pk)
-    passes.ask_for_pass("default", "compute")
+    health.ask_for_pass("default", "compute")
     row = compute_service()
     assert row.next_pass_at is not None
     assert 40 < (row.next_pass_at - timezone.now()).total_seconds() <= 45

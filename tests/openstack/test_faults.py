@@ -10,7 +10,7 @@ import openstack
 import pytest
 from openstack.connection import Connection
 
-from compute.engine import passes, runner
+from compute.engine import health, runner
 from compute.models import VM, Event, Operation, Project, Snapshot
 from compute.services import snapshots, vms
 from providers.openstack import OpenStackCloud
@@ -236,7 +236,7 @@ def test_a_slow_listing_ends_operations_and_is_asked_for_less_often(
     seconds = compute_service().pass_seconds
     assert seconds is not None
     assert seconds > 2
-    assert passes.live_interval(seconds) > seconds
+    assert health.live_interval(seconds) > seconds
 
 
 def test_when_neutron_is_away_nothing_is_lost(

@@ -13,7 +13,7 @@ from django.db.models.signals import post_init
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from compute.engine import passes, runner
+from compute.engine import health, passes, runner
 from compute.models import VM, Operation, Port, Project
 from compute.models.vm import VERBS as RULES
 from compute.services import quotas, snapshots, vms
@@ -237,7 +237,7 @@ def listings_in_ten_seconds(
         runner.sweep()
         for operation in Operation.objects.claimable(timezone.now()):
             runner.run(operation.pk)
-            passes.ask_for_pass("default", "compute")
+            health.ask_for_pass("default", "compute")
         passes.observe("default", "compute")
     assert cloud.controls.call_counts()["servers.stop"] == count
     return cloud.controls.call_counts()["servers.list_all"]

@@ -119,7 +119,7 @@ def refused(operation: Operation, cloud: Cloud, error: Conflict | NotFound) -> A
     For some seconds after a delete Neutron still counts what is gone.
     """
     if isinstance(error, Conflict) and operation.call == "" and _removes(operation):
-        again = runner.retry(operation, error.retry_after)
+        again = runner.retry(operation, error)
         if again is not None:
             return again
     return Failed(from_provider(error))

@@ -118,7 +118,7 @@ def refused(operation: Operation, cloud: Cloud, error: Conflict | NotFound) -> A
     try:
         server = observed.read(cloud, server_id)
     except ProviderError as silence:
-        again = runner.retry(operation, silence.retry_after)
+        again = runner.retry(operation, silence)
         return again or Failed(from_provider(error))
     if server is None:
         return vanished()

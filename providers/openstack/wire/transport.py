@@ -49,6 +49,9 @@ MINIMUM_MICROVERSION = "2.69"
 PREFERRED_MICROVERSION = "2.96"
 #: Seconds to set up a TCP connection; the rest of a call's time is for the answer.
 CONNECT_TIMEOUT = 5.0
+#: Seconds for which a host that took no connection is not asked again: a thousand
+#: calls to one that is away must not keep those to the others waiting.
+REST_SECONDS = 15.0
 
 _PROXIES = {"nova": "compute", "glance": "image", "neutron": "network"}
 
@@ -60,10 +63,17 @@ class _Adapter(TCPKeepAliveAdapter):
     own tells whether a request was sent at all.
     """
 
-    def __init__(self, auth_url: str, count_request: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        auth_url: str,
+        count_request: Callable[[], None],
+        silent: dict[str, float],
+    ) -> None:
         super().__init__()
         self._auth_url = auth_url
         self._count_request = count_request
+        #: Until when hosts are not asked.
+        self._silent = silent
         self.service: str = "keystone"
         self.deadline = 0.0
 
@@ -74,23 +84,33 @@ class _Adapter(TCPKeepAliveAdapter):
         url = str(request.url)
         ours = not url.startswith(self._auth_url)
         service = self.service if ours else "keystone"
+        host = urlsplit(url).netloc
         if left <= 0:
             raise Timeout(f"No time left for {url}", service=service)
+        if time.monotonic() < self._silent.get(host, 0.0):
+            raise Unreachable(f"{host} took no connection lately", service=service)
         self._count_request()
         kwargs["timeout"] = (min(CONNECT_TIMEOUT, left), left)
         try:
             return super().send(request, *args, **kwargs)
-        except requests.ConnectionError as exc:
-            if not ours or _never_connected(exc):
-                raise Unreachable(f"Cannot reach {url}", service=service) from exc
-            raise Unavailable(f"{url} broke the connection", service=service) from exc
-        except requests.Timeout as exc:
-            if not ours:
-                raise Unreachable(f"{url} did not answer", service=service) from exc
-            raise Timeout(f"{url} did not answer in time", service=service) from exc
+        except (requests.ConnectionError, requests.Timeout) as exc:
+            if isinstance(exc, requests.ConnectTimeout) and left >= CONNECT_TIMEOUT:
+                self._silent[host] = time.monotonic() + REST_SECONDS
+            raise _failure(exc, url, service) from exc
 
 
-def _never_connected(exc: requests.ConnectionError) -> bool:
+def _failure(exc: requests.RequestException, url: str, service: str) -> ProviderError:
+    """Return what it means that a request got no answer."""
+    if _never_connected(exc):
+        return Unreachable(f"Cannot reach {url}", service=service)
+    late = isinstance(exc, requests.Timeout)
+    words = f"{url} did not answer in time" if late else f"{url} broke the connection"
+    if service == "keystone":  # what was asked for is not sent without a token
+        return Unreachable(words, service=service)
+    return (Timeout if late else Unavailable)(words, service=service)
+
+
+def _never_connected(exc: requests.RequestException) -> bool:
     if isinstance(exc, requests.ConnectTimeout | requests.exceptions.SSLError):
         return True
     cause = exc.args[0] if exc.args else None
@@ -137,6 +157,7 @@ class Transport:
         self._config_lock = threading.Lock()
         self._region()
         self._idle: deque[_Line] = deque()
+        self._silent: dict[str, float] = {}
         self._pid = os.getpid()
 
     @property
@@ -246,7 +267,7 @@ class Transport:
         region = self._region()
         connection = Connection(config=region)
         auth_url = str(region.config["auth"].get("auth_url", ""))
-        adapter = _Adapter(auth_url, self._count_request)
+        adapter = _Adapter(auth_url, self._count_request, self._silent)
         for scheme in ("http://", "https://"):
             connection.session.mount(scheme, adapter)
         return _Line(connection, adapter)

@@ -1,6 +1,7 @@
 """Requests to a stage and its answers, whatever they are about."""
 
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -8,6 +9,7 @@ import pytest
 
 from providers import errors
 from providers.openstack import OpenStackCloud
+from providers.openstack.wire import transport
 from tests.providers.openstack.conftest import MakeCloud
 from tests.support.fake_openstack import (
     ACTION,
@@ -191,6 +193,29 @@ def test_a_port_where_nobody_listens_means_that_nothing_was_sent(
         cloud.servers.list_all()
     assert caught.value.service == "keystone"
     assert (caught.value.retryable, caught.value.ambiguous) == (True, False)
+
+
+def test_a_host_that_takes_no_connection_is_left_alone_for_a_while(
+    make: MakeCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "CONNECT_TIMEOUT", 0.5)
+    monkeypatch.setattr(transport, "REST_SECONDS", 1.0)
+    with socket.socket() as full, socket.socket() as first:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        first.connect(full.getsockname())  # there is room for one
+        cloud = make(auth_url=f"http://127.0.0.1:{full.getsockname()[1]}/v3")
+
+        def refused(words: str) -> float:
+            begun = time.monotonic()
+            with pytest.raises(errors.Unreachable, match=words):
+                cloud.servers.list_all()
+            return time.monotonic() - begun
+
+        assert refused("Cannot reach") >= 0.5
+        assert max(refused("took no connection lately") for _ in range(20)) < 0.4
+        time.sleep(1.0)
+        assert refused("Cannot reach") >= 0.5
 
 
 def test_an_answer_that_does_not_come_in_time_is_a_timeout(
