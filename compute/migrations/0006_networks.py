@@ -17,32 +17,6 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='FloatingIP',
-            fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('version', models.PositiveIntegerField(default=1)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('updated_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('deleted_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('labels', models.JSONField(blank=True, default=dict, validators=[compute.limits.validate_labels])),
-                ('counted', models.BooleanField(default=True)),
-                ('cloud', models.CharField(max_length=64)),
-                ('description', models.TextField(blank=True, default='', validators=[django.core.validators.MaxLengthValidator(4096), compute.limits.LinesValidator()])),
-                ('error', models.JSONField(blank=True, null=True)),
-                ('status', django_fsm.FSMField(choices=[('CREATING', 'Creating'), ('ACTIVE', 'Active'), ('UPDATING', 'Updating'), ('DELETING', 'Deleting'), ('ERROR', 'Error'), ('DELETED', 'Deleted')], default='CREATING', max_length=50, protected=True)),
-                ('provider_id', models.CharField(blank=True, default='', max_length=64)),
-                ('name', models.CharField(blank=True, default='', max_length=255, validators=[compute.limits.NameValidator()])),
-                ('address', models.CharField(blank=True, default='', max_length=39)),
-                ('fixed_ip', models.CharField(blank=True, max_length=39, null=True)),
-            ],
-            options={
-                'verbose_name': 'floating IP',
-                'ordering': ('-created_at', '-id'),
-                'abstract': False,
-            },
-            bases=(django_fsm.FSMModelMixin, models.Model),
-        ),
-        migrations.CreateModel(
             name='Network',
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
@@ -63,55 +37,14 @@ class Migration(migrations.Migration):
                 ('default', models.BooleanField(default=False)),
                 ('mtu', models.PositiveIntegerField(blank=True, null=True)),
                 ('subnets', models.JSONField(blank=True, default=list)),
+                ('operation', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='compute.operation')),
+                ('project', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='%(class)ss', to='compute.project')),
             ],
             options={
                 'ordering': ('-created_at', '-id'),
                 'abstract': False,
-            },
-            bases=(django_fsm.FSMModelMixin, models.Model),
-        ),
-        migrations.CreateModel(
-            name='Port',
-            fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('version', models.PositiveIntegerField(default=1)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('updated_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('deleted_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('cloud', models.CharField(max_length=64)),
-                ('provider_id', models.CharField(blank=True, default='', max_length=64)),
-                ('managed', models.BooleanField(default=True)),
-                ('requested_ip', models.CharField(blank=True, default='', max_length=39)),
-                ('mac', models.CharField(blank=True, default='', max_length=32)),
-                ('fixed_ips', models.JSONField(blank=True, default=list)),
-            ],
-            options={
-                'ordering': ('created_at', 'id'),
-                'default_permissions': (),
-            },
-        ),
-        migrations.CreateModel(
-            name='Router',
-            fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('version', models.PositiveIntegerField(default=1)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('updated_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('deleted_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('name', models.CharField(max_length=255, validators=[compute.limits.NameValidator()])),
-                ('labels', models.JSONField(blank=True, default=dict, validators=[compute.limits.validate_labels])),
-                ('counted', models.BooleanField(default=True)),
-                ('cloud', models.CharField(max_length=64)),
-                ('description', models.TextField(blank=True, default='', validators=[django.core.validators.MaxLengthValidator(4096), compute.limits.LinesValidator()])),
-                ('error', models.JSONField(blank=True, null=True)),
-                ('status', django_fsm.FSMField(choices=[('CREATING', 'Creating'), ('ACTIVE', 'Active'), ('UPDATING', 'Updating'), ('DELETING', 'Deleting'), ('ERROR', 'Error'), ('DELETED', 'Deleted')], default='CREATING', max_length=50, protected=True)),
-                ('provider_id', models.CharField(blank=True, default='', max_length=64)),
-                ('external_ip', models.CharField(blank=True, max_length=39, null=True)),
-                ('subnets', models.JSONField(blank=True, default=list)),
-            ],
-            options={
-                'ordering': ('-created_at', '-id'),
-                'abstract': False,
+                'indexes': [models.Index(fields=['created_at', 'id'], name='network_created'), models.Index(fields=['updated_at', 'id'], name='network_updated'), models.Index(fields=['name', 'id'], name='network_named'), models.Index(fields=['project', 'created_at', 'id'], name='network_p_created'), models.Index(fields=['project', 'updated_at', 'id'], name='network_p_updated'), models.Index(fields=['project', 'name', 'id'], name='network_p_named'), models.Index(condition=models.Q(('deleted_at', None)), fields=['project', 'created_at', 'id'], name='network_alive')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('status__in', ['CREATING', 'ACTIVE', 'UPDATING', 'DELETING', 'ERROR', 'DELETED'])), name='network_status_known'), models.CheckConstraint(condition=models.Q(models.Q(('status', 'DELETED'), ('deleted_at__isnull', False)), models.Q(models.Q(('status', 'DELETED'), _negated=True), ('deleted_at', None)), _connector='OR'), name='network_deleted_has_time'), models.UniqueConstraint(condition=models.Q(('provider_id', ''), _negated=True), fields=('cloud', 'provider_id'), name='network_owns_its_provider_id')],
             },
             bases=(django_fsm.FSMModelMixin, models.Model),
         ),
@@ -133,10 +66,69 @@ class Migration(migrations.Migration):
                 ('provider_id', models.CharField(blank=True, default='', max_length=64)),
                 ('stateful', models.BooleanField(default=True)),
                 ('rules', models.JSONField(blank=True, default=list)),
+                ('operation', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='compute.operation')),
+                ('project', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='%(class)ss', to='compute.project')),
             ],
             options={
                 'ordering': ('-created_at', '-id'),
                 'abstract': False,
+                'indexes': [models.Index(fields=['created_at', 'id'], name='securitygroup_created'), models.Index(fields=['updated_at', 'id'], name='securitygroup_updated'), models.Index(fields=['name', 'id'], name='securitygroup_named'), models.Index(fields=['project', 'created_at', 'id'], name='securitygroup_p_created'), models.Index(fields=['project', 'updated_at', 'id'], name='securitygroup_p_updated'), models.Index(fields=['project', 'name', 'id'], name='securitygroup_p_named'), models.Index(condition=models.Q(('deleted_at', None)), fields=['project', 'created_at', 'id'], name='securitygroup_alive')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('status__in', ['CREATING', 'ACTIVE', 'UPDATING', 'DELETING', 'ERROR', 'DELETED'])), name='securitygroup_status_known'), models.CheckConstraint(condition=models.Q(models.Q(('status', 'DELETED'), ('deleted_at__isnull', False)), models.Q(models.Q(('status', 'DELETED'), _negated=True), ('deleted_at', None)), _connector='OR'), name='securitygroup_deleted_has_time'), models.UniqueConstraint(condition=models.Q(('provider_id', ''), _negated=True), fields=('cloud', 'provider_id'), name='securitygroup_owns_its_provider_id')],
+            },
+            bases=(django_fsm.FSMModelMixin, models.Model),
+        ),
+        migrations.CreateModel(
+            name='Port',
+            fields=[
+                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ('version', models.PositiveIntegerField(default=1)),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ('updated_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ('deleted_at', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('cloud', models.CharField(max_length=64)),
+                ('provider_id', models.CharField(blank=True, default='', max_length=64)),
+                ('managed', models.BooleanField(default=True)),
+                ('requested_ip', models.CharField(blank=True, default='', max_length=39)),
+                ('mac', models.CharField(blank=True, default='', max_length=32)),
+                ('fixed_ips', models.JSONField(blank=True, default=list)),
+                ('network', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='ports', to='compute.network')),
+                ('project', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='ports', to='compute.project')),
+                ('vm', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='ports', to='compute.vm')),
+                ('security_groups', models.ManyToManyField(blank=True, related_name='ports', to='compute.securitygroup')),
+            ],
+            options={
+                'ordering': ('created_at', 'id'),
+                'default_permissions': (),
+                'constraints': [models.UniqueConstraint(condition=models.Q(models.Q(('provider_id', ''), _negated=True), ('deleted_at', None)), fields=('cloud', 'provider_id'), name='port_owns_its_provider_id'), models.UniqueConstraint(condition=models.Q(models.Q(('requested_ip', ''), _negated=True), ('deleted_at', None)), fields=('network', 'requested_ip'), name='port_has_its_address_alone')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Router',
+            fields=[
+                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ('version', models.PositiveIntegerField(default=1)),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ('updated_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ('deleted_at', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('name', models.CharField(max_length=255, validators=[compute.limits.NameValidator()])),
+                ('labels', models.JSONField(blank=True, default=dict, validators=[compute.limits.validate_labels])),
+                ('counted', models.BooleanField(default=True)),
+                ('cloud', models.CharField(max_length=64)),
+                ('description', models.TextField(blank=True, default='', validators=[django.core.validators.MaxLengthValidator(4096), compute.limits.LinesValidator()])),
+                ('error', models.JSONField(blank=True, null=True)),
+                ('status', django_fsm.FSMField(choices=[('CREATING', 'Creating'), ('ACTIVE', 'Active'), ('UPDATING', 'Updating'), ('DELETING', 'Deleting'), ('ERROR', 'Error'), ('DELETED', 'Deleted')], default='CREATING', max_length=50, protected=True)),
+                ('provider_id', models.CharField(blank=True, default='', max_length=64)),
+                ('external_ip', models.CharField(blank=True, max_length=39, null=True)),
+                ('subnets', models.JSONField(blank=True, default=list)),
+                ('external_network', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='routers', to='compute.network')),
+                ('operation', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='compute.operation')),
+                ('project', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='%(class)ss', to='compute.project')),
+            ],
+            options={
+                'ordering': ('-created_at', '-id'),
+                'abstract': False,
+                'indexes': [models.Index(fields=['created_at', 'id'], name='router_created'), models.Index(fields=['updated_at', 'id'], name='router_updated'), models.Index(fields=['name', 'id'], name='router_named'), models.Index(fields=['project', 'created_at', 'id'], name='router_p_created'), models.Index(fields=['project', 'updated_at', 'id'], name='router_p_updated'), models.Index(fields=['project', 'name', 'id'], name='router_p_named'), models.Index(condition=models.Q(('deleted_at', None)), fields=['project', 'created_at', 'id'], name='router_alive')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('status__in', ['CREATING', 'ACTIVE', 'UPDATING', 'DELETING', 'ERROR', 'DELETED'])), name='router_status_known'), models.CheckConstraint(condition=models.Q(models.Q(('status', 'DELETED'), ('deleted_at__isnull', False)), models.Q(models.Q(('status', 'DELETED'), _negated=True), ('deleted_at', None)), _connector='OR'), name='router_deleted_has_time'), models.UniqueConstraint(condition=models.Q(('provider_id', ''), _negated=True), fields=('cloud', 'provider_id'), name='router_owns_its_provider_id')],
             },
             bases=(django_fsm.FSMModelMixin, models.Model),
         ),
@@ -165,10 +157,49 @@ class Migration(migrations.Migration):
                 ('icmp_code', models.PositiveSmallIntegerField(blank=True, null=True)),
                 ('cidr', models.CharField(blank=True, max_length=43, null=True)),
                 ('key', models.CharField(max_length=200)),
+                ('group', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='rule_rows', to='compute.securitygroup')),
+                ('operation', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='compute.operation')),
+                ('project', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='%(class)ss', to='compute.project')),
+                ('remote_group', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='rules_that_name_it', to='compute.securitygroup')),
             ],
             options={
                 'ordering': ('-created_at', '-id'),
                 'abstract': False,
+                'indexes': [models.Index(fields=['created_at', 'id'], name='securitygrouprule_created'), models.Index(fields=['updated_at', 'id'], name='securitygrouprule_updated'), models.Index(fields=['name', 'id'], name='securitygrouprule_named'), models.Index(fields=['project', 'created_at', 'id'], name='securitygrouprule_p_created'), models.Index(fields=['project', 'updated_at', 'id'], name='securitygrouprule_p_updated'), models.Index(fields=['project', 'name', 'id'], name='securitygrouprule_p_named'), models.Index(condition=models.Q(('deleted_at', None)), fields=['project', 'created_at', 'id'], name='securitygrouprule_alive')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('status__in', ['CREATING', 'ACTIVE', 'UPDATING', 'DELETING', 'ERROR', 'DELETED'])), name='securitygrouprule_status_known'), models.CheckConstraint(condition=models.Q(models.Q(('status', 'DELETED'), ('deleted_at__isnull', False)), models.Q(models.Q(('status', 'DELETED'), _negated=True), ('deleted_at', None)), _connector='OR'), name='securitygrouprule_deleted_has_time'), models.UniqueConstraint(condition=models.Q(('provider_id', ''), _negated=True), fields=('cloud', 'provider_id'), name='securitygrouprule_owns_its_provider_id'), models.UniqueConstraint(condition=models.Q(('deleted_at', None)), fields=('group', 'key'), name='rule_once_per_group')],
+            },
+            bases=(django_fsm.FSMModelMixin, models.Model),
+        ),
+        migrations.CreateModel(
+            name='FloatingIP',
+            fields=[
+                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ('version', models.PositiveIntegerField(default=1)),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ('updated_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ('deleted_at', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('labels', models.JSONField(blank=True, default=dict, validators=[compute.limits.validate_labels])),
+                ('counted', models.BooleanField(default=True)),
+                ('cloud', models.CharField(max_length=64)),
+                ('description', models.TextField(blank=True, default='', validators=[django.core.validators.MaxLengthValidator(4096), compute.limits.LinesValidator()])),
+                ('error', models.JSONField(blank=True, null=True)),
+                ('status', django_fsm.FSMField(choices=[('CREATING', 'Creating'), ('ACTIVE', 'Active'), ('UPDATING', 'Updating'), ('DELETING', 'Deleting'), ('ERROR', 'Error'), ('DELETED', 'Deleted')], default='CREATING', max_length=50, protected=True)),
+                ('provider_id', models.CharField(blank=True, default='', max_length=64)),
+                ('name', models.CharField(blank=True, default='', max_length=255, validators=[compute.limits.NameValidator()])),
+                ('address', models.CharField(blank=True, default='', max_length=39)),
+                ('fixed_ip', models.CharField(blank=True, max_length=39, null=True)),
+                ('operation', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='compute.operation')),
+                ('project', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='%(class)ss', to='compute.project')),
+                ('vm', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='floating_ips', to='compute.vm')),
+                ('network', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='floating_ips', to='compute.network')),
+                ('port', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='floating_ips', to='compute.port')),
+            ],
+            options={
+                'verbose_name': 'floating IP',
+                'ordering': ('-created_at', '-id'),
+                'abstract': False,
+                'indexes': [models.Index(fields=['created_at', 'id'], name='floatingip_created'), models.Index(fields=['updated_at', 'id'], name='floatingip_updated'), models.Index(fields=['name', 'id'], name='floatingip_named'), models.Index(fields=['project', 'created_at', 'id'], name='floatingip_p_created'), models.Index(fields=['project', 'updated_at', 'id'], name='floatingip_p_updated'), models.Index(fields=['project', 'name', 'id'], name='floatingip_p_named'), models.Index(condition=models.Q(('deleted_at', None)), fields=['project', 'created_at', 'id'], name='floatingip_alive')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('status__in', ['CREATING', 'ACTIVE', 'UPDATING', 'DELETING', 'ERROR', 'DELETED'])), name='floatingip_status_known'), models.CheckConstraint(condition=models.Q(models.Q(('status', 'DELETED'), ('deleted_at__isnull', False)), models.Q(models.Q(('status', 'DELETED'), _negated=True), ('deleted_at', None)), _connector='OR'), name='floatingip_deleted_has_time'), models.UniqueConstraint(condition=models.Q(('provider_id', ''), _negated=True), fields=('cloud', 'provider_id'), name='floatingip_owns_its_provider_id')],
             },
             bases=(django_fsm.FSMModelMixin, models.Model),
         ),
@@ -194,10 +225,16 @@ class Migration(migrations.Migration):
                 ('dns_nameservers', models.JSONField(blank=True, default=list)),
                 ('dhcp', models.BooleanField(default=True)),
                 ('allocation_pools', models.JSONField(blank=True, default=list)),
+                ('network', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='subnet_rows', to='compute.network')),
+                ('operation', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='compute.operation')),
+                ('project', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='%(class)ss', to='compute.project')),
+                ('router', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='subnet_rows', to='compute.router')),
             ],
             options={
                 'ordering': ('-created_at', '-id'),
                 'abstract': False,
+                'indexes': [models.Index(fields=['created_at', 'id'], name='subnet_created'), models.Index(fields=['updated_at', 'id'], name='subnet_updated'), models.Index(fields=['name', 'id'], name='subnet_named'), models.Index(fields=['project', 'created_at', 'id'], name='subnet_p_created'), models.Index(fields=['project', 'updated_at', 'id'], name='subnet_p_updated'), models.Index(fields=['project', 'name', 'id'], name='subnet_p_named'), models.Index(condition=models.Q(('deleted_at', None)), fields=['project', 'created_at', 'id'], name='subnet_alive')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('status__in', ['CREATING', 'ACTIVE', 'UPDATING', 'DELETING', 'ERROR', 'DELETED'])), name='subnet_status_known'), models.CheckConstraint(condition=models.Q(models.Q(('status', 'DELETED'), ('deleted_at__isnull', False)), models.Q(models.Q(('status', 'DELETED'), _negated=True), ('deleted_at', None)), _connector='OR'), name='subnet_deleted_has_time'), models.UniqueConstraint(condition=models.Q(('provider_id', ''), _negated=True), fields=('cloud', 'provider_id'), name='subnet_owns_its_provider_id')],
             },
             bases=(django_fsm.FSMModelMixin, models.Model),
         ),
@@ -236,377 +273,5 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='quota',
             constraint=models.CheckConstraint(condition=models.Q(('resource__in', ['vms', 'vcpus', 'ram_mb', 'disk_gb', 'snapshots', 'keypairs', 'networks', 'subnets', 'routers', 'floating_ips', 'security_groups', 'security_group_rules'])), name='quota_resource_known'),
-        ),
-        migrations.AddField(
-            model_name='floatingip',
-            name='operation',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='compute.operation'),
-        ),
-        migrations.AddField(
-            model_name='floatingip',
-            name='project',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='%(class)ss', to='compute.project'),
-        ),
-        migrations.AddField(
-            model_name='floatingip',
-            name='vm',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='floating_ips', to='compute.vm'),
-        ),
-        migrations.AddField(
-            model_name='network',
-            name='operation',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='compute.operation'),
-        ),
-        migrations.AddField(
-            model_name='network',
-            name='project',
-            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='%(class)ss', to='compute.project'),
-        ),
-        migrations.AddField(
-            model_name='floatingip',
-            name='network',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='floating_ips', to='compute.network'),
-        ),
-        migrations.AddField(
-            model_name='port',
-            name='network',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='ports', to='compute.network'),
-        ),
-        migrations.AddField(
-            model_name='port',
-            name='project',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='ports', to='compute.project'),
-        ),
-        migrations.AddField(
-            model_name='port',
-            name='vm',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='ports', to='compute.vm'),
-        ),
-        migrations.AddField(
-            model_name='floatingip',
-            name='port',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='floating_ips', to='compute.port'),
-        ),
-        migrations.AddField(
-            model_name='router',
-            name='external_network',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='routers', to='compute.network'),
-        ),
-        migrations.AddField(
-            model_name='router',
-            name='operation',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='compute.operation'),
-        ),
-        migrations.AddField(
-            model_name='router',
-            name='project',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='%(class)ss', to='compute.project'),
-        ),
-        migrations.AddField(
-            model_name='securitygroup',
-            name='operation',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='compute.operation'),
-        ),
-        migrations.AddField(
-            model_name='securitygroup',
-            name='project',
-            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='%(class)ss', to='compute.project'),
-        ),
-        migrations.AddField(
-            model_name='port',
-            name='security_groups',
-            field=models.ManyToManyField(blank=True, related_name='ports', to='compute.securitygroup'),
-        ),
-        migrations.AddField(
-            model_name='securitygrouprule',
-            name='group',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='rule_rows', to='compute.securitygroup'),
-        ),
-        migrations.AddField(
-            model_name='securitygrouprule',
-            name='operation',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='compute.operation'),
-        ),
-        migrations.AddField(
-            model_name='securitygrouprule',
-            name='project',
-            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='%(class)ss', to='compute.project'),
-        ),
-        migrations.AddField(
-            model_name='securitygrouprule',
-            name='remote_group',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='rules_that_name_it', to='compute.securitygroup'),
-        ),
-        migrations.AddField(
-            model_name='subnet',
-            name='network',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='subnet_rows', to='compute.network'),
-        ),
-        migrations.AddField(
-            model_name='subnet',
-            name='operation',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='compute.operation'),
-        ),
-        migrations.AddField(
-            model_name='subnet',
-            name='project',
-            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='%(class)ss', to='compute.project'),
-        ),
-        migrations.AddField(
-            model_name='subnet',
-            name='router',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='subnet_rows', to='compute.router'),
-        ),
-        migrations.AddIndex(
-            model_name='network',
-            index=models.Index(fields=['created_at', 'id'], name='network_created'),
-        ),
-        migrations.AddIndex(
-            model_name='network',
-            index=models.Index(fields=['updated_at', 'id'], name='network_updated'),
-        ),
-        migrations.AddIndex(
-            model_name='network',
-            index=models.Index(fields=['name', 'id'], name='network_named'),
-        ),
-        migrations.AddIndex(
-            model_name='network',
-            index=models.Index(fields=['project', 'created_at', 'id'], name='network_p_created'),
-        ),
-        migrations.AddIndex(
-            model_name='network',
-            index=models.Index(fields=['project', 'updated_at', 'id'], name='network_p_updated'),
-        ),
-        migrations.AddIndex(
-            model_name='network',
-            index=models.Index(fields=['project', 'name', 'id'], name='network_p_named'),
-        ),
-        migrations.AddIndex(
-            model_name='network',
-            index=models.Index(condition=models.Q(('deleted_at', None)), fields=['project', 'created_at', 'id'], name='network_alive'),
-        ),
-        migrations.AddConstraint(
-            model_name='network',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['CREATING', 'ACTIVE', 'UPDATING', 'DELETING', 'ERROR', 'DELETED'])), name='network_status_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='network',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'DELETED'), ('deleted_at__isnull', False)), models.Q(models.Q(('status', 'DELETED'), _negated=True), ('deleted_at', None)), _connector='OR'), name='network_deleted_has_time'),
-        ),
-        migrations.AddConstraint(
-            model_name='network',
-            constraint=models.UniqueConstraint(condition=models.Q(('provider_id', ''), _negated=True), fields=('cloud', 'provider_id'), name='network_owns_its_provider_id'),
-        ),
-        migrations.AddIndex(
-            model_name='floatingip',
-            index=models.Index(fields=['created_at', 'id'], name='floatingip_created'),
-        ),
-        migrations.AddIndex(
-            model_name='floatingip',
-            index=models.Index(fields=['updated_at', 'id'], name='floatingip_updated'),
-        ),
-        migrations.AddIndex(
-            model_name='floatingip',
-            index=models.Index(fields=['name', 'id'], name='floatingip_named'),
-        ),
-        migrations.AddIndex(
-            model_name='floatingip',
-            index=models.Index(fields=['project', 'created_at', 'id'], name='floatingip_p_created'),
-        ),
-        migrations.AddIndex(
-            model_name='floatingip',
-            index=models.Index(fields=['project', 'updated_at', 'id'], name='floatingip_p_updated'),
-        ),
-        migrations.AddIndex(
-            model_name='floatingip',
-            index=models.Index(fields=['project', 'name', 'id'], name='floatingip_p_named'),
-        ),
-        migrations.AddIndex(
-            model_name='floatingip',
-            index=models.Index(condition=models.Q(('deleted_at', None)), fields=['project', 'created_at', 'id'], name='floatingip_alive'),
-        ),
-        migrations.AddConstraint(
-            model_name='floatingip',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['CREATING', 'ACTIVE', 'UPDATING', 'DELETING', 'ERROR', 'DELETED'])), name='floatingip_status_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='floatingip',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'DELETED'), ('deleted_at__isnull', False)), models.Q(models.Q(('status', 'DELETED'), _negated=True), ('deleted_at', None)), _connector='OR'), name='floatingip_deleted_has_time'),
-        ),
-        migrations.AddConstraint(
-            model_name='floatingip',
-            constraint=models.UniqueConstraint(condition=models.Q(('provider_id', ''), _negated=True), fields=('cloud', 'provider_id'), name='floatingip_owns_its_provider_id'),
-        ),
-        migrations.AddIndex(
-            model_name='router',
-            index=models.Index(fields=['created_at', 'id'], name='router_created'),
-        ),
-        migrations.AddIndex(
-            model_name='router',
-            index=models.Index(fields=['updated_at', 'id'], name='router_updated'),
-        ),
-        migrations.AddIndex(
-            model_name='router',
-            index=models.Index(fields=['name', 'id'], name='router_named'),
-        ),
-        migrations.AddIndex(
-            model_name='router',
-            index=models.Index(fields=['project', 'created_at', 'id'], name='router_p_created'),
-        ),
-        migrations.AddIndex(
-            model_name='router',
-            index=models.Index(fields=['project', 'updated_at', 'id'], name='router_p_updated'),
-        ),
-        migrations.AddIndex(
-            model_name='router',
-            index=models.Index(fields=['project', 'name', 'id'], name='router_p_named'),
-        ),
-        migrations.AddIndex(
-            model_name='router',
-            index=models.Index(condition=models.Q(('deleted_at', None)), fields=['project', 'created_at', 'id'], name='router_alive'),
-        ),
-        migrations.AddConstraint(
-            model_name='router',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['CREATING', 'ACTIVE', 'UPDATING', 'DELETING', 'ERROR', 'DELETED'])), name='router_status_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='router',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'DELETED'), ('deleted_at__isnull', False)), models.Q(models.Q(('status', 'DELETED'), _negated=True), ('deleted_at', None)), _connector='OR'), name='router_deleted_has_time'),
-        ),
-        migrations.AddConstraint(
-            model_name='router',
-            constraint=models.UniqueConstraint(condition=models.Q(('provider_id', ''), _negated=True), fields=('cloud', 'provider_id'), name='router_owns_its_provider_id'),
-        ),
-        migrations.AddIndex(
-            model_name='securitygroup',
-            index=models.Index(fields=['created_at', 'id'], name='securitygroup_created'),
-        ),
-        migrations.AddIndex(
-            model_name='securitygroup',
-            index=models.Index(fields=['updated_at', 'id'], name='securitygroup_updated'),
-        ),
-        migrations.AddIndex(
-            model_name='securitygroup',
-            index=models.Index(fields=['name', 'id'], name='securitygroup_named'),
-        ),
-        migrations.AddIndex(
-            model_name='securitygroup',
-            index=models.Index(fields=['project', 'created_at', 'id'], name='securitygroup_p_created'),
-        ),
-        migrations.AddIndex(
-            model_name='securitygroup',
-            index=models.Index(fields=['project', 'updated_at', 'id'], name='securitygroup_p_updated'),
-        ),
-        migrations.AddIndex(
-            model_name='securitygroup',
-            index=models.Index(fields=['project', 'name', 'id'], name='securitygroup_p_named'),
-        ),
-        migrations.AddIndex(
-            model_name='securitygroup',
-            index=models.Index(condition=models.Q(('deleted_at', None)), fields=['project', 'created_at', 'id'], name='securitygroup_alive'),
-        ),
-        migrations.AddConstraint(
-            model_name='securitygroup',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['CREATING', 'ACTIVE', 'UPDATING', 'DELETING', 'ERROR', 'DELETED'])), name='securitygroup_status_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='securitygroup',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'DELETED'), ('deleted_at__isnull', False)), models.Q(models.Q(('status', 'DELETED'), _negated=True), ('deleted_at', None)), _connector='OR'), name='securitygroup_deleted_has_time'),
-        ),
-        migrations.AddConstraint(
-            model_name='securitygroup',
-            constraint=models.UniqueConstraint(condition=models.Q(('provider_id', ''), _negated=True), fields=('cloud', 'provider_id'), name='securitygroup_owns_its_provider_id'),
-        ),
-        migrations.AddConstraint(
-            model_name='port',
-            constraint=models.UniqueConstraint(condition=models.Q(models.Q(('provider_id', ''), _negated=True), ('deleted_at', None)), fields=('cloud', 'provider_id'), name='port_owns_its_provider_id'),
-        ),
-        migrations.AddConstraint(
-            model_name='port',
-            constraint=models.UniqueConstraint(condition=models.Q(models.Q(('requested_ip', ''), _negated=True), ('deleted_at', None)), fields=('network', 'requested_ip'), name='port_has_its_address_alone'),
-        ),
-        migrations.AddIndex(
-            model_name='securitygrouprule',
-            index=models.Index(fields=['created_at', 'id'], name='securitygrouprule_created'),
-        ),
-        migrations.AddIndex(
-            model_name='securitygrouprule',
-            index=models.Index(fields=['updated_at', 'id'], name='securitygrouprule_updated'),
-        ),
-        migrations.AddIndex(
-            model_name='securitygrouprule',
-            index=models.Index(fields=['name', 'id'], name='securitygrouprule_named'),
-        ),
-        migrations.AddIndex(
-            model_name='securitygrouprule',
-            index=models.Index(fields=['project', 'created_at', 'id'], name='securitygrouprule_p_created'),
-        ),
-        migrations.AddIndex(
-            model_name='securitygrouprule',
-            index=models.Index(fields=['project', 'updated_at', 'id'], name='securitygrouprule_p_updated'),
-        ),
-        migrations.AddIndex(
-            model_name='securitygrouprule',
-            index=models.Index(fields=['project', 'name', 'id'], name='securitygrouprule_p_named'),
-        ),
-        migrations.AddIndex(
-            model_name='securitygrouprule',
-            index=models.Index(condition=models.Q(('deleted_at', None)), fields=['project', 'created_at', 'id'], name='securitygrouprule_alive'),
-        ),
-        migrations.AddConstraint(
-            model_name='securitygrouprule',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['CREATING', 'ACTIVE', 'UPDATING', 'DELETING', 'ERROR', 'DELETED'])), name='securitygrouprule_status_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='securitygrouprule',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'DELETED'), ('deleted_at__isnull', False)), models.Q(models.Q(('status', 'DELETED'), _negated=True), ('deleted_at', None)), _connector='OR'), name='securitygrouprule_deleted_has_time'),
-        ),
-        migrations.AddConstraint(
-            model_name='securitygrouprule',
-            constraint=models.UniqueConstraint(condition=models.Q(('provider_id', ''), _negated=True), fields=('cloud', 'provider_id'), name='securitygrouprule_owns_its_provider_id'),
-        ),
-        migrations.AddConstraint(
-            model_name='securitygrouprule',
-            constraint=models.UniqueConstraint(condition=models.Q(('deleted_at', None)), fields=('group', 'key'), name='rule_once_per_group'),
-        ),
-        migrations.AddIndex(
-            model_name='subnet',
-            index=models.Index(fields=['created_at', 'id'], name='subnet_created'),
-        ),
-        migrations.AddIndex(
-            model_name='subnet',
-            index=models.Index(fields=['updated_at', 'id'], name='subnet_updated'),
-        ),
-        migrations.AddIndex(
-            model_name='subnet',
-            index=models.Index(fields=['name', 'id'], name='subnet_named'),
-        ),
-        migrations.AddIndex(
-            model_name='subnet',
-            index=models.Index(fields=['project', 'created_at', 'id'], name='subnet_p_created'),
-        ),
-        migrations.AddIndex(
-            model_name='subnet',
-            index=models.Index(fields=['project', 'updated_at', 'id'], name='subnet_p_updated'),
-        ),
-        migrations.AddIndex(
-            model_name='subnet',
-            index=models.Index(fields=['project', 'name', 'id'], name='subnet_p_named'),
-        ),
-        migrations.AddIndex(
-            model_name='subnet',
-            index=models.Index(condition=models.Q(('deleted_at', None)), fields=['project', 'created_at', 'id'], name='subnet_alive'),
-        ),
-        migrations.AddConstraint(
-            model_name='subnet',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['CREATING', 'ACTIVE', 'UPDATING', 'DELETING', 'ERROR', 'DELETED'])), name='subnet_status_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='subnet',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'DELETED'), ('deleted_at__isnull', False)), models.Q(models.Q(('status', 'DELETED'), _negated=True), ('deleted_at', None)), _connector='OR'), name='subnet_deleted_has_time'),
-        ),
-        migrations.AddConstraint(
-            model_name='subnet',
-            constraint=models.UniqueConstraint(condition=models.Q(('provider_id', ''), _negated=True), fields=('cloud', 'provider_id'), name='subnet_owns_its_provider_id'),
         ),
     ]
