@@ -1,20 +1,66 @@
-"""Events: /events, the history and the audit trail, newest first."""
+"""Events: /events, the history and the audit trail: newest first, or from a cursor on."""
 
+import re
 from typing import Any
+from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
+from drf_spectacular.utils import extend_schema_field
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 from compute.access import Scope
+from compute.api.following import AFTER, follow
 from compute.api.http import filters
+from compute.api.http.fields import UUID_TEXT
+from compute.api.http.parameters import refuse
 from compute.api.http.viewset import ResourceViewSet
 from compute.bodies.events import EVENT_BODY
 from compute.errors import PermissionDenied
 from compute.models import Event, Outcome
+from compute.models.kinds import KINDS
+
+#: The first part of a subject -> the kind of things that it names.
+SUBJECTS = {kind.plural: slug for slug, kind in KINDS.items()} | {"operations": ""}
+
+
+class Type(filters.TextIn):
+    """Types as they are, or all that begin as one that ends in `.*` does."""
+
+    def filter(self, qs: QuerySet[Any], value: list[str] | None) -> QuerySet[Any]:
+        if not value:
+            return qs
+        wanted = Q(type__in=[text for text in value if not text.endswith(".*")])
+        for text in value:
+            if text.endswith(".*"):
+                wanted |= Q(type__startswith=text.removesuffix("*"))
+        return qs.filter(wanted)
+
+
+@extend_schema_field(
+    {"type": "string", "pattern": f"^({'|'.join(SUBJECTS)})/{UUID_TEXT}$"}
+)
+class Subject(filters.TextIn):
+    """What the body of an event has as its subject."""
+
+    def filter(self, qs: QuerySet[Any], value: list[str] | None) -> QuerySet[Any]:
+        if not value:
+            return qs
+        wanted = Q()
+        for text in value:
+            plural, _, id = text.partition("/")
+            if plural not in SUBJECTS or not re.fullmatch(UUID_TEXT, id):
+                raise refuse("subject", "invalid", f"{text!r} is no subject.")
+            if plural == "operations":
+                wanted |= Q(subject_id=None, operation_id=UUID(id))
+            else:
+                wanted |= Q(subject_kind=SUBJECTS[plural], subject_id=UUID(id))
+        return qs.filter(wanted)
 
 
 class EventFilter(filters.CreatedFilterSet):
-    type = filters.TextIn(help_text="These types.")
+    type = Type(help_text="These types; `vm.*` is all that begin with `vm.`.")
+    subject = Subject(help_text="About these subjects, such as `vms/{id}`.")
     outcome = filters.ChoiceIn(Outcome, help_text="These outcomes.")
     project = filters.UUIDIn(help_text="In these projects.")
     vm = filters.About("vm", help_text="About these VMs.")
@@ -33,6 +79,19 @@ class EventViewSet(ResourceViewSet[Event]):
     filterset_class = EventFilter
     orderings = ("created_at",)
     cursor_only = True
+    query_parameters = {"list": (AFTER,)}
+    long_polls = frozenset({"list"})
+    more_problems = {"list": (410,)}
+
+    def policy_of(self, request: Request) -> str:
+        # Who follows by asking must not use up what all other requests share.
+        return "poll" if "after" in request.query_params else "default"
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """List them, newest first; with `after` oldest first, from there on."""
+        if "after" in request.query_params:
+            return follow(self, request, self.rows())
+        return super().list(request, *args, **kwargs)
 
     @staticmethod
     def readable(scope: Scope) -> QuerySet[Event]:

@@ -7,7 +7,7 @@ it waits for ends, at its deadline, when its client hangs up, and when the servi
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -50,13 +50,18 @@ class Wait(hangups.Caller):
         )
 
     def until_end(self, operation_id: UUID | str, *, deadline: float) -> bool:
-        """Block until an operation ends, or something else ends the wait; say which.
+        """Block until an operation ends, or something else ends the wait; say which."""
+        live = Operation.objects.live().filter(pk=operation_id)
+        return self.until(lambda: not live.exists(), deadline=deadline)
 
-        Each look is its own query outside of any transaction, so that it sees what the
-        worker committed and holds no lock.
+    def until(self, is_so: Callable[[], bool], *, deadline: float) -> bool:
+        """Block until something is so, or something else ends the wait; say which.
+
+        Each look is its own query outside of any transaction, so that it sees what
+        others committed and holds no lock.
         """
         begun = time.monotonic()
-        while not _has_ended(operation_id):
+        while not _look(is_so):
             now = time.monotonic()
             pause = min(pause_after(now - begun), deadline - now)
             if pause <= 0 or self.stopped.wait(pause):
@@ -75,9 +80,9 @@ class Wait(hangups.Caller):
         return time.monotonic() < deadline
 
 
-def _has_ended(operation_id: UUID | str) -> bool:
+def _look(is_so: Callable[[], bool]) -> bool:
     try:
-        return not Operation.objects.live().filter(pk=operation_id).exists()
+        return is_so()
     except DatabaseError:
         # It may be back before the deadline, and what was asked for is committed.
         return False

@@ -39,6 +39,8 @@ def two_values(parameter: dict[str, Any]) -> list[str]:
     if "enum" in items:
         # Of an ordering, not the two ways of one field.
         return [items["enum"][0], items["enum"][-1]]
+    if parameter["name"] == "subject":
+        return [f"vms/{uuid.uuid4()}", f"networks/{uuid.uuid4()}"]
     if items.get("format") == "uuid":
         return [str(uuid.uuid4()), str(uuid.uuid4())]
     return ["web-1", "db-1"]

@@ -209,6 +209,14 @@ class Pagination(BasePagination):
             )
         )
 
+    # The log
+
+    def follow(self, request: Request, *, cursor: int, more: bool) -> None:
+        """Lead on from an event of the log, to what there is after it now."""
+        self.request, self.event_sequence = request, cursor
+        if more:
+            self.next = self._url(after=f"{cursor:012d}")
+
     # The answer
 
     def _url(self, **changed: str) -> str:

@@ -87,8 +87,10 @@ def _of_resource(
         "Event-Cursor": lists,
         "ETag": "If-None-Match" in takes or not reads,
         "Operation-Location": waits,
-        "Preference-Applied": waits,
+        "Preference-Applied": waits or (lists and view.action in view.long_polls),
         "Idempotent-Replayed": idempotency.HEADER in takes,
         "Location": view.action == "create",
-        "Retry-After": status == "202" or view.action in view.long_polls,
+        # Of what is waited for: a list is asked again at once.
+        "Retry-After": status == "202"
+        or (view.action in view.long_polls and not lists),
     }

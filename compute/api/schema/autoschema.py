@@ -53,6 +53,12 @@ PREFER = _header(
     "`Preference-Applied` says what was honoured.",
     example="wait=20",
 )
+PREFER_OF_LISTS = _header(
+    "Prefer",
+    "RFC 7240. `wait=N` waits up to N seconds (30 at most) for the next row, if there is "
+    "none yet. `Preference-Applied` says that it was honoured.",
+    example="wait=20",
+)
 IDEMPOTENCY_KEY = _header(
     idempotency.HEADER,
     (
@@ -131,7 +137,7 @@ class AutoSchema(SpectacularAutoSchema):
             if view.action == "retrieve":
                 parameters.append(IF_NONE_MATCH)
             if view.action in view.long_polls:
-                parameters.append(PREFER)
+                parameters.append(PREFER_OF_LISTS if view.action == "list" else PREFER)
             return parameters
         if view.starts_operations and view.action not in _SYNCHRONOUS:
             parameters.append(PREFER)

@@ -27,7 +27,8 @@ HEADERS = {
         '<https://host/api/v1/vms?page=2>; rel="next"',
     ),
     "Event-Cursor": (
-        "The newest event before this list was read.",
+        "Where to follow from, by `GET /events?after=`: what happens later is not in this"
+        " answer yet.",
         "000000000184",
     ),
     "RateLimit-Policy": (

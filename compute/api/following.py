@@ -1,0 +1,165 @@
+"""Follow the log of one project by a cursor: in order, without a gap, waiting for more."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from compute import database
+from compute.api.http.pagination import DEFAULT_PER_PAGE, MAX_PER_PAGE
+from compute.api.http.parameters import joined, refuse, whole_number
+from compute.api.http.prefer import preference
+from compute.api.http.problems import CursorExpired
+from compute.api.http.rows import Page, Rows
+from compute.engine import waiting
+from compute.models import Event, Project
+from compute.statements import Slot
+
+#: Events that one page looks at: however rare what is asked for, the database reads no
+#: more of them.
+MOST_LOOKED_AT = 10_000
+HIGHEST = 10**12 - 1
+
+AFTER = OpenApiParameter(
+    "after",
+    {"type": "string", "pattern": "^[0-9]{1,12}$"},
+    description=(
+        "Follow one project from here: its events after this one, oldest first. Takes "
+        "the `Event-Cursor` of any list, and of the answer before. `Prefer: wait=N` "
+        "waits for the next event if there is none yet."
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one look at the log brought."""
+
+    page: Page
+    #: All before it, and it, has been looked at.
+    cursor: int
+    #: There is more to look at now.
+    more: bool
+
+
+def follow(view: Any, request: Request, rows: Rows) -> Response:
+    """Answer with what ``rows`` has of one project's events after a cursor."""
+    params = joined(request)
+    for other in ("cursor", "ordering"):
+        if other in params:
+            raise refuse(other, "conflict", "Cannot be combined with after.")
+    project_id = _project_of(view, params)
+    after = _after(params["after"], project_id)
+    per_page = whole_number(
+        request, "per_page", default=DEFAULT_PER_PAGE, highest=MAX_PER_PAGE
+    )
+    log = _Log(rows, project_id, per_page)
+    found = log.read(after)
+    wanted = preference(request, default=0)
+    applied = wanted.applied
+    if wanted.wait and not found.page.rows:
+        with waiting.place(request) as wait:
+            if wait is None:
+                applied = None
+            else:
+                deadline = time.monotonic() + wanted.wait
+                found = log.wait(wait, found, deadline=deadline)
+    view.paginator.follow(request, cursor=found.cursor, more=found.more)
+    response: Response = view.get_paginated_response(view.as_data(found.page.array))
+    if applied is not None:
+        response.headers["Preference-Applied"] = applied
+    return response
+
+
+@dataclass(frozen=True, slots=True)
+class _Log:
+    rows: Rows
+    project_id: UUID
+    per_page: int
+
+    def read(self, after: int) -> Found:
+        # Read first: what is committed by now shows in the page.
+        newest = _newest(self.project_id)
+        until = min(newest, after + MOST_LOOKED_AT)
+        values = {"project": self.project_id, "after": after, "until": until}
+        page = self.rows.narrowed("followed", _between, values).page(
+            ("sequence",), ("sequence",), limit=self.per_page + 1
+        )
+        if len(page.rows) > self.per_page:
+            del page.rows[self.per_page :]
+            (last,) = page.columns(-1)
+            until = int(last)
+        return Found(page, until, more=until < newest)
+
+    def wait(self, wait: waiting.Wait, found: Found, *, deadline: float) -> Found:
+        """Look again whenever there is more, until some of it is what was asked for."""
+
+        def is_more() -> bool:
+            return found.more or _newest(self.project_id) > found.cursor
+
+        while not found.page.rows and wait.until(is_more, deadline=deadline):
+            found = self.read(found.cursor)
+            database.give_back()
+        return found
+
+
+def _between(events: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
+    sequence = Event._meta.get_field("sequence")
+    return events.filter(
+        project_id=Slot("project", Project._meta.pk),
+        sequence__gt=Slot("after", sequence),
+        sequence__lte=Slot("until", sequence),
+    )
+
+
+def _project_of(view: Any, params: Mapping[str, str]) -> UUID:
+    """Return the one project whose log is followed, once this request may read it."""
+    operator = view.access.is_operator_for(view.permission)
+    own = view.access.grants
+    if "project" not in params:
+        if operator or len(own) != 1:
+            detail = "Name one project: each counts its events by itself."
+            raise refuse("project", "required", detail)
+        (project_id,) = own
+    else:
+        try:
+            project_id = UUID(params["project"])
+        except ValueError as error:
+            raise refuse("project", "invalid", "Name one project's id.") from error
+        if not (
+            Project.objects.filter(pk=project_id).exists()
+            if operator
+            else project_id in own
+        ):
+            raise refuse("project", "does_not_exist", f"No project {project_id}.")
+    view.permit(project_id)
+    return project_id  # type: ignore[no-any-return]  # grants are by id
+
+
+def _after(text: str, project_id: UUID) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(HIGHEST))):
+        raise refuse("after", "invalid", "after is the Event-Cursor of an answer.")
+    after, newest = int(text), _newest(project_id)
+    if after > newest:
+        detail = f"The newest event of this project is {newest:012d}."
+        raise refuse("after", "invalid", detail)
+    following = Event.objects.filter(project_id=project_id, sequence=after + 1)
+    if after < newest and not following.exists():
+        raise CursorExpired(
+            "Events after this one have been removed. List again, and follow from the "
+            "list's Event-Cursor."
+        )
+    return after
+
+
+def _newest(project_id: UUID) -> int:
+    rows = Project.objects.filter(pk=project_id).values_list(
+        "event_sequence", flat=True
+    )
+    return rows.first() or 0
