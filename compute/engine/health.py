@@ -32,12 +32,6 @@ def ask_for_pass(alias: str, service: str) -> None:
     later.update(next_pass_at=soon)
 
 
-def is_away(alias: str, service: str) -> bool:
-    """Whether the latest pass over a service failed."""
-    row = _row(alias, service)
-    return row is not None and row.failures > 0
-
-
 def _row(alias: str, service: str) -> CloudService | None:
     return CloudService.objects.filter(cloud=alias, service=service).first()
 
@@ -53,10 +47,26 @@ def live_interval(pass_seconds: float) -> float:
 
 def due_in(alias: str, service: str) -> float:
     """Return the seconds until the next pass over a service is due."""
-    row = _row(alias, service)
+    return _due_in(_row(alias, service))
+
+
+def _due_in(row: CloudService | None) -> float:
     if row is None or row.next_pass_at is None:
         return 0.0
     return max(0.0, (row.next_pass_at - timezone.now()).total_seconds())
+
+
+def away_for(alias: str, service: str) -> float | None:
+    """Return the seconds until a service that is away is asked again; ``None``: it is not.
+
+    It is away from a pass that failed to the next that does not. Where that is not known
+    yet a pass is asked for.
+    """
+    row = _row(alias, service)
+    if row is not None and row.failures:
+        return _due_in(row)
+    ask_for_pass(alias, service)
+    return None
 
 
 def claim(alias: str, service: str, now: datetime) -> CloudService | None:

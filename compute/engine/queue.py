@@ -221,7 +221,10 @@ def park(operation: Operation, waiting: Waiting) -> None:
 def wake(
     operation: Operation, *, after: float = 0.0, failed: bool = False, step: str = ""
 ) -> None:
-    """Have a worker look at a running operation, in ``after`` seconds."""
+    """Have a worker look at a running operation, in ``after`` seconds.
+
+    Until then people are told the ``step``.
+    """
     now = timezone.now()
     Operation.objects.filter(
         pk=operation.pk,
@@ -230,7 +233,7 @@ def wake(
     ).update(
         lease_until=now + timedelta(seconds=after),
         failures=F("failures") + 1 if failed else F("failures"),
-        step=step or F("step"),
+        step=step,
         updated_at=now,
     )
     announce(operation, after=after)

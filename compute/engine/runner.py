@@ -100,9 +100,9 @@ def retry(operation: Operation, error: ProviderError | None = None) -> Again | N
     pause = max(pause, (error and error.retry_after) or 0.0)
     if isinstance(error, Unavailable):
         service = SERVICE_TYPES.get(error.service, work.of(operation).service)
-        health.ask_for_pass(operation.cloud, service)
-        if health.is_away(operation.cloud, service):
-            pause += health.due_in(operation.cloud, service)
+        away_for = health.away_for(operation.cloud, service)
+        if away_for is not None:
+            pause += away_for
             if timezone.now() + timedelta(seconds=pause) >= operation.deadline:
                 return None
             return Again(pause, step=f"waiting for {error.service}")

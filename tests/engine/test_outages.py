@@ -92,6 +92,14 @@ def test_an_operation_is_next_tried_after_the_next_pass(
     assert next_pass > timezone.now() + timedelta(seconds=2)  # after five failures
     assert operation.lease_until is not None
     assert operation.lease_until > next_pass
+    # It is back, and one call fails all the same: that is no waiting for it.
+    cloud.controls.clear_faults()
+    observe(full=True)
+    take_away(cloud, "networks.create")
+    Operation.objects.update(lease_until=timezone.now())
+    runner.run(operation.pk)
+    operation.refresh_from_db()
+    assert (operation.step, operation.failures) == ("", 1)
 
 
 def test_a_deadline_within_an_outage_tells_of_the_outage(
