@@ -82,8 +82,7 @@ class _Adapter(TCPKeepAliveAdapter):
     ) -> requests.Response:
         left = self.deadline - time.monotonic()
         url = str(request.url)
-        ours = not url.startswith(self._auth_url)
-        service = self.service if ours else "keystone"
+        service = "keystone" if url.startswith(self._auth_url) else self.service
         host = urlsplit(url).netloc
         if left <= 0:
             raise Timeout(f"No time left for {url}", service=service)
