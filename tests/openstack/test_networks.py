@@ -31,7 +31,7 @@ from tests.openstack.conftest import (
     wait_until,
     work,
 )
-from tests.support.networking import HTTPS, PING
+from tests.support.networking import HTTPS, PING, ask_for_vm
 
 #: Seconds that a request takes to arrive: longer than its client waits.
 LATE = 8
@@ -59,18 +59,6 @@ def make_network(project: Project, name: str, cidr: str, *, internet: bool) -> A
         networks.create(
             project=project, actor=ALICE, name=name, cidr=cidr, internet=internet
         )
-    )
-
-
-def ask_for_vm(project: Project, *wishes: Wish, **more: Any) -> VM:
-    return vms.create(
-        project=project,
-        actor=ALICE,
-        name="front",
-        flavor="m1.tiny",
-        image="cirros",
-        networks=wishes,
-        **more,
     )
 
 
