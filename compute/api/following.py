@@ -1,5 +1,6 @@
 """Follow the log of one project by a cursor: in order, without a gap, waiting for more."""
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,15 +9,16 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter
-from rest_framework.request import Request
 from rest_framework.response import Response
 
 from compute import database
+from compute.api.http.filters import values_of
 from compute.api.http.pagination import DEFAULT_PER_PAGE, MAX_PER_PAGE
 from compute.api.http.parameters import joined, refuse, whole_number
 from compute.api.http.prefer import preference
 from compute.api.http.problems import CursorExpired
 from compute.api.http.rows import Page, Rows
+from compute.api.http.viewset import ResourceViewSet
 from compute.engine import waiting
 from compute.models import Event, Project
 from compute.statements import Slot
@@ -24,7 +26,6 @@ from compute.statements import Slot
 #: Events that one page looks at: however rare what is asked for, the database reads no
 #: more of them.
 MOST_LOOKED_AT = 10_000
-HIGHEST = 10**12 - 1
 
 AFTER = OpenApiParameter(
     "after",
@@ -48,19 +49,20 @@ class Found:
     more: bool
 
 
-def follow(view: Any, request: Request, rows: Rows) -> Response:
+def follow(view: ResourceViewSet[Event], rows: Rows) -> Response:
     """Answer with what ``rows`` has of one project's events after a cursor."""
-    params = joined(request)
+    request, params = view.request, joined(view.request)
     for other in ("cursor", "ordering"):
         if other in params:
             raise refuse(other, "conflict", "Cannot be combined with after.")
-    project_id = _project_of(view, params)
-    after = _after(params["after"], project_id)
+    project_id, newest = _followed(view, params)
+    view.permit(project_id)
+    after = _after(params["after"], project_id, newest)
     per_page = whole_number(
         request, "per_page", default=DEFAULT_PER_PAGE, highest=MAX_PER_PAGE
     )
     log = _Log(rows, project_id, per_page)
-    found = log.read(after)
+    found = log.read(after, newest)
     wanted = preference(request, default=0)
     applied = wanted.applied
     if wanted.wait and not found.page.rows:
@@ -70,8 +72,9 @@ def follow(view: Any, request: Request, rows: Rows) -> Response:
             else:
                 deadline = time.monotonic() + wanted.wait
                 found = log.wait(wait, found, deadline=deadline)
-    view.paginator.follow(request, cursor=found.cursor, more=found.more)
-    response: Response = view.get_paginated_response(view.as_data(found.page.array))
+    pages: Any = view.paginator
+    pages.follow(request, cursor=found.cursor, more=found.more)
+    response = view.get_paginated_response(view.as_data(found.page.array))
     if applied is not None:
         response.headers["Preference-Applied"] = applied
     return response
@@ -83,9 +86,8 @@ class _Log:
     project_id: UUID
     per_page: int
 
-    def read(self, after: int) -> Found:
-        # Read first: what is committed by now shows in the page.
-        newest = _newest(self.project_id)
+    def read(self, after: int, newest: int) -> Found:
+        """Look at what follows; ``newest`` was read before, so all up to it shows."""
         until = min(newest, after + MOST_LOOKED_AT)
         values = {"project": self.project_id, "after": after, "until": until}
         page = self.rows.narrowed("followed", _between, values).page(
@@ -104,7 +106,7 @@ class _Log:
             return found.more or _newest(self.project_id) > found.cursor
 
         while not found.page.rows and wait.until(is_more, deadline=deadline):
-            found = self.read(found.cursor)
+            found = self.read(found.cursor, _newest(self.project_id))
             database.give_back()
         return found
 
@@ -118,34 +120,26 @@ def _between(events: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
     )
 
 
-def _project_of(view: Any, params: Mapping[str, str]) -> UUID:
-    """Return the one project whose log is followed, once this request may read it."""
-    operator = view.access.is_operator_for(view.permission)
-    own = view.access.grants
-    if "project" not in params:
-        if operator or len(own) != 1:
-            detail = "Name one project: each counts its events by itself."
-            raise refuse("project", "required", detail)
-        (project_id,) = own
-    else:
-        try:
-            project_id = UUID(params["project"])
-        except ValueError as error:
-            raise refuse("project", "invalid", "Name one project's id.") from error
-        if not (
-            Project.objects.filter(pk=project_id).exists()
-            if operator
-            else project_id in own
-        ):
-            raise refuse("project", "does_not_exist", f"No project {project_id}.")
-    view.permit(project_id)
-    return project_id  # type: ignore[no-any-return]  # grants are by id
+def _followed(
+    view: ResourceViewSet[Event], params: Mapping[str, str]
+) -> tuple[UUID, int]:
+    """Return the project whose log is asked for, and how far that has come."""
+    if known := view.one_project():
+        return known
+    asked = values_of(params.get("project", "")) or []
+    if asked == [""]:
+        detail = "Name one project: each counts its events by itself."
+        raise refuse("project", "required", detail)
+    if len(asked) != 1:
+        raise refuse("project", "invalid", "Name one project's id.")
+    raise refuse("project", "does_not_exist", f"No project {asked[0]}.")
 
 
-def _after(text: str, project_id: UUID) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= len(str(HIGHEST))):
+def _after(text: str, project_id: UUID, newest: int) -> int:
+    """Return where a client stands in a log, or raise: nothing after it is missing."""
+    if not re.fullmatch("[0-9]{1,12}", text):
         raise refuse("after", "invalid", "after is the Event-Cursor of an answer.")
-    after, newest = int(text), _newest(project_id)
+    after = int(text)
     if after > newest:
         detail = f"The newest event of this project is {newest:012d}."
         raise refuse("after", "invalid", detail)

@@ -13,6 +13,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from compute.api import following
 from compute.api.events import EventViewSet
 from compute.api.operations import OperationViewSet
 from compute.api.snapshots import SnapshotViewSet
@@ -68,6 +69,7 @@ def values(vm: VM, operation: Operation, projects: Sequence[Project]) -> dict[st
         "vm": ids,
         "target": ids,
         "operation": (str(operation.pk), ids[0]),
+        "subject": tuple(f"vms/{id}" for id in ids),
         "type": {
             "/operations": ("vm.start", "vm.rescue", "vm.rebuild"),
             "/events": ("vm.updated", "vm.drifted", "nothing"),
@@ -138,6 +140,36 @@ def test_a_page_looks_at_few_rows(api: Api, who: str) -> None:
         f"{question} {rows_looked_at(plan)} {_nodes(plan)}"
         for question, plan in costly.items()
     )
+
+
+#: What a follower's page may look at in the test below: half of its project's events.
+WINDOW = 1000
+
+
+def test_who_follows_looks_at_so_many_events_and_no_more(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "MOST_LOOKED_AT", WINDOW)
+    project, *_ = make_many()
+    vm = VM.objects.filter(project=project)[0]
+    known = values(vm, Operation.objects.filter(project=project)[0], [project] * 3)
+    known["type"] = {"/events": (*known["type"]["/events"], "vm.*", "nothing.*")}
+    del known["project"]
+    Project.objects.filter(pk=project.pk).update(event_sequence=VMS)
+    assert project.events.count() == 2 * WINDOW
+    for after in (9, VMS // 2 - 1):  # every tenth number is one of its events
+        page = f"/events?project={project.pk}&after={after}"
+        asked = [page] + [
+            f"{page}&{name}={quote(value)}"
+            for name in EventViewSet.filterset_class.base_filters
+            if name in known
+            for given in [known[name]]
+            for value in (given["/events"] if isinstance(given, dict) else given)
+        ]
+        for question in asked:
+            (plan,) = plans(api, question)
+            looked_at = rows_looked_at(plan)
+            assert looked_at <= WINDOW, (question, looked_at, _nodes(plan))
 
 
 def plans(api: Api, question: str) -> Iterator[Mapping[str, Any]]:

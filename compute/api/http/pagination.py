@@ -87,7 +87,8 @@ class Pagination(BasePagination):
         per_page = whole_number(
             request, "per_page", default=DEFAULT_PER_PAGE, highest=MAX_PER_PAGE
         )
-        self.event_sequence = view.event_sequence()
+        if known := view.one_project():
+            _, self.event_sequence = known
         self.model = view.queryset.model
         if "cursor" in params or view.cursor_only:
             return self._by_cursor(queryset, keys, per_page)

@@ -343,21 +343,23 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
     def url(self, noun: str, id: Any) -> str:
         return reverse(f"{noun}-detail", kwargs={"id": id}, request=self.request)
 
-    def event_sequence(self) -> int | None:
-        """Return the newest event of the one project a list is about, if it is one."""
+    def one_project(self) -> tuple[UUID, int] | None:
+        """Return the one project a list is about, if it is one, and its newest event."""
         access, asked = self.access, joined(self.request).get("project")
         operator = access.is_operator_for(self.permission)
         if asked is None:
             # An operator's list is about all projects.
-            known = () if operator else tuple(access.grants.values())
-            return known[0].event_sequence if len(known) == 1 else None
+            known = () if operator else tuple(access.grants.items())
+            return (
+                (known[0][0], known[0][1].event_sequence) if len(known) == 1 else None
+            )
         with suppress(ValueError):
             project_id = UUID(asked)
             if not operator:
                 grant = access.grants.get(project_id)
-                return grant.event_sequence if grant else None
+                return (project_id, grant.event_sequence) if grant else None
             projects = Project.objects.filter(pk=project_id)
-            return projects.values_list("event_sequence", flat=True).first()
+            return projects.values_list("pk", "event_sequence").first()
         return None
 
     def page_extras(self, data: Any) -> dict[str, Any]:
