@@ -7,27 +7,17 @@ above `Life` as ``@reproduce_failure(…)`` to replay it.
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-import time_machine
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
-from hypothesis import HealthCheck, event
-from hypothesis import settings as hypothesis_settings
+from hypothesis import event
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from compute import clouds
 from compute.engine import passes, queue, runner
@@ -57,6 +47,7 @@ from tests.conftest import ALICE
 from tests.support import invariants as ledger
 from tests.support.dying_callers import MortalCloud, WorkerDied
 from tests.support.lifecycle import STABLE, TABLE
+from tests.support.orders import Timed, try_orders
 from tests.support.service_verbs import VERBS
 
 NAMES = sorted(TABLE)
@@ -95,10 +86,8 @@ def legal(before: str, after: str) -> bool:
     return after in begins or drifts
 
 
-class Life(RuleBasedStateMachine):
+class Life(Timed):
     """A service with up to three VMs, its worker, its beat, its cloud, and time."""
-
-    clock: time_machine.Traveller
 
     def __init__(self) -> None:
         super().__init__()
@@ -393,16 +382,4 @@ class Life(RuleBasedStateMachine):
 @pytest.mark.slow
 @pytest.mark.django_db
 def test_no_order_of_events_breaks_a_promise(cloud: MockCloud) -> None:
-    # Nothing may depend on how fast this machine is.
-    with time_machine.travel(datetime.now(UTC), tick=False) as clock:
-        Life.clock = clock
-        run_state_machine_as_test(
-            Life,
-            settings=hypothesis_settings(
-                max_examples=60,
-                stateful_step_count=40,
-                deadline=None,
-                print_blob=True,
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
+    try_orders(Life, 60)

@@ -2,21 +2,12 @@
 
 from collections import Counter
 from contextlib import suppress
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 import pytest
-import time_machine
-from hypothesis import HealthCheck
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import invariant, precondition, rule
 
 from compute.engine import passes
 from compute.errors import Problem
@@ -35,6 +26,7 @@ from compute.services.ports import Wish
 from providers.mock import MockCloud
 from tests.conftest import ALICE
 from tests.services.test_stateful import Life, vm_numbers
+from tests.support.orders import try_orders
 
 CALLS = [
     *("networks.create", "subnets.create", "routers.create", "routers.attach_subnet"),
@@ -188,15 +180,4 @@ class NetworkLife(Life):
 @pytest.mark.slow
 @pytest.mark.django_db
 def test_no_order_of_events_breaks_a_promise_of_networks(cloud: MockCloud) -> None:
-    with time_machine.travel(datetime.now(UTC), tick=False) as clock:
-        NetworkLife.clock = clock
-        run_state_machine_as_test(
-            NetworkLife,
-            settings=hypothesis_settings(
-                max_examples=40,
-                stateful_step_count=40,
-                deadline=None,
-                print_blob=True,
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
+    try_orders(NetworkLife, 40)
