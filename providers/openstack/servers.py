@@ -228,6 +228,12 @@ def _to_action(body: Json) -> ServerAction:
 
 
 def _reason(action: Json, events: list[Json]) -> str | None:
-    """Return why an action failed: its message is just "Error", an event has more."""
+    """Return why an action failed: its message is just "Error", an event has more.
+
+    Nova reads the action before its events, so its message may be older than they are.
+    """
     reasons = [event.get("details") for event in events] + [action["message"]]
-    return next((str(reason) for reason in reasons if reason), None)
+    failed = any(event.get("result") == "Error" for event in events)
+    return next(
+        (str(reason) for reason in reasons if reason), "Error" if failed else None
+    )
