@@ -63,31 +63,34 @@ def engine(
     django_db_serialized_rollback: None,  # keeps the project that migrate made
     cloud: MockCloud,
     catalogue: None,
-) -> Iterator[threading.Event]:
-    """A worker in a thread of its own; set the event to make it pause."""
-    stop, pause = threading.Event(), threading.Event()
+) -> Iterator[threading.Lock]:
+    """A worker in a thread of its own; who acquires the lock has it pause."""
+    stop, awake = threading.Event(), threading.Lock()
 
     def work() -> None:
         try:
-            while not stop.is_set():
-                if not pause.is_set():
+            while not stop.wait(0.01):
+                if not awake.acquire(timeout=0.01):
+                    continue
+                try:
                     live = Operation.objects.live().values_list("pk", flat=True)
                     for pk in list(live):
                         runner.run(pk)
                     observe()
-                stop.wait(0.01)
+                finally:
+                    awake.release()
         finally:
             connection.close()
 
     thread = threading.Thread(target=work)
     thread.start()
-    yield pause
+    yield awake
     stop.set()
     thread.join()
 
 
 @pytest.fixture
-def vm(api: Api, engine: threading.Event) -> dict[str, Any]:
+def vm(api: Api, engine: threading.Lock) -> dict[str, Any]:
     response = api.post("/vms", NEW, Prefer="wait=20")
     assert response.status_code == 201, response.content
     created: dict[str, Any] = response.json()
@@ -95,7 +98,7 @@ def vm(api: Api, engine: threading.Event) -> dict[str, Any]:
 
 
 def test_a_create_that_waits_answers_201_with_the_finished_vm(
-    api: Api, engine: threading.Event
+    api: Api, engine: threading.Lock
 ) -> None:
     response = api.post("/vms", NEW, Prefer="wait=20")
     vm = response.json()
@@ -137,9 +140,9 @@ def test_the_default_wait_acts_as_if_every_client_had_sent_it(
 
 
 def test_a_wait_that_runs_out_answers_202(
-    api: Api, vm: dict[str, Any], engine: threading.Event
+    api: Api, vm: dict[str, Any], engine: threading.Lock
 ) -> None:
-    engine.set()
+    engine.acquire()
     began = time.monotonic()
     response = api.post(f"/vms/{vm['id']}/actions/stop", Prefer="wait=1")
     assert 1 <= time.monotonic() - began < 5
@@ -166,9 +169,9 @@ def test_a_busy_vm_is_queued_for_and_then_checked_again(
 
 
 def test_a_vm_that_stays_busy_is_409_when_the_wait_runs_out(
-    api: Api, vm: dict[str, Any], engine: threading.Event
+    api: Api, vm: dict[str, Any], engine: threading.Lock
 ) -> None:
-    engine.set()
+    engine.acquire()
     time.sleep(0.1)  # the round under way
     path = f"/vms/{vm['id']}/actions"
     running = api.post(f"{path}/stop").json()["operation_id"]
@@ -205,7 +208,7 @@ def test_a_failure_that_passes_says_when_to_ask_again(
 
 
 def test_a_build_that_fails_names_the_vm_it_left_behind(
-    api: Api, engine: threading.Event, cloud: MockCloud
+    api: Api, engine: threading.Lock, cloud: MockCloud
 ) -> None:
     cloud.controls.inject("servers.create", kind="build_error", message="No valid host")
     response = api.post("/vms", NEW, Prefer="wait=20")
@@ -218,9 +221,9 @@ def test_a_build_that_fails_names_the_vm_it_left_behind(
 
 
 def test_a_cancelled_operation_is_a_409_for_who_waited(
-    api: Api, vm: dict[str, Any], engine: threading.Event
+    api: Api, vm: dict[str, Any], engine: threading.Lock
 ) -> None:
-    engine.set()
+    engine.acquire()
     time.sleep(0.1)  # the round under way
     answers: list[Any] = []
 
@@ -242,7 +245,7 @@ def test_a_cancelled_operation_is_a_409_for_who_waited(
 
 
 def test_a_cancel_that_waits_answers_with_the_end(
-    api: Api, engine: threading.Event, cloud: MockCloud
+    api: Api, engine: threading.Lock, cloud: MockCloud
 ) -> None:
     cloud.controls.inject("servers.create", kind="stuck")
     operation_id = api.post("/vms", NEW).json()["operation_id"]
