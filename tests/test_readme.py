@@ -39,7 +39,7 @@ def test_every_file_it_points_to_exists() -> None:
 def test_the_first_two_commands_are_the_whole_set_up() -> None:
     assert (readme.RUN.strip(), readme.TEST.strip()) == ("make run", "make test")
     # The second would run this test; it is run from a clean clone there:
-    assert "\nmake test\n" in (ROOT / ".ci/run").read_text()
+    assert "\n  make test\n" in (ROOT / ".ci/run").read_text()
 
 
 def test_every_setting_it_names_is_read() -> None:

@@ -116,7 +116,7 @@ def test_what_fails_has_a_second_chance_and_is_named(
     (tmp_path / ".venv").symlink_to(Path(sys.executable).parent.parent)
     (tmp_path / "test_it.py").write_text(tests)
     pytest_here = f"{sys.executable} -m pytest -q test_it.py"
-    script = functions("twice") + f"\ntwice tests {tmp_path}/cache {pytest_here}"
+    script = functions("twice") + f"\ntwice tests here {pytest_here}"
     done = bash(script, tmp_path, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
     assert done.returncode == ends, done.stdout
     assert said in done.stdout + done.stderr
@@ -125,6 +125,6 @@ def test_what_fails_has_a_second_chance_and_is_named(
 
 
 def test_what_cannot_be_run_has_no_second_chance(tmp_path: Path) -> None:
-    done = bash(functions("twice") + "\ntwice tests cache false", tmp_path)
+    done = bash(functions("twice") + "\ntwice tests here false", tmp_path)
     assert done.returncode == 1
     assert "could not be run" in done.stderr
