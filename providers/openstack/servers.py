@@ -232,8 +232,6 @@ def _reason(action: Json, events: list[Json]) -> str | None:
 
     Nova reads the action before its events, so its message may be older than they are.
     """
-    reasons = [event.get("details") for event in events] + [action["message"]]
-    failed = any(event.get("result") == "Error" for event in events)
-    return next(
-        (str(reason) for reason in reasons if reason), "Error" if failed else None
-    )
+    failed = [event["result"] for event in events if event.get("result") == "Error"]
+    reasons = [*(event.get("details") for event in events), action["message"], *failed]
+    return next((str(reason) for reason in reasons if reason), None)

@@ -172,7 +172,6 @@ def test_a_vm_that_stays_busy_is_409_when_the_wait_runs_out(
     api: Api, vm: dict[str, Any], engine: threading.Lock
 ) -> None:
     engine.acquire()
-    time.sleep(0.1)  # the round under way
     path = f"/vms/{vm['id']}/actions"
     running = api.post(f"{path}/stop").json()["operation_id"]
     response = api.post(f"{path}/start", Prefer="wait=1")
@@ -224,7 +223,6 @@ def test_a_cancelled_operation_is_a_409_for_who_waited(
     api: Api, vm: dict[str, Any], engine: threading.Lock
 ) -> None:
     engine.acquire()
-    time.sleep(0.1)  # the round under way
     answers: list[Any] = []
 
     def wait() -> None:

@@ -190,7 +190,7 @@ def run(service: Service, place: Path, *options: str, bearer: str, config: str) 
         env=environment,
         capture_output=True,
         text=True,
-        timeout=1200,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr
