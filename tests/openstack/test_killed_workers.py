@@ -41,7 +41,8 @@ PASSES = {
 ON_ITS_WAY = 1.0
 
 #: Deaths of an operation's workers, one after the other. Those of one line have the
-#: same way there: ``{when}`` is before and after. Some calls come only after a death.
+#: same way there: ``{when}`` is before and after; of who reads neither the cloud nor our
+#: rows can tell which. Some calls come only after a death.
 #: A VM takes one after the other: on a real cloud making one takes longest.
 DEATHS = {
     "create": [
