@@ -1,0 +1,51 @@
+"""Envelopes: events as every reader of the log gets them, made once for all of them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+import orjson
+
+from compute.bodies.events import EVENT_BODY
+from compute.models import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One event, written out."""
+
+    id: UUID
+    #: ``None``: it is no project's.
+    sequence: int | None
+    type: str
+    #: ``vms/{id}``, or nothing.
+    subject: str | None
+    #: Those that its subject has now.
+    labels: Mapping[str, str]
+    #: JSON, in UTF-8.
+    body: bytes
+
+
+def of(events: Iterable[Event]) -> list[Envelope]:
+    """Write events out, each with its subject as that is now."""
+    return [_envelope(event) for event in events]
+
+
+def between(project_id: UUID, after: int, until: int, *, limit: int) -> list[Envelope]:
+    """Write out the first of a project's events with sequences in (after, until]."""
+    events = Event.objects.filter(
+        project_id=project_id, sequence__gt=after, sequence__lte=until
+    )
+    return of(events.order_by("sequence")[:limit])
+
+
+def _envelope(event: Event) -> Envelope:
+    body = EVENT_BODY.show(event)
+    return Envelope(
+        id=event.pk,
+        sequence=event.sequence,
+        type=event.type,
+        subject=body["subject"],
+        labels={},
+        body=orjson.dumps(body, default=str, option=orjson.OPT_UTC_Z),
+    )
