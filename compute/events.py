@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 
 from compute import statements
 from compute.models import Event, Operation, Outcome, Project
 from compute.models.owned import Owned
+from compute.tail import tail
 
 _ADVANCE = """
 UPDATE compute_project SET event_sequence = event_sequence + %s WHERE id = %s
@@ -103,6 +104,7 @@ def record_all(project_id: UUID, events: Sequence[Event]) -> None:
     newest = _advance(project_id, len(events))
     for sequence, event in enumerate(events, start=newest - len(events) + 1):
         event.project_id, event.sequence = project_id, sequence
+    transaction.on_commit(tail.hint)
     if len(events) == 1:
         statements.insert(events[0])
     else:
@@ -137,6 +139,7 @@ def record_each(
             project.event_sequence += 1
             event.project_id, event.sequence = project.pk, project.event_sequence
     Project.objects.bulk_update(rows, ["event_sequence"])
+    transaction.on_commit(tail.hint)
     insert([event for events in log.values() for event in events])
 
 

@@ -13,6 +13,7 @@ import os
 import socket
 import struct
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import TypeVar, cast
 
-#: The key in an ASGI scope of the event that is set when the client has hung up.
+#: The key in an ASGI scope of the bell that is ended when the client has hung up.
 HUNG_UP = "vmmanager.hung_up"
 
 #: In seconds: more than the kernel's clock, which ticks, may be behind ours.
@@ -30,6 +31,30 @@ _ESTABLISHED = 1
 #: Of struct tcp_info: the state, how long ago data was sent and received (ms), and how
 #: much was received at all.
 _TCP_INFO = struct.Struct("=B43xI4xI72xQ")
+
+
+class Bell:
+    """Has a thread that waits look again, or ends its wait."""
+
+    def __init__(self) -> None:
+        self._rung = threading.Event()
+        self.is_over = False
+
+    def ring(self, *_: object) -> None:
+        """Have it look again."""
+        self._rung.set()
+
+    def end(self) -> None:
+        """End the wait, and every later one."""
+        self.is_over = True
+        self._rung.set()
+
+    def wait(self, seconds: float) -> bool:
+        """Block until it rings, at most so long; say whether to go on."""
+        self._rung.wait(seconds)
+        # Cleared before the look: what rings from here on is another reason for one.
+        self._rung.clear()
+        return not self.is_over
 
 
 @dataclass(frozen=True, slots=True)

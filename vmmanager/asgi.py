@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import threading
 from typing import TYPE_CHECKING
 
 from django.core.asgi import get_asgi_application
 
-from compute.hangups import HUNG_UP
+from compute.hangups import HUNG_UP, Bell
 from vmmanager import server
 
 if TYPE_CHECKING:
@@ -50,12 +49,12 @@ async def _live(receive: Receive, send: Send) -> None:
 
 def _watched(scope: Scope, receive: Receive) -> tuple[Scope, Receive]:
     """Have Django's threads see that the client has hung up; only its loop is told."""
-    hung_up = threading.Event()
+    hung_up = Bell()
 
     async def watch() -> Message:
         message = await receive()
         if message["type"] == "http.disconnect":
-            hung_up.set()
+            hung_up.end()
         return message
 
     return {**scope, HUNG_UP: hung_up}, watch

@@ -101,12 +101,15 @@ class _Log:
 
     def wait(self, wait: waiting.Wait, found: Found, *, deadline: float) -> Found:
         """Look again whenever there is more, until some of it is what was asked for."""
-
-        def is_more() -> bool:
-            return found.more or _newest(self.project_id) > found.cursor
-
-        while not found.page.rows and wait.until(is_more, deadline=deadline):
-            found = self.read(found.cursor, _newest(self.project_id))
+        newest = found.cursor
+        while not found.page.rows:
+            if not found.more:
+                newest = wait.until_grown(
+                    self.project_id, sequence=found.cursor, deadline=deadline
+                )
+                if newest == found.cursor:
+                    break
+            found = self.read(found.cursor, newest)
             database.give_back()
         return found
 
@@ -150,10 +153,3 @@ def _after(text: str, project_id: UUID, newest: int) -> int:
             "list's Event-Cursor."
         )
     return after
-
-
-def _newest(project_id: UUID) -> int:
-    rows = Project.objects.filter(pk=project_id).values_list(
-        "event_sequence", flat=True
-    )
-    return rows.first() or 0

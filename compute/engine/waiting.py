@@ -7,7 +7,7 @@ it waits for ends, at its deadline, when its client hangs up, and when the servi
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -19,8 +19,8 @@ from rest_framework.request import Request
 
 from compute import database, hangups
 from compute.errors import OperationInProgress
-from compute.models.operation import Operation
 from compute.places import Places
+from compute.tail import Look, Watch, live_operations, newest_events, tail
 
 #: Seconds between two looks for clients that have hung up, where no server reports it.
 LOOK_SECONDS = 0.5
@@ -32,8 +32,7 @@ _places = Places("API_MAX_WAITERS")
 class Wait(hangups.Caller):
     """A request that waits, in its own thread."""
 
-    #: Set to end it.
-    stopped: threading.Event
+    bell: hangups.Bell
 
     @classmethod
     def of(cls, request: HttpRequest | Request) -> "Wait":
@@ -43,31 +42,28 @@ class Wait(hangups.Caller):
         scope: dict[str, Any] | None = getattr(request, "scope", None)
         apart = scope is None and meta.get("SERVER_PROTOCOL", "").startswith("HTTP/1")
         return cls(
-            (scope or {}).get(hangups.HUNG_UP) or threading.Event(),
+            (scope or {}).get(hangups.HUNG_UP) or hangups.Bell(),
             arrived=getattr(request, "arrived", time.monotonic()),
             address=meta.get("REMOTE_ADDR", ""),
             port=int(meta["SERVER_PORT"]) if apart else 0,
         )
 
-    def until_end(self, operation_id: UUID | str, *, deadline: float) -> bool:
+    def until_end(self, operation_id: UUID, *, deadline: float) -> bool:
         """Block until an operation ends, or something else ends the wait; say which."""
-        live = Operation.objects.live().filter(pk=operation_id)
-        return self.until(lambda: not live.exists(), deadline=deadline)
+        state = self._until_other(
+            live_operations, operation_id, known=True, deadline=deadline
+        )
+        return state is None
 
-    def until(self, is_so: Callable[[], bool], *, deadline: float) -> bool:
-        """Block until something is so, or something else ends the wait; say which.
+    def until_grown(self, project_id: UUID, *, sequence: int, deadline: float) -> int:
+        """Block until a project has newer events, or something else ends the wait.
 
-        Each look is its own query outside of any transaction, so that it sees what
-        others committed and holds no lock.
+        Return the sequence of its newest.
         """
-        begun = time.monotonic()
-        while not _look(is_so):
-            now = time.monotonic()
-            pause = min(pause_after(now - begun), deadline - now)
-            if pause <= 0 or self.stopped.wait(pause):
-                return False
-            _waits.end_departed()
-        return True
+        state = self._until_other(
+            newest_events, project_id, known=sequence, deadline=deadline
+        )
+        return sequence if state is None else int(state)
 
     def until_free(self, busy: OperationInProgress, *, deadline: float) -> bool:
         """Block until what is in the way has ended; say whether to try again.
@@ -75,27 +71,46 @@ class Wait(hangups.Caller):
         Others may take its target first, again and again: it ends at the deadline.
         """
         blocking = busy.members.get("operation_id")
-        if blocking is None or not self.until_end(blocking, deadline=deadline):
+        if blocking is None or not self.until_end(
+            UUID(str(blocking)), deadline=deadline
+        ):
             return False
         return time.monotonic() < deadline
 
+    def _until_other(self, look: Look, id: UUID, *, known: Any, deadline: float) -> Any:
+        """Block until the state of a thing is another than is known; return the last.
 
-def _look(is_so: Callable[[], bool]) -> bool:
+        Each look is its own query outside of any transaction, so that it sees what
+        others committed and holds no lock.
+        """
+        # By itself: what has ended by now needs no tail.
+        state = _state(look, id, unless=known)
+        if state != known:
+            return state
+        watch = Watch(look, id, known, self.bell.ring)
+        tail.add(watch)
+        try:
+            while watch.known == known:
+                pause = min(LOOK_SECONDS, deadline - time.monotonic())
+                if pause <= 0 or not self.bell.wait(pause):
+                    break
+                _waits.end_departed()
+        finally:
+            tail.remove(watch)
+        return watch.known
+
+
+def _state(look: Look, id: UUID, *, unless: Any) -> Any:
+    """Return the state of a thing; the one given while it cannot be read.
+
+    The database may be back before the deadline, and what was asked for is committed.
+    """
     try:
-        return is_so()
+        return look({id}).get(id)
     except DatabaseError:
-        # It may be back before the deadline, and what was asked for is committed.
-        return False
+        return unless
     finally:
         database.give_back()
-
-
-def pause_after(waited: float) -> float:
-    """Return the seconds until the next look: a twentieth of the wait so far.
-
-    So an answer is late by a small part of what it took, for few queries.
-    """
-    return min(max(0.02, waited / 20), 0.25)
 
 
 class _Waits:
@@ -111,7 +126,7 @@ class _Waits:
         with self._lock:
             self._open.add(wait)
             if self._closed:
-                wait.stopped.set()
+                wait.bell.end()
         self.end_departed(at_once=bool(wait.port))
 
     def discard(self, wait: Wait) -> None:
@@ -122,7 +137,7 @@ class _Waits:
         with self._lock:
             self._closed = True
             for wait in self._open:
-                wait.stopped.set()
+                wait.bell.end()
 
     def end_departed(self, *, at_once: bool = False) -> None:
         """End those whose clients have hung up, if nobody has just looked."""
@@ -130,10 +145,10 @@ class _Waits:
             if not at_once and time.monotonic() < self._looked_at + LOOK_SECONDS:
                 return
             self._looked_at = time.monotonic()
-            unsure = [w for w in self._open if w.port and not w.stopped.is_set()]
+            unsure = [w for w in self._open if w.port and not w.bell.is_over]
             if unsure:
                 for wait in hangups.departed(unsure):
-                    wait.stopped.set()
+                    wait.bell.end()
 
 
 _waits = _Waits()

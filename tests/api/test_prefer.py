@@ -10,8 +10,8 @@ from pytest_django import Settings
 
 from compute.api.http import prefer, writes
 from compute.engine import runner
-from compute.engine.waiting import pause_after
 from compute.models import VM, Operation
+from compute.tail import pause_after
 from providers.mock import MockCloud
 from tests.conftest import observe
 from tests.support.api import Api, problem
@@ -53,7 +53,7 @@ def test_an_end_is_seen_within_a_small_part_of_the_wait() -> None:
         0.02,
         0.05,
         0.1,
-        0.25,
+        0.1,
     ]
 
 
