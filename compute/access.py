@@ -6,7 +6,8 @@ the next request.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import Any, Literal, TypeVar
 from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser, Permission
@@ -47,6 +48,16 @@ class TokenUsed:
     project_id: UUID
 
 
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What somebody proved with who they are; it may end before what it opened does."""
+
+    kind: Literal["token", "login", "user"]
+    id: Any
+    #: Of the access token of a login, which ends before the login.
+    expires_at: datetime | None = None
+
+
 class Access:
     """A user, or an API token of one, and what that opens.
 
@@ -60,10 +71,12 @@ class Access:
         *,
         grants: Mapping[UUID, Grant] | None = None,
         token: TokenUsed | None = None,
+        key: Key | None = None,
     ) -> None:
         """Take what was read with the user; ``None``: read it when it is needed."""
         self.user = user
         self.token = token
+        self.key = key or Key("user", user.pk)
         if grants is not None:
             self.grants = grants
 

@@ -98,7 +98,7 @@ _ROWS: tuple[tuple[str, tuple[str, ...], Role | None, str], ...] = (
     # Their own, up to their own role; an admin revokes everybody's.
     ("api-token", ("create",), READER, "add_apitoken"),
     ("api-token", ("delete",), READER, "change_apitoken"),
-    ("event", ("list", "retrieve"), ADMIN, "view_event"),
+    ("event", ("list", "retrieve", "stream"), ADMIN, "view_event"),
     ("login", ("revoke",), None, "change_login"),
 )
 

@@ -26,14 +26,15 @@ class Places:
     @contextmanager
     def one(self, *kinds: str) -> Iterator[bool]:
         """Yield whether there is a place; it is free again after the block."""
-        admitted = self._enter(kinds)
+        admitted = self.enter(*kinds)
         try:
             yield admitted
         finally:
             if admitted:
-                self._leave(kinds)
+                self.leave(*kinds)
 
-    def _enter(self, kinds: tuple[str, ...]) -> bool:
+    def enter(self, *kinds: str) -> bool:
+        """Take a place; say whether there was one. Who got it leaves it with `leave`."""
         total: int = getattr(settings, self._setting)
         each = math.ceil(total / 2)
         with self._lock:
@@ -43,7 +44,7 @@ class Places:
             self._taken_by.update(kinds)
         return True
 
-    def _leave(self, kinds: tuple[str, ...]) -> None:
+    def leave(self, *kinds: str) -> None:
         with self._lock:
             self._taken -= 1
             self._taken_by.subtract(kinds)

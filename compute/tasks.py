@@ -12,7 +12,7 @@ from kombu.exceptions import LimitExceeded, OperationalError
 
 from compute import clouds
 from compute.engine import health, once, passes, queue, runner, work
-from compute.services import audit, catalog, logins, repeats, tokens
+from compute.services import audit, catalog, logins, repeats, streams, tokens
 
 log = logging.getLogger(__name__)
 
@@ -100,6 +100,7 @@ def forget_idempotency_keys() -> None:
 def forget_logins() -> None:
     logins.forget_old()
     tokens.forget_old()
+    streams.forget_old()
 
 
 @shared_task

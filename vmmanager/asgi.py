@@ -11,7 +11,7 @@ from compute.hangups import HUNG_UP, Bell
 from vmmanager import server
 
 if TYPE_CHECKING:
-    from compute.api.http.intake import ASGI, Message, Receive, Scope, Send
+    from compute.realtime.door import Message, Realtime, Receive, Scope, Send
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "vmmanager.settings")
 
@@ -34,10 +34,22 @@ class Application:
             await self._django(*_watched(scope, receive), send)
 
 
-def _make() -> ASGI:
-    from compute.api.http import intake
+def _make() -> Realtime:
+    from django.conf import settings
 
-    return intake.ASGI(get_asgi_application())
+    from compute.api.http import intake
+    from compute.errors import NotFound
+    from compute.realtime.door import Realtime
+
+    django = intake.ASGI(get_asgi_application())
+
+    async def health_alone(scope: Scope, receive: Receive, send: Send) -> None:
+        if not scope["path"].startswith("/health"):
+            refusal = NotFound("This process serves event streams, and nothing else.")
+            scope = {**scope, intake.REFUSED: refusal}
+        await django(scope, receive, send)
+
+    return Realtime(django, health_alone if settings.STREAMS_ONLY else django)
 
 
 async def _live(receive: Receive, send: Send) -> None:

@@ -284,6 +284,12 @@ EVENT_RETENTION_DAYS: int = env.int("EVENT_RETENTION_DAYS", default=400)
 if 0 < EVENT_RETENTION_DAYS < 30:
     raise ImproperlyConfigured("EVENT_RETENTION_DAYS must be 0 or at least 30")
 
+# Streams that one process has open at once; half of them for one user at most.
+STREAM_MAX_CONNECTIONS: int = env.int("STREAM_MAX_CONNECTIONS", default=2000)
+# Serve event streams, and health, and nothing else: long-lived connections have a
+# process of their own.
+STREAMS_ONLY: bool = env.bool("STREAMS_ONLY", default=False)
+
 # --- HTTP API ----------------------------------------------------------------
 
 API_DEFAULT_WAIT_SECONDS: int = env.int("API_DEFAULT_WAIT_SECONDS", default=0)

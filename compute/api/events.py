@@ -24,6 +24,10 @@ from compute.models.kinds import KINDS
 SUBJECTS = {kind.plural: slug for slug, kind in KINDS.items()} | {"operations": ""}
 
 
+#: What a body has as its subject.
+SUBJECT_PATTERN = f"^({'|'.join(SUBJECTS)})/{UUID_TEXT}$"
+
+
 class Type(filters.TextIn):
     """Types as they are, or all that begin as one that ends in `.*` does.
 
@@ -43,9 +47,7 @@ class Type(filters.TextIn):
         return qs.filter(wanted)
 
 
-@extend_schema_field(
-    {"type": "string", "pattern": f"^({'|'.join(SUBJECTS)})/{UUID_TEXT}$"}
-)
+@extend_schema_field({"type": "string", "pattern": SUBJECT_PATTERN})
 class Subject(filters.TextIn):
     """What the body of an event has as its subject."""
 

@@ -55,9 +55,9 @@ def follow(view: ResourceViewSet[Event], rows: Rows) -> Response:
     for other in ("cursor", "ordering"):
         if other in params:
             raise refuse(other, "conflict", "Cannot be combined with after.")
-    project_id, newest = _followed(view, params)
+    project_id, newest = followed(view, params)
     view.permit(project_id)
-    after = _after(params["after"], project_id, newest)
+    after = checked(params["after"], project_id, newest)
     per_page = whole_number(
         request, "per_page", default=DEFAULT_PER_PAGE, highest=MAX_PER_PAGE
     )
@@ -123,7 +123,7 @@ def _between(events: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
     )
 
 
-def _followed(
+def followed(
     view: ResourceViewSet[Event], params: Mapping[str, str]
 ) -> tuple[UUID, int]:
     """Return the project whose log is asked for, and how far that has come."""
@@ -138,7 +138,7 @@ def _followed(
     raise refuse("project", "does_not_exist", f"No project {asked[0]}.")
 
 
-def _after(text: str, project_id: UUID, newest: int) -> int:
+def checked(text: str, project_id: UUID, newest: int) -> int:
     """Return where a client stands in a log, or raise: nothing after it is missing."""
     if not re.fullmatch("[0-9]{1,12}", text):
         raise refuse("after", "invalid", "after is the Event-Cursor of an answer.")

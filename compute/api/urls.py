@@ -9,6 +9,7 @@ from compute.api.api_tokens import APITokenViewSet
 from compute.api.auth import Me, Tokens, TokensRefresh, TokensRevoke
 from compute.api.catalog import FlavorViewSet, ImageViewSet
 from compute.api.docs import Docs, Schema
+from compute.api.event_stream import EventStreamViewSet
 from compute.api.events import EventViewSet
 from compute.api.floating_ips import FloatingIPViewSet
 from compute.api.http.renderers import HTMLRenderer
@@ -89,6 +90,17 @@ urlpatterns = [
         "security-groups/<uuid:id>/rules/<uuid:rule>",
         GroupRuleViewSet.as_view({"delete": "destroy"}),
         name="security-group-own-rule",
+    ),
+    path(
+        "events/stream",
+        EventStreamViewSet.as_view({"get": "stream"}),
+        name="event-stream",
+    ),
+    path("events/ws", EventStreamViewSet.as_view({"get": "socket"}), name="event-ws"),
+    path(
+        "events/tickets",
+        EventStreamViewSet.as_view({"post": "create_ticket"}),
+        name="event-tickets",
     ),
     path("auth/tokens", Tokens.as_view(), name="auth-tokens"),
     path("auth/tokens/refresh", TokensRefresh.as_view(), name="auth-tokens-refresh"),

@@ -7,7 +7,7 @@ it waits for ends, at its deadline, when its client hangs up, and when the servi
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -121,6 +121,7 @@ class _Waits:
         self._open: set[Wait] = set()
         self._closed = False
         self._looked_at = 0.0
+        self._at_end: list[Callable[[], object]] = []
 
     def add(self, wait: Wait) -> None:
         with self._lock:
@@ -133,11 +134,17 @@ class _Waits:
         with self._lock:
             self._open.discard(wait)
 
+    def at_end(self, call: Callable[[], object]) -> None:
+        with self._lock:
+            self._at_end.append(call)
+
     def end_all(self) -> None:
         with self._lock:
             self._closed = True
             for wait in self._open:
                 wait.bell.end()
+            for call in self._at_end:
+                call()
 
     def end_departed(self, *, at_once: bool = False) -> None:
         """End those whose clients have hung up, if nobody has just looked."""
@@ -154,6 +161,8 @@ class _Waits:
 _waits = _Waits()
 #: End every wait there is and will be: the service stops.
 end_all = _waits.end_all
+#: Have something else called then.
+at_end = _waits.at_end
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from compute.models.security_group import (
     SecurityGroupRule,
 )
 from compute.models.snapshot import Snapshot, SnapshotStatus
+from compute.models.stream_ticket import StreamTicket
 from compute.models.user import User
 from compute.models.vm import VM
 from compute.models.vm_queries import UserDataEncoding
@@ -65,6 +66,7 @@ __all__ = [
     "SecurityGroupRule",
     "Snapshot",
     "SnapshotStatus",
+    "StreamTicket",
     "Subnet",
     "User",
     "UserDataEncoding",

@@ -19,16 +19,18 @@ from rest_framework_simplejwt.token_blacklist.models import (
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
 
 from compute import events
-from compute.access import Access
+from compute.access import Access, Key
 from compute.addresses import network_of
 from compute.errors import RateLimited, TokenExpired, Unauthenticated
 from compute.events import Actor
 from compute.models import Login, LoginKind, Outcome, User
 from compute.places import Places
 from compute.services import guesses, principals, repeats
+from compute.services.principals import LoginFound
 
-#: The claim that names the login.
+#: The claim that names the login, and what a browser's session calls it.
 CLAIM = "login"
+SESSION_KEY = "login"
 EXPIRED = "The token has expired. Refresh it or log in again."
 #: How soon the same refresh token may come again.
 REPEATED_WITHIN = timedelta(seconds=10)
@@ -206,13 +208,18 @@ def access(text: str) -> Access:
     What was revoked, deactivated or given another password is refused at once.
     """
     login_id, expires_at = _verified(text)
-    if expires_at <= timezone.now().timestamp():
+    ends_at = datetime.fromtimestamp(expires_at, tz=UTC)
+    return opened(principals.by_login(login_id), Key("login", login_id, ends_at))
+
+
+def opened(login: LoginFound | None, key: Key) -> Access:
+    """Return what a login opens now, or raise TokenExpired or Unauthenticated."""
+    if key.expires_at is not None and key.expires_at <= timezone.now():
         raise TokenExpired(EXPIRED)
-    login = principals.by_login(login_id)
     if login is None:
         raise Unauthenticated("The token is no longer valid.")
     _require_valid(login.user, login.auth_hash)
-    return Access(login.user, grants=login.grants)
+    return Access(login.user, grants=login.grants, key=key)
 
 
 def is_open(login_id: str) -> bool:

@@ -5,7 +5,7 @@ time took longer than the rest of a read. Nothing is kept from one request to th
 what is revoked, deactivated or taken away is refused with the next one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,27 +21,29 @@ from compute.statements import fetch
 #: In the order of the model's fields, as `from_db` takes them.
 _USER = ("id", "password", "is_superuser", "username", "is_staff", "is_active")
 
-_BY_LOGIN = """
+_LOGINS = """
 SELECT u.id, u.password, u.is_superuser, u.username, u.is_staff, u.is_active,
-       l.auth_hash, m.project_id, m.role, p.event_sequence
+       l.auth_hash, m.project_id, m.role, p.event_sequence, l.id
 FROM compute_login l
 JOIN compute_user u ON u.id = l.user_id
 LEFT JOIN compute_membership m ON m.user_id = u.id
 LEFT JOIN compute_project p ON p.id = m.project_id
-WHERE l.id = %s AND l.revoked_at IS NULL AND l.expires_at > %s
+WHERE l.revoked_at IS NULL AND l.expires_at > %s AND l.id {}
 ORDER BY m.project_id
 """
+_BY_LOGIN = _LOGINS.format("= %s")
 
-_BY_PREFIX = """
+_TOKENS = """
 SELECT u.id, u.password, u.is_superuser, u.username, u.is_staff, u.is_active,
        t.id, t.digest, t.project_id, t.role, m.role, p.event_sequence,
-       t.expires_at <= %s, t.last_used_at IS NULL OR t.last_used_at <= %s
+       t.expires_at <= %s, t.last_used_at IS NULL OR t.last_used_at <= %s, t.prefix
 FROM compute_apitoken t
 JOIN compute_user u ON u.id = t.user_id
 JOIN compute_project p ON p.id = t.project_id
 LEFT JOIN compute_membership m ON m.user_id = u.id AND m.project_id = t.project_id
-WHERE t.prefix = %s AND t.revoked_at IS NULL
+WHERE t.revoked_at IS NULL AND t.{}
 """
+_BY_PREFIX = _TOKENS.format("prefix = %s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class TokenFound:
 
     user: User
     id: UUID
+    prefix: str
     digest: str
     project_id: UUID
     #: What the token says, and what its user is in the project.
@@ -72,9 +75,23 @@ class TokenFound:
 
 def by_login(login_id: UUID) -> LoginFound | None:
     """Return what an open login leads to."""
-    rows = fetch(_BY_LOGIN, [_uuid(login_id), _time(timezone.now())], prepare=True)
-    if not rows:
-        return None
+    rows = fetch(_BY_LOGIN, [_time(timezone.now()), _uuid(login_id)], prepare=True)
+    return _login(rows) if rows else None
+
+
+def by_logins(ids: Collection[UUID]) -> dict[UUID, LoginFound]:
+    """Return what each of some logins leads to, those that are open."""
+    if not ids:
+        return {}
+    sql = _LOGINS.format(f"IN ({_places(ids)})")
+    rows = fetch(sql, [_time(timezone.now()), *map(_uuid, ids)], prepare=False)
+    of_login: dict[UUID, list[Sequence[Any]]] = {}
+    for row in rows:
+        of_login.setdefault(_read_uuid(row[10]), []).append(row)
+    return {id: _login(rows) for id, rows in of_login.items()}
+
+
+def _login(rows: Sequence[Sequence[Any]]) -> LoginFound:
     first = rows[0]
     grants = {
         _read_uuid(row[7]): Grant(Role(row[8]), row[9])
@@ -87,6 +104,20 @@ def by_login(login_id: UUID) -> LoginFound | None:
 def by_prefix(prefix: str, *, stale_before: datetime) -> list[TokenFound]:
     """Return the tokens that begin so: one, but for an unlikely accident."""
     times = [_time(timezone.now()), _time(stale_before)]
+    return _found(fetch(_BY_PREFIX, [*times, prefix], prepare=True))
+
+
+def by_tokens(ids: Collection[UUID]) -> dict[UUID, TokenFound]:
+    """Return those of some tokens that were not revoked."""
+    if not ids:
+        return {}
+    now = _time(timezone.now())
+    sql = _TOKENS.format(f"id IN ({_places(ids)})")
+    rows = fetch(sql, [now, now, *map(_uuid, ids)], prepare=False)
+    return {found.id: found for found in _found(rows)}
+
+
+def _found(rows: Sequence[Sequence[Any]]) -> list[TokenFound]:
     return [
         TokenFound(
             user=_user(row),
@@ -98,9 +129,14 @@ def by_prefix(prefix: str, *, stale_before: datetime) -> list[TokenFound]:
             event_sequence=row[11],
             is_expired=bool(row[12]),
             is_stale=bool(row[13]),
+            prefix=row[14],
         )
-        for row in fetch(_BY_PREFIX, [*times, prefix], prepare=True)
+        for row in rows
     ]
+
+
+def _places(values: Collection[object]) -> str:
+    return ",".join(["%s"] * len(values))
 
 
 def _user(row: Sequence[Any]) -> User:

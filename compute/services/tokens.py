@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from compute import events
-from compute.access import Access, Grant, TokenUsed
+from compute.access import Access, Grant, Key, TokenUsed
 from compute.errors import (
     PermissionDenied,
     TokenExpired,
@@ -129,17 +129,24 @@ def authenticate(secret: str) -> Access:
     for found in principals.by_prefix(prefix, stale_before=now - USE_NOTED_EVERY):
         if not hmac.compare_digest(found.digest, digest):
             continue
-        role = _effective(found)
-        if found.is_expired:
-            raise TokenExpired("The API token has expired. Create a new one.")
+        access = opened(found)
         if found.is_stale:
             APIToken.objects.filter(pk=found.id).update(last_used_at=now)
-        return Access(
-            found.user,
-            grants={found.project_id: Grant(role, found.event_sequence)},
-            token=TokenUsed(found.id, prefix, found.project_id),
-        )
+        return access
     raise Unauthenticated("The API token is not valid.")
+
+
+def opened(found: TokenFound) -> Access:
+    """Return what a token opens now, or raise Unauthenticated or TokenExpired."""
+    role = _effective(found)
+    if found.is_expired:
+        raise TokenExpired("The API token has expired. Create a new one.")
+    return Access(
+        found.user,
+        grants={found.project_id: Grant(role, found.event_sequence)},
+        token=TokenUsed(found.id, found.prefix, found.project_id),
+        key=Key("token", found.id),
+    )
 
 
 def _effective(found: TokenFound) -> Role:

@@ -23,9 +23,7 @@ from compute.admin.console.operators import actor_of, refusal
 from compute.errors import Problem, RateLimited
 from compute.models import Login, LoginKind
 from compute.services import logins
-
-#: What a session calls the id of its login.
-SESSION_KEY = "login"
+from compute.services.logins import SESSION_KEY
 
 
 class LoginForm(AuthenticationForm):

@@ -2,13 +2,14 @@
 
 import ipaddress
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.http.request import split_domain_port
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.request import Request
 
-from compute.access import Access
+from compute.access import Access, Key
 from compute.api.http.problems import NotAuthentic
 from compute.errors import Problem, Unauthenticated
 from compute.models import User
@@ -63,7 +64,12 @@ class BrowserAuthentication(SessionAuthentication):
 
     def authenticate(self, request: Request) -> Authenticated:
         found = super().authenticate(request)
-        return (found[0], Access(found[0])) if found else None
+        if found is None:
+            return None
+        user = found[0]
+        login_id = request._request.session.get(logins.SESSION_KEY)
+        key = Key("login", UUID(login_id)) if login_id else None
+        return user, Access(user, key=key)
 
 
 class DevelopmentAuthentication(BaseAuthentication):

@@ -68,6 +68,27 @@ class CursorExpired(errors.Problem):
     )
 
 
+class UpgradeRequired(errors.Problem):
+    code = "upgrade-required"
+    title = "A WebSocket is required"
+    status = 426
+    explanation = (
+        "This URL speaks WebSocket alone. `GET /events/stream` has the same events over "
+        "HTTP."
+    )
+
+
+class StreamsNotServed(errors.Problem):
+    code = "streams-not-served"
+    title = "Streams are not served here"
+    status = 501
+    explanation = (
+        "This process answers requests and keeps no connection open. The proxy of "
+        "`compose.yaml` sends streams to a service of their own; `GET /events?after=` "
+        "with `Prefer: wait=N` works everywhere."
+    )
+
+
 class MethodNotAllowed(errors.Problem):
     code = "method-not-allowed"
     title = "Method not allowed"

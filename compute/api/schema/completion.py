@@ -142,7 +142,9 @@ def _examples(result: dict[str, Any]) -> dict[str, Any]:
 
 
 def _carriers(operation: Operation) -> list[dict[str, Any]]:
-    return [operation.get("requestBody", {}), *operation["responses"].values()]
+    """Return what carries a document, which streams do not."""
+    carriers = [operation.get("requestBody", {}), *operation["responses"].values()]
+    return [c for c in carriers if "text/event-stream" not in c.get("content", {})]
 
 
 def _name_of(reference: dict[str, Any]) -> str:

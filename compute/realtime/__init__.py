@@ -1,0 +1,1 @@
+"""Realtime: the door of those who stay: server-sent events and WebSocket."""

@@ -1,0 +1,32 @@
+"""The way in: streams are served here, all other requests by Django."""
+
+from django.urls import reverse
+
+from compute.realtime import sockets, sse
+from compute.realtime.offer import Application, Message, Receive, Scope, Send
+
+__all__ = ["Message", "Realtime", "Receive", "Scope", "Send"]
+
+
+class Realtime:
+    """Stands in front of Django's ASGI application."""
+
+    def __init__(self, django: Application, others: Application) -> None:
+        """Take Django, and what serves all other requests."""
+        self._django = django
+        self._others = others
+        self._stream = reverse("event-stream")
+        self._socket = reverse("event-ws")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        if scope["type"] == "websocket":
+            if path == self._socket:
+                await sockets.serve(self._django, scope, receive, send)
+            else:
+                await receive()
+                await send({"type": "websocket.close"})
+        elif path == self._stream:
+            await sse.serve(self._django, scope, receive, send)
+        else:
+            await self._others(scope, receive, send)

@@ -1,0 +1,141 @@
+"""Listener: one stream's place in a log, what it has not sent yet, and how it ends."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from django.db import DatabaseError
+
+from compute.errors import Problem
+from compute.realtime.frames import Frame
+from compute.services.streams import Stream
+
+#: Events that may wait for a client to read. One that has more is closed, and comes
+#: back with its cursor.
+MAX_PENDING = 1_000
+
+#: Returns what follows an event, and up to where that is all.
+Behind = Callable[[int], Awaitable[tuple[list[Frame], int]]]
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Why a stream ends."""
+
+    #: As a WebSocket is closed: RFC 6455, or 4000 and the status of a problem.
+    code: int
+    reason: str
+    #: Where the key ended, or never opened anything.
+    problem: Problem | None = None
+
+    @classmethod
+    def of(cls, problem: Problem) -> "End":
+        return cls(4000 + problem.status, problem.code, problem)
+
+
+GONE = End(1000, "the client left")
+STOPPED = End(1012, "the service restarts")
+SLOW = End(1013, "too slow: reconnect with your cursor")
+AWAY = End(1013, "the database is unavailable: reconnect with your cursor")
+
+
+class Ended(Exception):
+    """A stream has ended."""
+
+    def __init__(self, end: End) -> None:
+        super().__init__(end.reason)
+        self.end = end
+
+
+class Listener:
+    """What one client is sent. Its methods are for the event loop."""
+
+    __slots__ = (
+        "_beat",
+        "_behind",
+        "_end",
+        "_live",
+        "_pending",
+        "_woken",
+        "cursor",
+        "stream",
+    )
+
+    def __init__(self, stream: Stream, behind: Behind) -> None:
+        self.stream = stream
+        #: All up to it has been looked at for this client.
+        self.cursor = stream.after
+        self._behind = behind
+        #: Whether it is handed events, or still reads those it has missed.
+        self._live = False
+        self._pending: deque[Frame] = deque()
+        self._beat = False
+        self._end: End | None = None
+        self._woken: asyncio.Future[None] | None = None
+
+    def take(self, frames: Sequence[Frame]) -> None:
+        """Have it send these, in a moment."""
+        if not self._live:
+            return  # it will read them
+        self._pending.extend(frames)
+        if len(self._pending) > MAX_PENDING:
+            self._pending.clear()
+            self.end(SLOW)
+        self._wake()
+
+    def beat(self) -> None:
+        """Have it send a sign of life."""
+        self._beat = True
+        self._wake()
+
+    def end(self, end: End) -> None:
+        """Have it end; the first reason counts."""
+        if self._end is None:
+            self._end = end
+            self._wake()
+
+    async def next(self) -> list[Frame]:
+        """Return what to send next, once there is something; nothing: a sign of life.
+
+        Raises Ended.
+        """
+        while self._end is None:
+            if self._beat:
+                self._beat = False
+                return []
+            if not self._live:
+                frames = await self._catch_up()
+            elif self._pending:
+                # The first may be some that it had when it came.
+                frames = [f for f in self._pending if f.sequence > self.cursor]
+                self.cursor = max(self.cursor, self._pending[-1].sequence)
+                self._pending.clear()
+            else:
+                await self._wait()
+                continue
+            includes = self.stream.wanted.includes
+            if wanted := [f for f in frames if includes(f.type, f.subject)]:
+                return wanted
+        raise Ended(self._end)
+
+    async def _catch_up(self) -> list[Frame]:
+        try:
+            frames, cursor = await self._behind(self.cursor)
+        except DatabaseError as error:
+            raise Ended(AWAY) from error
+        # From here on without a pause, so that nothing is handed out in between.
+        self._live = cursor == self.cursor
+        self.cursor = cursor
+        return frames
+
+    async def _wait(self) -> None:
+        self._woken = asyncio.get_running_loop().create_future()
+        try:
+            await self._woken
+        finally:
+            self._woken = None
+
+    def _wake(self) -> None:
+        if self._woken is not None and not self._woken.done():
+            self._woken.set_result(None)
