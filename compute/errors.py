@@ -77,6 +77,19 @@ def _cut(text: str) -> str:
     return text if len(text) <= MAX_ERROR_TEXT else f"{text[:MAX_ERROR_TEXT]}…"
 
 
+class CursorExpired(Problem):
+    """The log no longer reaches back so far."""
+
+    code = "cursor-expired"
+    title = "The log no longer reaches back so far"
+    status = 410
+    explanation = (
+        "The cursor is older than the log can be followed from (`EVENT_STREAM_DAYS`), so "
+        "that events would be missed. List what you follow again, and go on from the "
+        "`Event-Cursor` of that list."
+    )
+
+
 class Unauthenticated(Problem):
     code = "unauthenticated"
     title = "Authentication required"

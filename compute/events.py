@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from compute import statements
-from compute.models import Event, Operation, Outcome, Project
+from compute.models import Event, Operation, Outcome, Project, subjects
 from compute.models.owned import Owned
 from compute.tail import tail
 
@@ -41,62 +41,78 @@ def record(
     *,
     actor: Actor,
     project: Project | None = None,
-    subject: Owned | None = None,
+    subject: object = None,
     related: Owned | None = None,
     operation: Operation | None = None,
-    data: Mapping[str, Any] | None = None,
+    changes: Mapping[str, Any] | None = None,
+    details: Mapping[str, Any] | None = None,
 ) -> Event:
     """Write one event; call it last in the transaction that made the change.
 
-    It is about ``subject``, or else about what the operation is about; the page of
-    ``related`` shows it too. It takes the project's row lock, held to commit: that
-    makes ``sequence`` free of gaps and ordered as the commits are, so a reader that
-    follows it misses nothing.
+    It is about ``subject``, saved as it is from here on, or else about the operation or
+    the project; the page of ``related`` shows it too. It takes the project's row lock,
+    held to commit: that makes ``sequence`` free of gaps and ordered as the commits are,
+    so a reader that follows it misses nothing.
     """
-    owner = subject or operation
+    about = subject or operation or project
+    found = subjects.of(about)
+    if found is None:
+        raise ValueError("an event is about a project or something of one")
     event = by(
         actor,
         type,
+        subject=about,
+        related=related,
         operation=operation,
-        data=dict(data or {}),
-        **about(owner, related),
+        changes=changes,
+        details=details,
     )
-    if owner is None and project is None:
-        raise ValueError("an event is about a project or something of one")
-    record_all(owner.project_id if owner else project.pk, [event])  # type: ignore[union-attr]  # one of the two is there
+    record_all(found.project_id, [event])
     return event
 
 
-def about(row: object, related: Owned | None = None) -> dict[str, Any]:
-    """Return the fields of an event that say what it is about; none: it is no thing's."""
-    match row:
-        case Operation():
-            return {
-                "subject_kind": row.target_kind,
-                "subject_id": row.target_id,
-                "related_kind": row.related_kind,
-                "related_id": row.related_id,
-            }
-        case Owned():
-            return {
-                "subject_kind": row.kind,
-                "subject_id": row.pk,
-                "related_kind": related.kind if related else "",
-                "related_id": related.pk if related else None,
-            }
-    return {}
+def by(
+    actor: Actor,
+    type: str,
+    *,
+    subject: object = None,
+    related: Owned | None = None,
+    changes: Mapping[str, Any] | None = None,
+    details: Mapping[str, Any] | None = None,
+    **fields: Any,
+) -> Event:
+    """Return an event of somebody's about something, not yet written.
 
-
-def by(actor: Actor, type: str, **fields: Any) -> Event:
-    """Return an event of somebody's, not yet written."""
+    ``changes`` are field -> [before, after], ``details`` all else that it tells.
+    """
     return Event(
         type=type,
         actor=actor.name,
         token=actor.token,
         address=actor.address,
         request_id=actor.request_id,
+        data={"changes": dict(changes or {}), "details": dict(details or {})},
+        **_about(subject, related),
         **fields,
     )
+
+
+def _about(row: object, related: Owned | None) -> dict[str, Any]:
+    subject = subjects.of(row)
+    if subject is None:
+        return {}
+    beside = (related.kind, related.pk) if related else ("", None)
+    if isinstance(row, Operation) and related is None:
+        # The page of what it works on shows how that went.
+        beside = row.target_kind, row.target_id
+    return {
+        "subject_kind": subject.kind,
+        "subject_id": subject.id,
+        "subject_name": subject.name,
+        "subject_version": subject.version,
+        "related_kind": beside[0],
+        "related_id": beside[1],
+    }
 
 
 def record_all(project_id: UUID, events: Sequence[Event]) -> None:
@@ -148,7 +164,7 @@ def record_outside(
     *,
     actor: Actor,
     outcome: Outcome = Outcome.SUCCEEDED,
-    data: Mapping[str, Any] | None = None,
+    details: Mapping[str, Any] | None = None,
 ) -> None:
     """Write an event that is no project's: of a login, or of what operators do."""
-    by(actor, type, outcome=outcome, data=dict(data or {})).save(force_insert=True)
+    by(actor, type, outcome=outcome, details=details).save(force_insert=True)

@@ -70,6 +70,10 @@ def _is_printed(char: str) -> bool:
     return char <= "\uffff" and (category == "Zs" or category[0] not in "CZ")
 
 
+#: An id as the API writes it, as a regular expression.
+UUID_TEXT = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+
+
 def is_id(text: str) -> bool:
     """Whether a text can be read as an id; a name that can would be taken for one."""
     try:

@@ -21,8 +21,8 @@ class Application:
 
     def __init__(self) -> None:
         self._django = server.start(_make)
-        #: Only granian's: runserver has its own way.
-        self._is_told = not server.is_granian()
+        #: runserver has its own way.
+        self._is_told = not server.has_loop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not self._is_told:

@@ -109,6 +109,9 @@ def configure(*, level: str, log_format: str) -> dict[str, Any]:
             "celery.app.trace": {"level": "WARNING", "filters": ["short"]},
             "celery.worker.strategy": {"level": "WARNING"},
             "daphne": {"level": "WARNING"},
+            # It has handlers of its own, and says of each WebSocket that it is open.
+            "uvicorn": {"handlers": [], "level": level, "propagate": True},
+            "uvicorn.error": {"level": "WARNING"},
             # Whatever LOG_LEVEL is.
             **{name: {"level": "WARNING"} for name in WIRETAPS},
         },

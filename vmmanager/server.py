@@ -20,6 +20,11 @@ def is_granian() -> bool:
     return program.name == "granian" or program.parts[-2:] == ("granian", "__main__.py")
 
 
+def has_loop() -> bool:
+    """Return whether the server is one whose loop runs the application; not runserver."""
+    return is_granian() or Path(sys.argv[0]).name == "uvicorn"
+
+
 def threads() -> int | None:
     """Return how many threads serve requests; ``None``: each request has its own.
 

@@ -283,6 +283,10 @@ DEFAULT_QUOTAS: dict[str, int] = env.numbers(
 EVENT_RETENTION_DAYS: int = env.int("EVENT_RETENTION_DAYS", default=400)
 if 0 < EVENT_RETENTION_DAYS < 30:
     raise ImproperlyConfigured("EVENT_RETENTION_DAYS must be 0 or at least 30")
+# How far back the log can be followed: who was away for longer lists again.
+EVENT_STREAM_DAYS: int = env.int("EVENT_STREAM_DAYS", default=7)
+if EVENT_STREAM_DAYS < 1:
+    raise ImproperlyConfigured("EVENT_STREAM_DAYS must be at least 1")
 
 # Streams that one process has open at once; half of them for one user at most.
 STREAM_MAX_CONNECTIONS: int = env.int("STREAM_MAX_CONNECTIONS", default=2000)

@@ -91,7 +91,8 @@ class EventAdmin(HistoryAdmin[Event]):
         "token",
         "address",
         "request",
-        "changes",
+        "changed",
+        "told",
     )
 
     @admin.display(description="Outcome", ordering="outcome")
@@ -108,7 +109,8 @@ class EventAdmin(HistoryAdmin[Event]):
     def about(self, event: Event) -> SafeString:
         return format_html(
             '{}<div class="quiet">{}</div>',
-            self.subject(event) if event.subject_id else "",
+            # That of the project itself is the line below.
+            self.subject(event) if event.subject_id != event.project_id else "",
             event.project or display.NONE,
         )
 
@@ -136,11 +138,15 @@ class EventAdmin(HistoryAdmin[Event]):
 
     @admin.display(description="What")
     def what(self, event: Event) -> str:
-        return display.summary(event.data) or display.NONE
+        return display.summary(event) or display.NONE
 
     @admin.display(description="Changes")
-    def changes(self, event: Event) -> SafeString | str:
-        return display.pretty(event.data)
+    def changed(self, event: Event) -> SafeString | str:
+        return display.pretty(event.changes)
+
+    @admin.display(description="Details")
+    def told(self, event: Event) -> SafeString | str:
+        return display.pretty(event.details)
 
     def search(self, queryset: QuerySet[Event], text: str) -> QuerySet[Event]:
         exact = Q(type=text) | Q(actor=text) | Q(request_id=text)

@@ -13,7 +13,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from compute.access import Access
-from compute.api.events import SUBJECT_PATTERN
 from compute.api.following import checked, followed
 from compute.api.http.authentication import BearerAuthentication
 from compute.api.http.filters import MAX_VALUES, values_of
@@ -23,7 +22,7 @@ from compute.api.http.problems import NotAuthentic, StreamsNotServed, UpgradeReq
 from compute.api.http.viewset import ResourceViewSet
 from compute.bodies.body import TEXT, TIME, Body, Field
 from compute.errors import PermissionDenied, Problem, ValidationError
-from compute.models import Event
+from compute.models import Event, subjects
 from compute.services import streams
 from compute.services.streams import OFFER, Stream, Wanted
 
@@ -54,7 +53,10 @@ PARAMETERS = (
     ),
     OpenApiParameter(
         "subject",
-        {"type": "array", "items": {"type": "string", "pattern": SUBJECT_PATTERN}},
+        {
+            "type": "array",
+            "items": {"type": "string", "pattern": f"^({subjects.PATTERN})$"},
+        },
         description="About these subjects, such as `vms/{id}`.",
         explode=False,
     ),
@@ -208,14 +210,14 @@ class EventStreamViewSet(ResourceViewSet[Event]):
 
 
 def _wanted(params: Mapping[str, str]) -> Wanted:
-    types, subjects = _values(params, "type"), _values(params, "subject")
-    for text in subjects:
-        if not re.fullmatch(SUBJECT_PATTERN, text):
+    types, about = _values(params, "type"), _values(params, "subject")
+    for text in about:
+        if not re.fullmatch(subjects.PATTERN, text):
             raise refuse("subject", "invalid", f"{text!r} is no subject.")
     return Wanted(
         frozenset(text for text in types if not text.endswith(".*")),
         tuple(text.removesuffix("*") for text in types if text.endswith(".*")),
-        frozenset(subjects),
+        frozenset(about),
     )
 
 

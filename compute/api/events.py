@@ -1,8 +1,6 @@
 """Events: /events, the history and the audit trail: newest first, or from a cursor on."""
 
-import re
 from typing import Any
-from uuid import UUID
 
 from django.db.models import Q, QuerySet
 from drf_spectacular.utils import extend_schema_field
@@ -12,20 +10,11 @@ from rest_framework.response import Response
 from compute.access import Scope
 from compute.api.following import AFTER, follow
 from compute.api.http import filters
-from compute.api.http.fields import UUID_TEXT
 from compute.api.http.parameters import refuse
 from compute.api.http.viewset import ResourceViewSet
 from compute.bodies.events import EVENT_BODY
 from compute.errors import PermissionDenied
-from compute.models import Event, Outcome
-from compute.models.kinds import KINDS
-
-#: The first part of a subject -> the kind of things that it names.
-SUBJECTS = {kind.plural: slug for slug, kind in KINDS.items()} | {"operations": ""}
-
-
-#: What a body has as its subject.
-SUBJECT_PATTERN = f"^({'|'.join(SUBJECTS)})/{UUID_TEXT}$"
+from compute.models import Event, Outcome, subjects
 
 
 class Type(filters.TextIn):
@@ -47,7 +36,7 @@ class Type(filters.TextIn):
         return qs.filter(wanted)
 
 
-@extend_schema_field({"type": "string", "pattern": SUBJECT_PATTERN})
+@extend_schema_field({"type": "string", "pattern": f"^({subjects.PATTERN})$"})
 class Subject(filters.TextIn):
     """What the body of an event has as its subject."""
 
@@ -56,13 +45,11 @@ class Subject(filters.TextIn):
             return qs
         wanted = Q()
         for text in value:
-            plural, _, id = text.partition("/")
-            if plural not in SUBJECTS or not re.fullmatch(UUID_TEXT, id):
+            subject = subjects.read(text)
+            if subject is None:
                 raise refuse("subject", "invalid", f"{text!r} is no subject.")
-            if plural == "operations":
-                wanted |= Q(subject_id=None, operation_id=UUID(id))
-            else:
-                wanted |= Q(subject_kind=SUBJECTS[plural], subject_id=UUID(id))
+            kind, id, name = subject
+            wanted |= Q(subject_kind=kind, subject_id=id, subject_name=name)
         return qs.filter(wanted)
 
 

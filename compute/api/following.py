@@ -16,11 +16,11 @@ from compute.api.http.filters import values_of
 from compute.api.http.pagination import DEFAULT_PER_PAGE, MAX_PER_PAGE
 from compute.api.http.parameters import joined, refuse, whole_number
 from compute.api.http.prefer import preference
-from compute.api.http.problems import CursorExpired
 from compute.api.http.rows import Page, Rows
 from compute.api.http.viewset import ResourceViewSet
 from compute.engine import waiting
 from compute.models import Event, Project
+from compute.services import log
 from compute.statements import Slot
 
 #: Events that one page looks at: however rare what is asked for, the database reads no
@@ -61,8 +61,8 @@ def follow(view: ResourceViewSet[Event], rows: Rows) -> Response:
     per_page = whole_number(
         request, "per_page", default=DEFAULT_PER_PAGE, highest=MAX_PER_PAGE
     )
-    log = _Log(rows, project_id, per_page)
-    found = log.read(after, newest)
+    reading = _Log(rows, project_id, per_page)
+    found = reading.read(after, newest)
     wanted = preference(request, default=0)
     applied = wanted.applied
     if wanted.wait and not found.page.rows:
@@ -71,7 +71,7 @@ def follow(view: ResourceViewSet[Event], rows: Rows) -> Response:
                 applied = None
             else:
                 deadline = time.monotonic() + wanted.wait
-                found = log.wait(wait, found, deadline=deadline)
+                found = reading.wait(wait, found, deadline=deadline)
     pages: Any = view.paginator
     pages.follow(request, cursor=found.cursor, more=found.more)
     response = view.get_paginated_response(view.as_data(found.page.array))
@@ -101,14 +101,12 @@ class _Log:
 
     def wait(self, wait: waiting.Wait, found: Found, *, deadline: float) -> Found:
         """Look again whenever there is more, until some of it is what was asked for."""
-        newest = found.cursor
-        while not found.page.rows:
-            if not found.more:
-                newest = wait.until_grown(
-                    self.project_id, sequence=found.cursor, deadline=deadline
-                )
-                if newest == found.cursor:
-                    break
+        while not found.page.rows and time.monotonic() < deadline:
+            newest = wait.until_grown(
+                self.project_id, sequence=found.cursor, deadline=deadline
+            )
+            if newest == found.cursor:
+                break
             found = self.read(found.cursor, newest)
             database.give_back()
         return found
@@ -143,13 +141,5 @@ def checked(text: str, project_id: UUID, newest: int) -> int:
     if not re.fullmatch("[0-9]{1,12}", text):
         raise refuse("after", "invalid", "after is the Event-Cursor of an answer.")
     after = int(text)
-    if after > newest:
-        detail = f"The newest event of this project is {newest:012d}."
-        raise refuse("after", "invalid", detail)
-    following = Event.objects.filter(project_id=project_id, sequence=after + 1)
-    if after < newest and not following.exists():
-        raise CursorExpired(
-            "Events after this one have been removed. List again, and follow from the "
-            "list's Event-Cursor."
-        )
+    log.check_cursor(project_id, after, newest)
     return after

@@ -13,7 +13,12 @@ from compute.access import Scope
 from compute.api.http import filters, writes
 from compute.api.http.fields import Lines, Name, Names, NoBody, RequestBody, Whole, Word
 from compute.api.http.viewset import ResourceViewSet
-from compute.bodies.projects import MEMBER_BODY, PROJECT_BODY, QUOTA_BODY
+from compute.bodies.projects import (
+    MEMBER_BODY,
+    PROJECT_BODY,
+    QUOTA_BODY,
+    quota_of,
+)
 from compute.errors import NotFound
 from compute.limits import MAX_DESCRIPTION, MAX_LIMIT
 from compute.models import Membership, Project, Quota, Resource, Role, User
@@ -244,20 +249,7 @@ class QuotaViewSet(OfProjectViewSet):
 
     def shown(self, row: Any) -> dict[str, Any]:
         """Return the body of all rows of a project."""
-        by_resource = {quota.resource: quota for quota in row}
-        return super().shown(
-            {
-                resource.value: {
-                    "limit": by_resource[resource].limit
-                    if resource in by_resource
-                    else None,
-                    "used": by_resource[resource].used
-                    if resource in by_resource
-                    else 0,
-                }
-                for resource in Resource
-            }
-        )
+        return super().shown(quota_of(row))
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Return limits and use together."""

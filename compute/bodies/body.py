@@ -74,6 +74,9 @@ class Field:
     #: Whether its columns have few distinct values, and the result is the same for every
     #: reader: then results are reused.
     few: bool = False
+    #: Whether `made` takes the columns of many rows, a tuple for each, and returns a list:
+    #: so it can ask the database once for all of them.
+    together: bool = False
     #: Property of the model that it is read from -> the same as an SQL expression.
     computed: Mapping[str, Expression] = dataclasses.field(default_factory=dict)
     #: The whole field as an SQL expression: the database uses it in place of `made`.
@@ -105,20 +108,35 @@ class Body:
         self._blank: dict[str, Any] = dict.fromkeys(field.name for field in fields)
         self._names = tuple(field.name for field in plain)
         self._plain = _values(tuple(column for f in plain for column in f.columns))
-        self._made = [
-            (field.name, field.made, _values(field.columns))
-            for field in fields
-            if field.made is not None
-        ]
+        self._made = [_made(f) for f in fields if f.made and not f.together]
+        self._together = [_made(f) for f in fields if f.made and f.together]
 
     def show(self, row: Any, reader: Reader | None = None) -> dict[str, Any]:
         """Return the body of a model, or of a mapping with `columns`.
 
         Without a reader it is nobody's in particular, and links are paths.
         """
+        return self.show_all([row], reader)[0]
+
+    def show_all(
+        self, rows: Iterable[Any], reader: Reader | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the bodies of several, as `show` does that of one."""
         reader = reader or Reader()
-        if not isinstance(row, Mapping):
-            row = {column: _read(row, column) for column in self.columns}
+        read = [
+            row
+            if isinstance(row, Mapping)
+            else {column: _read(row, column) for column in self.columns}
+            for row in rows
+        ]
+        bodies = [self._show(row, reader) for row in read]
+        for name, made, values in self._together:
+            results = made(reader, [tuple(values(row)) for row in read])
+            for body, result in zip(bodies, results, strict=True):
+                body[name] = result
+        return bodies
+
+    def _show(self, row: Mapping[str, Any], reader: Reader) -> dict[str, Any]:
         # What is plain, which is nearly all of it, in two calls; in the order declared.
         body = self._blank.copy()
         body.update(zip(self._names, self._plain(row), strict=True))
@@ -129,6 +147,10 @@ class Body:
     @property
     def example(self) -> dict[str, Any]:
         return {field.name: field.example for field in self.fields}
+
+
+def _made(field: Field) -> tuple[str, Any, Callable[[Mapping[str, Any]], Any]]:
+    return field.name, field.made, _values(field.columns)
 
 
 def _values(columns: tuple[str, ...]) -> Callable[[Mapping[str, Any]], Iterable[Any]]:

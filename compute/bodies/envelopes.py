@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -28,7 +29,9 @@ class Envelope:
 
 def of(events: Iterable[Event]) -> list[Envelope]:
     """Write events out, each with its subject as that is now."""
-    return [_envelope(event) for event in events]
+    rows = list(events)
+    bodies = EVENT_BODY.show_all(rows)
+    return [_envelope(*pair) for pair in zip(rows, bodies, strict=True)]
 
 
 def between(project_id: UUID, after: int, until: int, *, limit: int) -> list[Envelope]:
@@ -39,13 +42,13 @@ def between(project_id: UUID, after: int, until: int, *, limit: int) -> list[Env
     return of(events.order_by("sequence")[:limit])
 
 
-def _envelope(event: Event) -> Envelope:
-    body = EVENT_BODY.show(event)
+def _envelope(event: Event, body: Mapping[str, Any]) -> Envelope:
+    resource = body["data"]["resource"] or {}
     return Envelope(
         id=event.pk,
         sequence=event.sequence,
         type=event.type,
         subject=body["subject"],
-        labels={},
+        labels=resource.get("labels") or {},
         body=orjson.dumps(body, default=str, option=orjson.OPT_UTC_Z),
     )

@@ -1,11 +1,13 @@
 """Projects, their members and their quotas."""
 
+from collections.abc import Iterable
+from typing import Any
 from uuid import UUID
 
 from compute.bodies.body import ID, NUMBER, TEXT, TIME, Body, Field, Many, one_of
 from compute.bodies.examples import AT, PROJECT_ID
 from compute.bodies.reader import Reader
-from compute.models import Resource, Role
+from compute.models import Quota, Resource, Role
 
 
 def role_in(reader: Reader, project_id: UUID) -> Role | None:
@@ -55,9 +57,21 @@ USE_BODY = Body(
     Field("used", NUMBER, 80),
 )
 
-#: Of a mapping: resource -> limit and use.
+#: Of what `quota_of` returns.
 QUOTA_BODY = Body(
     "Quota",
     "The limit of each resource in a project, and how much is used.",
     *(Field(resource.value, USE_BODY, USE_BODY.example) for resource in Resource),
 )
+
+
+def quota_of(rows: Iterable[Quota]) -> dict[str, dict[str, Any]]:
+    """Return what the quota of a project shows of its rows."""
+    known = {row.resource: row for row in rows}
+    return {
+        resource.value: {
+            "limit": known[resource].limit if resource in known else None,
+            "used": known[resource].used if resource in known else 0,
+        }
+        for resource in Resource
+    }

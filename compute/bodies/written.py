@@ -142,7 +142,17 @@ class _Made:
         self.null_of = (None,) if field.null and len(field.columns) == 1 else None
         self.known: dict[Row, str] = {}
 
-    def json(self, row: Row, reader: Reader, statement: Statement) -> str:
+    def texts(
+        self, rows: Sequence[Row], reader: Reader, statement: Statement
+    ) -> list[str]:
+        """Return the JSON of the field in each of some rows."""
+        if not self.field.together:
+            return [self._json(row, reader, statement) for row in rows]
+        make: Any = self.field.made
+        values = [tuple(self._values(row, statement)) for row in rows]
+        return [_dumps(value) for value in make(reader, values)]
+
+    def _json(self, row: Row, reader: Reader, statement: Statement) -> str:
         values = tuple(row[self.columns])
         if values == self.null_of:
             return "null"
@@ -154,10 +164,12 @@ class _Made:
         return text
 
     def _make(self, row: Row, reader: Reader, statement: Statement) -> str:
-        columns = range(self.columns.start, self.columns.stop)
         make: Any = self.field.made
-        values = [statement.converted(row, column) for column in columns]
-        return _dumps(make(reader, *values))
+        return _dumps(make(reader, *self._values(row, statement)))
+
+    def _values(self, row: Row, statement: Statement) -> list[Any]:
+        columns = range(self.columns.start, self.columns.stop)
+        return [statement.converted(row, column) for column in columns]
 
 
 class Writer(ABC):
@@ -208,17 +220,13 @@ class TextWriter(Writer):
         self.selected.append(JSONText(*pieces))
 
     def array(self, rows: Sequence[Row], reader: Reader, statement: Statement) -> str:
-        objects = (
-            "".join(
-                [
-                    row[part]
-                    if isinstance(part, int)
-                    else part.json(row, reader, statement)
-                    for part in self._parts
-                ]
-            )
-            for row in rows
-        )
+        columns = [
+            [row[part] for row in rows]
+            if isinstance(part, int)
+            else part.texts(rows, reader, statement)
+            for part in self._parts
+        ]
+        objects = map("".join, zip(*columns, strict=True))
         return f"[{','.join(objects)}]"
 
 
@@ -251,7 +259,7 @@ class ValueWriter(Writer):
                 None if value is None else form(value) for value in columns[index]
             ]
         for made in self._made:
-            texts = [made.json(row, reader, statement) for row in rows]
+            texts = made.texts(rows, reader, statement)
             columns.append(map(orjson.Fragment, texts))
         columns += [repeat(constant, len(rows)) for constant in self._constants]
         objects = [

@@ -233,7 +233,7 @@ def cancel(operation: Operation, *, actor: Actor, expect: Expect = None) -> Oper
             "operation.updated",
             actor=actor,
             operation=operation,
-            data=changes,
+            changes=changes,
         )
         operation.refresh_from_db()
     return operation

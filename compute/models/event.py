@@ -21,6 +21,24 @@ class Outcome(models.TextChoices):
     FAILED = "FAILED", "Failed"
 
 
+Changes = dict[str, list[Any]]
+
+
+def parts(data: dict[str, Any]) -> tuple[Changes, dict[str, Any]]:
+    """Return what an event changed, as field -> [before, after], and what else it tells.
+
+    In older rows both lie side by side.
+    """
+    if data.keys() == {"changes", "details"}:
+        return data["changes"], data["details"]
+    pairs = {
+        name: value
+        for name, value in data.items()
+        if isinstance(value, list) and len(value) == 2
+    }
+    return pairs, {name: data[name] for name in data if name not in pairs}
+
+
 class EventQuerySet(models.QuerySet["Event"]):
     """Rows are added and read. On PostgreSQL a trigger refuses the rest, too."""
 
@@ -73,9 +91,13 @@ class Event(models.Model):
     outcome = models.CharField(
         max_length=16, choices=Outcome.choices, default=Outcome.SUCCEEDED
     )
-    #: What changed: a slug of `compute.models.kinds`, and an id.
+    #: What it is about: a slug of `compute.models.subjects`, an id, and a name where
+    #: that is not enough.
     subject_kind = models.CharField(max_length=32, blank=True, default="")
     subject_id = models.UUIDField(null=True, blank=True)
+    subject_name = models.CharField(max_length=150, blank=True, default="")
+    #: The subject's version once this had happened; ``None``: it has none.
+    subject_version = models.PositiveIntegerField(null=True, blank=True)
     #: Whose page shows it too: a snapshot's VM.
     related_kind = models.CharField(max_length=32, blank=True, default="")
     related_id = models.UUIDField(null=True, blank=True)
@@ -93,7 +115,7 @@ class Event(models.Model):
     #: Where the actor came from.
     address = models.GenericIPAddressField(null=True, blank=True)
     request_id = models.CharField(max_length=64, blank=True, default="")
-    #: What changed: field -> [before, after], or the error.
+    #: ``changes`` and ``details``, which `parts` reads.
     data = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -169,3 +191,13 @@ class Event(models.Model):
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise TypeError("events are append-only")
+
+    @property
+    def changes(self) -> Changes:
+        """What it changed: field -> [before, after]."""
+        return parts(self.data)[0]
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """What else it tells."""
+        return parts(self.data)[1]

@@ -1,6 +1,6 @@
 """The nouns: one line for each kind of thing that a project owns."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -102,15 +102,3 @@ def find(kind: str, id: UUID | None) -> Any:
     if kind not in KINDS or id is None:
         return None
     return KINDS[kind].model._default_manager.filter(pk=id).first()
-
-
-def find_all(pairs: Iterable[tuple[str, UUID | None]]) -> dict[UUID, Any]:
-    """Return rows by their ids, with one query for each kind."""
-    ids: dict[str, set[UUID]] = {}
-    for kind, id in pairs:
-        if kind in KINDS and id is not None:
-            ids.setdefault(kind, set()).add(id)
-    rows: dict[UUID, Any] = {}
-    for kind, wanted in ids.items():
-        rows |= KINDS[kind].model._default_manager.in_bulk(wanted)
-    return rows

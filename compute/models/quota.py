@@ -1,5 +1,8 @@
 """Quota: how much of each resource a project may have, and has."""
 
+from uuid import UUID
+
+from django.conf import settings
 from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
@@ -25,6 +28,35 @@ class Resource(models.TextChoices):
     SECURITY_GROUP_RULES = "security_group_rules", "Security group rules"
 
 
+class QuotaQuerySet(models.QuerySet["Quota"]):
+    def of(self, *projects: Project) -> "dict[UUID, list[Quota]]":
+        """Return the quotas of projects by their ids, in the order of the resources.
+
+        What a project has no row of yet has the default limit.
+        """
+        known = {
+            (quota.project_id, quota.resource): quota
+            for quota in self.filter(project__in=projects)
+        }
+        return {
+            project.pk: [
+                known.get((project.pk, resource))
+                or Quota(
+                    project=project,
+                    resource=resource,
+                    limit=default_limit(project, resource),
+                )
+                for resource in sorted(Resource.values)
+            ]
+            for project in projects
+        }
+
+
+def default_limit(project: Project, resource: str) -> int | None:
+    """Return the limit of a project that was given none; ``None``: no limit."""
+    return None if project.is_default else settings.DEFAULT_QUOTAS.get(resource)
+
+
 class Quota(models.Model):
     """One resource of one project. `compute.services.quotas` alone changes ``used``."""
 
@@ -38,6 +70,8 @@ class Quota(models.Model):
     )
     #: Kept, not counted, so that a check costs one row and not a table.
     used = models.PositiveBigIntegerField(default=0)
+
+    objects = QuotaQuerySet.as_manager()
 
     class Meta:
         ordering = ("project", "resource")

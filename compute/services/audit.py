@@ -14,7 +14,8 @@ from django.db import transaction
 from compute import events
 from compute.errors import Problem
 from compute.events import Actor
-from compute.models import Event, Outcome, User
+from compute.models import Event, Outcome, Project, User, subjects
+from compute.models.owned import Versioned
 from compute.models.user import ANONYMOUS
 from compute.services import repeats
 
@@ -52,30 +53,35 @@ def refused(
     if actor.name == ANONYMOUS:
         _strangers.add(code=problem.code, path=path[:MAX_PATH], address=actor.address)
         return
-    event = events.by(
-        actor,
-        "request.refused",
-        outcome=Outcome.REFUSED,
-        **events.about(target),
-        data={
-            "method": method,
-            "path": path[:MAX_PATH],
-            "code": problem.code,
-            "detail": problem.detail[:MAX_DETAIL],
-        },
-    )
-    row = target.pk if target is not None else None
-    same = (method, route or event.data["path"], problem.code, project_id, row)
+    details: dict[str, Any] = {
+        "method": method,
+        "path": path[:MAX_PATH],
+        "code": problem.code,
+        "detail": problem.detail[:MAX_DETAIL],
+    }
+    row = getattr(target, "pk", target)
+    same = (method, route or details["path"], problem.code, project_id, row)
     with transaction.atomic():
         left_out = repeats.fold(actor.name, actor.token, *same)
         if left_out is None:
             return
         if left_out:
-            event.data["repeated"] = left_out
-        if project_id is None:
+            details["repeated"] = left_out
+        # The log's lock first: what is read of the target then is as old as the log.
+        project = None if project_id is None else Project.locked(project_id)
+        if isinstance(target, Versioned):
+            target.refresh_from_db(fields=["version"])
+        event = events.by(
+            actor,
+            "request.refused",
+            outcome=Outcome.REFUSED,
+            subject=project if subjects.of(target) is None else target,
+            details=details,
+        )
+        if project is None:
             event.save(force_insert=True)
         else:
-            events.record_all(project_id, [event])
+            events.record_all(project.pk, [event])
 
 
 class _Tally:
@@ -129,7 +135,7 @@ def account(
     Named are the fields, and how far the account reaches now; never a password.
     """
     noun = str(row._meta.model_name)
-    data: dict[str, Any] = {noun: str(row), "changed": list(changed)}
+    details: dict[str, Any] = {noun: str(row), "changed": list(changed)}
     if isinstance(row, User):
-        data |= {name: getattr(row, name) for name in _REACH}
-    events.record_outside(f"{noun}.{word}", actor=actor, data=data)
+        details |= {name: getattr(row, name) for name in _REACH}
+    events.record_outside(f"{noun}.{word}", actor=actor, details=details)

@@ -7,8 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from operator import attrgetter
-from types import MappingProxyType
-from typing import Any
 
 from django.db import connection, connections, models, transaction
 from django.utils import timezone
@@ -120,8 +118,10 @@ def _owners(count: int) -> list[Project]:
         Project.objects.bulk_create(owners)
         for owner in owners:
             quotas.open_for(owner)
-            data = {"name": owner.name}
-            events.record("project.created", actor=ACTOR, project=owner, data=data)
+            details = {"name": owner.name}
+            events.record(
+                "project.created", actor=ACTOR, project=owner, details=details
+            )
     return owners
 
 
@@ -234,7 +234,6 @@ def _vm(alias: str, vm_id: uuid.UUID, server: Server, choice: Choice) -> VM:
         disk_gb=flavor.disk_gb,
         status=choice.status,
         server_id=server.id,
-        version=2,
         created_at=server.created_at,
         updated_at=server.created_at,
     )
@@ -247,7 +246,9 @@ def _vm(alias: str, vm_id: uuid.UUID, server: Server, choice: Choice) -> VM:
 def _past(vm: VM, history: int) -> Iterator[tuple[Operation, list[Event]]]:
     """Yield the operations of a VM, oldest first, with the events of each."""
     created = _operation(vm, OperationType.VM_CREATE, vm.created_at, ACTOR)
-    yield created, [_event(vm, "vm.created", vm.created_at, ACTOR, created)]
+    event = events.by(ACTOR, "vm.created", subject=vm, operation=created)
+    event.created_at = vm.created_at
+    yield created, [event]
     if vm.status == VMStatus.ERROR:  # its build failed
         return
     pause = (timezone.now() - vm.created_at) / (history + 1)
@@ -258,19 +259,24 @@ def _past(vm: VM, history: int) -> Iterator[tuple[Operation, list[Event]]]:
         type, before, meanwhile, after = DEEDS[number % len(DEEDS)]
         operation = _operation(vm, type, at, actor, before, after)
         end, after_all = at + TOOK, Actor(ACTOR.name, request_id=actor.request_id)
-        result = {"status": operation.status, "error": None}
-        asked, ended = {"status": [before, meanwhile]}, {"status": [meanwhile, after]}
+        finished = events.by(
+            after_all,
+            "operation.finished",
+            subject=operation,
+            operation=operation,
+            details={"status": operation.status, "error": None},
+        )
+        finished.created_at = end
         about = [
-            _event(vm, "vm.updated", at, actor, operation, asked),
-            _event(vm, "operation.finished", end, after_all, operation, result),
-            _event(vm, "vm.updated", end, after_all, operation, ended),
+            _update(vm, at, actor, operation, status=[before, meanwhile]),
+            finished,
+            _update(vm, end, after_all, operation, status=[meanwhile, after]),
         ]
         for edit in range(EDITS):
             edited = at + pause * (edit + 1) / (EDITS + 1)
-            text = {"description": ["", f"Reviewed on {edited:%Y-%m-%d}"]}
-            about.append(_event(vm, "vm.updated", edited, actor, data=text))
+            text = ["", f"Reviewed on {edited:%Y-%m-%d}"]
+            about.append(_update(vm, edited, actor, description=text))
         yield operation, about
-        vm.version += 2 + EDITS
         vm.updated_at = about[-1].created_at
 
 
@@ -305,16 +311,16 @@ def _operation(
     )
 
 
-def _event(
+def _update(
     vm: VM,
-    type: str,
     at: datetime,
     actor: Actor,
     operation: Operation | None = None,
-    data: Mapping[str, Any] = MappingProxyType({}),
+    **changes: Sequence[str],
 ) -> Event:
+    vm.version += 1
     event = events.by(
-        actor, type, operation=operation, data=dict(data), **events.about(vm)
+        actor, "vm.updated", subject=vm, operation=operation, changes=changes
     )
     event.created_at = at
     return event

@@ -54,7 +54,7 @@ def create(
             "keypair.created",
             actor=actor,
             subject=keypair,
-            data={"fingerprint": keypair.fingerprint},
+            details={"fingerprint": keypair.fingerprint},
         )
     return keypair, private_key
 

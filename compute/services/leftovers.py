@@ -82,9 +82,10 @@ def _remove(leftover: Leftover) -> None:
             if isinstance(leftover.owner, NetworkResource)
             else REMOVED,
             actor=actor,
-            subject=leftover.owner,
+            # It was listed some time ago: the event tells the version it has now.
+            subject=type(leftover.owner).locked(leftover.owner.pk),
             related=leftover.related,
-            data={"kind": leftover.kind, "id": leftover.id},
+            details={"kind": leftover.kind, "id": leftover.id},
         )
 
 

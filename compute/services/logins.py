@@ -96,15 +96,15 @@ def _note_failure(username: str, actor: Actor) -> None:
     password typed by mistake, and anybody could fill the log with them.
     """
     is_known = User.objects.filter(username=username).exists()
-    data: dict[str, object] = {"username": username} if is_known else {}
+    details: dict[str, object] = {"username": username} if is_known else {}
     with transaction.atomic():
-        left_out = repeats.fold("login.failed", *data.values())
+        left_out = repeats.fold("login.failed", *details.values())
         if left_out is None:
             return
         if left_out:
-            data["repeated"] = left_out
+            details["repeated"] = left_out
         events.record_outside(
-            "login.failed", actor=actor, outcome=Outcome.FAILED, data=data
+            "login.failed", actor=actor, outcome=Outcome.FAILED, details=details
         )
 
 
@@ -132,7 +132,7 @@ def begin(
             expires_at=now + lifetime,
         )
         who = replace(actor, name=f"user:{user.get_username()}")
-        events.record_outside("login.succeeded", actor=who, data={"kind": kind})
+        events.record_outside("login.succeeded", actor=who, details={"kind": kind})
     return login
 
 
@@ -196,10 +196,10 @@ def revoke(login: Login, *, actor: Actor, reason: str = "") -> None:
     with transaction.atomic():
         now = timezone.now()
         if Login.objects.open(now).filter(pk=login.pk).update(revoked_at=now):
-            data = {"user": login.user.get_username(), "kind": login.kind}
+            details = {"user": login.user.get_username(), "kind": login.kind}
             if reason:
-                data["reason"] = reason
-            events.record_outside("login.revoked", actor=actor, data=data)
+                details["reason"] = reason
+            events.record_outside("login.revoked", actor=actor, details=details)
 
 
 def access(text: str) -> Access:

@@ -186,7 +186,7 @@ class _Adopting:
                     f"{row.kind}.imported",
                     actor=SYSTEM,
                     subject=row,
-                    data={"provider_id": row.provider_id},
+                    details={"provider_id": row.provider_id},
                 )
         except IntegrityError:
             return "another import was faster"

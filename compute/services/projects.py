@@ -49,8 +49,8 @@ def create(
         _check_name(project, seen)
         project.save(force_insert=True)
         quotas.open_for(project)
-        data = {"name": name} if listed is None else {"name": name, "clouds": listed}
-        events.record("project.created", actor=actor, project=project, data=data)
+        details = {"name": name} if listed is None else {"name": name, "clouds": listed}
+        events.record("project.created", actor=actor, project=project, details=details)
         if admin is not None:
             set_member(project, admin, role=Role.ADMIN, actor=actor)
     return project
@@ -86,7 +86,7 @@ def update(
         if "name" in changed:
             _check_name(project, seen)
         project.save_changes()
-        events.record("project.updated", actor=actor, project=project, data=changed)
+        events.record("project.updated", actor=actor, project=project, changes=changed)
     return project
 
 
@@ -143,7 +143,7 @@ def set_member(
         check_expected(membership, expect)
         if membership is None:
             made = Membership.objects.create(project=project, user=user, role=role)
-            _record_member("added", made, actor=actor, role=role)
+            _record_member("added", made, actor=actor, role=[None, role])
             return made
         if membership.role != role:
             _keep_an_admin(membership)
@@ -171,7 +171,7 @@ def remove_member(
         for token in APIToken.objects.alive().filter(project=project, user=user):
             tokens.revoke(token, actor=actor)
         membership.delete()
-        _record_member("removed", membership, actor=actor, role=membership.role)
+        _record_member("removed", membership, actor=actor, role=[membership.role, None])
 
 
 def _keep_an_admin(leaving: Membership) -> None:
@@ -184,13 +184,14 @@ def _keep_an_admin(leaving: Membership) -> None:
 
 
 def _record_member(
-    word: str, member: Membership, *, actor: Actor, role: object
+    word: str, member: Membership, *, actor: Actor, role: Sequence[Any]
 ) -> None:
     events.record(
         f"membership.{word}",
         actor=actor,
-        project=member.project,
-        data={"user": member.user.get_username(), "role": role},
+        subject=member,
+        changes={"role": list(role)},
+        details={"user": member.user.get_username()},
     )
 
 

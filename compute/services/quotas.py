@@ -14,8 +14,9 @@ from compute import events
 from compute.errors import NotFound, ResourceLimitExceeded
 from compute.events import Actor
 from compute.expected import Expect, check_expected
-from compute.models import Project, Quota, Resource
+from compute.models import Project, Quota, Resource, subjects
 from compute.models.kinds import in_use
+from compute.models.quota import default_limit
 from compute.services import fields
 
 #: Resource -> how much of it.
@@ -83,23 +84,9 @@ def _add_missing(project_id: UUID, resources: Collection[str]) -> None:
     )
 
 
-def default_limit(project: Project, resource: str) -> int | None:
-    """Return the limit of a project that was given none; ``None``: no limit."""
-    return None if project.is_default else settings.DEFAULT_QUOTAS.get(resource)
-
-
 def of(project: Project) -> list[Quota]:
     """Return the quotas of a project, of what it has none yet with the default."""
-    known = {quota.resource: quota for quota in Quota.objects.filter(project=project)}
-    return [
-        known.get(resource)
-        or Quota(
-            project=project,
-            resource=resource,
-            limit=default_limit(project, resource),
-        )
-        for resource in sorted(Resource.values)
-    ]
+    return Quota.objects.of(project)[project.pk]
 
 
 def close_for(project: Project) -> None:
@@ -190,5 +177,10 @@ def update(
                 fields.check(row, "limit", pointer=f"#/{row.resource}/{{}}")
                 row.save(update_fields=["limit"])
         if changed:
-            events.record("quota.updated", actor=actor, project=project, data=changed)
+            events.record(
+                "quota.updated",
+                actor=actor,
+                subject=subjects.quota_of(project),
+                changes=changed,
+            )
         return of(project)

@@ -1,13 +1,13 @@
 """What services do with a row of whatever noun: lock it, change it, record its end."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from compute import events
 from compute.errors import NotFound
 from compute.events import SYSTEM, Actor
 from compute.expected import Expect, check_expected
-from compute.models import Operation
+from compute.models import Event, NetworkResource, Operation
 from compute.models.owned import CloudResource, Owned, Versioned
 from compute.services import fields
 
@@ -52,7 +52,7 @@ def update(
             actor=actor,
             subject=row,
             related=related,
-            data=changed,
+            changes=changed,
         )
     return row
 
@@ -64,41 +64,62 @@ def require_editable(changes: Mapping[str, Any], editable: frozenset[str]) -> No
         raise ValueError(f"not editable: {', '.join(sorted(unknown))}")
 
 
+#: A row that was saved, and what a user sees changed of it.
+Change = tuple[CloudResource, Mapping[str, Any]]
+
+
+def save(row: CloudResource, *, touch: bool = False) -> Change:
+    """Save a locked row; return what an event is to tell of that."""
+    changes = row.visible_changes()
+    row.save_changes(touch=touch)
+    return row, changes
+
+
 def record_end(
-    row: CloudResource,
     operation: Operation,
-    *,
-    before: str,
+    target: Change,
+    *others: Change,
     related: Owned | None = None,
 ) -> None:
-    """Record that an operation has ended, and what that made of its target."""
+    """Record that an operation has ended, and what that made of all that it held."""
     actor = Actor(SYSTEM.name, request_id=operation.request_id)
-    events.record(
-        "operation.finished",
-        actor=actor,
-        subject=row,
-        related=related,
-        operation=operation,
-        data={"status": operation.status, "error": operation.error},
-    )
-    events.record(
-        f"{row.kind}.deleted" if row.deleted_at else f"{row.kind}.updated",
-        actor=actor,
-        subject=row,
-        related=related,
-        operation=operation,
-        data={"status": [before, row.status]},
+    result = {"status": operation.status, "error": operation.error}
+    events.record_all(
+        operation.project_id,
+        [
+            events.by(
+                actor,
+                "operation.finished",
+                subject=operation,
+                operation=operation,
+                details=result,
+            ),
+            *changed([target], operation, actor=actor, related=related),
+            *changed(others, operation, actor=actor),
+        ],
     )
 
 
-def record_change(
-    row: CloudResource, operation: Operation, changes: Mapping[str, Any]
-) -> None:
-    """Record what the end of an operation changed of another row than its target."""
-    events.record(
-        f"{row.kind}.deleted" if row.deleted_at else f"{row.kind}.updated",
-        actor=Actor(SYSTEM.name, request_id=operation.request_id),
-        subject=row,
-        operation=operation,
-        data=changes,
-    )
+def changed(
+    changes: Iterable[Change],
+    operation: Operation,
+    *,
+    actor: Actor,
+    related: Owned | None = None,
+) -> list[Event]:
+    """Return the events of what an operation made of rows of its project.
+
+    What the cloud offers to all is no project's.
+    """
+    return [
+        events.by(
+            actor,
+            f"{row.kind}.deleted" if row.deleted_at else f"{row.kind}.updated",
+            subject=row,
+            related=related,
+            operation=operation,
+            changes=told,
+        )
+        for row, told in changes
+        if not (isinstance(row, NetworkResource) and row.is_offered)
+    ]

@@ -303,5 +303,5 @@ def drop(rule: SecurityGroupRule, group: SecurityGroup, *, actor: Actor) -> None
         actor=actor,
         subject=rule,
         related=group,
-        data={"status": [before, rule.status]},
+        changes={"status": [before, rule.status]},
     )

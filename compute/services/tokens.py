@@ -69,7 +69,7 @@ def create(
         _require_future(expires_at)
         token.save(force_insert=True)
         events.record(
-            "api-token.created", actor=actor, project=project, data=_event_data(token)
+            "api-token.created", actor=actor, subject=token, details=_details(token)
         )
     return token, secret
 
@@ -105,10 +105,7 @@ def revoke(token: APIToken, *, actor: Actor, expect: Expect = None) -> None:
         check_expected(alive.select_for_update(no_key=True).first(), expect)
         if alive.update(revoked_at=now):
             events.record(
-                "api-token.revoked",
-                actor=actor,
-                project=token.project,
-                data=_event_data(token),
+                "api-token.revoked", actor=actor, subject=token, details=_details(token)
             )
 
 
@@ -192,7 +189,7 @@ def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def _event_data(token: APIToken) -> dict[str, object]:
+def _details(token: APIToken) -> dict[str, object]:
     return {
         "name": token.name,
         "prefix": token.prefix,

@@ -42,6 +42,13 @@ SERVERS = {
     ],
     "asgi": [*GRANIAN, "--interface", "asgi", "vmmanager.asgi:application"],
     "asginl": [*GRANIAN, "--interface", "asginl", "vmmanager.asgi:application"],
+    "uvicorn": [
+        "uvicorn",
+        "--lifespan",
+        "off",
+        "--no-access-log",
+        "vmmanager.asgi:application",
+    ],
     "runserver": ["python", "manage.py", "runserver", "--noreload"],
 }
 

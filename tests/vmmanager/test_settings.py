@@ -69,6 +69,7 @@ def read(data_dir: Path, **env: str) -> dict[str, Any]:
         ({"ALLOWED_HOSTS": "vm.example.org", "SECRET_KEY": "x" * 60}, "SECRET_KEY"),
         ({"ALLOWED_HOSTS": "vm.example.org", "SECRET_KEY": KEY[:49]}, "SECRET_KEY"),
         ({"DEBUG": "true", "EVENT_RETENTION_DAYS": "29"}, "must be 0 or at least 30"),
+        ({"DEBUG": "true", "EVENT_STREAM_DAYS": "0"}, "must be at least 1"),
         (
             # pragma: allowlist nextline secret
             {"ALLOWED_HOSTS": "vm.example.org", "SECRET_KEY": "django-insecure-" + KEY},

@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from compute.admin.console.display import NONE, page_url
 from compute.admin.console.lists import ClosedChangeList
 from compute.limits import is_id
-from compute.models import kinds
+from compute.models import kinds, subjects
 from compute.models.owned import Owned
 
 #: The parameter by which the page of a thing leads to the list of its rows.
@@ -55,7 +55,7 @@ class AboutChangeList(ClosedChangeList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         rows = list(self.result_list)
-        things = kinds.find_all(pair for row in rows for pair in _pairs(row))
+        things = subjects.find_all(pair for row in rows for pair in _pairs(row))
         for row in rows:
             row.things = things
         self.result_list = rows
@@ -74,7 +74,7 @@ def column(name: str, label: str) -> Callable[[Any], SafeString | str]:
     def shown(row: Any) -> SafeString | str:
         kind, id = getattr(row, f"{name}_kind"), getattr(row, f"{name}_id")
         things = getattr(row, "things", None)
-        thing = kinds.find(kind, id) if things is None else things.get(id)
+        thing = subjects.find(kind, id) if things is None else things.get(id)
         if thing is None:
             return NONE
         return format_html('<a href="{}">{}</a>', page_url(thing), thing)

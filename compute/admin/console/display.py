@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.timesince import timesince, timeuntil
 
 from compute.models import (
+    Event,
     OperationStatus,
     Outcome,
     ResourceStatus,
@@ -184,17 +185,18 @@ def pretty(data: Any) -> SafeString | str:
     return format_html("<pre>{}</pre>", text)
 
 
-def summary(data: dict[str, Any]) -> str:
-    """Return what an event changed, in one line."""
-    return "; ".join(
-        f"{name}: {_change(value)}" for name, value in data.items() if value is not None
+def summary(event: Event) -> str:
+    """Return what an event changed and tells, in one line."""
+    changes = (
+        f"{name}: {_word(before)} → {_word(after)}"
+        for name, (before, after) in event.changes.items()
     )
-
-
-def _change(value: Any) -> str:
-    if isinstance(value, list) and len(value) == 2:
-        return f"{_word(value[0])} → {_word(value[1])}"
-    return _word(value)
+    details = (
+        f"{name}: {_word(value)}"
+        for name, value in event.details.items()
+        if value is not None
+    )
+    return "; ".join((*changes, *details))
 
 
 def _word(value: Any) -> str:

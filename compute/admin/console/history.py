@@ -13,7 +13,7 @@ from compute.admin.console.about import query_of
 from compute.admin.console.display import page_url
 from compute.admin.console.operators import may
 from compute.engine import runner
-from compute.models import Event, Operation, Project, kinds
+from compute.models import Event, Operation, Project, subjects
 from compute.models.owned import CloudResource, Owned
 
 #: How much of a history a page shows; the rest is one click away.
@@ -57,7 +57,7 @@ class EventLine:
     def __init__(self, event: Event) -> None:
         self.event = event
         self.created = display.ago(event.created_at)
-        self.summary = display.summary(event.data)
+        self.summary = display.summary(event)
 
 
 @dataclass(slots=True)
@@ -89,12 +89,14 @@ def history(request: HttpRequest, target: Model) -> History:
         past.events = [EventLine(event) for event in newest]
         past.events_url = reverse("admin:compute_event_changelist") + query
     if isinstance(target, CloudResource | Project) and may(request, "operation.list"):
-        targets: Mapping[UUID, Model] = {}
+        targets: Mapping[UUID | None, Model] = {}
         if isinstance(target, Project):
             operations = operations.filter(project=target)
         recent = list(operations.order_by("-created_at")[:RECENT_OPERATIONS])
         if past.names_targets:
-            targets = kinds.find_all((row.target_kind, row.target_id) for row in recent)
+            targets = subjects.find_all(
+                (row.target_kind, row.target_id) for row in recent
+            )
         past.operations = [
             OperationLine(row, targets.get(row.target_id)) for row in recent
         ]

@@ -22,6 +22,7 @@ from compute.limits import (
     MAX_NAME,
     NAME_RULES,
     TOO_MANY_LABELS,
+    UUID_TEXT,
     LinesValidator,
     wrong_labels,
 )
@@ -37,7 +38,6 @@ _TIME = re.compile(
 )
 #: The one form in which the API writes ids.
 NO_ID = "Must be a UUID like 8f2d6c1e-6f0c-4c1e-9d0a-3a3f1d1b2c11."
-UUID_TEXT = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 
 
 def read_time(text: object) -> datetime:

@@ -19,9 +19,10 @@ from drf_spectacular.drainage import set_override
 from drf_spectacular.utils import extend_schema_field
 
 from compute.api.http import label_selector
-from compute.api.http.fields import NO_ID, NO_TIME, UUID_TEXT, read_time
+from compute.api.http.fields import NO_ID, NO_TIME, read_time
 from compute.api.http.parameters import joined
 from compute.errors import ValidationError
+from compute.limits import UUID_TEXT
 from compute.search import has_address, id_prefix
 
 MAX_VALUES = 100

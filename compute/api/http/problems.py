@@ -58,16 +58,6 @@ class CursorInvalid(errors.Problem):
     )
 
 
-class CursorExpired(errors.Problem):
-    code = "cursor-expired"
-    title = "The log no longer reaches back so far"
-    status = 410
-    explanation = (
-        "Events after the cursor have been removed, so that some would be missed. List "
-        "what you follow again, and go on from the `Event-Cursor` of that list."
-    )
-
-
 class UpgradeRequired(errors.Problem):
     code = "upgrade-required"
     title = "A WebSocket is required"

@@ -13,7 +13,7 @@ from compute.events import SYSTEM
 from compute.models import NetworkResource, ResourceStatus
 from compute.models.kinds import held_by
 from compute.models.owned import CloudResource
-from compute.services import quotas
+from compute.services import quotas, rows
 
 R = TypeVar("R", bound=NetworkResource)
 
@@ -54,10 +54,9 @@ def correct(here: Pass, row: R, note: Callable[[R], Any]) -> R | None:
 
 def save(row: CloudResource) -> None:
     """Save a locked row, and tell its project what a user sees changed of it."""
-    changes = row.visible_changes()
-    row.save_changes()
+    _, changes = rows.save(row)
     if changes and row.project_id is not None:
-        events.record(f"{row.kind}.updated", actor=SYSTEM, subject=row, data=changes)
+        events.record(f"{row.kind}.updated", actor=SYSTEM, subject=row, changes=changes)
 
 
 def vanish(here: Pass, row: NetworkResource) -> None:
@@ -66,10 +65,10 @@ def vanish(here: Pass, row: NetworkResource) -> None:
         locked = type(row).locked(row.pk)
         if not here.may_correct(locked):
             return
-        before, held = locked.status, held_by(locked)
+        held = held_by(locked)
         locked.vanish()
         locked.counted = False
-        locked.save_changes()
+        _, changes = rows.save(locked)
         if locked.is_offered:
             return
         quotas.settle(locked.project_id, before=held, after={})
@@ -77,5 +76,5 @@ def vanish(here: Pass, row: NetworkResource) -> None:
             f"{locked.kind}.deleted",
             actor=SYSTEM,
             subject=locked,
-            data={"status": [before, locked.status]},
+            changes=changes,
         )

@@ -49,20 +49,15 @@ def settle(operation: Operation, end: End, *, apply: Apply) -> None:
         if not queue.close(operation, end):
             return
         target = held[operation.target_kind, operation.target_id]
-        before = {row.pk: (row.status, held_by(row)) for row in held.values()}
+        before = {row.pk: held_by(row) for row in held.values()}
         for row in held.values():
             if isinstance(row, NetworkResource):
                 _rest(row, operation, end)
         apply(operation, held, end)
-        changes = {row.pk: row.visible_changes() for row in held.values()}
-        for row in held.values():
-            # The allowed_actions of all that it held are back.
-            row.save_changes(touch=True)
+        # The allowed_actions of all that it held are back.
+        changed = {row.pk: rows.save(row, touch=True) for row in held.values()}
         _give_back(held.values(), before)
-        rows.record_end(target, operation, before=before[target.pk][0])
-        for row in held.values():
-            if row is not target and changes[row.pk]:
-                rows.record_change(row, operation, changes[row.pk])
+        rows.record_end(operation, changed.pop(target.pk), *changed.values())
 
 
 def _rest(row: NetworkResource, operation: Operation, end: End) -> None:
@@ -104,10 +99,9 @@ def _give_back(held: Iterable[CloudResource], before: Mapping[UUID, Any]) -> Non
     changes: dict[UUID, dict[Any, int]] = {}
     for row in held:
         amounts = changes.setdefault(row.project_id, {})
-        _, was = before[row.pk]
         for resource, amount in held_by(row).items():
             amounts[resource] = amounts.get(resource, 0) + amount
-        for resource, amount in was.items():
+        for resource, amount in before[row.pk].items():
             amounts[resource] = amounts.get(resource, 0) - amount
     for project_id, amounts in changes.items():
         quotas.count(project_id, amounts)

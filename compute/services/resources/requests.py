@@ -14,6 +14,7 @@ from compute.events import Actor
 from compute.expected import Expect, check_expected
 from compute.limits import is_id
 from compute.models import (
+    Event,
     NetworkResource,
     Operation,
     OperationType,
@@ -121,8 +122,12 @@ def create(
         params=params,
         end_status=ResourceStatus.ACTIVE,
     )
-    _note_operation(operation, related)
-    _write(made, operation, actor=actor, related=related)
+    changed = _note_operation(operation, related)
+    created = _write(made, operation, actor=actor, related=related)
+    events.record_all(
+        operation.project_id,
+        [*created, *rows.changed(changed, operation, actor=actor)],
+    )
 
 
 def begin(
@@ -158,15 +163,15 @@ def begin(
             else ResourceStatus.ACTIVE
         ),
     )
-    _note_operation(operation, row, related, *holds)
-    _write(adds, operation, actor=actor, related=row)
-    events.record(
-        f"{row.kind}.updated",
-        actor=actor,
-        subject=row,
-        related=related,
-        operation=operation,
-        data={"status": [before, row.status]},
+    changed, *others = _note_operation(operation, row, related, *holds)
+    created = _write(adds, operation, actor=actor, related=row)
+    events.record_all(
+        operation.project_id,
+        [
+            *created,
+            *rows.changed([changed], operation, actor=actor, related=related),
+            *rows.changed(others, operation, actor=actor),
+        ],
     )
 
 
@@ -187,25 +192,31 @@ def _write(
     *,
     actor: Actor,
     related: CloudResource | None,
-) -> None:
+) -> list[Event]:
     for row in made:
         row.operation = operation
         row.save(force_insert=True)
-    for row in made:
-        events.record(
+    return [
+        events.by(
+            actor,
             f"{row.kind}.created",
-            actor=actor,
             subject=row,
             related=related,
             operation=operation,
         )
+        for row in made
+    ]
 
 
-def _note_operation(operation: Operation, *held: CloudResource | None) -> None:
+def _note_operation(
+    operation: Operation, *held: CloudResource | None
+) -> list[rows.Change]:
+    changes = []
     for row in held:
         if row is not None:
             row.operation = operation
-            row.save_changes()
+            changes.append(rows.save(row))
+    return changes
 
 
 def update(

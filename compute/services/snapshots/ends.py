@@ -37,7 +37,7 @@ def settle(operation: Operation, end: End) -> None:
         vm, snapshot = lock(operation)
         if not queue.close(operation, end):
             return
-        before, held = snapshot.status, held_by(snapshot)
+        held = held_by(snapshot)
         _rest(snapshot, _status_after(operation, end))
         if isinstance(end, Done):
             snapshot.error = None
@@ -50,16 +50,10 @@ def settle(operation: Operation, end: End) -> None:
         # One that failed leaves no image, at the latest after a pass.
         snapshot.counted = snapshot.status == SnapshotStatus.AVAILABLE
         quotas.settle(snapshot.project_id, before=held, after=held_by(snapshot))
-        snapshot.save_changes(touch=True)
-        if vm is not None:
-            # Its allowed_actions are back.
-            vm.save_changes(touch=True)
-        rows.record_end(
-            snapshot,
-            operation,
-            before=before,
-            related=snapshot.vm,
-        )
+        changed = rows.save(snapshot, touch=True)
+        # The allowed_actions of the VM are back.
+        others = [] if vm is None else [rows.save(vm, touch=True)]
+        rows.record_end(operation, changed, *others, related=snapshot.vm)
 
 
 def _status_after(operation: Operation, end: End) -> str:

@@ -62,14 +62,15 @@ def create(
         )
         snapshot.operation = vm.operation = operation
         snapshot.save(force_insert=True)
-        vm.save_changes()
-        events.record(
+        created = events.by(
+            actor,
             "snapshot.created",
-            actor=actor,
             subject=snapshot,
             related=vm,
             operation=operation,
         )
+        changed = rows.changed([rows.save(vm)], operation, actor=actor)
+        events.record_all(vm.project_id, [created, *changed])
     return snapshot
 
 
@@ -120,6 +121,6 @@ def delete(snapshot: Snapshot, *, actor: Actor, expect: Expect = None) -> Snapsh
             subject=snapshot,
             related=snapshot.vm,
             operation=snapshot.operation,
-            data={"status": [before, snapshot.status]},
+            changes={"status": [before, snapshot.status]},
         )
     return snapshot

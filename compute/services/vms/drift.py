@@ -27,8 +27,6 @@ from providers.contract.servers import Server
 
 #: Rows looked up at a time.
 CHUNK = 500
-#: Changes made outside that an event records, beside the status.
-_TOLD = ("addresses", "flavor_name", "vcpus", "ram_mb", "disk_gb")
 
 
 def list_servers(alias: str, started: datetime, since: datetime | None) -> Listing:
@@ -190,36 +188,28 @@ def follow(vm: VM, server: Server, status: VMStatus, *, seen_at: datetime) -> bo
         vm = VM.locked(vm.pk)
         if not may_correct(vm, seen_at):
             return False
-        before, held = {name: getattr(vm, name) for name in _TOLD}, held_by(vm)
-        offered = vm.allowed_actions
+        held, offered = held_by(vm), vm.allowed_actions
         drifted = vm.lacks_server or status != vm.status
         observed.note(vm, server)
         _note_size(vm, server)
         # It is there, whatever the limit says.
         vm.counted = True
         quotas.settle(vm.project_id, before=held, after=held_by(vm))
-        changes = {
-            name: [value, getattr(vm, name)]
-            for name, value in before.items()
-            if getattr(vm, name) != value
-        }
-        if not drifted:
-            if vm.allowed_actions != offered:
-                changes["allowed_actions"] = [offered, vm.allowed_actions]
-            vm.save_changes(touch=bool(changes))
-            if changes:
-                events.record("vm.updated", actor=SYSTEM, subject=vm, data=changes)
-            return bool(changes)
-        changes["status"] = [vm.status, status]
-        vm.follow(status)
-        vm.error = (
-            observed.fault_problem(server).document()
-            if status == VMStatus.ERROR
-            else None
-        )
-        vm.save_changes()
-        events.record("vm.drifted", actor=SYSTEM, subject=vm, data=changes)
-    return True
+        if drifted:
+            vm.follow(status)
+            vm.error = (
+                observed.fault_problem(server).document()
+                if status == VMStatus.ERROR
+                else None
+            )
+        changes = vm.visible_changes()
+        if vm.allowed_actions != offered and not drifted:
+            changes["allowed_actions"] = [offered, vm.allowed_actions]
+        vm.save_changes(touch=bool(changes))
+        if drifted or changes:
+            type = "vm.drifted" if drifted else "vm.updated"
+            events.record(type, actor=SYSTEM, subject=vm, changes=changes)
+        return drifted or bool(changes)
 
 
 def note_unrest(vm: VM, server: Server) -> None:
@@ -254,16 +244,12 @@ def vanish(vm: VM, *, seen_at: datetime) -> bool:
         if vm.lacks_server or not may_correct(vm, seen_at):
             return False
         problem = ServerVanished("The server was deleted outside this service.")
-        before, held = vm.status, held_by(vm)
+        held = held_by(vm)
         vm.follow(VMStatus.ERROR)
         vm.error = problem.document()
         vm.observed_status, vm.counted = GONE, False
+        changes = vm.visible_changes()
         vm.save_changes()
         quotas.settle(vm.project_id, before=held, after=held_by(vm))
-        events.record(
-            "vm.drifted",
-            actor=SYSTEM,
-            subject=vm,
-            data={"status": [before, vm.status], "error": vm.error},
-        )
+        events.record("vm.drifted", actor=SYSTEM, subject=vm, changes=changes)
     return True

@@ -46,7 +46,7 @@ def settle(operation: Operation, end: End) -> None:
         if not queue.close(operation, end):
             return
         problem = end.problem if isinstance(end, Failed) else None
-        before, held = vm.status, held_by(vm)
+        held = held_by(vm)
         server = _server(end)
         if server is not None:
             observed.note(vm, server)
@@ -62,13 +62,9 @@ def settle(operation: Operation, end: End) -> None:
             _take_over(vm, operation)
         _release(vm)
         detached = _settle_ports(vm, operation, end, leading)
-        vm.save_changes(touch=True)
+        changed = rows.save(vm, touch=True)
         quotas.settle(vm.project_id, before=held, after=held_by(vm))
-        rows.record_end(vm, operation, before=before)
-        for floating_ip in detached:
-            changes = floating_ip.visible_changes()
-            floating_ip.save_changes()
-            rows.record_change(floating_ip, operation, changes)
+        rows.record_end(operation, changed, *map(rows.save, detached))
 
 
 def _settle_ports(

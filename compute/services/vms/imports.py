@@ -141,7 +141,10 @@ def _adopt(
             quotas.count(project.pk, held_by(vm))
             rows.lock(project)
             events.record(
-                "vm.imported", actor=SYSTEM, subject=vm, data={"server_id": server.id}
+                "vm.imported",
+                actor=SYSTEM,
+                subject=vm,
+                details={"server_id": server.id},
             )
     except NotFound:
         return "its project was deleted meanwhile"

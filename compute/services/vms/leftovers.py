@@ -70,9 +70,9 @@ def _owners_of_removed(alias: str, server_ids: set[str]) -> dict[str, VM]:
         type=REMOVED,
         created_at__gte=timezone.now() - RECENT,
         subject_kind=VM.kind,
-        data__kind="server",
-        data__id__in=sorted(others),
+        data__details__kind="server",
+        data__details__id__in=sorted(others),
     )
-    seconds = {event.data["id"]: event.subject_id for event in removed}
+    seconds = {event.details["id"]: event.subject_id for event in removed}
     vms = VM.objects.filter(cloud=alias).in_bulk(seconds.values())
     return owners | {server: vms[vm] for server, vm in seconds.items() if vm in vms}

@@ -345,14 +345,8 @@ def begin(
         from_status=before,
         end_status=VERBS[method].ends[before],
     )
-    vm.save_changes()
-    events.record(
-        "vm.updated",
-        actor=actor,
-        subject=vm,
-        operation=vm.operation,
-        data={"status": [before, vm.status]},
-    )
+    changed = rows.changed([rows.save(vm)], vm.operation, actor=actor)
+    events.record_all(vm.project_id, changed)
     return vm
 
 
