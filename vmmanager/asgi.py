@@ -35,13 +35,15 @@ class Application:
 
 
 def _make() -> Realtime:
+    # First: the models of what is imported below are read by it.
+    application = get_asgi_application()
     from django.conf import settings
 
     from compute.api.http import intake
     from compute.errors import NotFound
     from compute.realtime.door import Realtime
 
-    django = intake.ASGI(get_asgi_application())
+    django = intake.ASGI(application)
 
     async def health_alone(scope: Scope, receive: Receive, send: Send) -> None:
         if not scope["path"].startswith("/health"):
