@@ -35,9 +35,9 @@ class End:
 
 
 GONE = End(1000, "the client left")
-STOPPED = End(1012, "the service restarts")
+STOPPED = End(4503, "the service restarts")
 SLOW = End(1013, "too slow: reconnect with your cursor")
-AWAY = End(1013, "the database is unavailable: reconnect with your cursor")
+AWAY = End(4503, "the database is unavailable: reconnect with your cursor")
 
 
 class Ended(Exception):

@@ -17,8 +17,7 @@ PROTOCOL = "events.v1"
 _KEY = "bearer."
 #: Of the handshake: a request of HTTP has none of them.
 _HANDSHAKE = (b"connection", b"upgrade", b"sec-websocket-")
-#: RFC 6455: clients send what this takes no part in.
-UNSUPPORTED = End(1003, "this stream takes no messages")
+UNSUPPORTED = End(4400, "this stream takes no messages")
 
 
 async def serve(

@@ -2,7 +2,7 @@
 
 import http.client
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -75,12 +75,12 @@ def streaming(
     *,
     token: str | None = None,
     timeout: float = 20,
-    **headers: str,
+    headers: Mapping[str, str] | None = None,
 ) -> Iterator[Stream]:
     """Open a stream for the time of the block; an empty token sends none."""
     token = service.token if token is None else token
     sent = {"Authorization": f"Bearer {token}"} if token else {}
-    sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+    sent |= headers or {}
     connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=timeout)
     try:
         connection.request("GET", f"{STREAM}{query}", headers=sent)
