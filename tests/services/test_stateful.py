@@ -341,8 +341,8 @@ class Life(Timed):
             assert entry.sequence == self.seen
             if entry.type == "vm.created":
                 self.shown[entry.subject_id] = "BUILD"
-            elif entry.type.startswith("vm.") and "status" in entry.data:
-                before, after = entry.data["status"]
+            elif entry.type.startswith("vm.") and "status" in entry.changes:
+                before, after = entry.changes["status"]
                 assert before == self.shown[entry.subject_id]
                 assert before == after or legal(before, after), (before, after)
                 self.shown[entry.subject_id] = after
