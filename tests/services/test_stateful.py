@@ -348,6 +348,10 @@ class Life(Timed):
                 self.shown[entry.subject_id] = after
         assert self.shown == dict(VM.objects.values_list("pk", "status"))
 
+    @invariant()
+    def every_version_is_told(self) -> None:
+        ledger.check_versions()
+
     def teardown(self) -> None:
         try:
             if hasattr(self, "cloud"):
