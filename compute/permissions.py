@@ -90,7 +90,7 @@ _ROWS: tuple[tuple[str, tuple[str, ...], Role | None, str], ...] = (
     # Beside create or update, of which it is a part.
     ("project", ("set-clouds",), None, "change_project"),
     ("project", ("delete",), None, "delete_project"),
-    ("member", ("list",), READER, "view_membership"),
+    ("member", ("list", "retrieve"), READER, "view_membership"),
     ("member", ("set", "remove"), ADMIN, "change_membership"),
     ("quota", ("retrieve",), READER, "view_quota"),
     ("quota", ("update",), None, "change_quota"),

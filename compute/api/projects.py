@@ -21,7 +21,15 @@ from compute.bodies.projects import (
 )
 from compute.errors import NotFound
 from compute.limits import MAX_DESCRIPTION, MAX_LIMIT
-from compute.models import Membership, Project, Quota, Resource, Role, User
+from compute.models import (
+    Membership,
+    Project,
+    Quota,
+    Resource,
+    Role,
+    User,
+    subjects,
+)
 from compute.services import projects, quotas
 
 
@@ -76,7 +84,12 @@ class OfProjectViewSet(ResourceViewSet[Any]):
         project: Project | None = visible.filter(pk=self.kwargs["id"]).first()
         if project is None:
             raise NotFound(f"No project {self.kwargs['id']}.")
+        self.target = self.subject_in(project)
         self.permit(project.pk)
+        return project
+
+    def subject_in(self, project: Project) -> object:
+        """Return what a refusal is about: the project, or a part of it."""
         return project
 
 
@@ -175,6 +188,14 @@ class MemberViewSet(OfProjectViewSet):
         ]
         return {"rows": rows}
 
+    @extend_schema(responses=MEMBER_BODY)
+    def retrieve(self, request: Request, id: Any, username: str) -> Response:
+        """Return one, by the exact username."""
+        member = self.get_queryset().filter(user__username=username).first()
+        if member is None:
+            raise NotFound(f"No member {username}.")
+        return self.item(member)
+
     @extend_schema(request=MemberSet, responses=MEMBER_BODY)
     def set(self, request: Request, id: Any, username: str) -> Response:
         """Give a user a role, replacing the one they have.
@@ -246,6 +267,9 @@ class QuotaViewSet(OfProjectViewSet):
     http_method_names = ["get", "head", "patch"]
     shows = QUOTA_BODY
     bodies = {"partial_update": QuotaUpdate}
+
+    def subject_in(self, project: Project) -> object:
+        return subjects.quota_of(project)
 
     def shown(self, row: Any) -> dict[str, Any]:
         """Return the body of all rows of a project."""

@@ -113,7 +113,7 @@ urlpatterns = [
     ),
     path(
         "projects/<uuid:id>/members/<str:username>",
-        MemberViewSet.as_view({"put": "set", "delete": "remove"}),
+        MemberViewSet.as_view({"get": "retrieve", "put": "set", "delete": "remove"}),
         name="project-member",
     ),
     path(

@@ -100,7 +100,7 @@ class Versioned(models.Model):
     def visible_changes(self) -> dict[str, list[Any]]:
         """Return what `save_changes` would save that a user can see, as JSON has it."""
         return {
-            field.name: [_plain(before), _plain(after)]
+            field.attname: [_plain(before), _plain(after)]
             for field in self._meta.concrete_fields
             if field.name not in self.UNSEEN | NOT_TOLD
             and (before := self._remembered[field.attname])

@@ -80,8 +80,18 @@ def _pattern(path: str) -> str:
     return path.format(id=f"({UUID_TEXT})", name="([^/,]{1,150})")
 
 
+def _all() -> str:
+    firsts: dict[str, list[str]] = {}
+    for noun in SUBJECTS.values():
+        first, _, rest = noun.path.partition("/")
+        firsts.setdefault(rest, []).append(first)
+    return "|".join(
+        _pattern(f"({'|'.join(names)})/{rest}") for rest, names in firsts.items()
+    )
+
+
 #: Of the names of all subjects, as OpenAPI takes it.
-PATTERN = "|".join(_pattern(noun.path) for noun in SUBJECTS.values())
+PATTERN = _all()
 
 
 def read(text: str) -> tuple[str, UUID, str] | None:

@@ -31,7 +31,7 @@ def trail(lab: Project) -> None:
         Actor("user:bob", address="2001:db8::1"),
         "request.refused",
         outcome=Outcome.REFUSED,
-        data={"code": "last-admin", "detail": "Make somebody else an admin first."},
+        details={"code": "last-admin", "detail": "Make somebody else an admin first."},
     )
     events.record_all(Project.objects.default().pk, [refused])
     events.record_outside(

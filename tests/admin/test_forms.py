@@ -45,7 +45,7 @@ def test_what_is_ours_is_changed_by_the_service(operator: Operator) -> None:
     assert vm.version == 2
     event = Event.objects.about("vm", vm.pk).get()
     assert event.actor == OPERATOR
-    assert event.data["name"] == [before, "web-2"]
+    assert event.changes["name"] == [before, "web-2"]
 
 
 def test_nothing_else_is_changed(operator: Operator) -> None:

@@ -53,7 +53,7 @@ def test_a_button_revokes_one(operator: Operator, noun: str) -> None:
     event = Event.objects.get()
     assert event.type in ("api-token.revoked", "login.revoked")
     assert event.actor == OPERATOR
-    assert event.data["user"] == row.user.username
+    assert event.details["user"] == row.user.username
     assert "Revoke…" not in operator.get(url(row))
     operator.post(url(row, "actions/revoke"))
     assert Event.objects.count() == 1

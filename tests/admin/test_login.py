@@ -123,7 +123,7 @@ def test_who_fails_reads_the_same_and_leaves_an_event(
         "FAILED",
         "anonymous",
     )
-    assert event.data == data
+    assert event.details == data
     assert event.address == "127.0.0.1"
     assert event.request_id == response.headers["X-Request-ID"]
     assert not Login.objects.exists()

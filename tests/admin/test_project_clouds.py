@@ -17,7 +17,7 @@ def test_the_clouds_of_a_project_are_one_a_line(
     lab.refresh_from_db()
     assert lab.clouds == ["other", "default"]
     event = Event.objects.get(type="project.updated")
-    assert (event.actor, event.data) == (
+    assert (event.actor, event.changes) == (
         OPERATOR,
         {"clouds": [None, ["other", "default"]]},
     )

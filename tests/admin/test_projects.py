@@ -64,7 +64,7 @@ def test_a_name_that_is_taken_leaves_a_refusal(
 ) -> None:
     operator.post("compute/project/add/", name="lab")
     event = Event.objects.get(type="request.refused")
-    assert (event.actor, event.data["code"]) == (OPERATOR, "name-conflict")
+    assert (event.actor, event.details["code"]) == (OPERATOR, "name-conflict")
 
 
 def test_a_project_is_changed_by_the_service(operator: Operator, lab: Project) -> None:
@@ -73,7 +73,7 @@ def test_a_project_is_changed_by_the_service(operator: Operator, lab: Project) -
     lab.refresh_from_db()
     assert (lab.name, lab.description, lab.version) == ("lab-2", "Tests", 2)
     event = Event.objects.get(type="project.updated")
-    assert event.data == {"name": ["lab", "lab-2"], "description": ["", "Tests"]}
+    assert event.changes == {"name": ["lab", "lab-2"], "description": ["", "Tests"]}
 
 
 def test_a_change_that_is_refused_keeps_what_was_typed(
@@ -90,7 +90,7 @@ def test_a_change_that_is_refused_keeps_what_was_typed(
     lab.refresh_from_db()
     assert lab.name == "lab"
     event = Event.objects.get(type="request.refused")
-    assert (event.project_id, event.data["code"]) == (lab.pk, "name-conflict")
+    assert (event.project_id, event.details["code"]) == (lab.pk, "name-conflict")
 
 
 def test_a_page_that_is_out_of_date_changes_nothing(
@@ -141,7 +141,7 @@ def test_what_holds_something_is_not_deleted(operator: Operator, lab: Project) -
     told = operator.post(url(lab, "delete"))
     assert "The project still has 1 VM." in told
     event = Event.objects.get(type="request.refused")
-    assert (event.project_id, event.data["code"]) == (lab.pk, "resource-in-use")
+    assert (event.project_id, event.details["code"]) == (lab.pk, "resource-in-use")
 
 
 def test_the_default_project_is_not_deleted(
@@ -198,7 +198,7 @@ def test_the_last_admin_is_kept(
     assert "A project needs an admin: Make somebody else an admin first." in text
     assert Membership.objects.get().role == "admin"
     event = Event.objects.get(type="request.refused")
-    assert (event.project_id, event.data["code"]) == (lab.pk, "last-admin")
+    assert (event.project_id, event.details["code"]) == (lab.pk, "last-admin")
 
 
 def test_an_admin_goes_when_another_comes_at_once(
@@ -261,7 +261,7 @@ def test_limits_are_set_by_the_service(operator: Operator, lab: Project) -> None
     told = operator.post(url(lab, "actions/quota"), vms="6", vcpus="", **shown)
     assert "The limits were changed" in told
     event = Event.objects.get(type="quota.updated")
-    assert event.data == {"vms": [4, 6], "vcpus": [8, None]}
+    assert event.changes == {"vms": [4, 6], "vcpus": [8, None]}
     assert (event.actor, event.project) == (OPERATOR, lab)
 
 

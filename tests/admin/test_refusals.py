@@ -70,7 +70,7 @@ def test_a_list_action_takes_the_same_permission(db: None, name: str) -> None:
     values = {"action": name, "_selected_action": str(vm.pk), "confirmed": "yes"}
     assert emma.status_of_post("compute/vm/", **values) == 403
     assert not Operation.objects.exists()
-    assert only_refusal().data["path"] == "/admin/compute/vm/"
+    assert only_refusal().details["path"] == "/admin/compute/vm/"
 
 
 # Events
@@ -90,9 +90,9 @@ def test_a_forbidden_page_leaves_an_event(onlooker: Operator) -> None:
     assert (event.project_id, event.subject_id) == (vm.project_id, vm.pk)
     assert event.address == "192.0.2.7"
     assert event.request_id == response.headers["X-Request-ID"]
-    assert event.data["code"] == "permission-denied"
-    assert event.data["method"] == "POST"
-    assert event.data["path"] == f"/admin/compute/vm/{vm.pk}/actions/stop/"
+    assert event.details["code"] == "permission-denied"
+    assert event.details["method"] == "POST"
+    assert event.details["path"] == f"/admin/compute/vm/{vm.pk}/actions/stop/"
 
 
 def test_a_program_that_is_forbidden_a_page_reads_a_problem(onlooker: Operator) -> None:
@@ -142,7 +142,7 @@ def test_what_is_not_possible_now_leaves_an_event(operator: Operator) -> None:
         vm.pk,
         vm.project_id,
     )
-    assert event.data["code"] == "invalid-transition"
+    assert event.details["code"] == "invalid-transition"
     assert event.address == "127.0.0.1"
 
 
@@ -161,7 +161,7 @@ def test_an_operation_that_cannot_be_cancelled_leaves_an_event(
     vm = make_vm()
     operator.post(f"compute/operation/{vm.operation_id}/actions/cancel/")
     event = only_refusal()
-    assert event.data["code"] == "not-cancellable"
+    assert event.details["code"] == "not-cancellable"
     assert (event.subject_id, event.project_id) == (vm.pk, vm.project_id)
 
 
@@ -179,7 +179,7 @@ def test_a_vm_beyond_the_quota_leaves_an_event(
     response = operator.client.post("/admin/compute/vm/add/", new)
     assert "quota of vms is 0" in response.content.decode()
     event = only_refusal()
-    assert event.data["code"] == "resource-limit-exceeded"
+    assert event.details["code"] == "resource-limit-exceeded"
     assert event.project_id == project.pk
 
 

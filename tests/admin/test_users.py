@@ -38,9 +38,9 @@ def test_a_user_is_deactivated_and_stays(operator: Operator) -> None:
     assert not bob.is_active
     assert bob.password == before
     event = only_event("user.updated")
-    assert event.data["user"] == "bob"
-    assert event.data["changed"] == ["Active"]
-    assert event.data["is_active"] is False
+    assert event.details["user"] == "bob"
+    assert event.details["changed"] == ["Active"]
+    assert event.details["is_active"] is False
 
 
 def test_a_password_is_reset_and_shown_nowhere(operator: Operator) -> None:
@@ -78,7 +78,7 @@ def test_a_new_user_leaves_an_event(operator: Operator) -> None:
         usable_password="true",  # pragma: allowlist secret
     )
     assert User.objects.filter(username="carl").exists()
-    assert only_event("user.created").data["user"] == "carl"
+    assert only_event("user.created").details["user"] == "carl"
 
 
 def test_groups_of_operators_leave_events(operator: Operator) -> None:

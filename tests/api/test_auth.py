@@ -126,7 +126,7 @@ def test_a_refresh_token_that_comes_again_ends_the_login(
     problem(me(second["access"]), 401, "unauthenticated")
     after = nobody.post("/auth/tokens/refresh", {"refresh": second["refresh"]})
     problem(after, 401, "unauthenticated")
-    assert Event.objects.get(type="login.revoked").data["reason"]
+    assert Event.objects.get(type="login.revoked").details["reason"]
 
 
 def test_logging_out_ends_all_tokens_at_once(carol: User, nobody: Api) -> None:

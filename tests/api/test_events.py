@@ -40,7 +40,10 @@ def test_an_admin_reads_what_happened_newest_first(
     assert created["source"] == f"/api/v1/projects/{project.pk}"
     assert created["subject"] == f"vms/{vm.pk}"
     assert created["sequence"] == "000000000001"
-    assert (created["actor"], created["outcome"]) == ("user:alice", "SUCCEEDED")
+    data = created["data"]
+    assert (data["actor"], data["outcome"]) == ("user:alice", "SUCCEEDED")
+    assert data["operation"] == str(vm.operation_id)
+    assert (data["version"], data["changes"], data["details"]) == (1, {}, {})
 
 
 def test_a_refusal_is_in_the_log(admin: User, make_vm: MakeVM) -> None:
@@ -51,10 +54,12 @@ def test_a_refusal_is_in_the_log(admin: User, make_vm: MakeVM) -> None:
     (row,) = listed(api, "&outcome=REFUSED")
     assert row["type"] == "request.refused"
     assert row["subject"] == f"vms/{vm.pk}"
-    assert row["request_id"] == request_id
-    assert row["actor"] == f"user:{admin.username}"
-    assert row["address"] == "127.0.0.1"
-    assert row["data"] == {
+    data = row["data"]
+    assert data["request_id"] == request_id
+    assert data["actor"] == f"user:{admin.username}"
+    assert data["address"] == "127.0.0.1"
+    assert (data["version"], data["changes"]) == (vm.version, {})
+    assert data["details"] == {
         "method": "POST",
         "path": f"/api/v1{path}",
         "code": "invalid-transition",
@@ -68,7 +73,7 @@ def test_who_may_not_is_in_the_log(admin: User, make_vm: MakeVM) -> None:
     refused = as_user(reader).delete(f"/vms/{vm.pk}")
     problem(refused, 403, "permission-denied")
     (row,) = listed(as_user(admin), "&outcome=REFUSED")
-    assert (row["actor"], row["data"]["method"]) == (
+    assert (row["data"]["actor"], row["data"]["details"]["method"]) == (
         f"user:{reader.username}",
         "DELETE",
     )
@@ -107,4 +112,4 @@ def test_what_is_no_projects_is_for_operators(api: Api, admin: User) -> None:
     Api("").post("/auth/tokens", {"username": "x", "password": "y"})
     assert listed(as_user(admin), "&type=login.failed") == []
     (row,) = listed(api, "&type=login.failed")
-    assert (row["project"], row["sequence"], row["source"]) == (None, None, "/api/v1/")
+    assert (row["subject"], row["sequence"], row["source"]) == (None, None, "/api/v1/")

@@ -40,7 +40,7 @@ def test_an_operator_sets_them(api: Api, shop: Project) -> None:
     described = api.patch(path, {"description": "All of it."})
     assert described.json()["clouds"] is None
     events = Event.objects.filter(type="project.updated").order_by("sequence")
-    assert [event.data for event in events][:2] == [
+    assert [event.changes for event in events][:2] == [
         {"clouds": [["other"], ["default", "other"]]},
         {"clouds": [["default", "other"], None]},
     ]
@@ -88,7 +88,7 @@ def test_its_admin_sees_them_and_does_not_set_them(admin: User, shop: Project) -
         assert refused["detail"] == "project.set-clouds requires an operator."
     assert api.patch(path, {"name": "store"}).json()["clouds"] == ["other"]
     event = Event.objects.get(type="request.refused")
-    assert (event.project, event.data["code"]) == (shop, "permission-denied")
+    assert (event.project, event.details["code"]) == (shop, "permission-denied")
 
 
 def test_new_vms_go_to_the_first(admin: User, shop: Project) -> None:

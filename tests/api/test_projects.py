@@ -233,4 +233,4 @@ def test_what_is_too_much_is_refused_with_the_numbers(
         project,
         "user:alice",
     )
-    assert event.data["code"] == "resource-limit-exceeded"
+    assert event.details["code"] == "resource-limit-exceeded"

@@ -149,12 +149,12 @@ def test_a_failure_is_an_event_once_a_minute(
         log_in(ATTIC)
     for number in range(20):
         log_in(ATTIC, username=f"secret-{number}")
-    told = [event.data for event in Event.objects.all()]
+    told = [event.details for event in Event.objects.all()]
     assert sorted(told, key=len) == [{}, {"username": "vera"}]
     clock(61)
     log_in(HOME)
     newest = Event.objects.latest("created_at")
-    assert newest.data == {"username": "vera", "repeated": 2}
+    assert newest.details == {"username": "vera", "repeated": 2}
 
 
 def test_the_wait_is_no_wait_of_ours(vera: User) -> None:

@@ -105,13 +105,13 @@ def test_a_refusal_repeated_within_a_minute_is_one_row_and_a_count_in_the_next(
     for _ in range(7):
         refuse(reader, shop)
     (first,) = refusals()
-    assert "repeated" not in first.data
+    assert "repeated" not in first.details
     time_machine.move_to(start + timedelta(seconds=61), tick=False)
     refuse(reader, shop)
-    assert refusals()[1].data["repeated"] == 6
+    assert refusals()[1].details["repeated"] == 6
     time_machine.move_to(start + timedelta(seconds=200), tick=False)
     refuse(reader, shop)
-    assert "repeated" not in refusals()[2].data
+    assert "repeated" not in refusals()[2].details
     sequences = [event.sequence for event in refusals()]
     assert sequences == [1, 2, 3]  # without gaps
 
@@ -131,7 +131,7 @@ def test_a_path_that_the_client_makes_up_is_one_thing(db: None) -> None:
     for number in range(30):
         api.post(f"/nowhere/{'x' * 3000}{number}", Sec_Fetch_Site="cross-site")
     (event,) = refusals()
-    assert len(event.data["path"]) == 255
+    assert len(event.details["path"]) == 255
 
 
 def test_the_console_folds_too(operator: Operator, project: Project) -> None:

@@ -104,7 +104,7 @@ def test_a_later_reuse_ends_the_login(carol: User, time_machine: Clock) -> None:
     problem(refresh(old.refresh), 401, "unauthenticated")
     problem(me(first["access"]), 401, "unauthenticated")
     problem(refresh(first["refresh"]), 401, "unauthenticated")
-    assert Event.objects.get(type="login.revoked").data["reason"]
+    assert Event.objects.get(type="login.revoked").details["reason"]
 
 
 def test_a_token_told_again_does_not_live_longer(

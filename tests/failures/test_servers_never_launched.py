@@ -229,6 +229,6 @@ def test_what_was_there_before_keeps_its_actions_until_a_pass_knows_better(
     assert after.json()["error"] == before.json()["error"]
     event = Event.objects.about("vm", vm.pk).latest("sequence")
     assert (event.type, event.actor) == ("vm.updated", "system")
-    assert event.data == {
+    assert event.changes == {
         "allowed_actions": [before.json()["allowed_actions"], ["delete"]]
     }

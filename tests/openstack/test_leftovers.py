@@ -26,7 +26,7 @@ BOOM = "Hypervisor on fire"
 
 def removed() -> list[tuple[str, str]]:
     events = Event.objects.filter(type="vm.leftover_removed")
-    return [(event.data["kind"], event.data["id"]) for event in events]
+    return [(event.details["kind"], event.details["id"]) for event in events]
 
 
 def test_the_port_of_a_build_that_failed_while_neutron_was_away(

@@ -39,9 +39,9 @@ def ask_for_vm(project: Project) -> VM:
 
 
 def history(vm: VM) -> list[tuple[str, str, dict[str, Any]]]:
-    """Return (type, actor, data) of a VM's events in order."""
+    """Return (type, actor, changes and details) of a VM's events in order."""
     found = Event.objects.about("vm", vm.pk).order_by("sequence")
-    return [(event.type, event.actor, event.data) for event in found]
+    return [(event.type, event.actor, event.changes | event.details) for event in found]
 
 
 def wrong(call: Callable[[], object]) -> tuple[str, str]:

@@ -90,7 +90,7 @@ def test_a_list_is_an_event_and_a_version(project: Project) -> None:
     assert give(project, "two", "one").version == 2
     projects.update(project, actor=ALICE, changes={"clouds": None})
     events = Event.objects.filter(type="project.updated").order_by("sequence")
-    assert [event.data for event in events] == [
+    assert [event.changes for event in events] == [
         {"clouds": [None, ["two", "one"]]},
         {"clouds": [["two", "one"], None]},
     ]
@@ -101,7 +101,7 @@ def test_a_new_project_may_have_a_list(project: Project) -> None:
     projects.create(name="lab", actor=ALICE, clouds=("three",))
     assert Project.objects.get(name="lab").clouds == ["three"]
     event = Event.objects.get(type="project.created")
-    assert event.data == {"name": "lab", "clouds": ["three"]}
+    assert event.details == {"name": "lab", "clouds": ["three"]}
 
 
 @pytest.mark.usefixtures("three")

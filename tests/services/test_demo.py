@@ -40,7 +40,7 @@ def test_the_next_pass_finds_nothing_to_correct(
     observe(full=True)
     assert set(VM.objects.values_list("pk", "version")) == versions
     changed = Event.objects.exclude(type="vm.created")
-    assert {frozenset(event.data) for event in changed} == {
+    assert {frozenset(event.changes) for event in changed} == {
         frozenset({"networks", "security_groups"})
     }
 

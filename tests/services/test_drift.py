@@ -25,7 +25,7 @@ def drifts(vm: VM) -> list[list[str]]:
         Event.objects.about("vm", vm.pk).filter(type="vm.drifted").order_by("sequence")
     )
     assert all(event.actor == "system" for event in found)
-    return [event.data["status"] for event in found]
+    return [event.changes["status"] for event in found]
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_resize_made_outside_is_followed(make_vm: MakeVM, cloud: MockCloud) ->
     assert vm.flavor is not None
     assert vm.flavor.name == "m1.medium"
     event = Event.objects.about("vm", vm.pk).latest("sequence")
-    assert (event.type, event.data["flavor_name"]) == (
+    assert (event.type, event.changes["flavor_name"]) == (
         "vm.updated",
         ["m1.small", "m1.medium"],
     )
@@ -302,4 +302,4 @@ def test_new_addresses_are_shown(make_vm: MakeVM, cloud: MockCloud) -> None:
     vm.refresh_from_db()
     assert vm.addresses == known
     event = Event.objects.about("vm", vm.pk).latest("sequence")
-    assert (event.type, event.data) == ("vm.updated", {"addresses": [[], known]})
+    assert (event.type, event.changes) == ("vm.updated", {"addresses": [[], known]})

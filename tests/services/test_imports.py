@@ -63,7 +63,7 @@ def test_a_server_becomes_a_vm_as_it_is(
     assert vm.created_at == BORN
     assert bool(vm.error) == (status == "ERROR")
     event = Event.objects.get(type="vm.imported")
-    assert (event.subject_id, event.data) == (vm.pk, {"server_id": server_id})
+    assert (event.subject_id, event.details) == (vm.pk, {"server_id": server_id})
 
 
 def test_a_server_of_a_cloud_whose_clock_is_ahead_was_created_by_now(

@@ -68,7 +68,7 @@ def test_a_generated_pair_fits_and_its_private_half_is_not_kept(
     assert not any("PRIVATE" in str(value) for value in stored)
     event = Event.objects.about("keypair", keypair.pk).get()
     assert (event.type, event.actor) == ("keypair.created", "user:alice")
-    assert event.data == {"fingerprint": keypair.fingerprint}
+    assert event.details == {"fingerprint": keypair.fingerprint}
 
 
 #: With what `ssh-keygen -l` prints of them.
@@ -295,7 +295,7 @@ def test_a_copy_that_stayed_is_removed_by_a_pass_and_no_other(
     observe(full=True)
     assert set(copies(cloud)) == {*theirs, f"{PREFIX}{waiting.pk}"}
     event = Event.objects.get(type="vm.leftover_removed")
-    assert (event.subject_id, event.data["kind"]) == (vm.pk, "keypair")
+    assert (event.subject_id, event.details["kind"]) == (vm.pk, "keypair")
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ MakeVM = Callable[..., VM]
 def removed() -> list[tuple[str, str]]:
     events = Event.objects.filter(type="vm.leftover_removed").order_by("sequence")
     assert all(event.actor == "system" and event.request_id for event in events)
-    return [(event.data["kind"], event.data["id"]) for event in events]
+    return [(event.details["kind"], event.details["id"]) for event in events]
 
 
 def seed_with_tag(cloud: MockCloud, tag: str) -> str:

@@ -35,7 +35,10 @@ def web(catalogue: None, project: Project) -> Network:
 
 
 def told(type: str) -> list[Any]:
-    return [event.data for event in Event.objects.filter(type=type, actor="system")]
+    return [
+        event.changes | event.details
+        for event in Event.objects.filter(type=type, actor="system")
+    ]
 
 
 def test_what_the_cloud_offers_is_shown_to_all(catalogue: None) -> None:
@@ -74,7 +77,7 @@ def test_a_floating_ip_that_was_moved_outside_is_followed(
     second.refresh_from_db()
     shown = [len(vm.networks[0]["addresses"]) for vm in (first, second)]
     assert shown == [1, 2]
-    assert any("vm" in change for change in told("floating-ip.updated"))
+    assert any("vm_id" in change for change in told("floating-ip.updated"))
     ledger.check(cloud)
 
 

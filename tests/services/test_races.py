@@ -305,7 +305,7 @@ def test_events_of_a_project_are_dense_and_in_order_of_commit(
     assert Event.objects.count() == 60
     for vm in made:
         found = Event.objects.about("vm", vm.pk).order_by("sequence")
-        words = [e.data["description"][1] for e in found if e.data]
+        words = [e.changes["description"][1] for e in found if e.changes]
         assert words == [f"step {step}" for step in range(5)]
 
 

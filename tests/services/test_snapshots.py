@@ -37,10 +37,10 @@ def snapshot(make_vm: MakeVM, drain: Drain) -> Snapshot:
 
 
 def history(snapshot: Snapshot) -> list[tuple[str, str, dict[str, Any]]]:
-    """Return (type, actor, data) of a snapshot's events in order."""
+    """Return (type, actor, changes and details) of a snapshot's events in order."""
     found = Event.objects.about("snapshot", snapshot.pk).order_by("sequence")
     assert all(event.related_id == snapshot.vm_id for event in found)
-    return [(event.type, event.actor, event.data) for event in found]
+    return [(event.type, event.actor, event.changes | event.details) for event in found]
 
 
 def end(status: str) -> dict[str, Any]:

@@ -341,12 +341,16 @@ class Life(Timed):
             assert entry.sequence == self.seen
             if entry.type == "vm.created":
                 self.shown[entry.subject_id] = "BUILD"
-            elif entry.type.startswith("vm.") and "status" in entry.data:
-                before, after = entry.data["status"]
+            elif entry.type.startswith("vm.") and "status" in entry.changes:
+                before, after = entry.changes["status"]
                 assert before == self.shown[entry.subject_id]
                 assert before == after or legal(before, after), (before, after)
                 self.shown[entry.subject_id] = after
         assert self.shown == dict(VM.objects.values_list("pk", "status"))
+
+    @invariant()
+    def every_version_is_told(self) -> None:
+        ledger.check_versions()
 
     def teardown(self) -> None:
         try:

@@ -152,7 +152,7 @@ def test_an_update_changes_what_is_ours_and_says_what(make_vm: MakeVM) -> None:
         "user:bob",
         "req-bob",
     )
-    assert event.data == {
+    assert event.changes == {
         "name": ["web-server-01", "db-1"],
         "labels": [{"env": "test"}, {"env": "prod"}],
     }

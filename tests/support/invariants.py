@@ -18,6 +18,7 @@ from compute.models import (
     Snapshot,
     SnapshotStatus,
     Subnet,
+    subjects,
 )
 from compute.models.kinds import in_use
 from compute.models.lifecycle import MOVING
@@ -44,6 +45,7 @@ def check(cloud: Cloud) -> None:
     check_networks(cloud)
     check_ports(cloud)
     check_history()
+    check_versions()
     check_quotas()
 
 
@@ -167,3 +169,17 @@ def check_history() -> None:
         sequences = list(found.values_list("sequence", flat=True))
         assert sequences == list(range(1, len(sequences) + 1))
         assert project.event_sequence == len(sequences)
+
+
+def check_versions() -> None:
+    """Assert that the log has led up to the version that each thing has."""
+    told = Event.objects.exclude(subject_version=None).order_by("sequence")
+    newest: dict[Any, int] = {}
+    for project, kind, id, version in told.values_list(
+        "project", "subject_kind", "subject_id", "subject_version"
+    ):
+        assert newest.get((project, kind, id), 0) <= version, f"{kind} {id} went back"
+        newest[project, kind, id] = version
+    for (_, kind, id), version in newest.items():
+        row = subjects.find(kind, id)
+        assert row.version == version, f"{kind} {id} changed without an event"
