@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -32,7 +33,7 @@ async def serve(
         return
     answer = _Answer()
     with offered(_as_http(scope), is_socket=True) as (offer, request):
-        await django(request, _nothing_more, answer.take)
+        await django(request, _no_body(), answer.take)
         protocol = PROTOCOL if PROTOCOL in scope.get("subprotocols", ()) else None
         await send({"type": "websocket.accept", "subprotocol": protocol})
         if offer.stream is None:
@@ -91,9 +92,20 @@ class _Answer:
         return End(4000 + self._status, code)
 
 
-async def _nothing_more() -> Message:
-    """Say that the body is empty; a client that leaves is seen later."""
-    return {"type": "http.request", "body": b"", "more_body": False}
+def _no_body() -> Receive:
+    """Return a `receive` of an empty body; a client that leaves is seen later."""
+    messages: Iterator[Message] = iter(
+        [{"type": "http.request", "body": b"", "more_body": False}]
+    )
+
+    async def receive() -> Message:
+        for message in messages:
+            return message
+        # Whoever asks on waits, as on a connection where nothing more comes.
+        nothing: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        return await nothing
+
+    return receive
 
 
 def _as_http(scope: Scope) -> Scope:
