@@ -169,6 +169,11 @@ class EventStreamViewSet(ResourceViewSet[Event]):
             return super().get_renderers()
         return [EventStreamRenderer()]
 
+    @property
+    def permission(self) -> str:
+        """That of both streams: they have the same events."""
+        return streams.PERMISSION
+
     def policy_of(self, request: Request) -> str:
         return "default" if self.action == "create_ticket" else "poll"
 
