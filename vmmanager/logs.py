@@ -112,6 +112,8 @@ def configure(*, level: str, log_format: str) -> dict[str, Any]:
             # It has handlers of its own, and says of each WebSocket that it is open.
             "uvicorn": {"handlers": [], "level": level, "propagate": True},
             "uvicorn.error": {"level": "WARNING"},
+            # Its line per request has the query, and with it a ticket.
+            "uvicorn.access": {"level": "WARNING"},
             # Whatever LOG_LEVEL is.
             **{name: {"level": "WARNING"} for name in WIRETAPS},
         },
