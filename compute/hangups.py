@@ -23,6 +23,9 @@ from typing import TypeVar, cast
 
 #: The key in an ASGI scope of the bell that is ended when the client has hung up.
 HUNG_UP = "vmmanager.hung_up"
+#: The key in the extensions of an ASGI scope of what drops a connection at once, with
+#: all that its client has not read.
+ABORT = "vmmanager.abort"
 
 #: In seconds: more than the kernel's clock, which ticks, may be behind ours.
 TICK = 0.02

@@ -1,29 +1,27 @@
 """Frames: an event as the wire has it, written once for all who listen."""
 
-from typing import NamedTuple
-
 from compute.bodies.envelopes import Envelope
 
 
-class Frame(NamedTuple):
+class Frame:
     """One event of a project, for both kinds of stream."""
 
-    sequence: int
-    type: str
-    subject: str | None
-    #: As a server-sent event.
-    event: bytes
-    #: As a message of a WebSocket.
-    text: str
+    __slots__ = ("_body_at", "_text", "event", "sequence", "subject", "type")
 
-    @classmethod
-    def of(cls, envelope: Envelope) -> "Frame":
+    def __init__(self, envelope: Envelope) -> None:
         assert envelope.sequence is not None  # noqa: S101  # it is a project's
-        return cls(
-            envelope.sequence,
-            envelope.type,
-            envelope.subject,
-            b"id: %012d\nevent: %s\ndata: %s\n\n"
-            % (envelope.sequence, envelope.type.encode(), envelope.body),
-            envelope.body.decode(),
-        )
+        self.sequence = envelope.sequence
+        self.type = envelope.type
+        self.subject = envelope.subject
+        head = b"id: %012d\nevent: %s\ndata: " % (self.sequence, self.type.encode())
+        #: As a server-sent event.
+        self.event = b"%s%s\n\n" % (head, envelope.body)
+        self._body_at = len(head)
+        self._text: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The event as a message of a WebSocket; made for the first who wants it."""
+        if self._text is None:
+            self._text = self.event[self._body_at : -2].decode()
+        return self._text

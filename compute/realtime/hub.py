@@ -26,8 +26,9 @@ from compute.tail import Watch, newest_events, tail
 
 logger = structlog.get_logger(__name__)
 
-#: Events that are read at a time.
-PAGE = 200
+#: Events that are read at a time: new ones, and by who has fallen behind. Those are
+#: each one's own for as long as it takes to send them, and thousands may be slow.
+PAGE, OWN_PAGE = 200, 50
 #: Threads that read for who has fallen behind, each with a connection.
 READERS = 2
 #: Seconds between two looks at all keys, and between two signs of life.
@@ -35,11 +36,11 @@ CHECK_SECONDS = 5.0
 BEAT_SECONDS = 15.0
 
 
-def read(project_id: UUID, after: int, until: int) -> list[Frame]:
+def read(project_id: UUID, after: int, until: int, *, limit: int) -> list[Frame]:
     """Return the first events of a project in (after, until]."""
     try:
-        found = envelopes.between(project_id, after, until, limit=PAGE)
-        return [Frame.of(envelope) for envelope in found]
+        found = envelopes.between(project_id, after, until, limit=limit)
+        return [Frame(envelope) for envelope in found]
     finally:
         database.give_back()
 
@@ -59,7 +60,7 @@ class _Log:
 
     def _grow(self, newest: int | None) -> None:
         while newest is not None and self._read < newest:
-            frames = read(self.project_id, self._read, newest)
+            frames = read(self.project_id, self._read, newest, limit=PAGE)
             # None: they were removed, as too old, before anybody read them.
             self._read = frames[-1].sequence if frames else newest
             self._loop.call_soon_threadsafe(self._hand_out, frames, self._read)
@@ -80,8 +81,13 @@ class Hub:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @contextmanager
-    def listening(self, stream: Stream) -> Iterator[Listener]:
-        """Yield a listener that is handed what happens, until the block is left."""
+    def listening(
+        self, stream: Stream, abort: Callable[[], object]
+    ) -> Iterator[Listener]:
+        """Yield a listener that is handed what happens, until the block is left.
+
+        ``abort`` drops its connection if the block is not left soon after its end.
+        """
         loop = self._start()
         log = self._logs.get(stream.project_id)
         if log is None:
@@ -89,11 +95,12 @@ class Hub:
             self._logs[stream.project_id] = log
             tail.add(log.watch)
         behind = partial(self._behind, log)
-        listener = Listener(stream, behind)
+        listener = Listener(stream, behind, abort)
         log.listeners.add(listener)
         try:
             yield listener
         finally:
+            listener.leave()
             log.listeners.remove(listener)
             if not log.listeners:
                 tail.remove(log.watch)
@@ -107,7 +114,7 @@ class Hub:
         if after >= until:
             return [], after
         loop = asyncio.get_running_loop()
-        call = partial(read, log.project_id, after, until)
+        call = partial(read, log.project_id, after, until, limit=OWN_PAGE)
         frames = await loop.run_in_executor(self._readers, call)
         return frames, frames[-1].sequence if frames else until
 

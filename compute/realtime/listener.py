@@ -14,6 +14,8 @@ from compute.services.streams import Stream
 #: Events that may wait for a client to read. One that has more is closed, and comes
 #: back with its cursor.
 MAX_PENDING = 1_000
+#: Seconds in which a client reads what it was sent before the end.
+LAST_SECONDS = 5.0
 
 #: Returns what follows an event, and up to where that is all.
 Behind = Callable[[int], Awaitable[tuple[list[Frame], int]]]
@@ -52,9 +54,11 @@ class Listener:
     """What one client is sent. Its methods are for the event loop."""
 
     __slots__ = (
+        "_abort",
         "_beat",
         "_behind",
         "_end",
+        "_last",
         "_live",
         "_pending",
         "_woken",
@@ -62,7 +66,9 @@ class Listener:
         "stream",
     )
 
-    def __init__(self, stream: Stream, behind: Behind) -> None:
+    def __init__(
+        self, stream: Stream, behind: Behind, abort: Callable[[], object]
+    ) -> None:
         self.stream = stream
         #: All up to it has been looked at for this client.
         self.cursor = stream.after
@@ -72,6 +78,9 @@ class Listener:
         self._pending: deque[Frame] = deque()
         self._beat = False
         self._end: End | None = None
+        #: Drops the connection: who does not read holds up what is sent, also the end.
+        self._abort = abort
+        self._last: asyncio.TimerHandle | None = None
         self._woken: asyncio.Future[None] | None = None
 
     def take(self, frames: Sequence[Frame]) -> None:
@@ -93,7 +102,14 @@ class Listener:
         """Have it end; the first reason counts."""
         if self._end is None:
             self._end = end
+            loop = asyncio.get_running_loop()
+            self._last = loop.call_later(LAST_SECONDS, self._abort)
             self._wake()
+
+    def leave(self) -> None:
+        """Have nothing done about it any more."""
+        if self._last is not None:
+            self._last.cancel()
 
     async def next(self) -> list[Frame]:
         """Return what to send next, once there is something; nothing: a sign of life.

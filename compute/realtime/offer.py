@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from compute.hangups import ABORT
 from compute.services import streams
 from compute.services.streams import OFFER, Stream
 
@@ -13,6 +14,16 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+def abort_of(scope: Scope) -> Callable[[], object]:
+    """Return what drops a connection; of a server that keeps no client waiting, nothing."""
+    abort: Callable[[], object] = scope.get("extensions", {}).get(ABORT, _leave)
+    return abort
+
+
+def _leave() -> None:
+    """Do nothing."""
 
 
 @dataclass(slots=True)

@@ -9,7 +9,15 @@ import orjson
 
 from compute.realtime.hub import hub
 from compute.realtime.listener import GONE, STOPPED, End, Ended, Listener
-from compute.realtime.offer import Application, Message, Receive, Scope, Send, offered
+from compute.realtime.offer import (
+    Application,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    abort_of,
+    offered,
+)
 
 #: The subprotocol, for clients that must name one to send their key as another:
 #: `events.v1, bearer.KEY`.
@@ -38,7 +46,7 @@ async def serve(
         if offer.stream is None:
             await _close(send, answer.refusal())
             return
-        with hub.listening(offer.stream) as listener:
+        with hub.listening(offer.stream, abort_of(scope)) as listener:
             watcher = asyncio.create_task(_watch(receive, listener))
             try:
                 await _send_all(listener, send)

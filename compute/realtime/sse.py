@@ -5,16 +5,28 @@ Django keeps a thread for each request; a stream that it has let in holds none.
 
 import asyncio
 import random
+from collections.abc import Iterator, Sequence
 
 import orjson
 
+from compute.realtime.frames import Frame
 from compute.realtime.hub import hub
 from compute.realtime.listener import GONE, STOPPED, End, Ended, Listener
-from compute.realtime.offer import Application, Message, Receive, Scope, Send, offered
+from compute.realtime.offer import (
+    Application,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    abort_of,
+    offered,
+)
 
 #: Milliseconds until a client reconnects; when a server stops some wait this much longer.
 RETRY = 3_000
 SPREAD = 5_000
+#: Bytes that are written before it is seen whether the client reads them.
+MOST_AT_ONCE = 32_768
 
 
 async def serve(
@@ -40,7 +52,7 @@ async def serve(
             pair for pair in head["headers"] if pair[0].lower() != b"content-length"
         ]
         await send(head)
-        with hub.listening(offer.stream) as listener:
+        with hub.listening(offer.stream, abort_of(scope)) as listener:
             watcher = asyncio.create_task(_watch(receive, listener))
             try:
                 await _write(listener, send)
@@ -64,7 +76,8 @@ async def _write(listener: Listener, send: Send) -> None:
     try:
         while True:
             if frames := await listener.next():
-                await write(b"".join(frame.event for frame in frames))
+                for piece in _pieces(frames):
+                    await write(piece)
                 told = frames[-1].sequence
             elif listener.cursor > told:
                 # What was passed over need not be looked at again.
@@ -76,6 +89,20 @@ async def _write(listener: Listener, send: Send) -> None:
         if data := _last(ended.end):
             await write(data)
     await send({"type": "http.response.body", "body": b""})
+
+
+def _pieces(frames: Sequence[Frame]) -> Iterator[bytes]:
+    """Yield events as they are written: few pieces, of which each can be waited for."""
+    piece: list[bytes] = []
+    size = 0
+    for frame in frames:
+        piece.append(frame.event)
+        size += len(frame.event)
+        if size > MOST_AT_ONCE:
+            yield b"".join(piece)
+            piece, size = [], 0
+    if piece:
+        yield b"".join(piece)
 
 
 def _last(end: End) -> bytes:
