@@ -115,7 +115,7 @@ class Tail:
         pause = LONGEST
         try:
             for look in {watch.look for watch in watches}:
-                of_this = [watch for watch in watches if watch.look is look]
+                of_this = [watch for watch in watches if watch.look == look]
                 states = look({watch.id for watch in of_this})
                 database.give_back()
                 for watch in of_this:

@@ -36,9 +36,10 @@ class PatientServer(Server):  # type: ignore[misc]  # daphne is not typed
 
     def _stop_when_idle(self, give_up: float) -> None:
         if self._is_idle() or time.monotonic() > give_up:
-            self.stop()
+            # The last of what was answered is written in the reactor's next turn.
+            reactor.callLater(0.05, self.stop)  # type: ignore[arg-type]  # stubs see a class, it is an object
         else:
-            reactor.callLater(0.05, self._stop_when_idle, give_up)  # type: ignore[arg-type]  # stubs see a class, it is an object
+            reactor.callLater(0.05, self._stop_when_idle, give_up)  # type: ignore[arg-type]  # as above
 
     def _is_idle(self) -> bool:
         running = (c.get("application_instance") for c in self.connections.values())
