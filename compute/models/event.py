@@ -95,7 +95,13 @@ class Event(models.Model):
     #: that is not enough.
     subject_kind = models.CharField(max_length=32, blank=True, default="")
     subject_id = models.UUIDField(null=True, blank=True)
-    subject_name = models.CharField(max_length=150, blank=True, default="")
+    subject_name = models.CharField(
+        max_length=150,
+        blank=True,
+        default="",
+        # While it is upgraded, the version before writes as well.
+        db_default="",
+    )
     #: The subject's version once this had happened; ``None``: it has none.
     subject_version = models.PositiveIntegerField(null=True, blank=True)
     #: Whose page shows it too: a snapshot's VM.

@@ -182,7 +182,9 @@ def test_members_are_added_changed_and_removed_by_the_service(
         "membership.removed",
     ]
     changed = Event.objects.get(type="membership.changed")
-    assert changed.data == {"user": "alice", "role": ["reader", "member"]}
+    assert changed.changes == {"role": ["reader", "member"]}
+    assert changed.details == {"user": "alice"}
+    assert (changed.subject_kind, changed.subject_name) == ("member", "alice")
     assert changed.actor == OPERATOR
     assert not Membership.objects.exists()
 

@@ -120,9 +120,9 @@ def test_a_refusal_is_about_the_row_of_its_page(
         (
             f"operation/{operation.pk}/actions/cancel/",
             operation.project_id,
-            operation.target_id,
+            operation.pk,
         ),
-        (f"project/{project.pk}/change/", project.pk, None),
+        (f"project/{project.pk}/change/", project.pk, project.pk),
         ("vm/nonsense/delete/", None, None),
         ("vm/add/", None, None),
         ("event/add/", None, None),
@@ -162,7 +162,8 @@ def test_an_operation_that_cannot_be_cancelled_leaves_an_event(
     operator.post(f"compute/operation/{vm.operation_id}/actions/cancel/")
     event = only_refusal()
     assert event.details["code"] == "not-cancellable"
-    assert (event.subject_id, event.project_id) == (vm.pk, vm.project_id)
+    assert (event.subject_id, event.related_id) == (vm.operation_id, vm.pk)
+    assert event.project_id == vm.project_id
 
 
 def test_a_vm_beyond_the_quota_leaves_an_event(

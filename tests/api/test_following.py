@@ -184,6 +184,24 @@ def test_it_is_for_admins_of_the_project(admin: User, project: Project) -> None:
 # Cursors
 
 
+def test_the_log_is_followed_from_so_many_days_back(
+    admin: User, project: Project, settings: Settings
+) -> None:
+    settings.EVENT_STREAM_DAYS = 3
+    api = as_user(admin)
+    with time_machine.travel(timezone.now() - timedelta(days=4)):
+        happen(project, "one")
+    with time_machine.travel(timezone.now() - timedelta(days=2)):
+        happen(project, "two")
+    problem(api.get("/events?after=0"), 410, "cursor-expired")
+    assert read(api, "1") == (["two"], "000000000002")
+    settings.EVENT_STREAM_DAYS = 1
+    problem(api.get("/events?after=1"), 410, "cursor-expired")
+    assert read(api, "2") == ([], "000000000002")
+    # It is still there to be listed.
+    assert len(api.get("/events").json()["results"]) == 2
+
+
 def test_a_cursor_that_is_too_old_is_told_before_anything_is_missed(
     admin: User, project: Project
 ) -> None:

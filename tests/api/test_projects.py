@@ -74,7 +74,7 @@ def test_its_admin_renames_it(admin: User, shop: Project) -> None:
     assert (answer.json()["name"], answer.json()["version"]) == ("store", 2)
     late = api.patch(f"/projects/{shop.pk}", {"name": "shop"}, If_Match='"1"')
     problem(late, 412, "precondition-failed")
-    assert Event.objects.get(project=shop).data == {"name": ["shop", "store"]}
+    assert Event.objects.get(project=shop).changes == {"name": ["shop", "store"]}
 
 
 def test_the_default_project_stays(api: Api, project: Project) -> None:

@@ -134,6 +134,33 @@ def test_a_path_that_the_client_makes_up_is_one_thing(db: None) -> None:
     assert len(event.details["path"]) == 255
 
 
+def test_names_that_the_client_makes_up_are_one_thing(
+    reader: Api, shop: Project
+) -> None:
+    for number in range(20):
+        path = f"/projects/{shop.pk}/members/nobody-{number}"
+        problem(reader.put(path, {"role": "admin"}), 403, "permission-denied")
+    (event,) = refusals()
+    assert (event.subject_kind, event.subject_id) == ("project", shop.pk)
+    assert event.subject_version == shop.version
+
+
+def test_a_quota_that_is_full_is_told_once(shop: Project) -> None:
+    api = as_user(member(shop, "member", username="mia"))
+    shop.quotas.update_or_create(resource="keypairs", defaults={"limit": 0})
+    for number in range(5):
+        body = {"name": f"key-{number}", "project": str(shop.pk)}
+        problem(api.post("/keypairs", body), 403, "resource-limit-exceeded")
+    (event,) = refusals()
+    assert (event.subject_kind, event.subject_id) == ("project", shop.pk)
+    problem(
+        api.patch(f"/projects/{shop.pk}/quota", {"keypairs": {"limit": 9}}),
+        403,
+        "permission-denied",
+    )
+    assert refusals()[1].subject_kind == "quota"
+
+
 def test_the_console_folds_too(operator: Operator, project: Project) -> None:
     for _ in range(5):
         operator.post(f"compute/project/{project.pk}/delete/")

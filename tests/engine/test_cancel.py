@@ -65,7 +65,7 @@ def test_a_cancel_tells_who_asked_and_what_it_did(make_vm: MakeVM) -> None:
     runner.cancel(live(), actor=ALICE)
     told = Event.objects.get(type="operation.updated")
     assert told.actor == ALICE.name
-    assert told.data == {"status": ["PENDING", "CANCELLED"]}
+    assert told.changes == {"status": ["PENDING", "CANCELLED"]}
 
 
 def test_a_snapshot_that_no_worker_took_is_deleted(
@@ -138,7 +138,7 @@ def test_a_create_under_way_is_cancelled_by_removing_what_was_built(
     assert (operation.status, vm.status) == ("CANCELLED", "DELETED")
     assert vm.error is None
     told = Event.objects.filter(operation=operation, actor="user:bob").get()
-    assert told.data == {"cancel_requested": [False, True]}
+    assert told.changes == {"cancel_requested": [False, True]}
     ledger.check(cloud)
 
 

@@ -88,7 +88,7 @@ def test_an_imported_vm_is_like_any_other(
     vm = VM.objects.get()
     assert vm.version == 2
     (found,) = Event.objects.exclude(type="vm.imported")
-    assert found.data.keys() == {"networks", "security_groups"}
+    assert found.changes.keys() == {"networks", "security_groups"}
     vms.act(vm, "stop", actor=ALICE)
     drain()
     vm.refresh_from_db()
