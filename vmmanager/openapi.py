@@ -4,6 +4,35 @@ from typing import Any
 
 from vmmanager import __version__
 
+#: OpenAPI has no word for it.
+WEBSOCKET = """\
+## WebSocket
+
+`GET /api/v1/events/ws` is `GET /api/v1/events/stream` over a WebSocket, with the same
+parameters in its query: each text message is one event, as JSON. An empty message is a sign of
+life and comes every 15 seconds. Clients send no messages.
+
+Your key is the `Authorization` header; or, in a browser, `?ticket=` (`POST
+/api/v1/events/tickets`), a session, or a subprotocol beside `events.v1`:
+`new WebSocket(url, ["events.v1", "bearer.KEY"])`.
+
+The server closes with one of these codes; the reason of those from 4000 on, which are 4000 and
+the status of a problem, is the problem's code:
+
+| code | | what to do |
+|---|---|---|
+| 1003 | The client sent a message. | Send none. |
+| 1012 | The service restarts. | Reconnect from your cursor, after the time in the reason. |
+| 1013 | Too slow, or the database is away. | Reconnect from your cursor. |
+| 4400 | A parameter is not valid. | Correct it. |
+| 4401 | No key, or it has ended. | Get a new one. |
+| 4403 | The key opens no events of this project. | |
+| 4410 | The cursor is too old. | List again, and follow from there. |
+| 4429 | Too many streams or requests. | Reconnect later. |
+| 4500, 4503 | The service fails, or cannot answer now. | Reconnect later. |
+| 4501 | This process serves no streams. | Use `GET /api/v1/events?after=`. |
+"""
+
 SETTINGS: dict[str, Any] = {
     "TITLE": "VM Manager",
     "DESCRIPTION": (
@@ -17,7 +46,7 @@ SETTINGS: dict[str, Any] = {
         "type is a string whose present values are listed as `x-extensible-enum`; new "
         "ones, new fields and new problem codes may appear at any time, and a client "
         "must not fail on them. The values of parameters and of request bodies are "
-        "closed, and listed as `enum`."
+        "closed, and listed as `enum`.\n\n" + WEBSOCKET
     ),
     "LICENSE": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
     # Relative to where the file is served; a client made from a copy is told the host.

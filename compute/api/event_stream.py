@@ -1,4 +1,4 @@
-"""/events/stream and /events/ws: events as they happen; /events/tickets: a way in."""
+"""/events/stream and /events/ws: events as they happen."""
 
 import re
 from collections.abc import Mapping
@@ -6,7 +6,12 @@ from typing import Any
 from uuid import UUID
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+)
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
@@ -15,23 +20,16 @@ from rest_framework.response import Response
 from compute.access import Access
 from compute.api.following import checked, followed
 from compute.api.http.authentication import BearerAuthentication
-from compute.api.http.filters import MAX_VALUES, values_of
+from compute.api.http.filters import MAX_TEXT, MAX_VALUES, TEXT_VALUE, values_of
 from compute.api.http.guarded import GuardedView, refuse_foreign_pages
 from compute.api.http.parameters import joined, refuse
 from compute.api.http.problems import NotAuthentic, StreamsNotServed, UpgradeRequired
 from compute.api.http.viewset import ResourceViewSet
-from compute.bodies.body import TEXT, TIME, Body, Field
+from compute.bodies.events import EVENT_BODY
 from compute.errors import PermissionDenied, Problem, ValidationError
 from compute.models import Event, subjects
 from compute.services import streams
 from compute.services.streams import OFFER, Stream, Wanted
-
-TICKET_BODY = Body(
-    "StreamTicket",
-    "Opens one stream, once, within 60 seconds.",
-    Field("ticket", TEXT, "mJ3xr0yVwqk3nVtGmSg7Yc5Zk1oQ2hE8aLrXfT9uBdI"),
-    Field("expires_at", TIME, "2026-11-23T10:01:00Z"),
-)
 
 _CURSOR = "The last event you have: an `Event-Cursor`, or the `sequence` of an event."
 PARAMETERS = (
@@ -47,9 +45,8 @@ PARAMETERS = (
     ),
     OpenApiParameter(
         "type",
-        {"type": "array", "items": {"type": "string"}},
+        {"type": "array", "items": TEXT_VALUE},
         description="These types; `vm.*` is all of VMs.",
-        explode=False,
     ),
     OpenApiParameter(
         "subject",
@@ -58,7 +55,6 @@ PARAMETERS = (
             "items": {"type": "string", "pattern": f"^({subjects.PATTERN})$"},
         },
         description="About these subjects, such as `vms/{id}`.",
-        explode=False,
     ),
     OpenApiParameter(
         "ticket",
@@ -72,6 +68,19 @@ LAST_EVENT_ID = OpenApiParameter(
     OpenApiParameter.HEADER,
     description="As `after`, which it precedes. An `EventSource` that reconnects sends it.",
 )
+
+#: As it is on the wire, with `data` cut short.
+EXAMPLE = """\
+retry: 3000
+id: 000000000183
+
+id: 000000000184
+event: vm.updated
+data: {"specversion":"1.0","type":"vm.updated","sequence":"000000000184"}
+
+:
+
+"""
 
 
 class TicketAuthentication(BaseAuthentication):
@@ -111,8 +120,8 @@ class EventStreamViewSet(ResourceViewSet[Event]):
 
     queryset = Event.objects.none()  # its model, for the schema
     noun = "event"
-    shows = TICKET_BODY
-    starts_operations = False
+    shows = EVENT_BODY
+    policy = "poll"
     authentication_classes = [
         TicketAuthentication,
         *GuardedView.authentication_classes,
@@ -126,13 +135,27 @@ class EventStreamViewSet(ResourceViewSet[Event]):
     @extend_schema(
         operation_id="events_stream",
         parameters=[LAST_EVENT_ID],
-        responses={(200, "text/event-stream"): OpenApiTypes.STR},
+        responses={
+            (200, "text/event-stream"): OpenApiResponse(
+                OpenApiTypes.STR,
+                "Server-sent events, without an end.",
+                [OpenApiExample("stream", EXAMPLE)],
+            )
+        },
     )
     def stream(self, request: Request) -> Response:
-        """Follow events as server-sent events.
+        """Follow one project as server-sent events.
 
-        `id` is the sequence, `event` the type, `data` the event. A comment comes every
-        15 seconds. When your key ends, an `end` event with a problem is the last.
+        What `GET /events?after=` answers with, as it happens: each event once, in order,
+        without a gap. `id` is its `sequence`, `event` its type, `data` the event in one
+        line. The first block has no event but an `id`, the cursor from which you follow.
+        A comment comes every 15 seconds.
+
+        Whenever the connection ends, reconnect with the last `id` as `Last-Event-ID`; an
+        `EventSource` does so by itself. An `end` event is the last: its `data` is a
+        problem that says why your key no longer opens this stream, and to reconnect is
+        in vain. With a cursor older than the log reaches back the answer is 410
+        `cursor-expired`: list again.
         """
         stream = self._open()
         headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
@@ -150,32 +173,13 @@ class EventStreamViewSet(ResourceViewSet[Event]):
         stream = self._open()
         return Response(headers={"Event-Cursor": f"{stream.after:012d}"})
 
-    @extend_schema(
-        operation_id="events_create_ticket", request=None, responses={201: TICKET_BODY}
-    )
-    def create_ticket(self, request: Request) -> Response:
-        """Create a ticket: it opens one stream, once, in place of a header.
-
-        It is worth what your key is worth, and ends with it.
-        """
-        self._require_somewhere()
-        text, expires_at = streams.create_ticket(self.access, self.access.user)  # type: ignore[arg-type]  # authenticated by now
-        ticket = {"ticket": text, "expires_at": expires_at}
-        headers = {"Cache-Control": "no-store"}
-        return Response(TICKET_BODY.show(ticket), status=201, headers=headers)
-
     def get_renderers(self) -> list[BaseRenderer]:
-        if self.action == "create_ticket":
-            return super().get_renderers()
         return [EventStreamRenderer()]
 
     @property
     def permission(self) -> str:
         """That of both streams: they have the same events."""
         return streams.PERMISSION
-
-    def policy_of(self, request: Request) -> str:
-        return "default" if self.action == "create_ticket" else "poll"
 
     def _open(self) -> Stream:
         """Take a place for the stream that is asked for, and offer it to the server."""
@@ -234,4 +238,6 @@ def _values(params: Mapping[str, str], name: str) -> list[str]:
         raise refuse(name, "invalid", f"{name} cannot be read.")
     if len(values) > MAX_VALUES:
         raise refuse(name, "max_length", f"At most {MAX_VALUES} values.")
+    if any(len(value) > MAX_TEXT for value in values):
+        raise refuse(name, "max_length", f"At most {MAX_TEXT} characters.")
     return values

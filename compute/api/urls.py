@@ -26,6 +26,7 @@ from compute.api.security_groups import (
     SecurityGroupViewSet,
 )
 from compute.api.snapshots import SnapshotViewSet, VMSnapshotViewSet
+from compute.api.tickets import Tickets
 from compute.api.vms import VMViewSet
 
 #: What has a list and pages of its own: path, viewset, name of its routes.
@@ -97,11 +98,7 @@ urlpatterns = [
         name="event-stream",
     ),
     path("events/ws", EventStreamViewSet.as_view({"get": "socket"}), name="event-ws"),
-    path(
-        "events/tickets",
-        EventStreamViewSet.as_view({"post": "create_ticket"}),
-        name="event-tickets",
-    ),
+    path("events/tickets", Tickets.as_view(), name="event-tickets"),
     path("auth/tokens", Tokens.as_view(), name="auth-tokens"),
     path("auth/tokens/refresh", TokensRefresh.as_view(), name="auth-tokens-refresh"),
     path("auth/tokens/revoke", TokensRevoke.as_view(), name="auth-tokens-revoke"),

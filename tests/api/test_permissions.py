@@ -46,7 +46,8 @@ def expected(call: Call, who: Principal) -> int:
             return 404
     if call.takes.startswith("event.") and who.is_admin_elsewhere:
         # Has events, though none of this project.
-        return 200 if call.shows else 404
+        knows = call.query and who.has("project.retrieve")
+        return 403 if knows else call.elsewhere
     if call.sees and not who.has(call.sees):
         return call.unseen
     if call.shows and call.unseen != 403:

@@ -121,6 +121,8 @@ def test_operation_ids_stay(schema: dict[str, Any]) -> None:
         "api_tokens_delete",
         "events_list",
         "events_retrieve",
+        "events_stream",
+        "events_create_ticket",
         "auth_tokens_obtain",
         "auth_tokens_refresh",
         "auth_tokens_revoke",

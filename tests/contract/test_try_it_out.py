@@ -19,7 +19,13 @@ OPERATIONS = {
     for path, methods in SCHEMA["paths"].items()
     for method, operation in methods.items()
 }
-READS = [name for name, (method, *_) in OPERATIONS.items() if method == "get"]
+#: What has no end: its beginning is looked at.
+ENDLESS = "events_stream"
+READS = [
+    name
+    for name, (method, *_) in OPERATIONS.items()
+    if method == "get" and name != ENDLESS
+]
 
 #: Writes in an order in which each finds what it needs.
 MADE = (
@@ -33,7 +39,7 @@ CHANGED = (
     *("security_groups_update", "security_groups_rules_set_rules"),
     *("vms_attach_network", "floating_ips_update", "floating_ips_attach"),
     *("floating_ips_detach", "vms_set_security_groups", "vms_detach_network"),
-    "security_groups_rules_create",
+    *("security_groups_rules_create", "events_create_ticket"),
     *("vms_update", "vms_stop", "vms_start", "vms_reboot", "vms_resize"),
     *("vms_snapshots_create", "snapshots_update", "vms_restore", "vms_rebuild"),
     *("vms_pause", "vms_unpause", "vms_suspend", "vms_resume"),
@@ -104,6 +110,7 @@ class Page:
             headers=sent["header"],
             json=example_of(operation),
             timeout=60,
+            stream=name == ENDLESS,
         )
 
     def id_for(self, path: str, parameter: str) -> Any:
@@ -155,13 +162,16 @@ def test_every_write_succeeds_and_then_every_read_and_removal(page: Page) -> Non
         assert response.status_code == 200, f"{name}: {response.text}"
         if name.endswith("_list"):
             assert response.json()["results"], name
+    with page.execute(ENDLESS) as stream:
+        assert stream.status_code == 200, stream.text
+        assert next(stream.iter_lines()) == b"retry: 3000"
     page.unplug()
     for name in REMOVED:
         page.succeed(name)
 
 
 def test_no_operation_is_left_out() -> None:
-    tried = {*READS, *MADE, *CHANGED, *REMOVED}
+    tried = {ENDLESS, *READS, *MADE, *CHANGED, *REMOVED}
     assert tried | UNKNOWN == set(OPERATIONS)
 
 

@@ -304,7 +304,22 @@ def _table() -> Iterator[Call]:
         Call("DELETE", "", "api-token.delete", success=204),
     )
     # Who is an admin nowhere is told so, rather than shown a log without entries.
-    yield Call("GET", f"{API}/events", "event.list", shows="event", unseen=403)
+    yield Call(
+        "GET", f"{API}/events", "event.list", shows="event", unseen=403, elsewhere=200
+    )
+    # Not one of these is sent to a server that has streams (tests/realtime).
+    yield Call(
+        "GET",
+        f"{API}/events/stream",
+        "event.stream",
+        query={"project": "project"},
+        elsewhere=400,
+        success=501,
+    )
+    yield Call("GET", f"{API}/events/ws", KNOWN, success=426)
+    yield Call(
+        "POST", f"{API}/events/tickets", "event.list", elsewhere=201, success=201
+    )
     for call in of_noun(
         "event", "event", f"{API}/events/<uuid:id>", Call("GET", "", "event.retrieve")
     ):

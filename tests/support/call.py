@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 from django.db import transaction
@@ -42,6 +43,10 @@ class Call:
     #: What it is told to whom the thing is not there. An id in a body is a field that
     #: is not valid, hence 400.
     unseen: int = 404
+    #: What it is told to an admin of another project, where that is not 404 either.
+    elsewhere: int = 404
+    #: Parameter of the query -> an id of `Place`.
+    query: Mapping[str, str] = field(default_factory=dict)
     #: Of a list: the id in `Place` of what it shows.
     shows: str = ""
 
@@ -60,9 +65,11 @@ class Call:
     def url(self, place: Place, **ids: Any) -> str:
         """Return the URL for a place, with other ids than its own if they are given."""
         known = {name: place.ids.get(id, id) for name, id in self.ids.items()} | ids
-        return "/" + re.sub(
+        path = "/" + re.sub(
             r"<(?:\w+:)?(\w+)>", lambda found: str(known[found[1]]), self.path
         )
+        query = {name: place.ids[id] for name, id in self.query.items()}
+        return f"{path}?{urlencode(query)}" if query else path
 
     def content(self, place: Place) -> Any:
         return self.body(place) if self.body else None

@@ -122,14 +122,16 @@ class InFilter(django_filters.BaseInFilter):
     base_field_class = ValuesField
 
 
-@extend_schema_field(
-    {
-        "type": "string",
-        "minLength": 1,
-        "maxLength": MAX_TEXT,
-        "pattern": r'^([^",\r\n][^,\r\n]*|"([^"]|"")+")$',
-    }
-)
+#: One of several values.
+TEXT_VALUE = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": MAX_TEXT,
+    "pattern": r'^([^",\r\n][^,\r\n]*|"([^"]|"")+")$',
+}
+
+
+@extend_schema_field(TEXT_VALUE)
 class TextIn(InFilter, django_filters.CharFilter):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(strip=False, max_length=MAX_TEXT, **kwargs)
