@@ -175,9 +175,9 @@ def check_versions() -> None:
     """Assert that the log has led up to the version that each thing has."""
     told = Event.objects.exclude(subject_version=None).order_by("sequence")
     newest: dict[Any, int] = {}
-    for project, kind, id, version in told.values_list(
-        "project", "subject_kind", "subject_id", "subject_version"
-    ):
+    for event in told:
+        project, kind, id = event.project_id, event.subject_kind, event.subject_id
+        version = event.subject_version or 0
         assert newest.get((project, kind, id), 0) <= version, f"{kind} {id} went back"
         newest[project, kind, id] = version
     for (_, kind, id), version in newest.items():
