@@ -16,6 +16,11 @@ from compute.bodies.events import EVENT_BODY
 from compute.errors import PermissionDenied
 from compute.models import Event, Outcome, subjects
 
+#: With these a list does not begin with the newest events.
+OLDER = frozenset({"after", "cursor", "ordering"})
+#: With no others than these a stream has what the list has.
+STREAMED = frozenset({"project", "type", "subject", "per_page", "format"})
+
 
 class Type(filters.TextIn):
     """Types as they are, or all that begin as one that ends in `.*` does.
@@ -69,7 +74,10 @@ class EventViewSet(ResourceViewSet[Event]):
 
     queryset = Event.objects.none()  # its model, for the schema
     noun = "event"
-    about = "What happened, and what was refused."
+    about = (
+        "What happened, and what was refused: as a list, or followed by long polls, "
+        "server-sent events or a WebSocket."
+    )
     shows = EVENT_BODY
     filterset_class = EventFilter
     orderings = ("created_at",)
@@ -87,6 +95,16 @@ class EventViewSet(ResourceViewSet[Event]):
         if "after" in request.query_params:
             return follow(self, self.rows())
         return super().list(request, *args, **kwargs)
+
+    def page_extras(self, data: Any) -> dict[str, Any]:
+        """Have the page of one project's newest events show the next ones, too."""
+        extras = super().page_extras(data)
+        cursor = self.response.headers.get("Event-Cursor")
+        asked = self.request.query_params.keys()
+        if self.action == "list" and cursor and not asked & OLDER:
+            streams = "false" if asked - STREAMED else "true"
+            extras["follow"] = {"cursor": cursor, "streams": streams}
+        return extras
 
     @staticmethod
     def readable(scope: Scope) -> QuerySet[Event]:

@@ -8,9 +8,9 @@ from django.contrib.admin import AdminSite
 from django.contrib.auth.views import PasswordChangeView
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.urls import URLPattern, reverse
+from django.urls import URLPattern, path, reverse
 
-from compute.admin.console import parameters
+from compute.admin.console import latest, parameters
 from compute.admin.console.display import NONE
 from compute.admin.console.passwords import OwnPasswordForm
 from compute.admin.console.refusals import bad_request
@@ -37,11 +37,21 @@ class Console(AdminSite):
         self.disable_action("delete_selected")
 
     def get_urls(self) -> list[Any]:
+        latest_events = self.admin_view(latest.view)
         return [
-            pattern
-            for pattern in super().get_urls()
-            if not (isinstance(pattern, URLPattern) and pattern.name in UNUSED)
+            path("latest-events/", latest_events, name="latest_events"),
+            *(
+                pattern
+                for pattern in super().get_urls()
+                if not (isinstance(pattern, URLPattern) and pattern.name in UNUSED)
+            ),
         ]
+
+    def index(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        context = {"latest": latest.latest(request), **(extra_context or {})}
+        return super().index(request, context)
 
     def password_change(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
