@@ -21,16 +21,15 @@ the status of a problem, is the problem's code:
 
 | code | | what to do |
 |---|---|---|
-| 1003 | The client sent a message. | Send none. |
-| 1012 | The service restarts. | Reconnect from your cursor, after the time in the reason. |
-| 1013 | Too slow, or the database is away. | Reconnect from your cursor. |
-| 4400 | A parameter is not valid. | Correct it. |
+| 1013 | You read too slowly. | Reconnect from your cursor. |
+| 4400 | A parameter is not valid, or the client sent a message. | Correct it. |
 | 4401 | No key, or it has ended. | Get a new one. |
 | 4403 | The key opens no events of this project. | |
 | 4410 | The cursor is too old. | List again, and follow from there. |
 | 4429 | Too many streams or requests. | Reconnect later. |
-| 4500, 4503 | The service fails, or cannot answer now. | Reconnect later. |
+| 4500 | The service failed. | Reconnect later. |
 | 4501 | This process serves no streams. | Use `GET /api/v1/events?after=`. |
+| 4503 | The service restarts, or its database is away. | Reconnect from your cursor, after the time in the reason. |
 """
 
 SETTINGS: dict[str, Any] = {
