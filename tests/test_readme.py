@@ -5,15 +5,18 @@ import re
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
+import requests
 import yaml
 
 from compute.management.commands.lifecycle import lifecycle
 from compute.management.commands.permissions import permissions
 from tests.support import readme
+from tests.support.deployed import eventually
 from tests.support.fake_openstack import FLAVORS, Line, Stage
 from tests.support.readme import BROKER, README, ROOT
 
@@ -76,6 +79,46 @@ def test_what_it_says_to_try_works_as_it_stands(tmp_path: Path) -> None:
         '"token_type":"Bearer"',
     ]
     assert [body for body in bodies if body not in said] == []
+
+
+@pytest.mark.e2e
+@pytest.mark.slow
+def test_events_are_followed_as_it_says(tmp_path: Path) -> None:
+    with readme.served(tmp_path) as (port, environment):
+        api = f"http://127.0.0.1:{port}/api/v1"
+        projects = requests.get(f"{api}/projects?name=default", timeout=60).json()
+        project = projects["results"][0]["id"]
+        given = environment | {"H": api, "project": project}
+        curl = readme.following(["bash", "-c", readme.FOLLOW], given, tmp_path / "curl")
+        with (
+            curl as told,
+            readme.following(
+                [sys.executable, "-c", readme.MIRROR, api, project],
+                given,
+                tmp_path / "mirror",
+            ) as mirrored,
+        ):
+            eventually(
+                lambda: "retry: 3000" in told.read_text(), what="the stream", log=told
+            )
+            body = {"name": "web", "flavor": "m1.small", "image": "debian-12"}
+            headers = {"Prefer": "wait=20"}
+            made = requests.post(f"{api}/vms", json=body, headers=headers, timeout=60)
+            vm = f"{api}/vms/{made.json()['id']}"
+            eventually(
+                lambda: "event: vm.created" in told.read_text(), what="curl", log=told
+            )
+            eventually(
+                lambda: "ACTIVE 1\n" in mirrored.read_text(),
+                what="the mirror",
+                log=mirrored,
+            )
+            assert requests.delete(vm, headers=headers, timeout=60).ok
+            eventually(
+                lambda: " None 0\n" in mirrored.read_text(),
+                what="the end",
+                log=mirrored,
+            )
 
 
 @pytest.mark.e2e

@@ -14,6 +14,9 @@ from urllib.request import urlopen
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
+#: What runs until it is stopped: a curl, and a mirror in Python.
+(FOLLOW,) = re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+(MIRROR,) = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 BLOCKS = re.findall(r"^```bash\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 RUN, TEST, *TRY, KEY, LOGIN, RUN_OPENSTACK, SHARED, IMPORT = BLOCKS[:-6]
 NETWORK = next(block for block in TRY if "$H/networks" in block)
@@ -79,3 +82,21 @@ def bash(script: str, environment: dict[str, str]) -> str:
     )
     assert done.returncode == 0, done.stderr + done.stdout
     return done.stdout
+
+
+@contextmanager
+def following(
+    command: list[str], environment: dict[str, str], said: Path
+) -> Iterator[Path]:
+    """Run for the time of the block what does not end by itself; yield what it says."""
+    with (
+        said.open("w") as output,
+        subprocess.Popen(  # noqa: S603  # the README's own lines
+            command, env=environment, stdout=output, start_new_session=True
+        ) as process,
+    ):
+        try:
+            yield said
+            assert process.poll() is None, said.read_text()
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
