@@ -145,7 +145,7 @@ class Mirror:
             self.things, self.cursor = self.api.everything()
             self.first = int(self.cursor) + 1
             while not self._over.is_set():
-                with suppress(CUT):
+                with suppress(*CUT):
                     self._follow(self)
                 self.ended += 1
                 self._over.wait(0.05)
