@@ -9,6 +9,7 @@ import socket
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from compute.hangups import ABORT
@@ -77,6 +78,12 @@ class WebSocket(WebSocketsSansIOProtocol):
     async def run_asgi(self) -> None:
         self.scope["extensions"][ABORT] = self.transport.abort  # type: ignore[assignment]  # an extension of ours
         await super().run_asgi()
+
+    async def send(self, message: Any) -> None:
+        # asyncio writes a line to the log for each of many messages to who has gone.
+        if self.transport.is_closing():
+            raise ClientDisconnected
+        await super().send(message)
 
     def handle_ping(self) -> None:
         if self.writable.is_set():

@@ -6,8 +6,6 @@ import signal
 import time
 from pathlib import Path
 
-import pytest
-
 from tests.support.serving import MARKS, Ground, Service, served
 
 pytestmark = MARKS
@@ -18,9 +16,8 @@ def workers(service: Service) -> list[int]:
     return [int(pid) for pid in pids]
 
 
-@pytest.mark.parametrize("name", ["api", "stream"])
-def test_a_killed_worker_is_replaced(name: str, ground: Ground, tmp_path: Path) -> None:
-    with served(name, ground, tmp_path) as service:
+def test_a_killed_worker_is_replaced(ground: Ground, tmp_path: Path) -> None:
+    with served("api", ground, tmp_path) as service:
         before = workers(service)
         os.kill(before[0], signal.SIGKILL)
         deadline = time.monotonic() + 30

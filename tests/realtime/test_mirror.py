@@ -7,6 +7,7 @@ process killed.
 import os
 import random
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -36,7 +37,8 @@ PEOPLE = 4
 LEASE_SECONDS = "2"
 #: Of VMs, so that some are refused.
 MOST_VMS = 25
-SETTLED_SECONDS = 3.0
+#: Seconds that nothing happens once all is done, and until then at most.
+SETTLED_SECONDS, SETTLE_SECONDS = 3.0, 120.0
 
 
 def test_three_mirrors_are_exact_whatever_is_cut_or_killed(
@@ -82,9 +84,9 @@ def test_three_mirrors_are_exact_whatever_is_cut_or_killed(
             assert proxy.cuts == CUTS
             assert mirror.ended >= CUTS
             assert _differences(mirror.things, truth) == {}
-        # Most were done, some refused.
-        statuses = people[0].statuses
-        assert statuses[202] > statuses[409] > 0
+        # Many were done, and many refused.
+        statuses = sum((person.statuses for person in people), Counter[int]())
+        assert min(statuses[202], statuses[409]) > ACTIONS // 10
         assert last > ACTIONS
 
 
@@ -113,7 +115,7 @@ def _damage(
 
 def _settled(api: Client) -> tuple[Things, int]:
     """Return all there is, and its newest event, once nothing more happens."""
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + SETTLE_SECONDS
     before, since = "", time.monotonic()
     while time.monotonic() < deadline:
         live, cursor = api.get("operations", {"status": "PENDING,RUNNING"})
@@ -124,7 +126,7 @@ def _settled(api: Client) -> tuple[Things, int]:
             if api.get("vms", {})[1] == first:
                 return things, int(first)
         time.sleep(0.2)
-    pytest.fail("it does not come to rest")
+    pytest.fail(f"it does not come to rest: {live['results']}")
 
 
 def _differences(seen: Things, truth: Things) -> dict[str, object]:

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -29,6 +30,8 @@ class Service:
         self._env = {**env, **own_environment(name)}
         #: How much of the log earlier processes have written.
         self._earlier = 0
+        #: Of those who kill it: each kills another process.
+        self._lock = threading.Lock()
         self._process = self._started()
 
     def await_ready(self) -> None:
@@ -36,10 +39,11 @@ class Service:
 
     def kill(self) -> None:
         """Kill it once it is ready, and start another."""
-        self.await_ready()
-        os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        self._process = self._started()
+        with self._lock:
+            self.await_ready()
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = self._started()
 
     def stop(self) -> None:
         os.killpg(self._process.pid, signal.SIGTERM)
