@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.serving import MARKS, Ground, Service, served, shell
+from tests.support.serving import STREAM_MARKS, Ground, Service, served, shell
 from tests.support.slow_clients import answer, bearer, connected, many
 
-pytestmark = MARKS
+pytestmark = STREAM_MARKS
 
 STREAM, SOCKET = "/api/v1/events/stream", "/api/v1/events/ws"
 #: Streams of the process that is attacked; of one user half of them.

@@ -18,9 +18,9 @@ from tests.support.event_streams import (
     socket,
     streaming,
 )
-from tests.support.serving import MARKS, Ground, Service, shell
+from tests.support.serving import STREAM_MARKS, Ground, Service, shell
 
-pytestmark = MARKS
+pytestmark = STREAM_MARKS
 
 #: Longer than the time between two looks at all keys.
 SOON = 7.0

@@ -26,9 +26,9 @@ from tests.support.mirrors import (
 )
 from tests.support.random_actions import Person, perform
 from tests.support.random_actions import Things as Known
-from tests.support.serving import MARKS, Ground
+from tests.support.serving import STREAM_MARKS, Ground
 
-pytestmark = MARKS
+pytestmark = STREAM_MARKS
 
 ACTIONS = int(os.environ.get("MIRROR_ACTIONS", "400"))
 CUTS, KILLS = ACTIONS // 20, ACTIONS // 200

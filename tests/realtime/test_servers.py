@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.event_streams import closed, socket, streaming
-from tests.support.serving import MARKS, Ground, served
+from tests.support.serving import STREAM_MARKS, Ground, served
 
-pytestmark = MARKS
+pytestmark = STREAM_MARKS
 
 
 def test_who_answers_requests_alone_says_where_streams_are(

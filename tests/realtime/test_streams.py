@@ -8,9 +8,9 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from tests.support.event_streams import closed, received, socket, streaming
-from tests.support.serving import MARKS, Service
+from tests.support.serving import STREAM_MARKS, Service
 
-pytestmark = MARKS
+pytestmark = STREAM_MARKS
 
 
 def happen(service: Service, count: int = 1) -> list[str]:

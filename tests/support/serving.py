@@ -22,15 +22,24 @@ import pytest
 
 from tests.support.deployed import ROOT, command_of, environment, free_port, run
 
-#: Marks of the modules that use this. What is tested does not depend on the database
-#: that the other tests run on, so they run once, and in one process: for one fixture.
-MARKS = [
-    pytest.mark.e2e,
-    pytest.mark.broker,
-    pytest.mark.slow,
-    pytest.mark.xdist_group("serving"),
-    pytest.mark.once,  # it brings its own database
-]
+
+def marks(group: str) -> list[pytest.MarkDecorator]:
+    """Return the marks of modules that use this, of which a group runs in one process.
+
+    What is tested does not depend on the database that the other tests run on, so they
+    run once, and together: for one fixture.
+    """
+    return [
+        pytest.mark.e2e,
+        pytest.mark.broker,
+        pytest.mark.slow,
+        pytest.mark.xdist_group(group),
+        pytest.mark.once,  # it brings its own database
+    ]
+
+
+MARKS = marks("serving")
+STREAM_MARKS = marks("streams")
 NEW = {"name": "web-1", "flavor": "m1.small", "image": "ubuntu-22.04"}
 
 GRANIAN = ["granian", "--host", "127.0.0.1", "--log-level", "info"]
