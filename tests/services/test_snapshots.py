@@ -39,7 +39,8 @@ def snapshot(make_vm: MakeVM, drain: Drain) -> Snapshot:
 def history(snapshot: Snapshot) -> list[tuple[str, str, dict[str, Any]]]:
     """Return (type, actor, changes and details) of a snapshot's events in order."""
     found = Event.objects.about("snapshot", snapshot.pk).order_by("sequence")
-    assert all(event.related_id == snapshot.vm_id for event in found)
+    own = [event for event in found if event.subject_id == snapshot.pk]
+    assert all(event.related_id == snapshot.vm_id for event in own)
     return [(event.type, event.actor, event.changes | event.details) for event in found]
 
 

@@ -53,5 +53,5 @@ def ended(operation: Operation | None, code: str | None) -> None:
     assert operation.error["code"] == code
     assert operation.error["detail"]
     finished = Event.objects.get(operation=operation, type="operation.finished")
-    assert finished.data == {"status": "FAILED", "error": operation.error}
+    assert finished.details == {"status": "FAILED", "error": operation.error}
     assert finished.request_id == ALICE.request_id
