@@ -213,6 +213,13 @@ class LastAdmin(Problem):
     )
 
 
+class WebhookDisabled(Problem):
+    code = "webhook-disabled"
+    title = "The webhook is disabled"
+    status = 409
+    explanation = "Nothing is sent to it. Set `enabled` to true first."
+
+
 class DeleteProtected(Problem):
     code = "delete-protected"
     title = "Protected from deletion"

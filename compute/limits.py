@@ -11,6 +11,8 @@ from django.core.validators import MaxLengthValidator, RegexValidator
 
 MAX_NAME = 255
 MAX_DESCRIPTION = 4096
+#: Of a receiver of webhooks.
+MAX_URL = 2048
 #: Bytes; Nova takes 65,535 characters of Base64.
 MAX_USER_DATA = 49_149
 #: Characters of a field that holds it: Base64, with line breaks as MIME has them.

@@ -80,6 +80,14 @@ _ROWS: tuple[tuple[str, tuple[str, ...], Role | None, str], ...] = (
     ("security-group-rule", ("list", "retrieve"), READER, "view_securitygrouprule"),
     ("security-group-rule", ("create",), MEMBER, "add_securitygrouprule"),
     ("security-group-rule", ("delete",), MEMBER, "delete_securitygrouprule"),
+    # Their URLs may be secrets of the receiver, so not for readers; what they are told
+    # is the log, so an admin chooses whom.
+    ("webhook", ("list", "retrieve"), MEMBER, "view_webhook"),
+    ("webhook", ("create",), ADMIN, "add_webhook"),
+    ("webhook", ("update", "test", "rotate-secret"), ADMIN, "change_webhook"),
+    ("webhook", ("delete",), ADMIN, "delete_webhook"),
+    ("webhook-delivery", ("list", "retrieve"), MEMBER, "view_delivery"),
+    ("webhook-delivery", ("redeliver",), ADMIN, "change_delivery"),
     ("operation", ("list", "retrieve"), READER, "view_operation"),
     ("operation", ("cancel",), MEMBER, "change_operation"),
     ("flavor", ("list", "retrieve"), READER, "view_flavor"),

@@ -12,7 +12,15 @@ from kombu.exceptions import LimitExceeded, OperationalError
 
 from compute import clouds
 from compute.engine import health, once, passes, queue, runner, work
-from compute.services import audit, catalog, logins, repeats, streams, tokens
+from compute.services import (
+    audit,
+    catalog,
+    logins,
+    repeats,
+    streams,
+    tokens,
+    webhooks,
+)
 
 log = logging.getLogger(__name__)
 
@@ -107,6 +115,12 @@ def forget_logins() -> None:
 def forget_events() -> None:
     audit.forget_old()
     repeats.forget_old()
+    webhooks.forget_old()
+
+
+@shared_task
+def send_webhooks() -> None:
+    webhooks.work()
 
 
 @shared_task

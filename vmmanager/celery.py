@@ -75,7 +75,12 @@ def configuration() -> dict[str, Any]:
         "task_default_queue": "celery",
         "task_queues": [
             Queue(name, routing_key=name)
-            for name in ("celery", *(f"cloud.{alias}" for alias in settings.PROVIDERS))
+            for name in (
+                "celery",
+                # Their receivers may keep a worker busy, so it can have one of its own.
+                "webhooks",
+                *(f"cloud.{alias}" for alias in settings.PROVIDERS),
+            )
         ],
         "timezone": "UTC",
         # All entries are intervals, so there is nothing to remember in a file.
@@ -90,6 +95,9 @@ def configuration() -> dict[str, Any]:
             ),
             "forget old logins": _every(3600.0, "compute.tasks.forget_logins"),
             "forget old events": _every(3600.0, "compute.tasks.forget_events"),
+            "send webhooks": _every(
+                1.0, "compute.tasks.send_webhooks", queue="webhooks"
+            ),
             "refresh the catalogues": _every(
                 settings.CATALOG_INTERVAL_SECONDS, "compute.tasks.refresh_catalogs"
             ),
@@ -97,10 +105,11 @@ def configuration() -> dict[str, Any]:
     }
 
 
-def _every(seconds: float, task: str) -> dict[str, Any]:
+def _every(seconds: float, task: str, **options: Any) -> dict[str, Any]:
     # A message older than a few rounds is dropped: workers that come back after a pause
     # do not work through a thousand ticks.
-    return {"task": task, "schedule": seconds, "options": {"expires": 3 * seconds + 5}}
+    options["expires"] = 3 * seconds + 5
+    return {"task": task, "schedule": seconds, "options": options}
 
 
 app.add_defaults(configuration)

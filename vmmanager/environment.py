@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Collection, Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 import environ
@@ -85,6 +86,18 @@ class Environment(environ.Env):  # type: ignore[misc]  # environ is not typed
             if not number.isdecimal():
                 raise ImproperlyConfigured(f"{var}: {pair!r} is not name=number")
             found[name] = int(number)
+        return found
+
+    def networks(self, var: str, default: str) -> list[IPv4Network | IPv6Network]:
+        """Return the networks that a list of CIDRs names."""
+        found = []
+        for text in filter(None, map(str.strip, self.str(var, default).split(","))):
+            try:
+                found.append(ip_network(text))
+            except ValueError:
+                raise ImproperlyConfigured(
+                    f"{var}: {text!r} is not a network such as 10.1.0.0/16"
+                ) from None
         return found
 
     def rate(self, var: str, default: str) -> str:

@@ -47,6 +47,10 @@ else:
     # The health probe of a container asks from inside it.
     ALLOWED_HOSTS += LOOPBACK
 
+# Keys that SECRET_KEY had before, separated by commas: what was made with them is valid
+# until they are taken out.
+SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
+
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 SECURE_SSL_REDIRECT: bool = env.bool("SECURE_SSL_REDIRECT", default=not DEBUG)
 SECURE_REDIRECT_EXEMPT = [r"^health(/|$)"]  # probes speak plain HTTP
@@ -273,6 +277,7 @@ DEFAULT_QUOTAS: dict[str, int] = env.numbers(
         "floating_ips": 10,
         "security_groups": 20,
         "security_group_rules": 200,
+        "webhooks": 10,
     },
 )
 
@@ -293,6 +298,17 @@ STREAM_MAX_CONNECTIONS: int = env.int("STREAM_MAX_CONNECTIONS", default=2000)
 # Serve event streams, and health, and nothing else: long-lived connections have a
 # process of their own.
 STREAMS_ONLY: bool = env.bool("STREAMS_ONLY", default=False)
+
+# --- Webhooks ------------------------------------------------------------------
+
+# Receivers have public addresses, and HTTPS. Networks of one's own are named here; what
+# is never called, such as the metadata service of a cloud, cannot be.
+WEBHOOK_ALLOW_HTTP: bool = env.bool("WEBHOOK_ALLOW_HTTP", default=DEBUG)
+WEBHOOK_ALLOWED_NETWORKS = env.networks(
+    "WEBHOOK_ALLOWED_NETWORKS", default="127.0.0.0/8,::1/128" if DEBUG else ""
+)
+# Not to be set: what listens on a server's loopback takes who connects for the server.
+WEBHOOK_ALLOW_LOOPBACK = DEBUG
 
 # --- HTTP API ----------------------------------------------------------------
 

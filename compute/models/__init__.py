@@ -31,12 +31,15 @@ from compute.models.stream_ticket import StreamTicket
 from compute.models.user import User
 from compute.models.vm import VM
 from compute.models.vm_queries import UserDataEncoding
+from compute.models.webhook import Delivery, DeliveryStatus, Webhook
 
 __all__ = [
     "VM",
     "APIToken",
     "Cloud",
     "CloudService",
+    "Delivery",
+    "DeliveryStatus",
     "Direction",
     "Event",
     "Flavor",
@@ -71,4 +74,5 @@ __all__ = [
     "User",
     "UserDataEncoding",
     "VMStatus",
+    "Webhook",
 ]

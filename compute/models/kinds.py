@@ -20,6 +20,7 @@ from compute.models.router import Router
 from compute.models.security_group import SecurityGroup, SecurityGroupRule
 from compute.models.snapshot import Snapshot
 from compute.models.vm import VM
+from compute.models.webhook import Webhook
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ KINDS: Mapping[str, Kind] = {
         SecurityGroupRule,
         {Resource.SECURITY_GROUP_RULES: ()},
     ),
+    "webhook": Kind("webhooks", Webhook, {Resource.WEBHOOKS: ()}),
 }
 
 

@@ -26,6 +26,7 @@ class Resource(models.TextChoices):
     FLOATING_IPS = "floating_ips", "Floating IPs"
     SECURITY_GROUPS = "security_groups", "Security groups"
     SECURITY_GROUP_RULES = "security_group_rules", "Security group rules"
+    WEBHOOKS = "webhooks", "Webhooks"
 
 
 class QuotaQuerySet(models.QuerySet["Quota"]):

@@ -18,7 +18,7 @@ from django_filters.widgets import BaseCSVWidget
 from drf_spectacular.drainage import set_override
 from drf_spectacular.utils import extend_schema_field
 
-from compute.api.http import label_selector
+from compute import label_selector
 from compute.api.http.fields import NO_ID, NO_TIME, read_time
 from compute.api.http.parameters import joined
 from compute.errors import ValidationError

@@ -1,7 +1,7 @@
 """`label_selector=env=prod,tier!=db,team in (a,b),!legacy`, as Kubernetes has it."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,6 +17,13 @@ class Requirement:
     key: str
     operator: Literal["in", "notin", "exists", "absent"]
     values: frozenset[str] = frozenset()
+
+    def holds_for(self, labels: Mapping[str, str]) -> bool:
+        """Whether labels meet it; what lacks the key has no such value either."""
+        has = self.key in labels
+        if self.values:
+            has = has and labels[self.key] in self.values
+        return has != (self.operator in ("notin", "absent"))
 
 
 def parse(text: str) -> list[Requirement]:
@@ -119,3 +126,8 @@ def condition(requirements: list[Requirement]) -> Q:
         holds = Q(HasLabel(F("labels"), requirement.key, values))
         result &= ~holds if requirement.operator in ("notin", "absent") else holds
     return result
+
+
+def matches(requirements: Iterable[Requirement], labels: Mapping[str, str]) -> bool:
+    """Whether labels meet all requirements: `condition`, of what is no row."""
+    return all(requirement.holds_for(labels) for requirement in requirements)
