@@ -28,6 +28,7 @@ from compute.api.security_groups import (
 from compute.api.snapshots import SnapshotViewSet, VMSnapshotViewSet
 from compute.api.tickets import Tickets
 from compute.api.vms import VMViewSet
+from compute.api.webhooks import DeliveryViewSet, WebhookViewSet
 
 #: What has a list and pages of its own: path, viewset, name of its routes.
 NOUNS: tuple[tuple[str, type[ResourceViewSet[Any]], str], ...] = (
@@ -46,6 +47,7 @@ NOUNS: tuple[tuple[str, type[ResourceViewSet[Any]], str], ...] = (
     ("projects", ProjectViewSet, "project"),
     ("api-tokens", APITokenViewSet, "api-token"),
     ("events", EventViewSet, "event"),
+    ("webhooks", WebhookViewSet, "webhook"),
 )
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 for prefix, viewset, basename in NOUNS:
@@ -99,6 +101,26 @@ urlpatterns = [
     ),
     path("events/ws", EventStreamViewSet.as_view({"get": "socket"}), name="event-ws"),
     path("events/tickets", Tickets.as_view(), name="event-tickets"),
+    path(
+        "webhooks/<uuid:id>/deliveries",
+        DeliveryViewSet.as_view({"get": "list"}),
+        name="webhook-deliveries",
+    ),
+    path(
+        "webhooks/<uuid:id>/deliveries/<uuid:delivery>",
+        DeliveryViewSet.as_view({"get": "retrieve"}),
+        name="webhook-delivery",
+    ),
+    path(
+        "webhooks/<uuid:id>/deliveries/<uuid:delivery>/actions/redeliver",
+        DeliveryViewSet.as_view({"post": "redeliver"}),
+        name="webhook-delivery-redeliver",
+    ),
+    path(
+        "webhooks/<uuid:id>/actions/test",
+        DeliveryViewSet.as_view({"post": "test"}),
+        name="webhook-test",
+    ),
     path("auth/tokens", Tokens.as_view(), name="auth-tokens"),
     path("auth/tokens/refresh", TokensRefresh.as_view(), name="auth-tokens-refresh"),
     path("auth/tokens/revoke", TokensRevoke.as_view(), name="auth-tokens-revoke"),

@@ -113,7 +113,7 @@ def _exchange(
     body: bytes,
     headers: Mapping[str, str],
 ) -> Answer:
-    bounded = connection.sock
+    bounded: Any = connection.sock
     connection.timeout = _left(bounded.give_up)
     connection.request(
         "POST",

@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from compute.api.http.label_selector import Requirement, condition, parse
+from compute.label_selector import Requirement, condition, matches, parse
 from compute.models import VM
 from tests.support.api import Api, errors
 from tests.support.factories import VMFactory
@@ -84,6 +84,9 @@ def test_the_database_selects_what_the_oracle_does(
     }
     found = VM.objects.filter(condition(parse(selector)))
     assert set(found.values_list("pk", flat=True)) == expected
+    assert all(
+        matches(parse(selector), labels) == holds(selector, labels) for labels in rows
+    )
 
 
 @pytest.mark.parametrize(

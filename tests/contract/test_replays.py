@@ -8,7 +8,7 @@ import pytest
 import yaml
 from django.utils import timezone
 
-from compute.models import VM, APIToken, Keypair, Project, Snapshot
+from compute.models import VM, APIToken, Keypair, Project, Snapshot, Webhook
 from compute.models.kinds import KINDS
 from compute.models.network_resource import NetworkResource
 from tests.conftest import Drain
@@ -51,6 +51,7 @@ def remove(url: str) -> None:
         },
         "projects": (Project, {"deleted_at": now}),
         "keypairs": (Keypair, {"deleted_at": now}),
+        "webhooks": (Webhook, {"deleted_at": now}),
         "api-tokens": (APIToken, {"revoked_at": now}),
     }
     noun, id = url.partition(f"{API}/")[2].split("/")[:2]

@@ -13,7 +13,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
 from compute.events import Actor
-from compute.models import VM, Keypair, Snapshot, User
+from compute.models import VM, Keypair, Snapshot, User, Webhook
 from compute.models.vm import VERBS
 from compute.services import logins
 from tests.support.call import (
@@ -29,6 +29,7 @@ from tests.support.call import (
 )
 from tests.support.network_calls import network_calls
 from tests.support.populated_projects import NETWORK_MODELS, PASSWORD, Place
+from tests.support.webhook_calls import webhook_calls
 
 __all__ = [
     "API",
@@ -107,7 +108,8 @@ def _is_empty(place: Place) -> None:
     models: tuple[type[Model], ...] = (VM, Snapshot, *NETWORK_MODELS)
     for model in models:
         model._default_manager.filter(project=place.project).update(**gone)
-    Keypair.objects.filter(project=place.project).update(deleted_at=timezone.now())
+    for at_once in (Keypair, Webhook):
+        at_once.objects.filter(project=place.project).update(deleted_at=timezone.now())
 
 
 _ACTION_BODIES: Mapping[str, Callable[[Place], Any]] = {
@@ -238,6 +240,7 @@ def _table() -> Iterator[Call]:
         Call("DELETE", "", "keypair.delete", success=204),
     )
     yield from network_calls()
+    yield from webhook_calls()
     yield Call("GET", f"{API}/operations", "operation.list", shows="operation")
     yield from of_noun(
         "operation",

@@ -7,6 +7,7 @@ from urllib.parse import quote
 from compute.models import FloatingIP, Keypair
 from tests.support.call import Call
 from tests.support.populated_projects import Place
+from tests.support.webhook_calls import RECEIVER
 
 
 def named_in_bodies(
@@ -18,6 +19,8 @@ def named_in_bodies(
     images = theirs.image.pk, theirs.image.provider_id, theirs.image.name
     yield "/api/v1/vms", vm, "project", theirs.project.pk
     yield "/api/v1/api-tokens", {"name": "new"}, "project", theirs.project.pk
+    webhook = {"name": "new", "url": RECEIVER}
+    yield "/api/v1/webhooks", webhook, "project", theirs.project.pk
     for image in images:
         mine = {**vm, "project": str(ours.project.pk)}
         yield "/api/v1/vms", mine, "image", image
@@ -128,6 +131,8 @@ def filter_values(name: str, call: Call, theirs: Place) -> list[object]:
         "external": ["false"],
         "shared": ["false"],
         "direction": ["ingress", "egress"],
+        "enabled": ["true"],
+        "event_type": ["webhook.tested"],
     }
     for suffix, time in (("gte", "2000-01-01"), ("lt", "2100-01-01")):
         for column in ("created_at", "updated_at"):

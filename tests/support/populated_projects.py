@@ -11,6 +11,7 @@ from compute.events import Actor
 from compute.models import (
     VM,
     APIToken,
+    Delivery,
     Event,
     FloatingIP,
     Image,
@@ -26,6 +27,7 @@ from compute.models import (
     Snapshot,
     Subnet,
     User,
+    Webhook,
 )
 from compute.services import (
     floating_ips,
@@ -35,8 +37,10 @@ from compute.services import (
     snapshots,
     tokens,
     vms,
+    webhooks,
 )
 from compute.services.ports import Wish
+from compute.services.webhooks import Receiver
 from tests.conftest import drain_all
 from tests.support.factories import ProjectFactory, UserFactory, VMFactory
 
@@ -80,6 +84,7 @@ class Place:
             Keypair,
             Event,
             Port,
+            Webhook,
             *NETWORK_MODELS,
         )
         for model in models:
@@ -95,6 +100,8 @@ class Place:
             yield from there.values_list("provider_id", flat=True)
         ports = Port.objects.filter(project=self.project)
         yield from ports.values_list("mac", flat=True)
+        deliveries = Delivery.objects.filter(webhook__project=self.project)
+        yield from map(str, deliveries.values_list("pk", flat=True))
         addresses = FloatingIP.objects.filter(project=self.project)
         yield from addresses.values_list("address", flat=True)
 
@@ -207,6 +214,14 @@ def _furnish(name: str, project: Project) -> Place:
         actor=_actor(name),
         labels=_told(name)["labels"],
     )
+    webhook, _ = webhooks.create(
+        project=project,
+        name=f"{name}-webhook",
+        url=Receiver(f"https://hooks.example.com/{name}"),
+        actor=_actor(name),
+        labels=_told(name)["labels"],
+    )
+    delivery = webhooks.send_test(webhook, actor=_actor(name))
     image, operation = snapshot.image, busy.operation
     event = Event.objects.about("vm", vm.pk).first()
     assert image is not None
@@ -221,6 +236,8 @@ def _furnish(name: str, project: Project) -> Place:
         "operation": operation.pk,
         "token": token.pk,
         "keypair": keypair.pk,
+        "webhook": webhook.pk,
+        "delivery": delivery.pk,
         "event": event.pk,
         **_network_ids(name, project),
         "leaver": people["leaver"].username,

@@ -65,6 +65,9 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
     shows_of: ClassVar[Mapping[str, Body]] = {}
     #: Whether its writes take a cloud, and so an operation; else they are done at once.
     starts_operations: ClassVar[bool] = True
+    #: Action -> the status of its answer, of one that is done at once and is neither a
+    #: create nor a delete.
+    statuses: ClassVar[Mapping[str, int]] = {}
     #: Action -> the body it takes.
     bodies: ClassVar[Mapping[str, type[RequestBody]]] = {}
     #: Fields that a list can be ordered by, and its default order.

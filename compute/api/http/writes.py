@@ -175,9 +175,11 @@ def make(
     *,
     project_id: UUID | None,
     shown_once: str | None = None,
+    status: int = 201,
 ) -> Response:
     """Call a service that makes a row at once, and answer 201.
 
+    Of one that changes a row, or leaves the rest to others, the status is 200 or 202.
     With ``shown_once`` the service also returns a secret, which the body shows under that
     name: it is not stored. A request that was sent before calls nothing, and is answered
     with the row as it is now.
@@ -192,8 +194,11 @@ def make(
     except once.Replayed as first:
         view.headers["Idempotent-Replayed"] = "true"
         row = remaining(view, first.resource_id)
-    response = view.item(row, status=201)
-    response.headers["Location"] = view.url(view.slug, row.pk)
+    response = view.item(row, status=status)
+    if status != 200:
+        response.headers["Location"] = view.url(view.slug, row.pk)
+    if status == 202:
+        response.headers["Retry-After"] = POLL_AFTER
     if shown_once:
         response.data[shown_once] = shown
         response.headers["Cache-Control"] = "no-store"

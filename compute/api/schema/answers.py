@@ -89,7 +89,8 @@ def _of_resource(
         "Operation-Location": waits,
         "Preference-Applied": waits or (lists and view.action in view.long_polls),
         "Idempotent-Replayed": idempotency.HEADER in takes,
-        "Location": view.action == "create",
+        "Location": view.action == "create"
+        or (view.action in view.statuses and status == "202"),
         # Of what is waited for: a list is asked again at once.
         "Retry-After": status == "202"
         or (view.action in view.long_polls and not lists),

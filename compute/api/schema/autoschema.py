@@ -111,6 +111,8 @@ class AutoSchema(SpectacularAutoSchema):
         action = self.view.action
         if action in {extra.__name__ for extra in self.view.get_extra_actions()}:
             words = words[:1]
+        if "actions" in words:
+            words = words[: words.index("actions")]
         return "_".join([*words, ACTION_NAMES.get(action, action)])
 
     def get_summary(self) -> str:
@@ -156,6 +158,8 @@ class AutoSchema(SpectacularAutoSchema):
         shown = view.shows_of.get(view.action, view.shows)
         if self.method == "GET" or view.action in _SYNCHRONOUS:
             return {200: shown}
+        if view.action in view.statuses:
+            return {view.statuses[view.action]: shown}
         if not view.starts_operations:
             return {201: shown} if view.action == "create" else {204: None}
         return {201 if view.action == "create" else 200: shown, 202: shown}

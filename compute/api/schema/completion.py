@@ -6,6 +6,7 @@ from typing import Any
 from compute.api.http.filters import MAX_VALUES
 from compute.api.http.problems import CONTENT_TYPE, registry
 from compute.api.schema import headers
+from compute.api.schema.deliveries import DELIVERIES
 from compute.api.schema.examples import PROBLEMS, page
 from compute.api.urls import NOUNS
 from compute.limits import MAX_NAME, NAME
@@ -113,6 +114,7 @@ def complete(
     components["examples"] = {
         name: {"value": value} for name, value in examples.items()
     }
+    result["webhooks"] = DELIVERIES
     for _, operation in _operations(result):
         for parameter in operation.get("parameters", ()):
             if parameter["schema"].get("type") == "array":

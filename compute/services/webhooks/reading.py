@@ -69,7 +69,7 @@ def _read_project(project_id: UUID, limit: int) -> int:
                     webhook=webhook,
                     event_id=envelope.id,
                     event_type=envelope.type,
-                    sequence=envelope.sequence,
+                    sequence=envelope.sequence or 0,
                 )
                 for webhook in webhooks
                 for envelope in wanted(webhook, read)

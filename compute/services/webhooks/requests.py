@@ -172,7 +172,7 @@ def send_test(webhook: Webhook, *, actor: Actor, expect: Expect = None) -> Deliv
             webhook=webhook,
             event_id=event.pk,
             event_type=event.type,
-            sequence=event.sequence,
+            sequence=event.sequence or 0,
         )
 
 
