@@ -105,7 +105,7 @@ class WebhookUpdate(RequestBody):
         required=False,
         help_text=(
             "False: nothing is sent until it is true again; then what happened "
-            "meanwhile is, as far back as seven days."
+            "meanwhile is, as far back as a stream can begin."
         ),
     )
 

@@ -21,8 +21,6 @@ class Envelope:
     type: str
     #: ``vms/{id}``, or nothing.
     subject: str | None
-    #: Those that its subject has now.
-    labels: Mapping[str, str]
     #: JSON, in UTF-8.
     body: bytes
 
@@ -43,12 +41,10 @@ def between(project_id: UUID, after: int, until: int, *, limit: int) -> list[Env
 
 
 def _envelope(event: Event, body: Mapping[str, Any]) -> Envelope:
-    resource = body["data"]["resource"] or {}
     return Envelope(
         id=event.pk,
         sequence=event.sequence,
         type=event.type,
         subject=body["subject"],
-        labels=resource.get("labels") or {},
         body=orjson.dumps(body, default=str, option=orjson.OPT_UTC_Z),
     )

@@ -25,6 +25,7 @@ from compute.bodies.projects import MEMBER_BODY, PROJECT_BODY, QUOTA_BODY, quota
 from compute.bodies.reader import Reader
 from compute.bodies.snapshots import SNAPSHOT_BODY
 from compute.bodies.vms import VM_BODY
+from compute.bodies.webhooks import WEBHOOK_BODY
 from compute.bodies.written import writer_of
 from compute.models import (
     VM,
@@ -41,6 +42,7 @@ from compute.models import (
     SecurityGroupRule,
     Snapshot,
     Subnet,
+    Webhook,
 )
 from compute.statements import Among
 
@@ -113,6 +115,7 @@ SHOWN: Mapping[str, tuple[Body, Show]] = {
                 SECURITY_GROUP_RULE_BODY,
                 SecurityGroupRule.objects.alive(),
             ),
+            ("webhook", WEBHOOK_BODY, Webhook.objects.alive()),
             ("operation", OPERATION_BODY, Operation.objects.all()),
             ("project", PROJECT_BODY, Project.objects.alive()),
             ("api-token", API_TOKEN_BODY, APIToken.objects.alive()),

@@ -10,6 +10,7 @@ from django.db.models import Model
 
 from compute.limits import UUID_TEXT
 from compute.models.api_token import APIToken
+from compute.models.event import Event
 from compute.models.kinds import KINDS
 from compute.models.operation import Operation
 from compute.models.owned import Owned
@@ -100,6 +101,38 @@ def read(text: str) -> tuple[str, UUID, str] | None:
         if found := re.fullmatch(_pattern(noun.path), text):
             id, *names = found.groups()
             return kind, UUID(id), "".join(names)
+    return None
+
+
+Labels = Mapping[str, str]
+
+
+def labels_of(events: Iterable[Event]) -> dict[UUID, Labels]:
+    """Return event -> the labels that what it is about has now, or had when deleted.
+
+    What has none, as an operation, counts as what its events are shown beside: its
+    target. One query for each kind.
+    """
+    events = list(events)
+    about = {event.pk: _labelled(event) for event in events}
+    ids: dict[str, set[UUID]] = {}
+    for kind, id in filter(None, about.values()):
+        ids.setdefault(kind, set()).add(id)
+    found: dict[tuple[str, UUID] | None, Labels] = {}
+    for kind, wanted in ids.items():
+        rows = KINDS[kind].model._default_manager.filter(pk__in=wanted)
+        for pk, labels in rows.values_list("pk", "labels"):
+            found[kind, pk] = labels
+    return {event: found.get(place, {}) for event, place in about.items()}
+
+
+def _labelled(event: Event) -> tuple[str, UUID] | None:
+    for kind, id in (
+        (event.subject_kind, event.subject_id),
+        (event.related_kind, event.related_id),
+    ):
+        if kind in KINDS and id is not None:
+            return kind, id
     return None
 
 

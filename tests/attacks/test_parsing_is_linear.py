@@ -23,11 +23,11 @@ from pytest_django import Settings
 from rest_framework.exceptions import APIException
 from rest_framework.negotiation import DefaultContentNegotiation
 
+from compute import label_selector
 from compute.addresses import client_address
 from compute.api.http import (
     idempotency,
     intake,
-    label_selector,
     pagination,
     preconditions,
     prefer,

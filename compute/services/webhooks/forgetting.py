@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from compute.models import Delivery, DeliveryStatus, Webhook
 from compute.services.webhooks import secrets
-from compute.services.webhooks.requests import REACH
+from compute.services.webhooks.requests import reach
 
 logger = structlog.get_logger(__name__)
 
@@ -24,13 +24,13 @@ def forget_old() -> None:
     a webhook's pause has outlasted; forget old secrets.
     """
     now = timezone.now()
-    waiting = Delivery.objects.pending().filter(created_at__lt=now - REACH)
+    waiting = Delivery.objects.pending().filter(created_at__lt=now - reach())
     waiting.filter(webhook__enabled=False).update(
         status=DeliveryStatus.FAILED,
         next_attempt_at=None,
         lease_until=None,
         ended_at=now,
-        error=f"The webhook was disabled for more than {REACH.days} days.",
+        error=f"The webhook was disabled for more than {reach().days} days.",
     )
     _remove(Q(ended_at__lt=now - KEPT) | Q(webhook__deleted_at__isnull=False))
     ended = Webhook.objects.filter(old_secret_until__lte=now)

@@ -4,17 +4,14 @@ A webhook's row lock is the lease: who holds it inserts the deliveries and moves
 cursor in one transaction, which whoever is killed leaves as it was.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import F, OuterRef, QuerySet, Subquery
 
 from compute import label_selector
-from compute.bodies import envelopes
-from compute.bodies.envelopes import Envelope
-from compute.models import Delivery, Webhook
-from compute.models.kinds import KINDS
+from compute.models import Delivery, Event, Webhook, subjects
 
 #: Events read at once.
 BATCH = 200
@@ -60,19 +57,22 @@ def _read_project(project_id: UUID, limit: int) -> int:
             return 0  # somebody else is at it
         after = min(webhook.after for webhook in webhooks)
         until = max(webhook.until for webhook in webhooks)
-        read = envelopes.between(project_id, after, until, limit=limit)
+        read = _events(project_id, after, until, limit)
+        labels: Mapping[UUID, subjects.Labels] = {}
+        if any(webhook.label_selector for webhook in webhooks):
+            labels = subjects.labels_of(read)
         # What is no longer in the log is passed over.
         last = read[-1].sequence if len(read) == limit else until
         Delivery.objects.bulk_create(
             [
                 Delivery(
                     webhook=webhook,
-                    event_id=envelope.id,
-                    event_type=envelope.type,
-                    sequence=envelope.sequence or 0,
+                    event_id=event.pk,
+                    event_type=event.type,
+                    sequence=event.sequence or 0,
                 )
                 for webhook in webhooks
-                for envelope in wanted(webhook, read)
+                for event in wanted(webhook, read, labels)
             ],
             batch_size=1000,
             # A test that was asked for has its delivery already.
@@ -90,22 +90,32 @@ def locked(webhooks: QuerySet[Webhook]) -> QuerySet[Webhook]:
     return webhooks  # SQLite has one writer at a time
 
 
-def wanted(webhook: Webhook, read: Sequence[Envelope]) -> list[Envelope]:
+def _events(project_id: UUID, after: int, until: int, limit: int) -> list[Event]:
+    """Return what decides who gets them; what they tell is read when they are sent."""
+    events = Event.objects.filter(
+        project_id=project_id, sequence__gt=after, sequence__lte=until
+    )
+    return list(events.order_by("sequence").defer("data")[:limit])
+
+
+def wanted(
+    webhook: Webhook, events: Iterable[Event], labels: Mapping[UUID, subjects.Labels]
+) -> list[Event]:
     """Return those events behind a webhook's cursor that pass its filters.
 
     Never those about itself: so nothing that comes of a delivery makes another one.
     """
-    own = f"{KINDS[webhook.kind].plural}/{webhook.pk}"
+    own = (webhook.kind, webhook.pk)
     requirements = (
         label_selector.parse(webhook.label_selector) if webhook.label_selector else []
     )
     return [
-        envelope
-        for envelope in read
-        if (envelope.sequence or 0) > webhook.after
-        and envelope.subject != own
-        and is_of_type(envelope.type, webhook.event_types)
-        and label_selector.matches(requirements, envelope.labels)
+        event
+        for event in events
+        if (event.sequence or 0) > webhook.after
+        and (event.subject_kind, event.subject_id) != own
+        and is_of_type(event.type, webhook.event_types)
+        and label_selector.matches(requirements, labels.get(event.pk, {}))
     ]
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Min
 from django.utils import timezone
@@ -24,9 +25,11 @@ EDITABLE = frozenset(
 )
 #: How long the secret before the present one still signs.
 OVERLAP = timedelta(hours=24)
-#: What happened longer ago is not delivered once a webhook is enabled again: as far
-#: back as a stream can begin.
-REACH = timedelta(days=7)
+
+
+def reach() -> timedelta:
+    """Return how far back a webhook reads that is enabled again: as far as a stream."""
+    return timedelta(days=settings.EVENT_STREAM_DAYS)
 
 
 def create(
@@ -62,7 +65,7 @@ def create(
             "webhook.created",
             actor=actor,
             subject=webhook,
-            data={"event_types": webhook.event_types},
+            details={"event_types": webhook.event_types},
         )
         webhook.after = event.sequence or 0
         webhook.save(update_fields=["after"])
@@ -78,8 +81,8 @@ def update(
 ) -> Webhook:
     """Change a webhook, or have it pause and go on (``enabled``).
 
-    One that goes on gets what has happened meanwhile, but for what is older than a
-    week: the event says how many were left out. Raises ValueError for a field that is
+    One that goes on gets what has happened meanwhile, as far back as a stream can begin:
+    the event says how many older ones were left out. Raises ValueError for a field that is
     not editable.
     """
     rows.require_editable(changes, EDITABLE)
@@ -89,16 +92,23 @@ def update(
     with transaction.atomic():
         webhook = rows.lock(webhook)
         check_expected(webhook, expect)
-        data = webhook.apply_changes(changes)
-        if not data:
+        changed = webhook.apply_changes(changes)
+        if not changed:
             return webhook
-        fields.check(webhook, *data)
-        if "url" in data or "enabled" in data:
+        fields.check(webhook, *changed)
+        if "url" in changed or "enabled" in changed:
             _forget_failures(webhook)
-        if webhook.enabled and "enabled" in data:
-            data |= _catch_up(webhook)
+        left_out = 0
+        if webhook.enabled and "enabled" in changed:
+            left_out = _catch_up(webhook)
         webhook.save_changes()
-        events.record("webhook.updated", actor=actor, subject=webhook, data=data)
+        events.record(
+            "webhook.updated",
+            actor=actor,
+            subject=webhook,
+            changes=changed,
+            details={"left_out": left_out} if left_out else {},
+        )
     return webhook
 
 
@@ -108,20 +118,20 @@ def _forget_failures(webhook: Webhook) -> None:
     webhook.disabled_at, webhook.disabled_reason = None, ""
 
 
-def _catch_up(webhook: Webhook) -> dict[str, Any]:
-    """Leave out what is too old; return what the event says of it."""
+def _catch_up(webhook: Webhook) -> int:
+    """Pass over what a stream could no longer begin at; return how many events."""
     recent = Event.objects.filter(
         project_id=webhook.project_id,
-        created_at__gte=timezone.now() - REACH,
+        created_at__gte=timezone.now() - reach(),
         sequence__gt=webhook.after,
     )
     first = recent.aggregate(first=Min("sequence"))["first"]
     if first is None:
         projects = Project.objects.filter(pk=webhook.project_id)
         first = projects.values_list("event_sequence", flat=True).get() + 1
-    left_out = first - 1 - webhook.after
+    passed: int = first - 1 - webhook.after
     webhook.after = first - 1
-    return {"left_out": left_out} if left_out else {}
+    return passed
 
 
 def delete(webhook: Webhook, *, actor: Actor, expect: Expect = None) -> Webhook:
@@ -197,7 +207,7 @@ def redeliver(delivery: Delivery, *, actor: Actor, expect: Expect = None) -> Del
             "webhook.redelivered",
             actor=actor,
             subject=webhook,
-            data={"event": str(locked.event_id), "type": locked.event_type},
+            details={"event": str(locked.event_id), "type": locked.event_type},
         )
     return locked
 

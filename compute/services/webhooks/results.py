@@ -186,7 +186,8 @@ def _judge(webhook: Webhook, results: Sequence[Result], now: datetime) -> None:
             "webhook.disabled",
             actor=SYSTEM,
             subject=webhook,
-            data={"reason": webhook.disabled_reason, "enabled": [True, False]},
+            changes={"enabled": [True, False]},
+            details={"reason": webhook.disabled_reason},
         )
         logger.warning(
             "webhook disabled", webhook=str(webhook.pk), reason=webhook.disabled_reason
