@@ -13,6 +13,8 @@ MAX_NAME = 255
 MAX_DESCRIPTION = 4096
 #: Of a receiver of webhooks.
 MAX_URL = 2048
+#: Characters of an answer that are kept.
+MAX_EXCERPT = 1024
 #: Bytes; Nova takes 65,535 characters of Base64.
 MAX_USER_DATA = 49_149
 #: Characters of a field that holds it: Base64, with line breaks as MIME has them.

@@ -18,13 +18,13 @@ from urllib3.response import HTTPResponse
 from compute.egress.errors import Unreachable
 from compute.egress.places import DNS_DEADLINE, Resolve, permitted_addresses, resolve
 from compute.egress.urls import Target, parse
+from compute.limits import MAX_EXCERPT
 
 #: Seconds for a whole call, and for what follows the headers of its answer.
 DEADLINE = 15.0
 BODY_DEADLINE = 1.0
-#: Bytes of an answer that are read, its headers included, and those that are kept.
+#: Bytes of an answer that are read, its headers included.
 MAX_READ = 65_536
-MAX_EXCERPT = 1024
 #: Addresses of a name that are tried, one after the other.
 MAX_TRIED = 3
 

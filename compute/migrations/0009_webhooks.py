@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
                 ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('attempted_at', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('answer_status', models.PositiveSmallIntegerField(blank=True, null=True)),
-                ('answer_excerpt', models.TextField(blank=True, default='')),
+                ('answer_excerpt', models.CharField(blank=True, default='', max_length=1024)),
                 ('error', models.CharField(blank=True, default='', max_length=512)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('ended_at', models.DateTimeField(blank=True, editable=False, null=True)),

@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from compute import label_selector
-from compute.limits import MAX_URL
+from compute.limits import MAX_EXCERPT, MAX_URL
 from compute.models.owned import Owned, VersionedQuerySet
 
 MAX_EVENT_TYPES = 50
@@ -153,7 +153,7 @@ class Delivery(models.Model):
     attempted_at = models.DateTimeField(null=True, blank=True, editable=False)
     #: Of the last attempt: the HTTP status, or else why there was none.
     answer_status = models.PositiveSmallIntegerField(null=True, blank=True)
-    answer_excerpt = models.TextField(blank=True, default="")
+    answer_excerpt = models.CharField(max_length=MAX_EXCERPT, blank=True, default="")
     error = models.CharField(max_length=MAX_REASON, blank=True, default="")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     ended_at = models.DateTimeField(null=True, blank=True, editable=False)

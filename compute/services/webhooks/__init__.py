@@ -16,7 +16,7 @@ from compute.services.webhooks.requests import (
     send_test,
     update,
 )
-from compute.services.webhooks.sending import stop, work
+from compute.services.webhooks.sending import work
 
 __all__ = [
     "EDITABLE",
@@ -29,7 +29,6 @@ __all__ = [
     "redeliver",
     "rotate_secret",
     "send_test",
-    "stop",
     "update",
     "work",
 ]

@@ -97,12 +97,6 @@ class _Places:
 
 
 _places = _Places()
-_stopping = threading.Event()
-
-
-def stop() -> None:
-    """Take on no more deliveries in this process."""
-    _stopping.set()
 
 
 def work(*, post: Post = egress.post) -> None:
@@ -127,7 +121,7 @@ class _Sender:
         """Claim and send until there is nothing left, or the time is up."""
         give_up = time.monotonic() + TAKES_ON
         next_look = 0.0
-        while time.monotonic() < give_up and not _stopping.is_set():
+        while time.monotonic() < give_up:
             now = time.monotonic()
             read = 0
             if now >= next_look:
