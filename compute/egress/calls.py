@@ -9,7 +9,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import cache
 from http.client import HTTPException
-from typing import Any
+from typing import Any, Self
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
@@ -60,8 +60,10 @@ def post(
         target, seconds=min(seconds, DNS_DEADLINE), resolve=resolve
     )
     try:
-        with closing(_connection(target, addresses, give_up, context)) as connection:
-            return _exchange(connection, target, body, headers)
+        connection = _connection(target, addresses, give_up, context)
+        with closing(connection), _Bounded(connection.sock, give_up) as bounded:
+            connection.sock = bounded
+            return _exchange(connection, bounded, target, body, headers)
     except TimeoutError as error:
         raise Unreachable(f"No whole answer within {seconds:.0f} s.") from error
     except (OSError, HTTPException, HTTPError) as error:
@@ -96,7 +98,6 @@ def _connection(
             if number == len(tried):
                 raise
         else:
-            connection.sock = _Bounded(connection.sock, give_up)
             return connection
     raise AssertionError("there is an address")
 
@@ -109,11 +110,11 @@ def _trusting() -> ssl.SSLContext:
 
 def _exchange(
     connection: HTTPConnection,
+    bounded: "_Bounded",
     target: Target,
     body: bytes,
     headers: Mapping[str, str],
 ) -> Answer:
-    bounded: Any = connection.sock
     connection.timeout = _left(bounded.give_up)
     connection.request(
         "POST",
@@ -152,6 +153,15 @@ class _Bounded:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connected, name)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connected.close()
+
+    def close(self) -> None:
+        """Stay: http.client closes it before the body of an answer that ends with it."""
 
     def sendall(self, data: Any) -> None:
         view = memoryview(data).cast("B")
