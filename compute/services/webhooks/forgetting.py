@@ -41,7 +41,8 @@ def forget_old() -> None:
 def _remove(condition: Q) -> None:
     removed = 0
     while removed < RUN:
-        pks = Delivery.objects.filter(condition).order_by().values("pk")[:BATCH]
+        found = Delivery.objects.filter(condition).order_by()
+        pks = found.values_list("pk", flat=True)[:BATCH]
         batch, _ = Delivery.objects.filter(pk__in=list(pks)).delete()
         removed += batch
         if batch < BATCH:
