@@ -14,6 +14,7 @@ from compute.models import (
     VM,
     APIToken,
     Cloud,
+    Delivery,
     Event,
     Flavor,
     FloatingIP,
@@ -28,10 +29,12 @@ from compute.models import (
     Snapshot,
     Subnet,
     User,
+    Webhook,
 )
 from tests.support.console import NOUNS, Operator
 from tests.support.factories import (
     APITokenFactory,
+    DeliveryFactory,
     FlavorFactory,
     FloatingIPFactory,
     ImageFactory,
@@ -66,6 +69,8 @@ MODELS = {
     "floatingip": FloatingIP,
     "securitygroup": SecurityGroup,
     "securitygrouprule": SecurityGroupRule,
+    "webhook": Webhook,
+    "delivery": Delivery,
 }
 
 
@@ -106,6 +111,7 @@ def fill(count: int) -> None:
         Project.objects.filter(pk=project.pk).update(event_sequence=1)
         VM.objects.filter(pk=vm.pk).update(operation=operation)
         fill_networks(vm)
+        DeliveryFactory.create(webhook__project=project)
 
 
 def fill_networks(vm: VM) -> None:
@@ -146,6 +152,8 @@ def fill_networks(vm: VM) -> None:
         ("floatingip", 4 + 2),
         ("securitygroup", 4 + 2),
         ("securitygrouprule", 4 + 2),
+        ("webhook", 4 + 1),
+        ("delivery", 4),
     ],
 )
 def test_a_list_costs_the_same_for_any_number_of_rows(

@@ -32,6 +32,8 @@ NOUNS = (
     "floatingip",
     "securitygroup",
     "securitygrouprule",
+    "webhook",
+    "delivery",
 )
 
 

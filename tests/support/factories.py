@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import factory
 from django.utils import timezone
@@ -9,6 +10,7 @@ from django.utils import timezone
 from compute.models import (
     VM,
     APIToken,
+    Delivery,
     Flavor,
     FloatingIP,
     Image,
@@ -24,6 +26,7 @@ from compute.models import (
     Snapshot,
     Subnet,
     User,
+    Webhook,
 )
 from compute.services import quotas
 
@@ -221,3 +224,22 @@ class SecurityGroupRuleFactory(factory.django.DjangoModelFactory[SecurityGroupRu
     ip_version = 4
     key = factory.Sequence(lambda n: f"ingress IPv4 {n} anywhere")
     status = "ACTIVE"
+
+
+class WebhookFactory(factory.django.DjangoModelFactory[Webhook]):
+    class Meta:
+        model = Webhook
+
+    project = factory.LazyFunction(lambda: Project.objects.default())
+    name = factory.Sequence(lambda n: f"webhook-{n}")
+    url = "https://hooks.example.com/vms"
+
+
+class DeliveryFactory(factory.django.DjangoModelFactory[Delivery]):
+    class Meta:
+        model = Delivery
+
+    webhook = factory.SubFactory(WebhookFactory)
+    event_id = factory.LazyFunction(uuid4)
+    event_type = "vm.updated"
+    sequence = factory.Sequence(int)
