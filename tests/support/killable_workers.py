@@ -59,7 +59,7 @@ def nursery(place: Path) -> Iterator[Nursery]:
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "tests.settings",
         "PYTHONPATH": str(ROOT),
-        "DATABASE_URL": _database_url(),
+        "DATABASE_URL": database_url(),
         "DATA_DIR": str(place),
         "LOG_LEVEL": "ERROR",
         "OPERATION_LEASE_SECONDS": str(LEASE_SECONDS),
@@ -79,7 +79,7 @@ def nursery(place: Path) -> Iterator[Nursery]:
             yield Nursery(process)
 
 
-def _database_url() -> str:
+def database_url() -> str:
     """Return the URL of the test database, for another process."""
     database = connection.settings_dict
     if connection.vendor == "sqlite":

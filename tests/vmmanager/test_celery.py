@@ -11,7 +11,7 @@ def test_there_is_one_queue_per_cloud_and_messages_reach_only_theirs() -> None:
     clouds: dict[str, Any] = {"lab": {}, "prod": {}}
     with override_settings(PROVIDERS=clouds):
         queues = configuration()["task_queues"]
-    names = ["celery", "cloud.lab", "cloud.prod"]
+    names = ["celery", "webhooks", "cloud.lab", "cloud.prod"]
     assert [queue.name for queue in queues] == names
     assert [queue.routing_key for queue in queues] == names
 
