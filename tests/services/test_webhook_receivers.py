@@ -1,7 +1,6 @@
 """Real receivers: the one of the README, and some that hang."""
 
 import os
-import re
 import subprocess
 import sys
 import time
@@ -20,7 +19,7 @@ from compute.services.webhooks import Receiver
 from tests.conftest import ALICE
 from tests.support.deployed import ROOT, eventually, free_port, listening
 from tests.support.killable_workers import database_url
-from tests.support.readme import README
+from tests.support.readme import RECEIVER
 from tests.support.receivers import receiving, status
 from tests.support.webhook_sending import add_webhook, happen, send_all
 
@@ -29,9 +28,6 @@ from tests.support.webhook_sending import add_webhook, happen, send_all
 def test_the_receiver_of_the_readme_verifies_what_comes(
     project: Project, tmp_path: Path
 ) -> None:
-    block = README.split("<!-- receiver -->")[1].split("<!-- /receiver -->")[0]
-    code = re.fullmatch(r"\s*```python\n(.*)```\s*", block, re.DOTALL)
-    assert code is not None
     port, log = free_port(), tmp_path / "log"
     webhook, secret = webhooks.create(
         project=project,
@@ -40,7 +36,7 @@ def test_the_receiver_of_the_readme_verifies_what_comes(
         url=Receiver(f"http://127.0.0.1:{port}/"),
     )
     env = {**os.environ, "WEBHOOK_SECRET": secret}
-    program = code[1].replace("9000", str(port))
+    program = RECEIVER.replace("9000", str(port))
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603  # a program of ours
             [sys.executable, "-c", program], env=env, stdout=output, stderr=output

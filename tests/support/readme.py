@@ -16,7 +16,9 @@ ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 #: What runs until it is stopped: a curl, and a mirror in Python.
 (FOLLOW,) = re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-(MIRROR,) = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+MIRROR, RECEIVER = re.findall(
+    r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL
+)
 BLOCKS = re.findall(r"^```bash\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 RUN, TEST, *TRY, KEY, LOGIN, RUN_OPENSTACK, SHARED, IMPORT = BLOCKS[:-6]
 NETWORK = next(block for block in TRY if "$H/networks" in block)
