@@ -174,7 +174,7 @@ def test_who_a_client_is_it_cannot_say_itself(proxy: Proxy, front: Front) -> Non
         told = answer(client).document
     (event,) = told["results"]
     assert event["type"] == "request.refused"
-    assert event["address"] == "127.0.0.1"
+    assert event["data"]["address"] == "127.0.0.1"
     assert told["next"] is None or told["next"].startswith(f"https://{HOST}/")
 
 

@@ -38,6 +38,7 @@ FIXED = {
     "CONN_MAX_AGE",
     "DATABASE_POOL_SIZE",
     "DATABASE_PREPARE",
+    "STREAMS_ONLY",
 }
 #: Where the services are: compose.yaml knows.
 WIRED = {"DATABASE_URL", "CELERY_BROKER_URL", "CACHE_URL"}
