@@ -3,11 +3,12 @@
 from typing import Any
 
 from django.contrib.auth.models import Permission
+from django.utils import timezone
 
 from compute.admin.console.latest import SHOWN
 from compute.models import Event
 from tests.support.console import Operator, staff
-from tests.support.factories import ProjectFactory
+from tests.support.factories import ProjectFactory, WebhookFactory
 
 FRAGMENT = "latest-events/"
 
@@ -34,7 +35,7 @@ def test_they_take_as_many_queries_at_any_number(
             Event.objects.create(
                 project=project, sequence=number + 1, type="vm.lost", actor="system"
             )
-        with django_assert_num_queries(3):  # the session, the user, the events
+        with django_assert_num_queries(4):  # session, user, webhooks, events
             text = operator.get(FRAGMENT)
     assert text.count("<li>") == SHOWN
 
@@ -43,3 +44,12 @@ def test_they_are_for_who_may_see_events(db: None) -> None:
     vms = staff("ivan", Permission.objects.get(codename="view_vm"))
     vms.get(FRAGMENT, status=403)
     assert "Latest events" not in vms.get("")
+
+
+def test_webhooks_that_were_disabled_are_told_of(operator: Operator) -> None:
+    assert "disabled after three days" not in operator.get("")
+    webhook = WebhookFactory.create(enabled=False, disabled_at=timezone.now())
+    for path in ("", FRAGMENT):
+        assert "1 webhook disabled after three days" in operator.get(path)
+    listed = operator.get("compute/webhook/?state=disabled")
+    assert webhook.name in listed

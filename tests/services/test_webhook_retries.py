@@ -90,10 +90,10 @@ def test_the_whole_schedule_under_one_id_then_the_webhook_is_disabled(
     assert told.actor == "system"
     assert told.changes == {"enabled": [True, False]}
     assert told.details == {"reason": now.disabled_reason}
-    assert webhooks.disabled_count() == 1
+    assert Webhook.objects.disabled_by_failures().count() == 1
     # And it can go on.
     webhooks.update(now, actor=ALICE, changes={"enabled": True})
-    assert webhooks.disabled_count() == 0
+    assert Webhook.objects.disabled_by_failures().count() == 0
     assert fresh(webhook).disabled_reason == ""
     webhooks.redeliver(delivery, actor=ALICE)
     send_due(fine := Line())

@@ -1,6 +1,7 @@
 """The newest events of all projects, beside the start page; they come again by script."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -8,10 +9,10 @@ from django.utils.safestring import SafeString
 
 from compute.admin.console import about, display
 from compute.admin.console.operators import may, require
-from compute.models import Event, Outcome, subjects
+from compute.models import Event, Outcome, Webhook, subjects
 
 SHOWN = 10
-PERMISSION = "event.list"
+PERMISSION, WEBHOOKS = "event.list", "webhook.list"
 
 _subject = about.column("subject", "Subject")
 
@@ -25,10 +26,18 @@ class Line:
     badge: SafeString | str
 
 
-def latest(request: HttpRequest) -> list[Line] | None:
-    """Return the newest events, or None for an operator who may not see them."""
-    if not may(request, PERMISSION):
-        return None
+def overview(request: HttpRequest) -> dict[str, Any]:
+    """Return what an operator may see of all projects, by template variable."""
+    sees = may(request, PERMISSION), may(request, WEBHOOKS)
+    return {
+        "latest": _latest() if sees[0] else None,
+        "disabled_webhooks": Webhook.objects.disabled_by_failures().count()
+        if sees[1]
+        else 0,
+    }
+
+
+def _latest() -> list[Line]:
     newest = Event.objects.select_related("project").order_by("-created_at", "-id")
     events = list(newest[:SHOWN])
     things = subjects.find_all((one.subject_kind, one.subject_id) for one in events)
@@ -38,8 +47,7 @@ def latest(request: HttpRequest) -> list[Line] | None:
 def view(request: HttpRequest) -> HttpResponse:
     """Answer with the list alone."""
     require(request, PERMISSION)
-    context = {"latest": latest(request)}
-    return render(request, "admin/compute/latest.html", context)
+    return render(request, "admin/compute/latest.html", overview(request))
 
 
 def _line(event: Event, things: object) -> Line:

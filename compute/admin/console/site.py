@@ -50,7 +50,7 @@ class Console(AdminSite):
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> Any:
-        context = {"latest": latest.latest(request), **(extra_context or {})}
+        context = {**latest.overview(request), **(extra_context or {})}
         return super().index(request, context)
 
     def password_change(

@@ -215,8 +215,3 @@ def redeliver(delivery: Delivery, *, actor: Actor, expect: Expect = None) -> Del
 def _require_enabled(webhook: Webhook) -> None:
     if not webhook.enabled:
         raise WebhookDisabled(f"The webhook {webhook.name} is disabled.")
-
-
-def disabled_count() -> int:
-    """Return how many webhooks the service has disabled, for operators to see."""
-    return Webhook.objects.disabled_by_failures().count()
