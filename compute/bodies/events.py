@@ -1,6 +1,6 @@
 """An event: CloudEvents 1.0. What CloudEvents has no word for is in its data."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -48,11 +48,6 @@ def _sequence(reader: Reader, sequence: int | None) -> str | None:
     return None if sequence is None else f"{sequence:012d}"
 
 
-def _changes(kind: str, changes: Mapping[str, Any]) -> Mapping[str, Any]:
-    names = resources.field_names(kind) if kind else {}
-    return {names.get(name, name): pair for name, pair in changes.items()}
-
-
 def _data(reader: Reader, rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
     """Return the data of events, each with its subject as that is now."""
     found = resources.find(
@@ -71,7 +66,7 @@ def _data(reader: Reader, rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]
                 "outcome": outcome,
                 "operation": operation_id,
                 "version": version,
-                "changes": _changes(kind, changes),
+                "changes": resources.changes_of(kind, changes, reader),
                 "details": details,
                 "resource": found.get((kind, id, name)),
             }

@@ -1,6 +1,6 @@
 """Resources: the things that events are about, as GET shows them, many at a time."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -10,7 +10,7 @@ from django.db.models import F, QuerySet
 
 from compute import statements
 from compute.bodies.api_tokens import API_TOKEN_BODY
-from compute.bodies.body import Body
+from compute.bodies.body import Body, Field
 from compute.bodies.keypairs import KEYPAIR_BODY
 from compute.bodies.networks import (
     FLOATING_IP_BODY,
@@ -141,12 +141,28 @@ def find(subjects: Iterable[Key], reader: Reader) -> Mapping[Key, dict[str, Any]
     }
 
 
+def changes_of(
+    kind: str, stored: Mapping[str, Sequence[Any]], reader: Reader
+) -> dict[str, list[Any]]:
+    """Return what changed of a thing, columns -> [before, after], in its body's words."""
+    fields = _fields(kind) if kind else {}
+    changes = {}
+    for column, pair in stored.items():
+        field = fields.get(column)
+        if field is None:
+            changes[column] = [*pair]
+            continue
+        changes[field.name] = [
+            value
+            if field.made is None or (value is None and field.null)
+            else field.made(reader, value)
+            for value in pair
+        ]
+    return changes
+
+
 @cache
-def field_names(kind: str) -> Mapping[str, str]:
-    """Return how the body of a kind calls columns that it shows by another name."""
+def _fields(kind: str) -> Mapping[str, Field]:
+    """Return the fields of a body that show one column, by that."""
     body, _ = SHOWN[kind]
-    return {
-        field.columns[0]: field.name
-        for field in body.fields
-        if len(field.columns) == 1 and field.columns[0] != field.name
-    }
+    return {field.columns[0]: field for field in body.fields if len(field.columns) == 1}

@@ -19,6 +19,7 @@ UNTOLD = ("observed_at", "last_used_at", "vms", "role")
 LISTS = (
     *("vms", "snapshots", "keypairs", "networks", "subnets", "routers"),
     *("floating-ips", "security-groups", "security-group-rules", "api-tokens"),
+    "webhooks",
 )
 
 
@@ -137,6 +138,17 @@ def test_an_event_tells_where_a_thing_stood_and_where_it_stands(
         assert event["data"]["resource"]["name"] == "second"
     assert before["data"]["version"] + 1 == after["data"]["version"]
     assert after["data"]["version"] == after["data"]["resource"]["version"]
+
+
+def test_changes_are_in_the_words_of_what_get_shows(place: Place, admin: Api) -> None:
+    events = followed(admin)
+    snapshot = admin.get(f"/snapshots/{place.ids['snapshot']}").json()
+    ends = [event["data"]["changes"] for event in events if "size_gb" in str(event)]
+    assert [None, snapshot["size_gb"]] in [end.get("size_gb") for end in ends]
+    assert [None, snapshot["image"]] in [end.get("image") for end in ends]
+    for event in events:
+        changes, resource = event["data"]["changes"], event["data"]["resource"]
+        assert resource is None or changes.keys() <= resource.keys(), event
 
 
 def test_one_subject_is_asked_for(place: Place, admin: Api) -> None:

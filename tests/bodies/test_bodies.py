@@ -24,6 +24,7 @@ from compute.bodies.projects import MEMBER_BODY, PROJECT_BODY
 from compute.bodies.reader import Reader
 from compute.bodies.snapshots import SNAPSHOT_BODY
 from compute.bodies.vms import VM_BODY
+from compute.bodies.webhooks import WEBHOOK_BODY
 from compute.models import (
     VM,
     APIToken,
@@ -41,6 +42,7 @@ from compute.models import (
     SecurityGroupRule,
     Snapshot,
     Subnet,
+    Webhook,
 )
 from tests.support.populated_projects import Place, settle
 
@@ -61,6 +63,7 @@ BODIES: Mapping[type[Model], Body] = {
     Project: PROJECT_BODY,
     Membership: MEMBER_BODY,
     APIToken: API_TOKEN_BODY,
+    Webhook: WEBHOOK_BODY,
 }
 HOST = Reader("https://host")
 ERROR = {
