@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.db import transaction
 from django.utils import timezone
 
 from compute.access import Access, Key
@@ -90,14 +91,15 @@ def create_ticket(access: Access, user: User) -> tuple[str, datetime]:
     text = secrets.token_urlsafe(32)
     expires_at = timezone.now() + TICKET_LIFETIME
     key = access.key
-    StreamTicket.objects.create(
-        digest=_digest(text),
-        user=user,
-        token_id=key.id if key.kind == "token" else None,
-        login_id=key.id if key.kind == "login" else None,
-        key_expires_at=key.expires_at,
-        expires_at=expires_at,
-    )
+    with transaction.atomic():
+        StreamTicket.objects.create(
+            digest=_digest(text),
+            user=user,
+            token_id=key.id if key.kind == "token" else None,
+            login_id=key.id if key.kind == "login" else None,
+            key_expires_at=key.expires_at,
+            expires_at=expires_at,
+        )
     return text, expires_at
 
 

@@ -86,7 +86,8 @@ def test_a_replay_of_what_is_gone_is_404_everywhere(place: Place) -> None:
             assert late.status_code == 404, (call.name, late.content)
             problem(late, 404, "not-found")
             assert 404 in documented(call), call.name
-            if "Location" in first.headers:
+            # A delivery is gone with its webhook, which is missed first.
+            if "Location" in first.headers and "webhooks/<" not in call.path:
                 assert late.headers[REPLAYED] == "true", call.name
                 assert "deleted since" in late.json()["detail"]
                 url = first.headers["Location"].replace("http://testserver", "")

