@@ -57,10 +57,11 @@ def test_every_list_is_a_page(api: Api, browser: Client, path: str) -> None:
     assert "VM Manager" in page(browser, path)
 
 
-def test_members_stand_on_a_page_without_having_one(browser: Client) -> None:
+def test_members_stand_on_a_page_and_have_one(browser: Client) -> None:
     member = MembershipFactory.create(role="reader")
-    listed = page(browser, f"/projects/{member.project_id}/members")
-    assert f"<td>{member.user.username}</td>" in listed
+    path = f"/projects/{member.project_id}/members"
+    assert f"<td>{member.user.username}</td>" in page(browser, path)
+    assert member.user.username in page(browser, f"{path}/{member.user.username}")
 
 
 def test_the_front_door_leads_to_the_api(browser: Client) -> None:

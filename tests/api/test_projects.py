@@ -208,7 +208,7 @@ def test_limits_and_use_stand_together(api: Api, shop: Project) -> None:
         ("#/vms/limit", "max_value")
     ]
     first = Event.objects.filter(project=shop).earliest("sequence")
-    assert (first.type, first.data) == (
+    assert (first.type, first.changes) == (
         "quota.updated",
         {"vms": [None, 3], "snapshots": [None, 0]},
     )

@@ -111,6 +111,7 @@ def test_operation_ids_stay(schema: dict[str, Any]) -> None:
         "projects_update",
         "projects_delete",
         "projects_members_list",
+        "projects_members_retrieve",
         "projects_members_set",
         "projects_members_remove",
         "projects_quota_retrieve",

@@ -285,6 +285,7 @@ def _table() -> Iterator[Call]:
         "project",
         "project",
         f"{project}/members/<str:username>",
+        Call("GET", "", "member.retrieve"),
         Call("PUT", "", "member.set", body=lambda place: {"role": "member"}),
         Call("DELETE", "", "member.remove", success=204),
     ):
