@@ -14,6 +14,7 @@ from tests.support.factories import (
     ProjectFactory,
     SecurityGroupFactory,
     VMFactory,
+    WebhookFactory,
 )
 
 SCHEMA: dict[str, Any] = yaml.safe_load((ROOT / "openapi.yaml").read_text())
