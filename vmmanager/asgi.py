@@ -71,7 +71,8 @@ def _watched(scope: Scope, receive: Receive) -> tuple[Scope, Receive]:
             hung_up.end()
         return message
 
-    return {**scope, HUNG_UP: hung_up}, watch
+    scope[HUNG_UP] = hung_up  # in the server's own, as it lives as long as a stream
+    return scope, watch
 
 
 application = Application()

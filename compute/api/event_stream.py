@@ -29,7 +29,7 @@ from compute.bodies.events import EVENT_BODY
 from compute.errors import PermissionDenied, Problem, ValidationError
 from compute.models import Event, subjects
 from compute.services import streams
-from compute.services.streams import OFFER, Stream, Wanted
+from compute.services.streams import EVERYTHING, OFFER, Stream, Wanted
 
 _CURSOR = "The last event you have: an `Event-Cursor`, or the `sequence` of an event."
 PARAMETERS = (
@@ -199,8 +199,7 @@ class EventStreamViewSet(ResourceViewSet[Event]):
         if offer is None:
             raise StreamsNotServed("This process serves no streams.")
         if request.method == "GET":  # and not HEAD
-            streams.enter(stream)
-            offer.stream = stream
+            offer.take(stream)
         return stream
 
     def _after(self, params: Mapping[str, str], project_id: UUID, newest: int) -> int:
@@ -223,6 +222,8 @@ def _wanted(params: Mapping[str, str]) -> Wanted:
     for text in about:
         if not re.fullmatch(subjects.PATTERN, text):
             raise refuse("subject", "invalid", f"{text!r} is no subject.")
+    if not types and not about:
+        return EVERYTHING
     return Wanted(
         frozenset(text for text in types if not text.endswith(".*")),
         tuple(text.removesuffix("*") for text in types if text.endswith(".*")),

@@ -5,9 +5,8 @@ the event loop gives it to the listeners. No listener waits for another.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from uuid import UUID
 
@@ -80,13 +79,10 @@ class Hub:
         self._readers = ThreadPoolExecutor(READERS, "stream")
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    @contextmanager
-    def listening(
-        self, stream: Stream, abort: Callable[[], object]
-    ) -> Iterator[Listener]:
-        """Yield a listener that is handed what happens, until the block is left.
+    def enter(self, stream: Stream, abort: Callable[[], object]) -> Listener:
+        """Return a listener that is handed what happens, until it leaves.
 
-        ``abort`` drops its connection if the block is not left soon after its end.
+        ``abort`` drops its connection if it does not leave soon after its end.
         """
         loop = self._start()
         log = self._logs.get(stream.project_id)
@@ -94,19 +90,20 @@ class Hub:
             log = _Log(stream.project_id, stream.newest, loop)
             self._logs[stream.project_id] = log
             tail.add(log.watch)
-        behind = partial(self._behind, log)
-        listener = Listener(stream, behind, abort)
+        listener = Listener(stream, partial(self._behind, log), abort)
         log.listeners.add(listener)
-        try:
-            yield listener
-        finally:
-            listener.leave()
-            log.listeners.remove(listener)
-            if not log.listeners:
-                tail.remove(log.watch)
-                del self._logs[stream.project_id]
-                if not self._logs:
-                    self._stop()
+        return listener
+
+    def leave(self, listener: Listener) -> None:
+        listener.leave()
+        project_id = listener.stream.project_id
+        log = self._logs[project_id]
+        log.listeners.remove(listener)
+        if not log.listeners:
+            tail.remove(log.watch)
+            del self._logs[project_id]
+            if not self._logs:
+                self._stop()
 
     async def _behind(self, log: _Log, after: int) -> tuple[list[Frame], int]:
         """Return what follows an event, and up to where that is all."""

@@ -1,7 +1,6 @@
 """Listener: one stream's place in a log, what it has not sent yet, and how it ends."""
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -75,7 +74,7 @@ class Listener:
         self._behind = behind
         #: Whether it is handed events, or still reads those it has missed.
         self._live = False
-        self._pending: deque[Frame] = deque()
+        self._pending: list[Frame] = []
         self._beat = False
         self._end: End | None = None
         #: Drops the connection: who does not read holds up what is sent, also the end.
@@ -87,9 +86,9 @@ class Listener:
         """Have it send these, in a moment."""
         if not self._live:
             return  # it will read them
-        self._pending.extend(frames)
+        self._pending += frames
         if len(self._pending) > MAX_PENDING:
-            self._pending.clear()
+            self._pending = []
             self.end(SLOW)
         self._wake()
 
@@ -126,7 +125,7 @@ class Listener:
                 # The first may be some that it had when it came.
                 frames = [f for f in self._pending if f.sequence > self.cursor]
                 self.cursor = max(self.cursor, self._pending[-1].sequence)
-                self._pending.clear()
+                self._pending = []
             else:
                 await self._wait()
                 continue

@@ -1,8 +1,8 @@
 """Offer: hands a request to Django, which may give back the stream that it lets in."""
 
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from compute.hangups import ABORT
@@ -26,21 +26,44 @@ def _leave() -> None:
     """Do nothing."""
 
 
-@dataclass(slots=True)
 class Offer:
     """Lies in the scope of a request that may become a stream."""
 
-    is_socket: bool
-    #: Set by the view, which has taken a place for it.
-    stream: Stream | None = None
+    __slots__ = ("_lock", "_over", "is_socket", "stream")
 
+    def __init__(self, *, is_socket: bool) -> None:
+        self.is_socket = is_socket
+        #: What was let in, which has a place.
+        self.stream: Stream | None = None
+        self._lock = threading.Lock()
+        self._over = False
 
-@contextmanager
-def offered(scope: Scope, *, is_socket: bool) -> Iterator[tuple[Offer, Scope]]:
-    """Yield an offer, and the scope with it; the place is given back after the block."""
-    offer = Offer(is_socket)
-    try:
-        yield offer, {**scope, OFFER: offer}
-    finally:
-        if offer.stream is not None:
-            streams.leave(offer.stream)
+    def take(self, stream: Stream) -> None:
+        """Take a place for a stream, or raise RateLimited; called by its view.
+
+        That has a thread, which goes on when its client hangs up: then nobody is left to
+        give a place back.
+        """
+        with self._lock:
+            if not self._over:
+                streams.enter(stream)
+                self.stream = stream
+
+    def end(self) -> None:
+        """Give its place back."""
+        with self._lock:
+            self._over = True
+            if self.stream is not None:
+                streams.leave(self.stream)
+
+    async def make(
+        self, django: Application, scope: Scope, receive: Receive, send: Send
+    ) -> Stream | None:
+        """Have Django answer a request; return the stream that it lets in.
+
+        In a task of its own, as all that Django keeps in the context of a task would
+        stay there for as long as the stream.
+        """
+        answering = django({**scope, OFFER: self}, receive, send)
+        await asyncio.ensure_future(answering)
+        return self.stream

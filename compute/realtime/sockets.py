@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
@@ -12,12 +12,13 @@ from compute.realtime.listener import GONE, STOPPED, End, Ended, Listener
 from compute.realtime.offer import (
     Application,
     Message,
+    Offer,
     Receive,
     Scope,
     Send,
     abort_of,
-    offered,
 )
+from compute.services.streams import Stream
 
 #: The subprotocol, for clients that must name one to send their key as another:
 #: `events.v1, bearer.KEY`.
@@ -38,23 +39,33 @@ async def serve(
     """
     if (await receive())["type"] != "websocket.connect":
         return
-    answer = _Answer()
-    with offered(_as_http(scope), is_socket=True) as (offer, request):
-        await django(request, _no_body(), answer.take)
+    offer = Offer(is_socket=True)
+    try:
+        answer = _Answer()
+        stream = await offer.make(django, _as_http(scope), _no_body(), answer.take)
         protocol = PROTOCOL if PROTOCOL in scope.get("subprotocols", ()) else None
         await send({"type": "websocket.accept", "subprotocol": protocol})
-        if offer.stream is None:
+        if stream is None:
             await _close(send, answer.refusal())
-            return
-        with hub.listening(offer.stream, abort_of(scope)) as listener:
-            watcher = asyncio.create_task(_watch(receive, listener))
-            try:
-                await _send_all(listener, send)
-            except Ended as ended:
-                if ended.end is not GONE:
-                    await _close(send, ended.end)
-            finally:
-                watcher.cancel()
+        else:
+            await _follow(stream, abort_of(scope), receive, send)
+    finally:
+        offer.end()
+
+
+async def _follow(
+    stream: Stream, abort: Callable[[], object], receive: Receive, send: Send
+) -> None:
+    listener = hub.enter(stream, abort)
+    watcher = asyncio.create_task(_watch(receive, listener))
+    try:
+        await _send_all(listener, send)
+    except Ended as ended:
+        if ended.end is not GONE:
+            await _close(send, ended.end)
+    finally:
+        watcher.cancel()
+        hub.leave(listener)
 
 
 async def _watch(receive: Receive, listener: Listener) -> None:

@@ -5,7 +5,7 @@ Django keeps a thread for each request; a stream that it has let in holds none.
 
 import asyncio
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import orjson
 
@@ -15,49 +15,54 @@ from compute.realtime.listener import GONE, STOPPED, End, Ended, Listener
 from compute.realtime.offer import (
     Application,
     Message,
+    Offer,
     Receive,
     Scope,
     Send,
     abort_of,
-    offered,
 )
+from compute.services.streams import Stream
 
 #: Milliseconds until a client reconnects; when a server stops some wait this much longer.
 RETRY = 3_000
 SPREAD = 5_000
 #: Bytes that are written before it is seen whether the client reads them.
 MOST_AT_ONCE = 32_768
+_LENGTH = b"content-length"
 
 
 async def serve(
     django: Application, scope: Scope, receive: Receive, send: Send
 ) -> None:
     """Answer a request for a stream."""
-    start: list[Message] = []
+    offer = Offer(is_socket=False)
 
-    async def keep(message: Message) -> None:
-        """Keep the headers of a stream; pass on all that is none."""
+    async def take(message: Message) -> None:
+        """Pass on what Django answers; of a stream the head, without an end."""
         if offer.stream is None:
             await send(message)
         elif message["type"] == "http.response.start":
-            start.append(message)
+            headers = [h for h in message["headers"] if h[0].lower() != _LENGTH]
+            await send({**message, "headers": headers})
 
-    with offered(scope, is_socket=False) as (offer, scope):
-        await django(scope, receive, keep)
-        if offer.stream is None:
-            return
-        (head,) = start
-        # It has no end.
-        head["headers"] = [
-            pair for pair in head["headers"] if pair[0].lower() != b"content-length"
-        ]
-        await send(head)
-        with hub.listening(offer.stream, abort_of(scope)) as listener:
-            watcher = asyncio.create_task(_watch(receive, listener))
-            try:
-                await _write(listener, send)
-            finally:
-                watcher.cancel()
+    try:
+        stream = await offer.make(django, scope, receive, take)
+        if stream is not None:
+            await _follow(stream, abort_of(scope), receive, send)
+    finally:
+        offer.end()
+
+
+async def _follow(
+    stream: Stream, abort: Callable[[], object], receive: Receive, send: Send
+) -> None:
+    listener = hub.enter(stream, abort)
+    watcher = asyncio.create_task(_watch(receive, listener))
+    try:
+        await _write(listener, send)
+    finally:
+        watcher.cancel()
+        hub.leave(listener)
 
 
 async def _watch(receive: Receive, listener: Listener) -> None:

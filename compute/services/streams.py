@@ -43,6 +43,10 @@ class Wanted:
         return type in self.types or type.startswith(self.beginnings)
 
 
+#: All of them; the same for all who name none.
+EVERYTHING = Wanted()
+
+
 @dataclass(frozen=True, slots=True)
 class Stream:
     """What one connection follows, from where on, and by which right."""

@@ -27,7 +27,7 @@ from tests.bench.processes import (
     shell,
 )
 from tests.bench.report import say, table
-from tests.support.deployed import command_of, own_environment
+from tests.support.deployed import COMPOSE, command_of, own_environment
 
 SOCKETS = 1_000
 STALLED = 50
@@ -39,6 +39,12 @@ APPLICATION = "vmmanager.asgi:application"
 MOST_MS, MOST_BYTES = 250, 2_048
 #: Seconds until a reader that reads nothing must be gone.
 MOST_STALLED = 60.0
+#: How all services of compose.yaml have their memory.
+MALLOC: Mapping[str, str] = {
+    name: value
+    for name, value in COMPOSE["x-service"]["environment"].items()
+    if name.startswith("MALLOC_")
+}
 
 #: Makes an admin of the default project, and prints an API token.
 ADMIN = """
@@ -146,25 +152,25 @@ def measure(
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with new_database(server_url, folder, "streams") as url:
-        env = environment(folder, url, **own_environment("stream"))
+        env = environment(folder, url, **own_environment("stream"), **MALLOC)
         env["STREAM_MAX_CONNECTIONS"] = str(4 * (sockets + stalled))
         manage(env, "migrate", "--verbosity", "0")
         manage(env, "seed_demo", "--vms", "50")
         token = shell(env, ADMIN).strip()
-        with (
-            _streams(env, "tests.bench.bare_streams:application") as process,
-            _clients(process, token) as clients,
-        ):
-            bare = _opened(process, clients, sockets)
+        bare = _memory(env, "tests.bench.bare_streams:application", token, sockets)
+        ours = _memory(env, APPLICATION, token, sockets)
         with (
             _streams(env, APPLICATION) as process,
             _clients(process, token) as clients,
         ):
-            ours = _opened(process, clients, sockets)
+            clients.open(sockets)
             before = process.cpu_seconds()
             time.sleep(idle)
             cpu = (process.cpu_seconds() - before) / idle
+            before = process.cpu_seconds()
+            begun = time.monotonic()
             alone = _lateness(env, clients, sockets, events)
+            used = process.cpu_seconds() - before - cpu * (time.monotonic() - begun)
             clients.ask("stall", stalled - stalled // 2, stalled // 2)
             with _Departures(process.port, stalled) as departures:
                 beside = _lateness(env, clients, sockets, events)
@@ -193,21 +199,26 @@ def measure(
             ("of these the server's own", f"{bare:.0f}", ""),
             ("ours", f"{ours - bare:.0f}", f"<= {MOST_BYTES}"),
             ("processor while idle, s/s", f"{cpu:.3f}", ""),
+            ("processor for one event to all, ms", f"{used / events * 1000:.0f}", ""),
         ],
     )
     say(f"{events} events each, one every {PAUSE:.2f} s.")
 
 
-def _opened(process: Process, clients: Clients, sockets: int) -> float:
-    """Open sockets; return the bytes that each took."""
-    # What is made for the first few is made for all.
-    clients.open(sockets // 10)
-    time.sleep(1)
-    before = process.resident_bytes()
-    rest = sockets - sockets // 10
-    clients.open(rest)
-    time.sleep(1)
-    return (process.resident_bytes() - before) / rest
+def _memory(
+    env: Mapping[str, str], application: str, token: str, sockets: int
+) -> float:
+    """Return the bytes that each idle socket takes.
+
+    Of as many again as there are: the first take what was needed to open them, too.
+    """
+    with _streams(env, application) as process, _clients(process, token) as clients:
+        clients.open(sockets)
+        time.sleep(1)
+        before = process.resident_bytes()
+        clients.open(sockets)
+        time.sleep(1)
+        return (process.resident_bytes() - before) / sockets
 
 
 def _lateness(
