@@ -7,11 +7,13 @@ from uuid import UUID
 from django.core.validators import RegexValidator
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
+from compute import egress
 from compute.access import Scope
 from compute.api.http import filters, writes
 from compute.api.http.fields import (
@@ -40,9 +42,19 @@ from compute.models.webhook import (
 from compute.services import webhooks
 
 
-@extend_schema_field({"type": "string", "format": "uri", "maxLength": MAX_URL})
+@extend_schema_field(
+    {"type": "string", "format": "uri", "pattern": "^https?://", "maxLength": MAX_URL}
+)
 class URL(Text):
-    """A URL; which ones are called, the service says."""
+    """A URL of a form that is called; what its name leads to, the service looks up."""
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        try:
+            egress.parse(text)
+        except egress.Refused as error:
+            raise serializers.ValidationError(str(error), code="invalid") from error
+        return text
 
 
 class EventType(Text):
