@@ -21,10 +21,12 @@ OPERATIONS = {
 }
 #: What has no end: its beginning is looked at.
 ENDLESS = "events_stream"
+#: What needs a receiver, whose address no example can know.
+RECEIVED = {name for name in OPERATIONS if name.startswith("webhooks_")}
 READS = [
     name
     for name, (method, *_) in OPERATIONS.items()
-    if method == "get" and name != ENDLESS
+    if method == "get" and name != ENDLESS and name not in RECEIVED
 ]
 
 #: Writes in an order in which each finds what it needs.
@@ -61,6 +63,7 @@ KEPT = {
 #: What no example can know: a password, a refresh token, an operation that can be
 #: cancelled.
 UNKNOWN = {
+    *RECEIVED,
     *("auth_tokens_obtain", "auth_tokens_refresh", "auth_tokens_revoke"),
     "operations_cancel",
 }
