@@ -137,6 +137,7 @@ ENDS = {
 def test_a_key_that_ends_ends_its_streams(
     uvicorn: Service, ground: Ground, people: dict[str, Member]
 ) -> None:
+    # pragma: allowlist nextline secret
     login = {"username": "lena", "password": "fresh-Paint-71"}
     access = uvicorn.api("POST", "/auth/tokens", login).body["access"]
     # Of a key that was good when it was asked for, and never used.

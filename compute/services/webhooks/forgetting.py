@@ -62,6 +62,9 @@ def _encrypt_again() -> None:
                 "a webhook needs a new secret", id=str(webhook.pk), reason=str(error)
             )
             continue
-        same = Webhook.objects.filter(pk=webhook.pk, secret=webhook.secret)
-        if fresh:
-            same.update(secret=fresh, old_secret=old or webhook.old_secret)
+        if fresh or old:
+            # Unless it was rotated meanwhile: then its next turn comes.
+            same = Webhook.objects.filter(pk=webhook.pk, secret=webhook.secret)
+            same.update(
+                secret=fresh or webhook.secret, old_secret=old or webhook.old_secret
+            )
