@@ -51,3 +51,7 @@ class Places:
             for kind in kinds:
                 if not self._taken_by[kind]:
                     del self._taken_by[kind]
+
+
+#: Requests that wait for something outside: a cloud's answer, an address of a name.
+reads = Places("API_MAX_CLOUD_READS")

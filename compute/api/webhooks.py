@@ -164,7 +164,7 @@ class WebhookViewSet(ResourceViewSet[Webhook]):
         """Add a webhook. Only this answer shows its secret."""
         body, actor = self.body(), self.actor
         project = self.project(body.pop("project", None))
-        body["url"] = webhooks.look_up(body["url"])
+        body["url"] = webhooks.look_up(body["url"], actor=actor)
         return writes.make(
             self,
             lambda: webhooks.create(project=project, actor=actor, **body),
@@ -176,7 +176,7 @@ class WebhookViewSet(ResourceViewSet[Webhook]):
         """Change it, or have it pause or go on."""
         webhook, changes = self.get_object(), self.body()
         if "url" in changes:
-            changes["url"] = webhooks.look_up(changes["url"])
+            changes["url"] = webhooks.look_up(changes["url"], actor=self.actor)
         changed = webhooks.update(
             webhook, actor=self.actor, changes=changes, expect=self.expect
         )

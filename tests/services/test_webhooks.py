@@ -12,6 +12,7 @@ from pytest_django import Settings
 from compute import egress
 from compute.errors import (
     PreconditionFailed,
+    RateLimited,
     ResourceLimitExceeded,
     ValidationError,
     WebhookDisabled,
@@ -87,12 +88,32 @@ def test_nonsense_is_refused(project: Project, field: str, value: Any) -> None:
     ],
 )
 def test_a_url_is_looked_up_first(url: str, addresses: list[str]) -> None:
-    look_up = lambda: webhooks.look_up(url, resolve=lambda *_: addresses)  # noqa: E731
+    look_up = lambda: webhooks.look_up(url, actor=ALICE, resolve=lambda *_: addresses)  # noqa: E731
     assert wrong(look_up) == ("#/url", "invalid")
 
 
 def test_a_url_that_may_be_called_is_a_receiver() -> None:
-    found = webhooks.look_up(URL, resolve=lambda *_: ["1.1.1.1"])
+    found = webhooks.look_up(URL, actor=ALICE, resolve=lambda *_: ["1.1.1.1"])
+    assert found == Receiver(URL)
+
+
+def test_names_that_hang_leave_threads_for_other_requests(settings: Settings) -> None:
+    settings.API_MAX_CLOUD_READS = 4
+    looks: list[Receiver] = []
+
+    def hang(host: str, port: int, seconds: float) -> list[str]:
+        """Answer once another request has been refused, or let in."""
+        if len(looks) < 3:
+            looks.append(Receiver(URL))
+            webhooks.look_up(URL, actor=ALICE, resolve=hang)
+        return ["1.1.1.1"]
+
+    with pytest.raises(RateLimited) as refused:
+        webhooks.look_up(URL, actor=ALICE, resolve=hang)
+    assert refused.value.retry_after == 5
+    # Half of the places are anybody's: two were let in.
+    assert len(looks) == 2
+    found = webhooks.look_up(URL, actor=ALICE, resolve=lambda *_: ["1.1.1.1"])
     assert found == Receiver(URL)
 
 
@@ -349,4 +370,4 @@ def test_an_unknown_field_is_a_defect(project: Project) -> None:
 
 def test_a_look_up_needs_a_url() -> None:
     with pytest.raises(ValidationError):
-        webhooks.look_up("not a url")
+        webhooks.look_up("not a url", actor=ALICE)

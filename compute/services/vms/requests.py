@@ -11,7 +11,7 @@ from typing import Any
 from django.db import models, transaction
 from django_fsm import TransitionNotAllowed, can_proceed
 
-from compute import clouds, database, events
+from compute import clouds, database, events, places
 from compute.cloud_errors import from_provider
 from compute.engine import queue
 from compute.errors import (
@@ -34,7 +34,6 @@ from compute.models import (
 )
 from compute.models.kinds import held_by
 from compute.models.vm import VERBS
-from compute.places import Places
 from compute.services import catalog, fields, keypairs, ports, quotas, rows
 from compute.services.allowed_clouds import cloud_of
 from compute.services.vms.user_data import decode
@@ -50,8 +49,6 @@ class RebootType(models.TextChoices):
 EDITABLE = frozenset({"name", "description", "labels", "delete_protection"})
 #: The time a cloud has for what somebody waits for, with a thread of the API.
 CONSOLE_SECONDS = 5.0
-
-_readers = Places("API_MAX_CLOUD_READS")
 
 
 def create(
@@ -278,7 +275,7 @@ def console_log(vm: VM, *, lines: int, actor: Actor) -> str:
     """
     if not vm.server_id or vm.lacks_server:
         raise _refused(vm, "read the console of")
-    with _readers.one(f"cloud:{vm.cloud}", actor.name) as admitted:
+    with places.reads.one(f"cloud:{vm.cloud}", actor.name) as admitted:
         if not admitted:
             raise CloudBusy(
                 f"Too many requests are waiting for the cloud {vm.cloud}. "
