@@ -11,7 +11,8 @@ from compute.hangups import HUNG_UP, Bell
 from vmmanager import server
 
 if TYPE_CHECKING:
-    from compute.realtime.door import Message, Realtime, Receive, Scope, Send
+    from compute.realtime.door import Realtime
+    from compute.realtime.offer import Message, Receive, Scope, Send
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "vmmanager.settings")
 

@@ -1,4 +1,4 @@
-"""Envelopes: events as every reader of the log gets them, made once for all of them."""
+"""Envelopes: events as every reader of a project's log gets them, made once for all."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,8 +16,7 @@ class Envelope:
     """One event, written out."""
 
     id: UUID
-    #: ``None``: it is no project's.
-    sequence: int | None
+    sequence: int
     type: str
     #: ``vms/{id}``, or nothing.
     subject: str | None
@@ -43,7 +42,7 @@ def between(project_id: UUID, after: int, until: int, *, limit: int) -> list[Env
 def _envelope(event: Event, body: Mapping[str, Any]) -> Envelope:
     return Envelope(
         id=event.pk,
-        sequence=event.sequence,
+        sequence=event.sequence or 0,  # of a project each has one
         type=event.type,
         subject=body["subject"],
         body=orjson.dumps(body, default=str, option=orjson.OPT_UTC_Z),

@@ -1,6 +1,7 @@
 """Event: append-only log, one row per thing that happened or was refused."""
 
 import uuid
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any, NoReturn, Self
 
@@ -22,6 +23,15 @@ class Outcome(models.TextChoices):
 
 
 Changes = dict[str, list[Any]]
+
+
+def is_of_type(type: str, wanted: Collection[str]) -> bool:
+    """Return whether a type is one of those, of which `vm.*` is all of VMs.
+
+    None at all means every type.
+    """
+    noun = f"{type.partition('.')[0]}.*"
+    return not wanted or type in wanted or noun in wanted
 
 
 def parts(data: dict[str, Any]) -> tuple[Changes, dict[str, Any]]:

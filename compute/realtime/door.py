@@ -3,9 +3,7 @@
 from django.urls import reverse
 
 from compute.realtime import sockets, sse
-from compute.realtime.offer import Application, Message, Receive, Scope, Send
-
-__all__ = ["Message", "Realtime", "Receive", "Scope", "Send"]
+from compute.realtime.offer import Application, Receive, Scope, Send
 
 
 class Realtime:

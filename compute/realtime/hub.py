@@ -5,9 +5,10 @@ the event loop gives it to the listeners. No listener waits for another.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -79,11 +80,28 @@ class Hub:
         self._readers = ThreadPoolExecutor(READERS, "stream")
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def enter(self, stream: Stream, abort: Callable[[], object]) -> Listener:
-        """Return a listener that is handed what happens, until it leaves.
+    async def follow(
+        self,
+        stream: Stream,
+        abort: Callable[[], object],
+        *,
+        watch: Callable[[Listener], Coroutine[Any, Any, None]],
+        write: Callable[[Listener], Awaitable[None]],
+    ) -> None:
+        """Have a listener handed what happens for as long as ``write`` runs.
 
-        ``abort`` drops its connection if it does not leave soon after its end.
+        Beside it ``watch`` sees that the client leaves. ``abort`` drops the connection
+        if ``write`` does not return soon after the end.
         """
+        listener = self._enter(stream, abort)
+        watcher = asyncio.create_task(watch(listener))
+        try:
+            await write(listener)
+        finally:
+            watcher.cancel()
+            self._leave(listener)
+
+    def _enter(self, stream: Stream, abort: Callable[[], object]) -> Listener:
         loop = self._start()
         log = self._logs.get(stream.project_id)
         if log is None:
@@ -94,7 +112,7 @@ class Hub:
         log.listeners.add(listener)
         return listener
 
-    def leave(self, listener: Listener) -> None:
+    def _leave(self, listener: Listener) -> None:
         listener.leave()
         project_id = listener.stream.project_id
         log = self._logs[project_id]

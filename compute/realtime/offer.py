@@ -18,12 +18,8 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 def abort_of(scope: Scope) -> Callable[[], object]:
     """Return what drops a connection; of a server that keeps no client waiting, nothing."""
-    abort: Callable[[], object] = scope.get("extensions", {}).get(ABORT, _leave)
+    abort: Callable[[], object] = scope.get("extensions", {}).get(ABORT, lambda: None)
     return abort
-
-
-def _leave() -> None:
-    """Do nothing."""
 
 
 class Offer:

@@ -2,7 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import orjson
@@ -18,7 +19,6 @@ from compute.realtime.offer import (
     Send,
     abort_of,
 )
-from compute.services.streams import Stream
 
 #: The subprotocol, for clients that must name one to send their key as another:
 #: `events.v1, bearer.KEY`.
@@ -48,24 +48,14 @@ async def serve(
         if stream is None:
             await _close(send, answer.refusal())
         else:
-            await _follow(stream, abort_of(scope), receive, send)
+            await hub.follow(
+                stream,
+                abort_of(scope),
+                watch=partial(_watch, receive),
+                write=partial(_write, send),
+            )
     finally:
         offer.end()
-
-
-async def _follow(
-    stream: Stream, abort: Callable[[], object], receive: Receive, send: Send
-) -> None:
-    listener = hub.enter(stream, abort)
-    watcher = asyncio.create_task(_watch(receive, listener))
-    try:
-        await _send_all(listener, send)
-    except Ended as ended:
-        if ended.end is not GONE:
-            await _close(send, ended.end)
-    finally:
-        watcher.cancel()
-        hub.leave(listener)
 
 
 async def _watch(receive: Receive, listener: Listener) -> None:
@@ -73,12 +63,16 @@ async def _watch(receive: Receive, listener: Listener) -> None:
     listener.end(GONE if message["type"] == "websocket.disconnect" else UNSUPPORTED)
 
 
-async def _send_all(listener: Listener, send: Send) -> None:
-    while True:
-        # An empty message is the sign of life: proxies close what is silent.
-        texts = [frame.text for frame in await listener.next()] or [""]
-        for text in texts:
-            await send({"type": "websocket.send", "text": text})
+async def _write(send: Send, listener: Listener) -> None:
+    try:
+        while True:
+            # An empty message is the sign of life: proxies close what is silent.
+            texts = [frame.text for frame in await listener.next()] or [""]
+            for text in texts:
+                await send({"type": "websocket.send", "text": text})
+    except Ended as ended:
+        if ended.end is not GONE:
+            await _close(send, ended.end)
 
 
 async def _close(send: Send, end: End) -> None:

@@ -3,9 +3,9 @@
 Django keeps a thread for each request; a stream that it has let in holds none.
 """
 
-import asyncio
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 import orjson
 
@@ -21,7 +21,6 @@ from compute.realtime.offer import (
     Send,
     abort_of,
 )
-from compute.services.streams import Stream
 
 #: Milliseconds until a client reconnects; when a server stops some wait this much longer.
 RETRY = 3_000
@@ -48,21 +47,14 @@ async def serve(
     try:
         stream = await offer.make(django, scope, receive, take)
         if stream is not None:
-            await _follow(stream, abort_of(scope), receive, send)
+            await hub.follow(
+                stream,
+                abort_of(scope),
+                watch=partial(_watch, receive),
+                write=partial(_write, send),
+            )
     finally:
         offer.end()
-
-
-async def _follow(
-    stream: Stream, abort: Callable[[], object], receive: Receive, send: Send
-) -> None:
-    listener = hub.enter(stream, abort)
-    watcher = asyncio.create_task(_watch(receive, listener))
-    try:
-        await _write(listener, send)
-    finally:
-        watcher.cancel()
-        hub.leave(listener)
 
 
 async def _watch(receive: Receive, listener: Listener) -> None:
@@ -71,7 +63,7 @@ async def _watch(receive: Receive, listener: Listener) -> None:
     listener.end(GONE)
 
 
-async def _write(listener: Listener, send: Send) -> None:
+async def _write(send: Send, listener: Listener) -> None:
     async def write(data: bytes) -> None:
         await send({"type": "http.response.body", "body": data, "more_body": True})
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 from compute.access import Access, Key
 from compute.errors import PermissionDenied, Problem, RateLimited, Unauthenticated
 from compute.models import StreamTicket, User
+from compute.models.event import is_of_type
 from compute.places import Places
 from compute.services import keys
 
@@ -31,16 +32,12 @@ class Wanted:
     """Which events of a project are followed: all, or those of some types and subjects."""
 
     types: frozenset[str] = frozenset()
-    #: ``vm.``: all types that begin so.
-    beginnings: tuple[str, ...] = ()
     subjects: frozenset[str] = frozenset()
 
     def includes(self, type: str, subject: str | None) -> bool:
         if self.subjects and subject not in self.subjects:
             return False
-        if not self.types and not self.beginnings:
-            return True
-        return type in self.types or type.startswith(self.beginnings)
+        return is_of_type(type, self.types)
 
 
 #: All of them; the same for all who name none.

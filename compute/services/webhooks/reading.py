@@ -4,7 +4,7 @@ A webhook's row lock is the lease: who holds it inserts the deliveries and moves
 cursor in one transaction, which whoever is killed leaves as it was.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -12,6 +12,7 @@ from django.db.models import F, OuterRef, QuerySet, Subquery
 
 from compute import label_selector
 from compute.models import Delivery, Event, Webhook, subjects
+from compute.models.event import is_of_type
 
 #: Events read at once.
 BATCH = 200
@@ -117,9 +118,3 @@ def wanted(
         and is_of_type(event.type, webhook.event_types)
         and label_selector.matches(requirements, labels.get(event.pk, {}))
     ]
-
-
-def is_of_type(type: str, wanted: Sequence[str]) -> bool:
-    """Whether an event's type is among those; none at all stand for every one."""
-    noun = f"{type.partition('.')[0]}.*"
-    return not wanted or type in wanted or noun in wanted
