@@ -81,19 +81,22 @@ def _unreadable(filterset: Any, params: Mapping[str, str]) -> list[dict[str, str
             continue
         is_list = isinstance(known, django_filters.BaseInFilter)
         values = values_of(params[name]) if is_list else [params[name]]
-        if values is None:
-            code, detail = "invalid", UNREADABLE
-        elif "" in values:
-            code, detail = (
-                "blank",
-                "Must not be empty; leave the parameter out instead.",
-            )
-        elif len(values) > MAX_VALUES:
-            code, detail = "max_length", f"At most {MAX_VALUES} values."
-        else:
-            continue
-        errors.append({"parameter": name, "code": code, "detail": detail})
+        if fault := fault_of(name, values):
+            errors.append(fault)
     return errors
+
+
+def fault_of(name: str, values: list[str] | None) -> dict[str, str] | None:
+    """Return what is wrong with how the values of a parameter are listed, if it is."""
+    if values is None:
+        code, detail = "invalid", UNREADABLE
+    elif "" in values:
+        code, detail = "blank", "Must not be empty; leave the parameter out instead."
+    elif len(values) > MAX_VALUES:
+        code, detail = "max_length", f"At most {MAX_VALUES} values."
+    else:
+        return None
+    return {"parameter": name, "code": code, "detail": detail}
 
 
 def values_of(text: str) -> list[str] | None:
