@@ -14,6 +14,7 @@ from vmmanager.data_dir import prepare, private_file
 from vmmanager.environment import Environment
 from vmmanager.logs import configure as configure_logs
 from vmmanager.openapi import SETTINGS as SPECTACULAR_SETTINGS  # noqa: F401  # a setting
+from vmmanager.rest import REST_FRAMEWORK
 from vmmanager.secret_key import check_secret_key, development_secret
 
 env = Environment()
@@ -351,36 +352,7 @@ RATE_LIMIT_STORE: str = (
     CACHE_URL if CACHE_URL.startswith(("redis:", "rediss:")) else "memory://"
 )
 
-REST_FRAMEWORK: dict[str, Any] = {
-    "DEFAULT_RENDERER_CLASSES": [
-        "compute.api.http.renderers.JSONRenderer",
-        "compute.api.http.renderers.HTMLRenderer",
-    ],
-    "DEFAULT_PARSER_CLASSES": [
-        "compute.api.http.parsers.JSONParser",
-        # For the forms of the browsable API alone: see ResourceViewSet.get_parsers.
-        "rest_framework.parsers.FormParser",
-        "rest_framework.parsers.MultiPartParser",
-    ],
-    "DEFAULT_AUTHENTICATION_CLASSES": [
-        "compute.api.http.authentication.BearerAuthentication",
-        "compute.api.http.authentication.BrowserAuthentication",
-        # Lets nobody in unless DEBUG is on.
-        "compute.api.http.authentication.DevelopmentAuthentication",
-    ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "NUM_PROXIES": env.int("NUM_PROXIES", default=0),
-    "DEFAULT_FILTER_BACKENDS": ["compute.api.http.filters.StrictFilterBackend"],
-    "DEFAULT_PAGINATION_CLASS": "compute.api.http.pagination.Pagination",
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": (
-        "compute.api.http.negotiation.ContentNegotiation"
-    ),
-    "DEFAULT_SCHEMA_CLASS": "compute.api.schema.autoschema.AutoSchema",
-    "EXCEPTION_HANDLER": "compute.api.http.problems.exception_handler",
-    "URL_FORMAT_OVERRIDE": None,
-    "DEFAULT_METADATA_CLASS": None,  # no OPTIONS: what there is stands in the schema
-    "TEST_REQUEST_DEFAULT_FORMAT": "json",
-}
+REST_FRAMEWORK["NUM_PROXIES"] = env.int("NUM_PROXIES", default=0)
 
 # --- Language and time -------------------------------------------------------
 
