@@ -54,10 +54,8 @@ def test_a_url_is_taken_apart(url: str, target: Target, authority: str) -> None:
         ("https:/hooks.example.com", "Must be a URL"),
         ("", "Must be a URL"),
         ("https://alice@hooks.example.com/", "user name"),
-        (
-            "https://alice:secret@hooks.example.com/",
-            "user name",
-        ),  # pragma: allowlist secret
+        # pragma: allowlist nextline secret
+        ("https://alice:secret@hooks.example.com/", "user name"),
         ("https://hooks.example.com@127.0.0.1/", "user name"),
         ("https://hooks.example.com:22/", "Port 22"),
         ("https://hooks.example.com:25/", "Port 25"),
