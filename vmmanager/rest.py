@@ -2,7 +2,7 @@
 
 from typing import Any
 
-REST_FRAMEWORK: dict[str, Any] = {
+SETTINGS: dict[str, Any] = {
     "DEFAULT_RENDERER_CLASSES": [
         "compute.api.http.renderers.JSONRenderer",
         "compute.api.http.renderers.HTMLRenderer",

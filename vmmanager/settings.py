@@ -14,7 +14,7 @@ from vmmanager.data_dir import prepare, private_file
 from vmmanager.environment import Environment
 from vmmanager.logs import configure as configure_logs
 from vmmanager.openapi import SETTINGS as SPECTACULAR_SETTINGS  # noqa: F401  # a setting
-from vmmanager.rest import REST_FRAMEWORK
+from vmmanager.rest import SETTINGS as REST_SETTINGS
 from vmmanager.secret_key import check_secret_key, development_secret
 
 env = Environment()
@@ -352,7 +352,10 @@ RATE_LIMIT_STORE: str = (
     CACHE_URL if CACHE_URL.startswith(("redis:", "rediss:")) else "memory://"
 )
 
-REST_FRAMEWORK["NUM_PROXIES"] = env.int("NUM_PROXIES", default=0)
+REST_FRAMEWORK: dict[str, Any] = {
+    **REST_SETTINGS,
+    "NUM_PROXIES": env.int("NUM_PROXIES", default=0),
+}
 
 # --- Language and time -------------------------------------------------------
 
