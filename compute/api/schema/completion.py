@@ -95,7 +95,7 @@ def complete(
     examples = _examples(result)
     components["schemas"] |= {"Problem": PROBLEM, "Name": NAME_SCHEMA}
     components["headers"] = headers.components()
-    components["responses"] = _problem_responses()
+    components["responses"] = _problem_responses(result)
     components["securitySchemes"] = {
         "bearer": {
             "type": "http",
@@ -169,7 +169,13 @@ def _operations(result: dict[str, Any]) -> Iterator[tuple[str, Operation]]:
             yield path, operation
 
 
-def _problem_responses() -> dict[str, Any]:
+def _problem_responses(result: dict[str, Any]) -> dict[str, Any]:
+    named = {
+        _name_of(response)
+        for _, operation in _operations(result)
+        for response in operation["responses"].values()
+        if "$ref" in response
+    }
     by_status: dict[int, list[str]] = {}
     for problem in registry().values():
         by_status.setdefault(problem.status, []).append(problem.code)
@@ -189,6 +195,7 @@ def _problem_responses() -> dict[str, Any]:
             },
         }
         for status, codes in by_status.items()
+        if f"Problem{status}" in named
     }
 
 
