@@ -24,8 +24,10 @@ from tests.support.mirrors import (
     by_socket,
     by_sse,
 )
+from tests.support.pushed_mirrors import PushedMirror
 from tests.support.random_actions import Person, perform
 from tests.support.random_actions import Things as Known
+from tests.support.receivers import receiving
 from tests.support.serving import STREAM_MARKS, Ground
 
 pytestmark = STREAM_MARKS
@@ -39,9 +41,11 @@ LEASE_SECONDS = "2"
 MOST_VMS = 25
 #: Seconds that nothing happens once all is done, and until then at most.
 SETTLED_SECONDS, SETTLE_SECONDS = 3.0, 120.0
+#: Until everything has come: what a killed worker was sending is sent again after 60 s.
+PUSHED_SECONDS = 120.0
 
 
-def test_three_mirrors_are_exact_whatever_is_cut_or_killed(
+def test_mirrors_are_exact_whatever_is_cut_or_killed(
     ground: Ground, tmp_path: Path
 ) -> None:
     env = {
@@ -49,6 +53,9 @@ def test_three_mirrors_are_exact_whatever_is_cut_or_killed(
         "OPERATION_LEASE_SECONDS": LEASE_SECONDS,
         "SWEEP_INTERVAL_SECONDS": "1",
         "OPERATION_RETRY_SECONDS": "0.2",
+        "DJANGO_SETTINGS_MODULE": "tests.support.settings_with_loopback",
+        "WEBHOOK_ALLOW_HTTP": "true",
+        "WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8",
     }
     choose = random.Random(ACTIONS)  # noqa: S311  # the same each time
     with services(env, tmp_path) as running, ExitStack() as stack:
@@ -72,18 +79,30 @@ def test_three_mirrors_are_exact_whatever_is_cut_or_killed(
         (project,) = api.get("projects", {})[0]["results"]
         people[0].send("PATCH", f"projects/{project['id']}/quota", limit)
         perform(people, ACTIONS // 10, {})
+        pushed = PushedMirror()
+        receiver = stack.enter_context(receiving(pushed.answer))
+        webhook = {"name": "mirror", "url": receiver.url}
+        _, made = people[0].send("POST", "webhooks", webhook)
+        pushed.begin(made["secret"], api)
         for mirror in mirrors:
             mirror.start()
         perform(people, ACTIONS, _damage(choose, proxies, running))
         truth, last = _settled(api)
         for mirror in mirrors:
             mirror.finish(last, seconds=60)
+        pushed.await_all(last, seconds=PUSHED_SECONDS)
 
         for mirror, proxy in zip(mirrors, proxies, strict=True):
             assert mirror.sequences == list(range(mirror.first, last + 1))
             assert proxy.cuts == CUTS
             assert mirror.ended >= CUTS
             assert _differences(mirror.things, truth) == {}
+        assert _differences(pushed.things, truth) == {}
+        # At least once, and by its id the receiver knows what it has already.
+        assert {len(ids) for ids in pushed.ids.values()} == {1}
+        assert len(set().union(*pushed.ids.values())) == len(pushed.ids)
+        assert min(pushed.done[name] for name in ("refused", "unanswered")) > 0
+        assert max(pushed.came.values()) > 1
         # Many were done, and many refused.
         statuses = sum((person.statuses for person in people), Counter[int]())
         assert min(statuses[202], statuses[409]) > ACTIONS // 10

@@ -65,13 +65,16 @@ class Receiver:
 
 class Handler(BaseHTTPRequestHandler):
     receiver: Receiver
+    #: What it is to answer.
+    got: Got
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         # As a list of pairs would, two of one name would be seen.
         headers = {name.lower(): value for name, value in self.headers.items()}
         assert len(headers) == len(self.headers.items())
-        self.receiver.got.append(Got(self.path, headers, body))
+        self.got = Got(self.path, headers, body)
+        self.receiver.got.append(self.got)
         self.receiver.answer(self)
 
     def log_message(self, *args: Any) -> None:
