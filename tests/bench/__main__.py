@@ -1,10 +1,10 @@
 """Benchmarks: `make bench`. Figures to compare within one run, never assertions.
 
-    python -m tests.bench [reads] [writes] [memory] [latency] [scale] [streams]
+    python -m tests.bench [reads] [writes] [memory] [latency] [scale] [streams] [webhooks]
 
 On SQLite, or on PostgreSQL in databases of its own beside the one that DATABASE_URL
-names. Without words it does what makes sense there: writes and streams on PostgreSQL only, scale
-only with BENCH_VMS.
+names. Without words it does what makes sense there: writes, streams and webhooks on
+PostgreSQL only, scale only with BENCH_VMS.
 """
 
 import os
@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import latency, memory, reads, scale, streams, writes
+from tests.bench import latency, memory, reads, scale, streams, webhooks, writes
 from tests.bench.pair import beside, service
 from tests.bench.report import Plan
 
@@ -36,7 +36,7 @@ def main() -> None:
     url = url if url.startswith("postgres") else ""
     usual = [
         *("reads", "memory"),
-        *(["writes", "streams"] if url else ["latency"]),
+        *(["writes", "streams", "webhooks"] if url else ["latency"]),
         *(["scale"] if MANY else []),
     ]
     parts = sys.argv[1:] or usual
@@ -64,6 +64,8 @@ def main() -> None:
             scale.measure(url, folder, many=MANY, keep=KEEP)
         if "streams" in parts:
             streams.measure(url, folder)
+        if "webhooks" in parts:
+            webhooks.measure(url, folder)
 
 
 if __name__ == "__main__":

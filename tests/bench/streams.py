@@ -68,7 +68,7 @@ ids = list(VM.objects.filter(project=Project.objects.default()).values_list("pk"
 done = []
 for number in range({events}):
     vms.update(VM.objects.get(pk=ids[number % len(ids)]), actor=Actor("system"),
-               changes={{"labels": {{"number": str(number)}}}})
+               changes={{"labels": {{"at": str(time.monotonic_ns())}}}})
     now = time.monotonic()
     done.append([Project.objects.default().event_sequence, now])
     time.sleep({pause})
@@ -191,7 +191,7 @@ def measure(
             ),
             (
                 "these are closed after, s",
-                f"{min(gone):.0f} to {max(gone):.0f}",
+                f"{min(gone):.0f} to {max(gone):.0f}" if gone else "",
                 f"<= {MOST_STALLED:.0f}",
             ),
             ("others that were closed", str(lost), "0"),

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from tests.bench import reads, scale
+from tests.bench import reads, scale, streams, webhooks
 from tests.bench.databases import for_peer, new_database
 from tests.bench.pair import beside, service
 from tests.bench.processes import PEER_PYTHON, ROOT
@@ -114,3 +114,34 @@ def test_reads_are_measured_beside_the_peer(
     said = capsys.readouterr().out
     for label, _, _ in reads.READS:
         assert re.search(rf"\| {re.escape(label)} +\| [1-9]\d* +\| [1-9]", said), said
+
+
+@pytest.mark.e2e
+@pytest.mark.slow
+@pytest.mark.once
+def test_streams_are_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    streams.measure("", tmp_path, sockets=10, stalled=0, events=4, idle=0.5)
+    rows = _rows(capsys.readouterr().out)
+    assert rows["others that were closed"] == "0"
+    assert float(rows["p99, ms"]) > 0
+    assert float(rows["p99 beside 0 that read nothing, ms"]) > 0
+
+
+@pytest.mark.e2e
+@pytest.mark.slow
+@pytest.mark.once
+def test_hanging_receivers_are_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    webhooks.measure("", tmp_path, webhooks=5, hanging=1, events=20)
+    rows = _rows(capsys.readouterr().out)
+    for label in ("4 that answer, alone", "beside 1 that hang"):
+        assert float(rows[label]) > 0
+
+
+def _rows(said: str) -> dict[str, str]:
+    """Return the first figure of each row of a table."""
+    rows = re.findall(r"^\| (\S.*?) +\| (\d\S*)", said, re.MULTILINE)
+    return dict(rows)
