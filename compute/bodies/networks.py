@@ -229,7 +229,7 @@ SECURITY_GROUP_BODY = Body(
         at="guarded_vms",
         made=lambda reader, number: number,
         sql=_VMS,
-        about="How many VMs have it.",
+        about="How many VMs have it: that changes without an event, and `version` stays.",
     ),
     *_tail(SecurityGroup),
 )

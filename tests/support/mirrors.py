@@ -26,6 +26,7 @@ LISTS = (
 #: Fields that change by no event, or are those of who asks.
 UNTOLD: Mapping[str, frozenset[str]] = {
     "vms": frozenset({"observed_at"}),
+    "security-groups": frozenset({"vms"}),
     "api-tokens": frozenset({"last_used_at"}),
     "projects": frozenset({"role"}),
 }

@@ -213,7 +213,9 @@ def perform(
     def act(person: Person) -> None:
         try:
             while (number := next(numbers)) < count and not failures:
-                between.get(number, lambda: None)()
+                if number in between:
+                    between[number]()
+                    person.leave()  # the server closes what is silent for ten seconds
                 person.act()
         except BaseException as error:
             failures.append(error)
