@@ -15,7 +15,7 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from operator import attrgetter
@@ -37,9 +37,9 @@ _TCP_INFO = struct.Struct("=B43xI4xI72xQ")
 
 
 class Bell:
-    """Has a thread that waits look again, or ends its wait."""
+    """Has who waits look again, or ends their wait."""
 
-    __slots__ = ("_silent", "is_over")
+    __slots__ = ("_silent", "is_over", "on_ring")
 
     def __init__(self) -> None:
         #: Held until it rings. Every connection has one, and an Event is fifty times as
@@ -47,11 +47,15 @@ class Bell:
         self._silent = threading.Lock()
         self._silent.acquire()
         self.is_over = False
+        #: Called too: by who waits without a thread.
+        self.on_ring: Callable[[], object] | None = None
 
     def ring(self, *_: object) -> None:
         """Have it look again."""
         with suppress(RuntimeError):  # it has rung already
             self._silent.release()
+        if (on_ring := self.on_ring) is not None:
+            on_ring()
 
     def end(self) -> None:
         """End the wait, and every later one."""

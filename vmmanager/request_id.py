@@ -11,6 +11,8 @@ import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
+from compute.engine import waiting
+
 HEADER = "X-Request-ID"
 _META = "HTTP_X_REQUEST_ID"
 #: What a line of the log keeps of a path.
@@ -40,19 +42,31 @@ class RequestIDMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        # Not `request.headers`, which is made of all of META, the environment included.
-        sent = request.META.get(_META, "")
-        request_id = sent if _FORMAT.fullmatch(sent) else new_request_id()
+        request_id, arrived = _known(request) or (_id_of(request), time.monotonic())
         request.request_id = request_id  # type: ignore[attr-defined]  # set here, read by the API
-        request.arrived = time.monotonic()  # type: ignore[attr-defined]  # read by waits
+        request.arrived = arrived  # type: ignore[attr-defined]  # read by waits
         bound = structlog.contextvars.bind_contextvars(request_id=request_id)
         try:
             response = self.get_response(request)
             response.headers[HEADER] = request_id
-            _write(request, response)
+            if not waiting.is_parked(request):
+                _write(request, response)
         finally:
             structlog.contextvars.reset_contextvars(**bound)
         return response
+
+
+def _id_of(request: HttpRequest) -> str:
+    # Not `request.headers`, which is made of all of META, the environment included.
+    sent = request.META.get(_META, "")
+    return sent if _FORMAT.fullmatch(sent) else new_request_id()
+
+
+def _known(request: HttpRequest) -> tuple[str, float] | None:
+    """Return the id, and the time of arrival, of a request that goes on."""
+    if (parked := waiting.resumed_by(request)) is None:
+        return None
+    return parked.request.request_id, parked.request.arrived
 
 
 def _write(request: Any, response: HttpResponseBase) -> None:

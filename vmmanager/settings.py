@@ -331,6 +331,8 @@ API_MAX_WAITERS: int = env.int(
     "API_MAX_WAITERS",
     default=max(0, min(32, _threads // 2, _threads - _kept - API_MAX_CLOUD_READS)),
 )
+# Under ASGI those wait without a thread, and take memory alone.
+API_MAX_PARKED_WAITERS: int = env.int("API_MAX_PARKED_WAITERS", default=2000)
 if SERVER_THREADS and API_MAX_WAITERS + API_MAX_CLOUD_READS + _kept > SERVER_THREADS:
     raise ImproperlyConfigured(
         f"API_MAX_WAITERS ({API_MAX_WAITERS}) and API_MAX_CLOUD_READS "

@@ -12,6 +12,7 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework.response import Response
 
 from compute import database
+from compute.api.http import waits
 from compute.api.http.filters import values_of
 from compute.api.http.pagination import DEFAULT_PER_PAGE, MAX_PER_PAGE
 from compute.api.http.parameters import joined, refuse, whole_number
@@ -19,6 +20,7 @@ from compute.api.http.prefer import preference
 from compute.api.http.rows import Page, Rows
 from compute.api.http.viewset import ResourceViewSet
 from compute.engine import waiting
+from compute.engine.waiting import Steps
 from compute.models import Event, Project
 from compute.services import log
 from compute.statements import Slot
@@ -64,20 +66,26 @@ def follow(view: ResourceViewSet[Event], rows: Rows) -> Response:
     reading = _Log(rows, project_id, per_page)
     found = reading.read(after, newest)
     wanted = preference(request, default=0)
-    applied = wanted.applied
-    if wanted.wait and not found.page.rows:
+
+    def answer(found: Found, applied: str | None) -> Response:
+        pages: Any = view.paginator
+        pages.follow(request, cursor=found.cursor, more=found.more)
+        response = view.get_paginated_response(view.as_data(found.page.array))
+        if applied is not None:
+            response.headers["Preference-Applied"] = applied
+        return response
+
+    def steps(found: Found) -> Steps[Response]:
         with waiting.place(request) as wait:
             if wait is None:
-                applied = None
-            else:
-                deadline = time.monotonic() + wanted.wait
-                found = reading.wait(wait, found, deadline=deadline)
-    pages: Any = view.paginator
-    pages.follow(request, cursor=found.cursor, more=found.more)
-    response = view.get_paginated_response(view.as_data(found.page.array))
-    if applied is not None:
-        response.headers["Preference-Applied"] = applied
-    return response
+                return answer(found, None)
+            deadline = time.monotonic() + wanted.wait
+            found = yield from reading.wait(wait, found, deadline=deadline)
+        return answer(found, wanted.applied)
+
+    if wanted.wait and not found.page.rows:
+        return waits.perform(view, steps(found))
+    return answer(found, wanted.applied)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +107,12 @@ class _Log:
             until = int(last)
         return Found(page, until, more=until < newest)
 
-    def wait(self, wait: waiting.Wait, found: Found, *, deadline: float) -> Found:
+    def wait(
+        self, wait: waiting.Wait, found: Found, *, deadline: float
+    ) -> Steps[Found]:
         """Look again whenever there is more, until some of it is what was asked for."""
         while not found.page.rows and time.monotonic() < deadline:
-            newest = wait.until_grown(
+            newest = yield from wait.until_grown(
                 self.project_id, sequence=found.cursor, deadline=deadline
             )
             if newest == found.cursor:

@@ -66,11 +66,13 @@ class OperationViewSet(ResourceViewSet[Operation]):
 
     def retrieve(self, request: Request, id: Any) -> Response:
         """Return one; `Prefer: wait=N` answers when it has ended."""
-        operation = self.get_object()
-        applied = long_poll(request, operation)
-        if applied is not None:
-            operation = self.get_object()
-        return self.with_poll_headers(self.item(operation), operation, applied)
+        found = self.get_object()
+
+        def answer(applied: str | None) -> Response:
+            operation = found if applied is None else self.get_object()
+            return self.with_poll_headers(self.item(operation), operation, applied)
+
+        return long_poll(self, found, answer)
 
     def page_extras(self, data: Any) -> dict[str, Any]:
         extras = super().page_extras(data)
@@ -91,16 +93,18 @@ class OperationViewSet(ResourceViewSet[Operation]):
         found = self.get_object()
         self.body()
         operation = self.cancel_once(found)
-        applied = long_poll(
-            request, operation, default=settings.API_DEFAULT_WAIT_SECONDS
-        )
-        # It is cancelled: who may no longer see it, or a database that is away, does
-        # not make that an error.
-        with suppress(DatabaseError):
-            operation.refresh_from_db()
-        response = self.item(operation, status=202 if operation.is_live else 200)
-        response.headers["Operation-Location"] = self.url("operation", operation.pk)
-        return self.with_poll_headers(response, operation, applied)
+
+        def answer(applied: str | None) -> Response:
+            # It is cancelled: who may no longer see it, or a database that is away,
+            # does not make that an error.
+            with suppress(DatabaseError):
+                operation.refresh_from_db()
+            response = self.item(operation, status=202 if operation.is_live else 200)
+            response.headers["Operation-Location"] = self.url("operation", operation.pk)
+            return self.with_poll_headers(response, operation, applied)
+
+        default = settings.API_DEFAULT_WAIT_SECONDS
+        return long_poll(self, operation, answer, default=default)
 
     def cancel_once(self, found: Operation) -> Operation:
         """Cancel, unless a request with the same key did."""

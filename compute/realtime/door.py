@@ -4,6 +4,7 @@ from django.urls import reverse
 
 from compute.realtime import sockets, sse
 from compute.realtime.offer import Application, Receive, Scope, Send
+from compute.realtime.waits import Waits
 
 
 class Realtime:
@@ -12,7 +13,7 @@ class Realtime:
     def __init__(self, django: Application, others: Application) -> None:
         """Take Django, and what serves all other requests."""
         self._django = django
-        self._others = others
+        self._others = Waits(others)
         self._stream = reverse("event-stream")
         self._socket = reverse("event-ws")
 

@@ -266,7 +266,7 @@ def test_a_get_of_an_operation_waits_for_its_end(api: Api, vm: dict[str, Any]) -
 
 def test_a_service_that_forgets_its_operation_is_a_defect() -> None:
     with pytest.raises(RuntimeError, match="without its operation"):
-        writes.begin(None, lambda: VM(name="x"), None, deadline=0)
+        next(writes.begin(None, lambda: VM(name="x"), None, deadline=0))
 
 
 @pytest.mark.django_db

@@ -62,6 +62,9 @@ def test_thirty_four_long_polls_of_one_client_slow_nobody_down(
     waited = [a for a in answers if "Preference-Applied" in a.headers]
     assert all(4 <= answer.seconds < 7 for answer in waited)
     at_once = [a for a in answers if "Preference-Applied" not in a.headers]
+    if service.log.name.startswith("asgi"):
+        assert at_once == []  # there a wait takes no thread
+        return
     assert waited
     assert len(at_once) >= 18
     assert max(answer.seconds for answer in at_once) < 3

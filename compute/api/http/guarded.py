@@ -7,6 +7,8 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.db import DatabaseError
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.utils.functional import cached_property
 from django.utils.http import is_same_domain
 from rest_framework.authentication import SessionAuthentication
@@ -22,6 +24,7 @@ from compute.api.http.parameters import refuse_unknown
 from compute.api.http.parsers import BROWSER_PARSERS
 from compute.api.http.problems import host_of, is_browser, request_id_of
 from compute.bodies.reader import Reader
+from compute.engine.waiting import resumed_by
 from compute.errors import PermissionDenied, Problem
 from compute.events import Actor
 from compute.services import audit
@@ -74,6 +77,13 @@ class GuardedView(APIView):
 
     def policy_of(self, request: Request) -> str:
         return self.policy
+
+    def dispatch(
+        self, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        if parked := resumed_by(request):
+            return parked.resume()
+        return super().dispatch(request, *args, **kwargs)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

@@ -2,13 +2,16 @@
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from django.conf import settings
 from rest_framework.request import Request
+from rest_framework.response import Response
 
+from compute.api.http import waits
 from compute.engine import waiting
+from compute.engine.waiting import Steps
 from compute.models import Operation
 
 #: Seconds until it is worth asking for an operation again.
@@ -60,17 +63,27 @@ def _items(header: str) -> Iterator[str]:
 
 
 def long_poll(
-    request: Request, operation: Operation, *, default: float = 0
-) -> str | None:
-    """Wait for an operation as the client prefers; return what was applied.
+    view: waits.View,
+    operation: Operation,
+    answer: Callable[[str | None], Response],
+    *,
+    default: float = 0,
+) -> Response:
+    """Answer once an operation has ended, or as long after as the client prefers.
 
-    ``None``: it did not say, or there was no room to wait.
+    ``answer`` takes what was applied; ``None``: the client did not say, or there was no
+    room to wait.
     """
+    request = view.request
     wanted = preference(request, default=default)
     if wanted.wait == 0 or not operation.is_live:
-        return wanted.applied
-    with waiting.place(request) as wait:
-        if wait is None:
-            return None
-        wait.until_end(operation.pk, deadline=time.monotonic() + wanted.wait)
-        return wanted.applied
+        return answer(wanted.applied)
+
+    def steps() -> Steps[Response]:
+        with waiting.place(request) as wait:
+            if wait is not None:
+                deadline = time.monotonic() + wanted.wait
+                yield from wait.until_end(operation.pk, deadline=deadline)
+        return answer(None if wait is None else wanted.applied)
+
+    return waits.perform(view, steps())

@@ -10,9 +10,9 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.db.models import Model, QuerySet
-from rest_framework.request import Request
 from rest_framework.response import Response
 
+from compute.api.http import waits
 from compute.api.http.idempotency import key_of
 from compute.api.http.prefer import POLL_AFTER, preference
 from compute.api.http.problems import registry, respond
@@ -20,6 +20,7 @@ from compute.bodies.operations import OPERATION_BODY
 from compute.bodies.reader import Reader
 from compute.database import is_away
 from compute.engine import once, waiting
+from compute.engine.waiting import Steps
 from compute.errors import NotFound, OperationInProgress
 from compute.events import Actor
 from compute.models import Operation, OperationStatus, kinds
@@ -31,10 +32,9 @@ class HasOperation(Protocol):
     operation_id: UUID | None
 
 
-class View(Protocol):
+class View(waits.View, Protocol):
     """What a write needs of the viewset it came to."""
 
-    request: Request
     headers: dict[str, str]
     noun: ClassVar[str]
 
@@ -77,16 +77,29 @@ def submit(
     told what became of the first, the problem or else the resource as a GET would show
     it now.
     """
+    steps = _submitted(view, call, project_id=project_id, created=created)
+    return waits.perform(view, steps)
+
+
+def _submitted(
+    view: View,
+    call: Callable[[], HasOperation],
+    *,
+    project_id: UUID | None,
+    created: bool,
+) -> Steps[Response]:
     key = key_of(view.request, view.actor, project_id=project_id)
     wanted = preference(view.request, default=settings.API_DEFAULT_WAIT_SECONDS)
     deadline = time.monotonic() + wanted.wait
     with waiting.place(view.request) if wanted.wait else nullcontext() as wait:
         try:
-            begun = begin(key, call, wait, deadline=deadline)
+            begun = yield from begin(key, call, wait, deadline=deadline)
         except once.Replayed as first:
             begun = _begun_before(view, first)
         if wait is not None and not begun.ended:
-            begun.ended = wait.until_end(begun.operation_id, deadline=deadline)
+            begun.ended = yield from wait.until_end(
+                begun.operation_id, deadline=deadline
+            )
     waited = wait is not None or begun.replayed
     response = _answer(view, begun, waited=waited, created=created)
     if wanted.applied and (wait is not None or not wanted.wait or begun.ended):
@@ -108,7 +121,7 @@ def begin(
     wait: waiting.Wait | None,
     *,
     deadline: float,
-) -> Begun:
+) -> Steps[Begun]:
     """Call a service once per key; while its target is busy, again after a wait."""
     while True:
         try:
@@ -120,9 +133,12 @@ def begin(
                     )
                 claim.remember(operation_id=row.operation_id)
                 return Begun(row, row.operation_id)
-        except OperationInProgress as busy:
-            if wait is None or not wait.until_free(busy, deadline=deadline):
+        except OperationInProgress as error:
+            if wait is None:
                 raise
+            busy = error
+        if not (yield from wait.until_free(busy, deadline=deadline)):
+            raise busy
 
 
 def _begun_before(view: View, first: once.Replayed) -> Begun:

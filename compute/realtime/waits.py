@@ -1,0 +1,97 @@
+"""Requests that wait: between two threads of Django's, the event loop waits for them."""
+
+import asyncio
+from collections.abc import Iterator
+
+from django.conf import settings
+
+from compute.engine.waiting import PARKING, RESUMED, Parked, Parking
+from compute.realtime.offer import Application, Message, Receive, Scope, Send
+
+#: Requests that go on at the same time: a thousand may have waited for one thing.
+AT_ONCE = 16
+
+
+class Waits:
+    """Stands in front of Django's ASGI application, and keeps what it parks."""
+
+    def __init__(self, django: Application) -> None:
+        self._django = django
+        self._going_on = asyncio.Semaphore(AT_ONCE)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not _may_wait(scope):
+            await self._django(scope, receive, send)
+            return
+        parking = Parking()
+        scope = {**scope, PARKING: parking}
+
+        async def take(message: Message) -> None:
+            if parking.parked is None:  # else it is no answer
+                await send(message)
+
+        try:
+            await self._perform(scope, receive, take)
+            while parked := parking.parked:
+                if not await _passed(parked, receive):
+                    return
+                async with self._going_on:
+                    messages = await self._go_on(scope, parking, receive)
+                for message in messages:
+                    await send(message)
+        finally:
+            parking.end()
+
+    async def _go_on(
+        self, scope: Scope, parking: Parking, receive: Receive
+    ) -> list[Message]:
+        """Return the answer of what was parked, if it is not parked again.
+
+        As a whole: who reads slowly holds up nobody else.
+        """
+        messages: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            messages.append(message)
+
+        resumed = {**scope, RESUMED: parking.take()}
+        await self._perform(resumed, _without_body(receive), keep)
+        return [] if parking.parked else messages
+
+    async def _perform(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # In a task of its own: with that ends what Django keeps in its context, a thread.
+        await asyncio.ensure_future(self._django(scope, receive, send))
+
+
+def _may_wait(scope: Scope) -> bool:
+    return settings.API_DEFAULT_WAIT_SECONDS > 0 or any(
+        name == b"prefer" for name, _ in scope["headers"]
+    )
+
+
+async def _passed(parked: Parked, receive: Receive) -> bool:
+    """Wait as long as there is reason to; say whether the client is still there."""
+    leaving = asyncio.create_task(_left(receive))
+    try:
+        parked.state = await parked.until.park()
+    finally:
+        leaving.cancel()
+    return not leaving.done()
+
+
+async def _left(receive: Receive) -> None:
+    """Receive until the client leaves; the bell of its wait is rung with that."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _without_body(receive: Receive) -> Receive:
+    """Return a `receive` of a request whose body has been read."""
+    nothing: Iterator[Message] = iter([{"type": "http.request", "body": b""}])
+
+    async def received() -> Message:
+        for message in nothing:
+            return message
+        return await receive()
+
+    return received
