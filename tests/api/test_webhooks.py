@@ -2,7 +2,6 @@
 
 import json
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -107,7 +106,7 @@ def test_a_secret_is_rotated_once_for_one_key(
         ("label_selector", ["env"]),
         ("labels", ["env"]),
         ("project", "default"),
-        ("project", str(uuid4())),
+        ("project", "0197c1e0-6f0c-4c1e-9d0a-3a3f1d1b2c11"),
         ("enabled", False),
         ("secret", "whsec_AAAA"),
     ],
