@@ -19,6 +19,10 @@ README = (ROOT / "README.md").read_text()
 MIRROR, RECEIVER = re.findall(
     r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL
 )
+#: What follows in a browser.
+(FOLLOW_IN_BROWSER,) = re.findall(
+    r"^```js\n(.*?)^```", README, re.MULTILINE | re.DOTALL
+)
 BLOCKS = re.findall(r"^```bash\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 RUN, TEST, *TRY, KEY, LOGIN, RUN_OPENSTACK, SHARED, IMPORT = BLOCKS[:-6]
 NETWORK = next(block for block in TRY if "$H/networks" in block)

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,13 +41,31 @@ def migrate(data: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+RUNSERVER = (sys.executable, "manage.py", "runserver", "--noreload")
+#: Without a loop, and so without streams.
+WSGI = (
+    *(
+        "/usr/bin/env",
+        "DEBUG=true",
+        "granian",
+        "--interface",
+        "wsgi",
+        "--host",
+        "127.0.0.1",
+    ),
+    *("vmmanager.wsgi:application", "--port"),
+)
+
+
 @contextmanager
-def serving(data: Path) -> Iterator[Served]:
-    """Serve from a folder for the time of the block."""
-    port, log = free_port(), data / "log"
-    with log.open("wb") as output:
+def serving(
+    data: Path, *, command: Sequence[str] = RUNSERVER, port: int | None = None
+) -> Iterator[Served]:
+    """Serve from a folder for the time of the block; by a command that takes a port."""
+    port, log = port or free_port(), data / "log"
+    with log.open("ab") as output:
         process = subprocess.Popen(  # noqa: S603  # our own command
-            [sys.executable, "manage.py", "runserver", "--noreload", str(port)],
+            [*command, str(port)],
             cwd=ROOT,
             env=environment(data),
             stdout=output,
