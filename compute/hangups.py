@@ -26,6 +26,9 @@ HUNG_UP = "vmmanager.hung_up"
 #: The key in the extensions of an ASGI scope of what drops a connection at once, with
 #: all that its client has not read.
 ABORT = "vmmanager.abort"
+#: And of what writes bytes to it at once, and says whether it has; not to a client that
+#: has yet to read what it was sent.
+WRITE = "vmmanager.write"
 
 #: In seconds: more than the kernel's clock, which ticks, may be behind ours.
 TICK = 0.02

@@ -12,7 +12,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from compute.hangups import ABORT
+from compute.hangups import ABORT, WRITE
 
 #: Seconds in which the head of a request arrives.
 HEAD_SECONDS = 10.0
@@ -44,7 +44,8 @@ class HTTP(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope["extensions"] = {ABORT: self.transport.abort}  # type: ignore[dict-item]  # an extension of ours
+        extensions: Any = {ABORT: self.transport.abort, WRITE: self._write_now}
+        self.scope["extensions"] = extensions  # those of ours
         self._await_head()
 
     def on_headers_complete(self) -> None:
@@ -62,6 +63,12 @@ class HTTP(HttpToolsProtocol):
         self._answering = cycle
         super()._start_asgi_task(cycle, app)
 
+    def _write_now(self, data: bytes) -> bool:
+        if self.flow.write_paused or not _takes(self.transport, data):
+            return False
+        self.transport.write(data)
+        return True
+
     def _await_head(self) -> None:
         if self._head is None:
             self._head = self.loop.call_later(HEAD_SECONDS, self.transport.abort)
@@ -72,11 +79,16 @@ class HTTP(HttpToolsProtocol):
             self._head = None
 
 
+def _takes(transport: asyncio.Transport, data: bytes) -> bool:
+    return len(data) <= MOST_WAITING and not transport.is_closing()
+
+
 class WebSocket(WebSocketsSansIOProtocol):
     """A WebSocket, of which the client must take the answers to its pings."""
 
     async def run_asgi(self) -> None:
-        self.scope["extensions"][ABORT] = self.transport.abort  # type: ignore[assignment]  # an extension of ours
+        extensions: Any = {ABORT: self.transport.abort, WRITE: self._write_now}
+        self.scope["extensions"].update(extensions)
         await super().run_asgi()
 
     async def send(self, message: Any) -> None:
@@ -84,6 +96,13 @@ class WebSocket(WebSocketsSansIOProtocol):
         if self.transport.is_closing():
             raise ClientDisconnected
         await super().send(message)
+
+    def _write_now(self, data: bytes) -> bool:
+        """Write whole frames of ours: nothing is compressed, so that none needs another."""
+        if not self.writable.is_set() or not _takes(self.transport, data):
+            return False
+        self.transport.write(data)
+        return True
 
     def handle_ping(self) -> None:
         if self.writable.is_set():

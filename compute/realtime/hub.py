@@ -19,7 +19,7 @@ from compute.bodies import envelopes
 from compute.engine import waiting
 from compute.errors import Problem
 from compute.realtime.frames import Frame
-from compute.realtime.listener import STOPPED, End, Listener
+from compute.realtime.listener import STOPPED, End, Listener, WriteNow
 from compute.services import keys, streams
 from compute.services.streams import Stream
 from compute.tail import Watch, newest_events, tail
@@ -83,17 +83,22 @@ class Hub:
     async def follow(
         self,
         stream: Stream,
-        abort: Callable[[], object],
         *,
+        abort: Callable[[], object],
+        write_now: WriteNow,
         watch: Callable[[Listener], Coroutine[Any, Any, None]],
         write: Callable[[Listener], Awaitable[None]],
     ) -> None:
         """Have a listener handed what happens for as long as ``write`` runs.
 
         Beside it ``watch`` sees that the client leaves. ``abort`` drops the connection
-        if ``write`` does not return soon after the end.
+        if ``write`` does not return soon after the end. ``write_now`` writes what there
+        is to a client that has read all else.
         """
-        listener = self._enter(stream, abort)
+        log = self._log_of(stream)
+        behind = partial(self._behind, log)
+        listener = Listener(stream, behind, abort=abort, write_now=write_now)
+        log.listeners.add(listener)
         watcher = asyncio.create_task(watch(listener))
         try:
             await write(listener)
@@ -101,16 +106,14 @@ class Hub:
             watcher.cancel()
             self._leave(listener)
 
-    def _enter(self, stream: Stream, abort: Callable[[], object]) -> Listener:
+    def _log_of(self, stream: Stream) -> _Log:
         loop = self._start()
         log = self._logs.get(stream.project_id)
         if log is None:
             log = _Log(stream.project_id, stream.newest, loop)
             self._logs[stream.project_id] = log
             tail.add(log.watch)
-        listener = Listener(stream, partial(self._behind, log), abort)
-        log.listeners.add(listener)
-        return listener
+        return log
 
     def _leave(self, listener: Listener) -> None:
         listener.leave()

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from compute.hangups import ABORT
+from compute.hangups import ABORT, WRITE
 from compute.services import streams
 from compute.services.streams import OFFER, Stream
 
@@ -20,6 +20,16 @@ def abort_of(scope: Scope) -> Callable[[], object]:
     """Return what drops a connection; of a server that keeps no client waiting, nothing."""
     abort: Callable[[], object] = scope.get("extensions", {}).get(ABORT, lambda: None)
     return abort
+
+
+def write_of(scope: Scope) -> Callable[[bytes], bool]:
+    """Return what writes to a connection at once; of other servers it never does."""
+    write: Callable[[bytes], bool] = scope.get("extensions", {}).get(WRITE, _refuse)
+    return write
+
+
+def _refuse(data: bytes) -> bool:
+    return False
 
 
 class Offer:

@@ -2,12 +2,13 @@
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import orjson
 
+from compute.realtime.frames import Frame
 from compute.realtime.hub import hub
 from compute.realtime.listener import GONE, STOPPED, End, Ended, Listener
 from compute.realtime.offer import (
@@ -18,6 +19,7 @@ from compute.realtime.offer import (
     Scope,
     Send,
     abort_of,
+    write_of,
 )
 
 #: The subprotocol, for clients that must name one to send their key as another:
@@ -50,7 +52,8 @@ async def serve(
         else:
             await hub.follow(
                 stream,
-                abort_of(scope),
+                abort=abort_of(scope),
+                write_now=partial(_write_now, write_of(scope)),
                 watch=partial(_watch, receive),
                 write=partial(_write, send),
             )
@@ -61,6 +64,10 @@ async def serve(
 async def _watch(receive: Receive, listener: Listener) -> None:
     message = await receive()
     listener.end(GONE if message["type"] == "websocket.disconnect" else UNSUPPORTED)
+
+
+def _write_now(write: Callable[[bytes], bool], frames: Sequence[Frame]) -> bool:
+    return write(b"".join([frame.message for frame in frames]))
 
 
 async def _write(send: Send, listener: Listener) -> None:

@@ -4,7 +4,7 @@ Django keeps a thread for each request; a stream that it has let in holds none.
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import orjson
@@ -20,6 +20,7 @@ from compute.realtime.offer import (
     Scope,
     Send,
     abort_of,
+    write_of,
 )
 
 #: Milliseconds until a client reconnects; when a server stops some wait this much longer.
@@ -49,7 +50,8 @@ async def serve(
         if stream is not None:
             await hub.follow(
                 stream,
-                abort_of(scope),
+                abort=abort_of(scope),
+                write_now=partial(_write_now, write_of(scope)),
                 watch=partial(_watch, receive),
                 write=partial(_write, send),
             )
@@ -63,23 +65,26 @@ async def _watch(receive: Receive, listener: Listener) -> None:
     listener.end(GONE)
 
 
+def _write_now(write: Callable[[bytes], bool], frames: Sequence[Frame]) -> bool:
+    return write(b"".join([frame.chunk for frame in frames]))
+
+
 async def _write(send: Send, listener: Listener) -> None:
     async def write(data: bytes) -> None:
         await send({"type": "http.response.body", "body": data, "more_body": True})
 
     # With the cursor, so that who reconnects before the first event misses none.
-    told = listener.cursor
-    await write(b"retry: %d\nid: %012d\n\n" % (RETRY, told))
+    await write(b"retry: %d\nid: %012d\n\n" % (RETRY, listener.told))
     try:
         while True:
             if frames := await listener.next():
                 for piece in _pieces(frames):
                     await write(piece)
-                told = frames[-1].sequence
-            elif listener.cursor > told:
+                listener.told = frames[-1].sequence
+            elif listener.cursor > listener.told:
                 # What was passed over need not be looked at again.
-                told = listener.cursor
-                await write(b"id: %012d\n:\n\n" % told)
+                listener.told = listener.cursor
+                await write(b"id: %012d\n:\n\n" % listener.told)
             else:
                 await write(b":\n\n")
     except Ended as ended:
