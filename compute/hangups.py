@@ -21,8 +21,6 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import TypeVar, cast
 
-#: The key in an ASGI scope of the bell that is ended when the client has hung up.
-HUNG_UP = "vmmanager.hung_up"
 #: The key in the extensions of an ASGI scope of what drops a connection at once, with
 #: all that its client has not read.
 ABORT = "vmmanager.abort"
@@ -45,8 +43,7 @@ class Bell:
     __slots__ = ("_silent", "is_over", "on_ring")
 
     def __init__(self) -> None:
-        #: Held until it rings. Every connection has one, and an Event is fifty times as
-        #: large.
+        #: Held until it rings. An Event is fifty times as large, and thousands may wait.
         self._silent = threading.Lock()
         self._silent.acquire()
         self.is_over = False

@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING
 
 from django.core.asgi import get_asgi_application
 
-from compute.hangups import HUNG_UP, Bell
 from vmmanager import server
 
 if TYPE_CHECKING:
     from compute.realtime.door import Realtime
-    from compute.realtime.offer import Message, Receive, Scope, Send
+    from compute.realtime.offer import Receive, Scope, Send
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "vmmanager.settings")
 
 
 class Application:
-    """Django's, which is also told that clients hang up and that the server stops."""
+    """Django's, which is also told that the server stops."""
 
     def __init__(self) -> None:
         self._django = server.start(_make)
@@ -32,7 +31,7 @@ class Application:
         if scope["type"] == "lifespan":
             await _live(receive, send)
         else:
-            await self._django(*_watched(scope, receive), send)
+            await self._django(scope, receive, send)
 
 
 def _make() -> Realtime:
@@ -60,20 +59,6 @@ async def _live(receive: Receive, send: Send) -> None:
     for event in ("startup", "shutdown"):
         await receive()
         await send({"type": f"lifespan.{event}.complete"})
-
-
-def _watched(scope: Scope, receive: Receive) -> tuple[Scope, Receive]:
-    """Have Django's threads see that the client has hung up; only its loop is told."""
-    hung_up = Bell()
-
-    async def watch() -> Message:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            hung_up.end()
-        return message
-
-    scope[HUNG_UP] = hung_up  # in the server's own, as it lives as long as a stream
-    return scope, watch
 
 
 application = Application()

@@ -45,13 +45,12 @@ class Wait(hangups.Caller):
 
     @classmethod
     def of(cls, request: HttpRequest | Request) -> "Wait":
-        meta = request.META
+        meta, parking = request.META, parking_of(request)
         # By HTTP/2 there are many requests on a connection: of none could be told that
         # it had no answer. An ASGI server says itself who has hung up.
-        scope: dict[str, Any] | None = getattr(request, "scope", None)
-        apart = scope is None and meta.get("SERVER_PROTOCOL", "").startswith("HTTP/1")
+        apart = parking is None and meta.get("SERVER_PROTOCOL", "").startswith("HTTP/1")
         return cls(
-            (scope or {}).get(hangups.HUNG_UP) or hangups.Bell(),
+            parking.hung_up if parking else hangups.Bell(),
             arrived=getattr(request, "arrived", time.monotonic()),
             address=meta.get("REMOTE_ADDR", ""),
             port=int(meta["SERVER_PORT"]) if apart else 0,
@@ -172,9 +171,11 @@ class Parked:
 class Parking:
     """Lies in the scope of a request whose server has a loop to wait on."""
 
-    __slots__ = ("_lock", "_over", "parked")
+    __slots__ = ("_lock", "_over", "hung_up", "parked")
 
     def __init__(self) -> None:
+        #: Of the one wait that a request has.
+        self.hung_up = hangups.Bell()
         self._lock = threading.Lock()
         self._over = False
         #: What waits now: what its thread answers is no answer.

@@ -1,5 +1,7 @@
 """The way in: streams are served here, all other requests by Django."""
 
+from collections.abc import Awaitable
+
 from django.urls import reverse
 
 from compute.realtime import sockets, sse
@@ -17,15 +19,17 @@ class Realtime:
         self._stream = reverse("event-stream")
         self._socket = reverse("event-ws")
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         path = scope["path"]
         if scope["type"] == "websocket":
             if path == self._socket:
-                await sockets.serve(self._django, scope, receive, send)
-            else:
-                await receive()
-                await send({"type": "websocket.close"})
-        elif path == self._stream:
-            await sse.serve(self._django, scope, receive, send)
-        else:
-            await self._others(scope, receive, send)
+                return sockets.serve(self._django, scope, receive, send)
+            return _close(receive, send)
+        if path == self._stream:
+            return sse.serve(self._django, scope, receive, send)
+        return self._others(scope, receive, send)
+
+
+async def _close(receive: Receive, send: Send) -> None:
+    await receive()
+    await send({"type": "websocket.close"})

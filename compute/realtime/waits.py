@@ -24,7 +24,7 @@ class Waits:
             await self._django(scope, receive, send)
             return
         parking = Parking()
-        scope = {**scope, PARKING: parking}
+        scope, receive = {**scope, PARKING: parking}, _watched(receive, parking)
 
         async def take(message: Message) -> None:
             if parking.parked is None:  # else it is no answer
@@ -77,6 +77,18 @@ async def _passed(parked: Parked, receive: Receive) -> bool:
     finally:
         leaving.cancel()
     return not leaving.done()
+
+
+def _watched(receive: Receive, parking: Parking) -> Receive:
+    """Have Django's threads see that the client has hung up; only its loop is told."""
+
+    async def watch() -> Message:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            parking.hung_up.end()
+        return message
+
+    return watch
 
 
 async def _left(receive: Receive) -> None:
