@@ -8,6 +8,7 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from compute.admin.console import display
+from compute.admin.console.health import health_tag
 from compute.admin.console.pages import HistoryAdmin, Page
 from compute.models import Cloud, CloudService
 from compute.models.cloud import COMPUTE
@@ -18,7 +19,7 @@ class ServiceLine:
 
     def __init__(self, row: CloudService) -> None:
         self.row = row
-        self.health = display.tag(*_health(row))
+        self.health = health_tag(row)
         self.observed = display.ago(row.observed_at)
         self.in_full = display.ago(row.full_observed_at)
         self.next_pass = display.ago(row.next_pass_at)
@@ -57,7 +58,7 @@ class CloudAdmin(HistoryAdmin[Cloud]):
         if not rows:
             return display.tag("off", "never observed")
         return format_html_join(
-            " ", "{}: {}", ((row.service, display.tag(*_health(row))) for row in rows)
+            " ", "{}: {}", ((row.service, health_tag(row)) for row in rows)
         )
 
     @admin.display(description="Servers observed")
@@ -87,12 +88,3 @@ def _compute(cloud: Cloud) -> CloudService | None:
 
 def _milliseconds(seconds: float | None) -> str:
     return display.NONE if seconds is None else f"{seconds * 1000:.0f} ms"
-
-
-def _health(row: CloudService) -> tuple[str, str]:
-    if row.failures:
-        times = "once" if row.failures == 1 else f"{row.failures} times"
-        return "bad", f"failed {times}"
-    if row.observed_at is None:
-        return "off", "never observed"
-    return "good", "answers"

@@ -1,12 +1,14 @@
 """Operations: history, and a way to cancel what has not ended."""
 
-from typing import Any
+from datetime import timedelta
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 
@@ -35,6 +37,32 @@ class TypeFilter(admin.SimpleListFilter):
         return queryset.filter(type=self.value()) if self.value() else queryset
 
 
+class EndFilter(admin.SimpleListFilter):
+    """By whether it has ended, and how long ago."""
+
+    title = "end"
+    parameter_name = "ended"
+    DAYS: ClassVar = {"24h": 1, "7d": 7, "30d": 30}
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
+        return [
+            ("no", "Under way"),
+            ("24h", "Past 24 hours"),
+            ("7d", "Past 7 days"),
+            ("30d", "Past 30 days"),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet[Any]:
+        rows: QuerySet[Any] = queryset
+        value = self.value()
+        if value == "no":
+            rows = queryset.live()
+        elif value in self.DAYS:
+            days = timedelta(days=self.DAYS[value])
+            rows = queryset.ended_since(timezone.now() - days)
+        return rows
+
+
 @admin.register(Operation)
 class OperationAdmin(HistoryAdmin[Operation]):
     commands = {"cancel": "operation.cancel"}
@@ -52,6 +80,7 @@ class OperationAdmin(HistoryAdmin[Operation]):
     list_filter = (
         AboutFilter,
         "status",
+        EndFilter,
         TypeFilter,
         filters.ProjectFilter,
         filters.CloudFilter,

@@ -28,6 +28,7 @@ from compute.admin.console.forms import (
 from compute.admin.console.history import history
 from compute.admin.console.operators import actor_of, may
 from compute.admin.console.pages import Link, Page
+from compute.admin.console.use import compact_use, percent
 from compute.models import Membership, Project, Role, User
 from compute.search import id_prefix
 from compute.services import projects
@@ -198,7 +199,7 @@ class ProjectAdmin(EditedAdmin[Project]):
         limited = [row for row in project.quotas.all() if row.limit is not None]
         if not limited:
             return display.NONE
-        return quotas.compact_use(max(limited, key=quotas.percent))
+        return compact_use(max(limited, key=percent))
 
     # The page
 

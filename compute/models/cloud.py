@@ -1,6 +1,8 @@
 """Cloud: what operators see of each configured cloud, and of its services."""
 
+from collections.abc import Iterable
 from datetime import datetime
+from typing import Self
 
 from django.db import models
 
@@ -26,6 +28,15 @@ class Cloud(models.Model):
 
     def __str__(self) -> str:
         return self.alias
+
+
+class CloudServiceQuerySet(models.QuerySet["CloudService"]):
+    def of(self, aliases: Iterable[str]) -> Self:
+        """Return the services of some clouds, such as those that are configured."""
+        return self.filter(cloud__in=aliases)
+
+    def failing(self) -> Self:
+        return self.filter(failures__gt=0)
 
 
 class CloudService(models.Model):
@@ -59,6 +70,8 @@ class CloudService(models.Model):
     last_error = models.TextField(blank=True, default="")
     last_error_at = models.DateTimeField(null=True, blank=True)
 
+    objects = CloudServiceQuerySet.as_manager()
+
     class Meta:
         default_permissions = ()  # whoever may see the cloud sees its services
         ordering = ("cloud", "service")
@@ -70,6 +83,11 @@ class CloudService(models.Model):
 
     def __str__(self) -> str:
         return f"{self.cloud_id} {self.service}"
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether its last pass failed: what is stored of it may be out of date."""
+        return self.failures > 0
 
 
 def confirmed_at(

@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Self
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Count, Q
+from django.db.models.functions import Cast, Substr
 from django.utils import timezone
 
 
@@ -81,6 +82,23 @@ class OperationQuerySet(models.QuerySet["Operation"]):
             Q(target_kind=kind, target_id__in=ids)
             | Q(related_kind=kind, related_id__in=ids)
         )
+
+    def ended_since(self, time: datetime) -> Self:
+        return self.filter(finished_at__gte=time)
+
+    def failed(self) -> Self:
+        return self.filter(status=OperationStatus.FAILED)
+
+    def count_by_hour(self) -> "dict[tuple[datetime, str], int]":
+        """Return how many ended in each hour, of UTC, and in each status."""
+        # The beginning of the time as text, "2026-11-28 18", which both databases write
+        # alike: SQLite has no hours, and Django would call Python for each row.
+        hour = Substr(Cast("finished_at", models.TextField()), 1, 13)
+        rows = self.order_by().values_list(hour, "status").annotate(Count("pk"))
+        return {
+            (datetime.strptime(f"{text}+0000", "%Y-%m-%d %H%z"), status): count
+            for text, status, count in rows
+        }
 
     def occupying(self, kind: str, id: uuid.UUID) -> "Operation | None":
         """Return the live operation that holds a thing."""

@@ -1,11 +1,13 @@
 """Quota: how much of each resource a project may have, and has."""
 
+from typing import Any, Self
 from uuid import UUID
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import FloatField, Max, Q, Value
+from django.db.models.functions import Cast, Coalesce, NullIf
 
 from compute.limits import MAX_LIMIT
 from compute.models.project import Project
@@ -27,6 +29,10 @@ class Resource(models.TextChoices):
     SECURITY_GROUPS = "security_groups", "Security groups"
     SECURITY_GROUP_RULES = "security_group_rules", "Security group rules"
     WEBHOOKS = "webhooks", "Webhooks"
+
+
+def _used(resource: Resource) -> Coalesce:
+    return Coalesce(Max("used", filter=Q(resource=resource)), 0)
 
 
 class QuotaQuerySet(models.QuerySet["Quota"]):
@@ -51,6 +57,26 @@ class QuotaQuerySet(models.QuerySet["Quota"]):
             ]
             for project in projects
         }
+
+    def fullest(self) -> Self:
+        """Return what is used of limited quotas, the fullest first."""
+        # More than a limit of none is the fullest there is.
+        share = Cast("used", FloatField()) / NullIf("limit", Value(0))
+        used = self.filter(project__deleted_at=None, limit__isnull=False, used__gt=0)
+        return used.order_by(share.desc(nulls_first=True), "project__name", "resource")
+
+    def compute_use(self) -> "models.QuerySet[Any, Any]":
+        """Return what the VMs of each project take, the most vCPUs first."""
+        resources = (Resource.VCPUS, Resource.RAM_MB, Resource.DISK_GB)
+        rows = self.filter(project__deleted_at=None, resource__in=resources)
+        by_project = rows.values("project_id", "project__name").annotate(
+            vcpus=_used(Resource.VCPUS),
+            ram_mb=_used(Resource.RAM_MB),
+            disk_gb=_used(Resource.DISK_GB),
+        )
+        return by_project.filter(vcpus__gt=0).order_by(
+            "-vcpus", "-ram_mb", "project__name"
+        )
 
 
 def default_limit(project: Project, resource: str) -> int | None:

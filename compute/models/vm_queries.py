@@ -3,7 +3,9 @@
 from typing import TYPE_CHECKING, Self
 
 from django.db import models
+from django.db.models import Count
 
+from compute.models.lifecycle import VMStatus
 from compute.models.operation import Operation
 from compute.models.owned import VersionedQuerySet
 
@@ -32,3 +34,10 @@ class VMQuerySet(VersionedQuerySet["VM"]):
     def with_operation(self) -> Self:
         """Join no more than `VM.allowed_actions` needs, so that it costs no query."""
         return self.select_related("operation").defer(*_NOT_IN_LISTS)
+
+    def count_by_status(self) -> dict[str, int]:
+        """Return how many are in each status, without the deleted ones."""
+        # Listed, and not all but one: so the index skips the deleted, which pile up.
+        present = [status for status in VMStatus if status != VMStatus.DELETED]
+        rows = self.filter(status__in=present).order_by()
+        return dict(rows.values_list("status").annotate(Count("pk")))

@@ -1,18 +1,16 @@
-"""The newest events of all projects, beside the start page; they come again by script."""
+"""The newest events of all projects, and disabled webhooks, on the start page."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from compute.admin.console import about, display
-from compute.admin.console.operators import may, require
+from compute.admin.console.operators import may
 from compute.models import Event, Outcome, Webhook, subjects
 
 SHOWN = 10
-PERMISSION, WEBHOOKS = "event.list", "webhook.list"
 
 _subject = about.column("subject", "Subject")
 
@@ -26,14 +24,12 @@ class Line:
     badge: SafeString | str
 
 
-def overview(request: HttpRequest) -> dict[str, Any]:
+def events(request: HttpRequest) -> dict[str, Any]:
     """Return what an operator may see of all projects, by template variable."""
-    sees = may(request, PERMISSION), may(request, WEBHOOKS)
+    webhooks = Webhook.objects.disabled_by_failures()
     return {
-        "latest": _latest() if sees[0] else None,
-        "disabled_webhooks": Webhook.objects.disabled_by_failures().count()
-        if sees[1]
-        else 0,
+        "latest": _latest() if may(request, "event.list") else None,
+        "disabled_webhooks": webhooks.count() if may(request, "webhook.list") else None,
     }
 
 
@@ -42,12 +38,6 @@ def _latest() -> list[Line]:
     events = list(newest[:SHOWN])
     things = subjects.find_all((one.subject_kind, one.subject_id) for one in events)
     return [_line(event, things) for event in events]
-
-
-def view(request: HttpRequest) -> HttpResponse:
-    """Answer with the list alone."""
-    require(request, PERMISSION)
-    return render(request, "admin/compute/latest.html", overview(request))
 
 
 def _line(event: Event, things: object) -> Line:

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, reverse
 
-from compute.admin.console import latest, parameters
+from compute.admin.console import health, overview, parameters
 from compute.admin.console.display import NONE
 from compute.admin.console.passwords import OwnPasswordForm
 from compute.admin.console.refusals import bad_request
@@ -26,7 +26,7 @@ View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 class Console(AdminSite):
     site_header = "VM Manager"
     site_title = "VM Manager"
-    index_title = "Operations"
+    index_title = "Overview"
     empty_value_display = NONE
     # The API and its documentation have links of their own: templates/admin/base_site.html.
     site_url = None
@@ -37,9 +37,8 @@ class Console(AdminSite):
         self.disable_action("delete_selected")
 
     def get_urls(self) -> list[Any]:
-        latest_events = self.admin_view(latest.view)
         return [
-            path("latest-events/", latest_events, name="latest_events"),
+            path("overview/", self.admin_view(overview.view), name="overview"),
             *(
                 pattern
                 for pattern in super().get_urls()
@@ -50,8 +49,12 @@ class Console(AdminSite):
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> Any:
-        context = {**latest.overview(request), **(extra_context or {})}
+        context = {**overview.overview(request), **(extra_context or {})}
         return super().index(request, context)
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        context = super().each_context(request)
+        return {**context, "failing_services": health.banner(request)}
 
     def password_change(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
