@@ -1,6 +1,5 @@
 """Cloud: what operators see of each configured cloud, and of its services."""
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Self
 
@@ -31,10 +30,6 @@ class Cloud(models.Model):
 
 
 class CloudServiceQuerySet(models.QuerySet["CloudService"]):
-    def of(self, aliases: Iterable[str]) -> Self:
-        """Return the services of some clouds, such as those that are configured."""
-        return self.filter(cloud__in=aliases)
-
     def failing(self) -> Self:
         return self.filter(failures__gt=0)
 

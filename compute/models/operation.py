@@ -20,6 +20,11 @@ class OperationStatus(models.TextChoices):
 
 #: Work in these is not over: it occupies what it is about.
 LIVE = (OperationStatus.PENDING, OperationStatus.RUNNING)
+ENDED = (
+    OperationStatus.SUCCEEDED,
+    OperationStatus.FAILED,
+    OperationStatus.CANCELLED,
+)
 
 
 class OperationType(models.TextChoices):
@@ -84,17 +89,18 @@ class OperationQuerySet(models.QuerySet["Operation"]):
         )
 
     def ended_since(self, time: datetime) -> Self:
-        return self.filter(finished_at__gte=time)
+        return self.filter(status__in=ENDED, finished_at__gte=time)
 
-    def failed(self) -> Self:
-        return self.filter(status=OperationStatus.FAILED)
+    def newest_failures(self) -> Self:
+        failed = self.filter(status=OperationStatus.FAILED)
+        return failed.order_by("-finished_at")
 
     def count_by_hour(self) -> "dict[tuple[datetime, str], int]":
         """Return how many ended in each hour, of UTC, and in each status."""
         # The beginning of the time as text, "2026-11-28 18", which both databases write
         # alike: SQLite has no hours, and Django would call Python for each row.
         hour = Substr(Cast("finished_at", models.TextField()), 1, 13)
-        rows = self.order_by().values_list(hour, "status").annotate(Count("pk"))
+        rows = self.order_by().values_list(hour, "status").annotate(ended=Count("*"))
         return {
             (datetime.strptime(f"{text}+0000", "%Y-%m-%d %H%z"), status): count
             for text, status, count in rows
@@ -222,6 +228,9 @@ class Operation(models.Model):
                 condition=~Q(status="SUCCEEDED"),
                 name="operation_not_succeeded",
             ),
+            # What ended of late, by its end, and how much is under way. Over all of them,
+            # because SQLite uses no partial index for a status that is a parameter.
+            models.Index(fields=("status", "finished_at"), name="operation_by_end"),
             models.Index(
                 fields=("cloud", "status", "lease_until"),
                 condition=Q(status__in=("PENDING", "RUNNING")),

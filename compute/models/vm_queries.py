@@ -40,4 +40,4 @@ class VMQuerySet(VersionedQuerySet["VM"]):
         # Listed, and not all but one: so the index skips the deleted, which pile up.
         present = [status for status in VMStatus if status != VMStatus.DELETED]
         rows = self.filter(status__in=present).order_by()
-        return dict(rows.values_list("status").annotate(Count("pk")))
+        return dict(rows.values_list("status").annotate(vms=Count("*")))

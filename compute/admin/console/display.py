@@ -90,6 +90,11 @@ def _distance(when: datetime) -> str:
     return f"{largest} ago"
 
 
+def exact(when: datetime | None) -> str:
+    """Return a time to the second."""
+    return NONE if when is None else when.strftime(EXACT)
+
+
 def ago_column(field: str, label: str) -> Callable[[Any], SafeString | str]:
     """Return a column of a list that shows a time field as `ago` does."""
 
@@ -105,8 +110,7 @@ def exact_field(field: str, label: str) -> Callable[[Any], str]:
 
     @admin.display(description=label)
     def shown(row: Any) -> str:
-        when: datetime | None = getattr(row, field)
-        return NONE if when is None else when.strftime(EXACT)
+        return exact(getattr(row, field))
 
     return shown
 

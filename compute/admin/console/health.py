@@ -1,14 +1,12 @@
 """The health of clouds: a line for each service, and the banner while one fails."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.safestring import SafeString
-from django.utils.timesince import timesince
 
 from compute import clouds
 from compute.admin.console import display
@@ -25,14 +23,24 @@ class ServiceHealth:
     """One service of a cloud; a cloud that was never asked has none."""
 
     cloud: str
-    service: str
     url: str
     health: SafeString
-    is_failing: bool
-    answered: SafeString | str
-    #: Since when nothing new is known of it, and for how long by now.
+    service: str = ""
+    is_failing: bool = False
+    answered: SafeString | str = ""
+    #: Since when nothing new is known of it.
+    stale_since: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FailingCloud:
+    alias: str
+    url: str
+    services: Sequence[str]
+    #: Since when nothing new is known of one of them, and how long ago that is.
     stale_since: str
-    stale_for: str
+    stale_for: SafeString | str
     error: str
 
 
@@ -49,59 +57,64 @@ def health_tag(row: CloudService) -> SafeString:
     return display.tag("good", "answers")
 
 
-def services() -> list[ServiceHealth]:
+def services() -> Sequence[ServiceHealth]:
     """Return the services of the configured clouds, the default cloud's first."""
-    aliases = clouds.aliases()
-    by_cloud: dict[str, list[ServiceHealth]] = {alias: [] for alias in aliases}
-    for row in CloudService.objects.of(aliases):
-        by_cloud[row.cloud_id].append(_health(row))
     return [
-        line
-        for alias, lines in by_cloud.items()
-        for line in lines or [_never_observed(alias)]
+        health
+        for alias, rows in _by_cloud(CloudService.objects.all()).items()
+        for health in [_health(row) for row in rows] or [_never_observed(alias)]
     ]
 
 
-def banner(request: HttpRequest) -> Sequence[ServiceHealth]:
-    """Return the services that fail, for who may see clouds; one query at most."""
+def failing_clouds(request: HttpRequest) -> Sequence[FailingCloud]:
+    """Return the clouds of which a service fails, for who may see clouds.
+
+    It is asked for every page: one query at most.
+    """
     if not may_see_clouds(request):
         return ()
-    failing = CloudService.objects.of(clouds.aliases()).failing()
-    return [_health(row) for row in failing]
+    failing = _by_cloud(CloudService.objects.failing())
+    return [_failing(alias, rows) for alias, rows in failing.items() if rows]
+
+
+def _by_cloud(rows: QuerySet[CloudService]) -> Mapping[str, list[CloudService]]:
+    """Return alias -> services; of a cloud that was taken out nobody hears any more."""
+    by_cloud: dict[str, list[CloudService]] = {alias: [] for alias in clouds.aliases()}
+    for row in rows.filter(cloud__in=by_cloud):
+        by_cloud[row.cloud_id].append(row)
+    return by_cloud
 
 
 def _health(row: CloudService) -> ServiceHealth:
-    when = row.observed_at
     return ServiceHealth(
         cloud=row.cloud_id,
-        service=row.service,
-        url=reverse("admin:compute_cloud_change", args=[row.cloud_id]),
+        url=_url(row.cloud_id),
         health=health_tag(row),
+        service=row.service,
         is_failing=row.is_failing,
-        answered=display.ago(when),
-        stale_since="" if when is None else when.strftime(display.EXACT),
-        stale_for=_duration(when),
+        answered=display.ago(row.observed_at) if row.observed_at else "",
+        stale_since=display.exact(row.observed_at) if row.observed_at else "",
         error=display.short(row.last_error, MAX_ERROR),
     )
 
 
 def _never_observed(alias: str) -> ServiceHealth:
     return ServiceHealth(
-        cloud=alias,
-        service="",
-        url=reverse("admin:compute_cloud_changelist"),
-        health=_NEVER,
-        is_failing=False,
-        answered=display.NONE,
-        stale_since="",
-        stale_for="",
-        error="",
+        cloud=alias, url=reverse("admin:compute_cloud_changelist"), health=_NEVER
     )
 
 
-def _duration(since: datetime | None) -> str:
-    if since is None:
-        return ""
-    now = timezone.now()
-    seconds = int((now - since).total_seconds())
-    return f"{seconds} s" if seconds < 60 else timesince(since, now)
+def _failing(alias: str, rows: Sequence[CloudService]) -> FailingCloud:
+    oldest = min((row.observed_at for row in rows if row.observed_at), default=None)
+    return FailingCloud(
+        alias=alias,
+        url=_url(alias),
+        services=[row.service for row in rows],
+        stale_since=display.exact(oldest) if oldest else "",
+        stale_for=display.ago(oldest),
+        error=display.short(rows[0].last_error, MAX_ERROR),
+    )
+
+
+def _url(alias: str) -> str:
+    return reverse("admin:compute_cloud_change", args=[alias])

@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from compute.admin.console import about, display, health, latest
 from compute.admin.console.chart import Chart, chart, start
 from compute.admin.console.operators import may
-from compute.admin.console.use import percent, use_bar
+from compute.admin.console.use import use_bar
 from compute.models import VM, Operation, OperationStatus, Quota, VMStatus, subjects
 
 FAILURES = 10
@@ -61,7 +61,6 @@ class FullQuota:
     project: SafeString
     used: str
     limit: str
-    percent: int
     bar: SafeString | str
 
 
@@ -91,7 +90,7 @@ def overview(request: HttpRequest) -> dict[str, Any]:
 
 def view(request: HttpRequest) -> HttpResponse:
     """Answer with what the start page fetches again."""
-    context = {**overview(request), "failing_services": health.banner(request)}
+    context = {**overview(request), "failing_clouds": health.failing_clouds(request)}
     return render(request, "admin/compute/overview.html", context)
 
 
@@ -139,7 +138,7 @@ def _operations() -> Operations:
 
 
 def _failures() -> Sequence[Failure]:
-    newest = list(Operation.objects.failed().order_by("-finished_at")[:FAILURES])
+    newest = list(Operation.objects.newest_failures()[:FAILURES])
     things = subjects.find_all((row.target_kind, row.target_id) for row in newest)
     return [_failure(row, things) for row in newest]
 
@@ -166,7 +165,6 @@ def _quotas() -> Sequence[FullQuota]:
             project=display.link(quota.project),
             used=f"{quota.used:,}",
             limit=f"{quota.limit:,}",
-            percent=percent(quota),
             bar=use_bar(quota),
         )
         for quota in fullest[:QUOTAS]
