@@ -1,9 +1,10 @@
 """Cloud: what operators see of each configured cloud, and of its services."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self
 
 from django.db import models
+from django.db.models import Q
 
 #: OpenStack's type of the service that has the servers.
 COMPUTE = "compute"
@@ -12,6 +13,9 @@ IMAGE = "image"
 NETWORK = "network"
 #: Type of each service by its project's name, which errors give.
 SERVICE_TYPES = {"nova": COMPUTE, "glance": IMAGE, "neutron": NETWORK}
+
+#: A pass that is due for longer is one that nobody makes.
+LATE = timedelta(minutes=1)
 
 
 class Cloud(models.Model):
@@ -30,8 +34,11 @@ class Cloud(models.Model):
 
 
 class CloudServiceQuerySet(models.QuerySet["CloudService"]):
-    def failing(self) -> Self:
-        return self.filter(failures__gt=0)
+    def stale(self, now: datetime) -> Self:
+        """Return those of which what is stored may be out of date."""
+        is_free = Q(pass_lease_until=None) | Q(pass_lease_until__lte=now)
+        is_late = is_free & Q(next_pass_at__lte=now - LATE)
+        return self.filter(Q(failures__gt=0) | is_late)
 
 
 class CloudService(models.Model):
@@ -81,8 +88,14 @@ class CloudService(models.Model):
 
     @property
     def is_failing(self) -> bool:
-        """Whether its last pass failed: what is stored of it may be out of date."""
+        """Whether its last pass failed."""
         return self.failures > 0
+
+    def is_late(self, now: datetime) -> bool:
+        """Whether nobody makes its passes, as when no worker runs."""
+        is_free = self.pass_lease_until is None or self.pass_lease_until <= now
+        due = self.next_pass_at
+        return is_free and due is not None and due <= now - LATE
 
 
 def confirmed_at(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from compute import clouds
@@ -14,6 +15,7 @@ from compute.models import CloudService
 
 #: Characters of an error that are shown in one line.
 MAX_ERROR = 200
+NOT_ASKED = "Nothing asks it: check that a worker runs."
 
 _NEVER = display.tag("off", "never observed")
 
@@ -26,22 +28,24 @@ class ServiceHealth:
     url: str
     health: SafeString
     service: str = ""
-    is_failing: bool = False
     answered: SafeString | str = ""
-    #: Since when nothing new is known of it.
+    #: Why nothing new is known of it, and since when; empty while all is well.
+    reason: str = ""
     stale_since: str = ""
-    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class FailingCloud:
+class StaleCloud:
+    """A cloud of which what the console shows may be out of date."""
+
     alias: str
     url: str
+    is_failing: bool
     services: Sequence[str]
     #: Since when nothing new is known of one of them, and how long ago that is.
     stale_since: str
     stale_for: SafeString | str
-    error: str
+    reason: str
 
 
 def may_see_clouds(request: HttpRequest) -> bool:
@@ -52,6 +56,8 @@ def health_tag(row: CloudService) -> SafeString:
     if row.is_failing:
         times = "once" if row.failures == 1 else f"{row.failures} times"
         return display.tag("bad", f"failed {times}")
+    if row.is_late(timezone.now()):
+        return display.tag("aside", "not asked")
     if row.observed_at is None:
         return _NEVER
     return display.tag("good", "answers")
@@ -66,15 +72,15 @@ def services() -> Sequence[ServiceHealth]:
     ]
 
 
-def failing_clouds(request: HttpRequest) -> Sequence[FailingCloud]:
+def stale_clouds(request: HttpRequest) -> Sequence[StaleCloud]:
     """Return the clouds of which a service fails, for who may see clouds.
 
     It is asked for every page: one query at most.
     """
     if not may_see_clouds(request):
         return ()
-    failing = _by_cloud(CloudService.objects.failing())
-    return [_failing(alias, rows) for alias, rows in failing.items() if rows]
+    stale = _by_cloud(CloudService.objects.stale(timezone.now()))
+    return [_stale(alias, rows) for alias, rows in stale.items() if rows]
 
 
 def _by_cloud(rows: QuerySet[CloudService]) -> Mapping[str, list[CloudService]]:
@@ -86,15 +92,16 @@ def _by_cloud(rows: QuerySet[CloudService]) -> Mapping[str, list[CloudService]]:
 
 
 def _health(row: CloudService) -> ServiceHealth:
+    since = row.observed_at
+    reason = _reason(row)
     return ServiceHealth(
         cloud=row.cloud_id,
         url=_url(row.cloud_id),
         health=health_tag(row),
         service=row.service,
-        is_failing=row.is_failing,
-        answered=display.ago(row.observed_at) if row.observed_at else "",
-        stale_since=display.exact(row.observed_at) if row.observed_at else "",
-        error=display.short(row.last_error, MAX_ERROR),
+        answered=display.ago(since) if since else "",
+        reason=reason,
+        stale_since=display.exact(since) if since and reason else "",
     )
 
 
@@ -104,16 +111,25 @@ def _never_observed(alias: str) -> ServiceHealth:
     )
 
 
-def _failing(alias: str, rows: Sequence[CloudService]) -> FailingCloud:
+def _stale(alias: str, rows: Sequence[CloudService]) -> StaleCloud:
+    # Why one fails says more than that another is not asked.
+    first = next((row for row in rows if row.is_failing), rows[0])
     oldest = min((row.observed_at for row in rows if row.observed_at), default=None)
-    return FailingCloud(
+    return StaleCloud(
         alias=alias,
         url=_url(alias),
+        is_failing=first.is_failing,
         services=[row.service for row in rows],
         stale_since=display.exact(oldest) if oldest else "",
         stale_for=display.ago(oldest),
-        error=display.short(rows[0].last_error, MAX_ERROR),
+        reason=_reason(first),
     )
+
+
+def _reason(row: CloudService) -> str:
+    if row.is_failing:
+        return display.short(row.last_error, MAX_ERROR)
+    return NOT_ASKED if row.is_late(timezone.now()) else ""
 
 
 def _url(alias: str) -> str:

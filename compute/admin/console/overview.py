@@ -90,7 +90,7 @@ def overview(request: HttpRequest) -> dict[str, Any]:
 
 def view(request: HttpRequest) -> HttpResponse:
     """Answer with what the start page fetches again."""
-    context = {**overview(request), "failing_clouds": health.failing_clouds(request)}
+    context = {**overview(request), "stale_clouds": health.stale_clouds(request)}
     return render(request, "admin/compute/overview.html", context)
 
 

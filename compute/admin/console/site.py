@@ -54,7 +54,7 @@ class Console(AdminSite):
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         context = super().each_context(request)
-        return {**context, "failing_clouds": health.failing_clouds(request)}
+        return {**context, "stale_clouds": health.stale_clouds(request)}
 
     def password_change(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
