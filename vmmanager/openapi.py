@@ -75,6 +75,5 @@ SETTINGS: dict[str, Any] = {
     },
     # From the sidecar package, so that the page works without a network.
     "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
 }

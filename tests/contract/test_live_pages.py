@@ -126,6 +126,32 @@ def test_the_overview_and_the_events_get_an_event_without_reload(
         shows_without_reload(browser, service, name)
 
 
+def create_vm(service: Served) -> None:
+    body = {"name": "web", "flavor": "m1.small", "image": "ubuntu-22.04"}
+    url = f"{service.url}/api/v1/vms"
+    assert requests.post(url, json=body, timeout=60).status_code == 202
+
+
+def test_the_overview_counts_without_reload(service: Served, browser: Chromium) -> None:
+    browser.open(f"{service.url}/admin/")
+    browser.value("window.isSamePage = true")
+    tile = "document.querySelector('a.tile[href*=\"=ACTIVE\"] strong')?.innerText"
+    assert browser.value(tile) is None
+    create_vm(service)
+    eventually(lambda: browser.value(tile) == "1", what="a VM", log=service.log)
+    # What somebody has opened stays open.
+    numbers = "document.querySelector('#chart-numbers')"
+    browser.value(f"{numbers}.open = true; window.before = {numbers}; 0")
+    create_vm(service)
+    eventually(
+        lambda: browser.value(f"{numbers} != window.before"),
+        what="new numbers",
+        log=service.log,
+    )
+    assert browser.value(f"{numbers}.open")
+    assert browser.value("window.isSamePage")
+
+
 def test_a_page_says_that_it_is_not_connected(
     service: Served, browser: Chromium
 ) -> None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 
 import pytest
+from django.contrib.staticfiles import finders
 from django.http.response import HttpResponseBase
 from django.test import Client
 
@@ -118,3 +119,14 @@ def test_no_script_reads_the_cookies(client: Client) -> None:
     assert set(response.cookies) == {"sessionid", "csrftoken"}
     for cookie in response.cookies.values():
         assert (cookie["httponly"], cookie["samesite"]) == (True, "Lax")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/admin/", "/admin/login/", "/api/v1/", "/api/v1/docs", "/problems"],
+)
+def test_every_page_has_our_icon(browser: Client, client: Client, path: str) -> None:
+    page = (client if "login" in path else browser).get(path).content.decode()
+    icons = re.findall(r'<link rel="icon" href="([^"]+)"', page)
+    assert icons == ["/static/compute/favicon.svg"]
+    assert finders.find("compute/favicon.svg")
