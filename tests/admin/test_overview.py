@@ -205,7 +205,11 @@ def test_without_a_permission_it_says_so(db: None) -> None:
 def test_lists_stay_in_reach_and_recent_actions_go(operator: Operator) -> None:
     page = operator.get("")
     sidebar = page.partition('id="nav-sidebar"')[2].partition("</nav>")[0]
-    assert 'href="/admin/compute/keypair/"' in sidebar
+    below = page.partition('class="lists"')[2].partition("</nav>")[0]
+    for navigation in (sidebar, below):
+        assert 'href="/admin/compute/keypair/"' in navigation
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert sorted(ids) == sorted(set(ids))
     assert "<title>Overview | VM Manager</title>" in page
     assert "Recent actions" not in page
 
