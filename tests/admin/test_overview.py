@@ -5,11 +5,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from compute.models import VM, Event, Operation, Project, Quota
 from tests.support.console import Operator, href, permission, staff
 from tests.support.factories import NetworkFactory, ProjectFactory, VMFactory
+from tests.support.many_rows import make_many
 from tests.support.operations import ended, live
 
 FRAGMENT = "overview/"
@@ -234,3 +237,22 @@ def test_it_takes_as_many_queries_at_any_number(
             )
         with django_assert_num_queries(QUERIES):
             operator.get(FRAGMENT)
+
+
+@pytest.mark.postgres
+@pytest.mark.slow
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="needs PostgreSQL")
+def test_no_part_reads_all_operations_or_events(operator: Operator) -> None:
+    make_many()
+    with CaptureQueriesContext(connection) as queries:
+        operator.get(FRAGMENT)
+    plans = []
+    with connection.cursor() as cursor:
+        for query in queries.captured_queries:
+            if query["sql"].startswith("SELECT"):
+                cursor.execute(f"EXPLAIN {query['sql']}")
+                plans.append("\n".join(line for (line,) in cursor.fetchall()))
+    assert len(plans) >= QUERIES
+    assert any("operation_by_end" in plan for plan in plans)
+    for table in ("compute_operation", "compute_event"):
+        assert [plan for plan in plans if f"Seq Scan on {table}" in plan] == []
