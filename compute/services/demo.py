@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from operator import attrgetter
+from typing import Any
 
 from django.db import connection, connections, models, transaction
 from django.utils import timezone
 
 from compute import clouds, events
+from compute.errors import OpenStackError
 from compute.events import Actor
 from compute.models import (
     VM,
@@ -44,7 +46,10 @@ ENVIRONMENTS = ("prod", "staging", "test")
 TEAMS = ("atlas", "borealis", "core", "data")
 PEOPLE = ("user:ada", "user:barbara", "user:edsger", "user:grace")
 FAULT = "No valid host was found. There are not enough hosts available."
+FAILURE = "The hypervisor did not answer."
 ACTOR = Actor("system")
+#: How old they are at most.
+DAYS = 90
 #: VMs made at a time: as many are in memory, and in one transaction.
 BATCH = 2000
 #: What was done to the VMs since, in turn: type, status before, meanwhile and after.
@@ -87,24 +92,47 @@ def seed(
     `providers.errors.ProviderError`.
     """
     alias = cloud or clouds.default_alias()
-    mock = clouds.get(alias)
-    if not isinstance(mock, MockCloud):
-        raise NotAMockError(f"The cloud {alias} is not a mock: no demo data for it.")
+    mock = mock_of(alias)
     catalog.refresh(alias)
-    flavors = list(Flavor.objects.offered().filter(cloud=alias))
-    images = list(Image.objects.offered().filter(cloud=alias, project=None))
     owners = _owners(projects)
     try:
         for start in range(0, count, BATCH):
             numbers = range(start, min(start + BATCH, count))
-            choices = [_choose(_owner(owners, n), flavors, images) for n in numbers]
-            _make(alias, mock, choices, history)
+            fill(alias, mock, [_owner(owners, n) for n in numbers], history=history)
     finally:
         for owner in owners:
             quotas.recount(owner)
     _tidy()
     total: int = VM.objects.alive().filter(cloud=alias).count()
     return total
+
+
+def mock_of(alias: str) -> MockCloud:
+    """Return a cloud that is a mock, or raise NotAMockError."""
+    mock = clouds.get(alias)
+    if not isinstance(mock, MockCloud):
+        raise NotAMockError(f"The cloud {alias} is not a mock: no demo data for it.")
+    return mock
+
+
+def fill(
+    alias: str,
+    mock: MockCloud,
+    owners: Sequence[Project],
+    *,
+    history: int,
+    days: int = DAYS,
+    failing: int = 0,
+) -> None:
+    """Add a VM for each of ``owners``, made in the last ``days``.
+
+    Of a hundred operations after its creation ``failing`` have failed. Quotas are not
+    counted, and the catalogue of the cloud must be known.
+    """
+    flavors = list(Flavor.objects.offered().filter(cloud=alias))
+    images = list(Image.objects.offered().filter(cloud=alias, project=None))
+    choices = [_choose(owner, flavors, images, days) for owner in owners]
+    _make(alias, mock, choices, history, failing)
 
 
 def _owners(count: int) -> list[Project]:
@@ -132,13 +160,13 @@ def _owner(owners: Sequence[Project], number: int) -> Project:
 
 
 def _choose(
-    project: Project, flavors: Sequence[Flavor], images: Sequence[Image]
+    project: Project, flavors: Sequence[Flavor], images: Sequence[Image], days: int
 ) -> Choice:
     # Not for secrets: names and sizes.
     tier, environment = random.choice(TIERS), random.choice(ENVIRONMENTS)  # noqa: S311
     image = random.choice(images)  # noqa: S311
     fitting = [f for f in flavors if f.disk_gb >= image.min_disk_gb]
-    age = timedelta(minutes=random.randint(1, 90 * 24 * 60))  # noqa: S311
+    age = timedelta(minutes=random.randint(1, days * 24 * 60))  # noqa: S311
     return Choice(
         project,
         name=f"{tier}-{environment}-{random.randint(1, 9999):04}",  # noqa: S311
@@ -154,7 +182,9 @@ def _choose(
     )
 
 
-def _make(alias: str, mock: MockCloud, choices: Sequence[Choice], history: int) -> None:
+def _make(
+    alias: str, mock: MockCloud, choices: Sequence[Choice], history: int, failing: int
+) -> None:
     """Make the servers of some VMs, and then their rows."""
     wanted = {uuid.uuid4(): choice for choice in choices}
     ids = mock.controls.seed(
@@ -177,7 +207,7 @@ def _make(alias: str, mock: MockCloud, choices: Sequence[Choice], history: int) 
     for (vm_id, choice), server in zip(wanted.items(), servers, strict=True):
         vm = _vm(alias, vm_id, server, choice)
         vms.append(vm)
-        for operation, about in _past(vm, history):
+        for operation, about in _past(vm, history, failing):
             operations.append(operation)
             log[choice.project.pk] += about
         vm.operation = operations[-1]
@@ -243,7 +273,9 @@ def _vm(alias: str, vm_id: uuid.UUID, server: Server, choice: Choice) -> VM:
     return vm
 
 
-def _past(vm: VM, history: int) -> Iterator[tuple[Operation, list[Event]]]:
+def _past(
+    vm: VM, history: int, failing: int
+) -> Iterator[tuple[Operation, list[Event]]]:
     """Yield the operations of a VM, oldest first, with the events of each."""
     created = _operation(vm, OperationType.VM_CREATE, vm.created_at, ACTOR)
     event = events.by(ACTOR, "vm.created", subject=vm, operation=created)
@@ -257,14 +289,17 @@ def _past(vm: VM, history: int) -> Iterator[tuple[Operation, list[Event]]]:
         person = random.choice(PEOPLE)  # noqa: S311
         actor = Actor(person, request_id=f"req-{uuid.uuid4()}")
         type, before, meanwhile, after = DEEDS[number % len(DEEDS)]
-        operation = _operation(vm, type, at, actor, before, after)
+        error = None
+        if random.randrange(100) < failing:  # noqa: S311
+            error, after = OpenStackError(FAILURE).document(), before
+        operation = _operation(vm, type, at, actor, before, after, error)
         end, after_all = at + TOOK, Actor(ACTOR.name, request_id=actor.request_id)
         finished = events.by(
             after_all,
             "operation.finished",
             subject=operation,
             operation=operation,
-            details={"status": operation.status, "error": None},
+            details={"status": operation.status, "error": error},
         )
         finished.created_at = end
         about = [
@@ -287,12 +322,14 @@ def _operation(
     actor: Actor,
     before: str = "",
     after: str = VMStatus.ACTIVE,
+    error: Any = None,
 ) -> Operation:
-    failed = vm.status == VMStatus.ERROR
+    error = error or vm.error
+    failed = error is not None
     return Operation(
         type=type,
         status=OperationStatus.FAILED if failed else OperationStatus.SUCCEEDED,
-        error=vm.error,
+        error=error,
         project=vm.project,
         cloud=vm.cloud,
         target_kind=vm.kind,

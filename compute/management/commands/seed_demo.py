@@ -7,7 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from compute import clouds
-from compute.services import demo
+from compute.management.development import development_admin
+from compute.services import demo, showcase
 
 
 def _number(least: int, most: int) -> Callable[[str], int]:
@@ -24,8 +25,13 @@ class Command(BaseCommand):
     help = "Add plausible VMs in mixed statuses to a mock cloud and to the database."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "--vms", type=_number(1, 1_000_000), required=True, metavar="N"
+        what = parser.add_mutually_exclusive_group(required=True)
+        what.add_argument("--vms", type=_number(1, 1_000_000), metavar="N")
+        what.add_argument(
+            "--showcase",
+            action="store_true",
+            help="what a service looks like after a month of use, once: projects, "
+            "people, VMs in all clouds, failures; the other options are not for it",
         )
         parser.add_argument(
             "--projects",
@@ -50,6 +56,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
+            if options["showcase"]:
+                development_admin()  # before the others: it is made as the first user
+                done = showcase.furnish()
+                self.stdout.write("Furnished." if done else "It is furnished already.")
+                return
             total = demo.seed(
                 options["vms"],
                 cloud=options["cloud"],

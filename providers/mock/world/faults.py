@@ -119,6 +119,10 @@ class Fault:
     code: str
 
 
+#: Of a cloud where nobody listens.
+AWAY = Fault("refuse", 0.0, None, None, None, "")
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One call to the cloud, and the faults that shape it."""

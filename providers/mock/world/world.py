@@ -11,6 +11,9 @@ from providers.mock.world.faults import Call
 from providers.mock.world.state import microseconds
 from providers.mock.world.store import Store
 
+#: In microseconds.
+_MINUTE = 60_000_000
+
 
 class World:
     """What the services of one mock cloud share."""
@@ -23,12 +26,15 @@ class World:
         pace: float,
         page_size: int,
         quota: int,
+        outages: int,
         call_timeout: float,
     ) -> None:
         self.store = store
         self.pace = pace
         self.page_size = page_size
         self.quota = quota
+        #: In so many minutes it is away for one; 0: never.
+        self.outages = outages
         self.call_timeout = call_timeout
         self.tally = CallTally()
         self._clock = clock
@@ -68,6 +74,8 @@ class World:
                 words = (row["name"] if row else "", key, subject)
                 subject = " ".join(words).rstrip()
             acting = faults.take(db, op, subject)
+        if self.outages and self.now() // _MINUTE % self.outages == 0:
+            acting = {"refuse": faults.AWAY}
         call = Call(op, timeout or self.call_timeout, acting)
         call.begin()
         try:

@@ -2,6 +2,7 @@
 
 import re
 import time
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ from providers.errors import (
     Timeout,
     Unauthorized,
     Unavailable,
+    Unreachable,
 )
 from providers.mock import MockCloud
 from providers.mock.world.faults import Kind
@@ -56,6 +58,24 @@ def test_a_call_fails_with_the_error_of_a_status(
     assert mock.servers.list_all() == []
     boot(mock)
     assert mock.controls.pending_faults() == 0
+
+
+def test_one_with_outages_is_away_for_a_minute_in_so_many(
+    mock_path: Path,
+) -> None:
+    clock = Clock()
+    mock = MockCloud(path=str(mock_path), outages="3", clock=clock)
+    heard = []
+    for _ in range(9):
+        try:
+            mock.flavors.list_all()
+            mock.networks.list_all()
+            heard.append(True)
+        except Unreachable:
+            heard.append(False)
+        clock.advance(60)
+    assert heard[:3].count(False) == 1
+    assert heard == heard[:3] * 3
 
 
 def test_a_fault_acts_as_often_as_told(mock: MockCloud) -> None:
