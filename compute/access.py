@@ -4,14 +4,15 @@ Roles are read from the database at every request: one that is taken away is gon
 the next request.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeVar
 from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser, Permission
-from django.db.models import F, Model, Q, QuerySet
+from django.db.models import F, Model, Q, QuerySet, Value
+from django.db.models.functions import Concat
 from django.db.models.lookups import In
 
 # Not that of functools, which before Python 3.12 holds one lock for all instances: a
@@ -159,7 +160,8 @@ class Access:
             if permission.is_granted_to(role) and not self.may(name, project_id):
                 raise PermissionDenied(
                     f'Giving the role "{role}" requires all of its permissions, '
-                    f"including {name}."
+                    f"including {name}.",
+                    field="role",
                 )
 
     def require_somewhere(self, permission: str) -> None:
@@ -250,3 +252,11 @@ ALL = Scope(None)
 def permissions_of(user: User | AnonymousUser) -> QuerySet[Permission]:
     """Return what an account was given, by itself or by its groups, active or not."""
     return Permission.objects.filter(Q(user=user) | Q(group__user=user)).distinct()
+
+
+def named(
+    permissions: QuerySet[Permission], names: Collection[str]
+) -> QuerySet[Permission]:
+    """Return those of some permissions that `has_perm` knows by one of some names."""
+    name = Concat("content_type__app_label", Value("."), "codename")
+    return permissions.alias(django_name=name).filter(django_name__in=names)

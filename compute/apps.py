@@ -4,6 +4,7 @@ from pkgutil import iter_modules
 from django.apps import AppConfig
 from django.contrib.admin.apps import SimpleAdminConfig
 from django.db.backends.signals import connection_created
+from django.db.models.signals import post_migrate
 
 
 class ComputeConfig(AppConfig):
@@ -17,9 +18,10 @@ class ComputeConfig(AppConfig):
         # the settings.
         from compute import search, tasks, works
         from compute.engine import queue, work
-        from compute.services import quotas
+        from compute.services import groups, quotas
 
         connection_created.connect(search.add_functions)
+        post_migrate.connect(groups.follow_table, sender=self)
 
         work.install(works.WORKS, works.WATCHES)
         queue.on_work(tasks.send)

@@ -16,7 +16,8 @@ MAX_ERROR_TEXT = 512
 class Problem(Exception):
     """A refusal with a code of the registry.
 
-    ``detail`` is for people; ``members`` are the code's own fields.
+    ``detail`` is for people; ``members`` are the code's own fields. ``field`` is where a
+    form shows it, if one of its fields asks for too much.
     """
 
     code: ClassVar[str]
@@ -28,9 +29,10 @@ class Problem(Exception):
     #: Seconds a client shall wait before it tries again.
     retry_after: int | None = None
 
-    def __init__(self, detail: str, **members: Any) -> None:
+    def __init__(self, detail: str, *, field: str = "", **members: Any) -> None:
         super().__init__(detail)
         self.detail = detail
+        self.field = field
         self.members = members
 
     def document(self) -> dict[str, Any]:

@@ -15,12 +15,14 @@ from compute.models.vm import VERBS
 class Permission:
     #: The lowest role in the project that has it; ``None``: operators alone.
     role: Role | None
-    #: What an operator's account needs, of Django's permissions of `compute`.
+    #: What an operator's account needs, of Django's permissions.
     codename: str
+    #: The app whose models it is about.
+    app: str = "compute"
 
     @property
     def django_name(self) -> str:
-        return f"compute.{self.codename}"
+        return f"{self.app}.{self.codename}"
 
     def is_granted_to(self, role: Role | None) -> bool:
         return (
@@ -29,12 +31,14 @@ class Permission:
 
 
 READER, MEMBER, ADMIN = Role.READER, Role.MEMBER, Role.ADMIN
+#: What a VM survives as it is, and who helps its users may do.
+_POWER = ("start", "stop", "reboot", "pause", "unpause", "suspend", "resume")
 #: Delete is a verb of the lifecycle; a snapshot belongs to its own noun.
 _VERBS = tuple(
     dict.fromkeys(
         verb.action
         for verb in VERBS.values()
-        if verb.action not in ("delete", "snapshot")
+        if verb.action not in ("delete", "snapshot", *_POWER)
     )
 )
 
@@ -42,6 +46,7 @@ _VERBS = tuple(
 _ROWS: tuple[tuple[str, tuple[str, ...], Role | None, str], ...] = (
     ("vm", ("list", "retrieve"), READER, "view_vm"),
     ("vm", ("create",), MEMBER, "add_vm"),
+    ("vm", _POWER, MEMBER, "operate_vm"),
     # A console shows what cloud-init was told: Nova asks for a member, too.
     ("vm", ("update", "console-log", *_VERBS), MEMBER, "change_vm"),
     ("vm", ("delete",), MEMBER, "delete_vm"),
@@ -107,18 +112,48 @@ _ROWS: tuple[tuple[str, tuple[str, ...], Role | None, str], ...] = (
     ("api-token", ("create",), READER, "add_apitoken"),
     ("api-token", ("delete",), READER, "change_apitoken"),
     ("event", ("list", "retrieve", "stream"), ADMIN, "view_event"),
+    # Of the console alone.
+    ("login", ("list", "retrieve"), None, "view_login"),
     ("login", ("revoke",), None, "change_login"),
+    ("cloud", ("list", "retrieve"), None, "view_cloud"),
+    ("user", ("list", "retrieve"), None, "view_user"),
+    ("user", ("create",), None, "add_user"),
+    ("user", ("update",), None, "change_user"),
+    ("group", ("list", "retrieve"), None, "view_group"),
+    ("group", ("create",), None, "add_group"),
+    ("group", ("update",), None, "change_group"),
+    ("group", ("delete",), None, "delete_group"),
+)
+#: Nouns whose model is in an app of Django's -> that app.
+_APPS = {"group": "auth"}
+
+#: The rows as the README shows them: noun, actions, who.
+TABLE: tuple[tuple[str, tuple[str, ...], Permission], ...] = tuple(
+    (noun, actions, Permission(role, codename, _APPS.get(noun, "compute")))
+    for noun, actions, role, codename in _ROWS
 )
 
 #: ``vm.stop`` -> who may.
 PERMISSIONS: Mapping[str, Permission] = {
-    f"{noun}.{action}": Permission(role, codename)
-    for noun, actions, role, codename in _ROWS
+    f"{noun}.{action}": permission
+    for noun, actions, permission in TABLE
     for action in actions
 }
 
-#: The rows as the README shows them: noun, actions, who.
-TABLE: tuple[tuple[str, tuple[str, ...], Permission], ...] = tuple(
-    (noun, actions, Permission(role, codename))
-    for noun, actions, role, codename in _ROWS
+#: Those of Django's permissions that mean anything here.
+DJANGO_NAMES = frozenset(one.django_name for one in PERMISSIONS.values())
+_VIEWS = frozenset(name for name in DJANGO_NAMES if ".view_" in name)
+#: URLs of receivers may be secrets.
+_SECRETIVE = frozenset(
+    PERMISSIONS[name].django_name for name in ("webhook.list", "webhook-delivery.list")
 )
+_HELP = frozenset(
+    PERMISSIONS[name].django_name for name in ("vm.start", "operation.cancel")
+)
+
+#: Groups of operators that exist after migrate -> what they may do then.
+GROUPS: Mapping[str, frozenset[str]] = {
+    "Operator": DJANGO_NAMES,
+    "Auditor": _VIEWS,
+    "Helpdesk": _VIEWS - _SECRETIVE | _HELP,
+}

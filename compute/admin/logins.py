@@ -27,6 +27,7 @@ class LoginAdmin(RevocableAdmin[Login]):
     )
     list_select_related = ("user",)
     list_filter = (EndedFilter, "kind", filters.CREATED)
+    links = ("user__id__exact",)
     search_fields = ("user__username",)
     search_help_text = "Part of the username, or an address"
     # Named one by one: the hash that ties it to the password is in no list.

@@ -1,28 +1,50 @@
 """Users: who may log in. One that leaves is deactivated, not removed."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.models import Group
-from django.db.models import QuerySet
+from django.contrib.auth.models import Group, Permission
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
-from compute.access import Access, permissions_of
+from compute.access import Access, named, permissions_of
+from compute.admin.console import display
 from compute.admin.console.lists import ClosedAdmin
-from compute.admin.console.operators import actor_of
-from compute.admin.console.pages import Link, Page
-from compute.models import User
+from compute.admin.console.operators import actor_of, may
+from compute.admin.console.pages import Link, Page, Table
+from compute.admin.console.revocable import state_of
+from compute.models import APIToken, Login, User
+from compute.permissions import DJANGO_NAMES
 from compute.services import accounts, audit
 
 #: What decides over power, and is therefore a superuser's to give.
 POWERS = ("is_staff", "is_superuser", "groups", "user_permissions")
+#: Rows of each table on the page of a user.
+SHOWN = 10
 
 
 class AuditedAdmin(ClosedAdmin[Any]):
     """Saved by Django's forms; where Django notes that, the audit does, too."""
+
+    def formfield_for_manytomany(
+        self, db_field: Any, request: HttpRequest | None = None, **kwargs: Any
+    ) -> Any:
+        """Offer the permissions that mean anything, and nobody what they lack."""
+        if request is not None and db_field.related_model is Permission:
+            held = (
+                Permission.objects.all()
+                if _is_superuser(request)
+                else permissions_of(request.user)
+            )
+            offered = named(held, DJANGO_NAMES).select_related("content_type")
+            kwargs["queryset"] = offered
+        return super().formfield_for_manytomany(db_field, request=request, **kwargs)
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         audit.account(obj, "created", actor=actor_of(request))
@@ -56,13 +78,6 @@ class GroupAdmin(AuditedAdmin, DjangoGroupAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return _may_give(request, obj) and super().has_delete_permission(request, obj)
-
-    def formfield_for_manytomany(
-        self, db_field: Any, request: HttpRequest | None = None, **kwargs: Any
-    ) -> Any:
-        if request is not None and not _is_superuser(request):
-            kwargs["queryset"] = permissions_of(request.user)
-        return super().formfield_for_manytomany(db_field, request=request, **kwargs)
 
 
 @admin.register(User)
@@ -101,8 +116,24 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # gen
         if obj is not None and self.has_change_permission(request, obj):
             url = reverse("admin:auth_user_password_change", args=[obj.pk])
             links.append(Link("Set another password", url))
-        context["page"] = Page(links=links, has_django_history=True)
+        context["page"] = Page(
+            links=links,
+            has_django_history=True,
+            tables=[] if obj is None else list(self._tables(request, obj)),
+        )
         return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def _tables(self, request: HttpRequest, user: User) -> Iterator[Table]:
+        """Yield what a user has, as far as who looks may see it."""
+        if may(request, "member.list") and may(request, "project.list"):
+            yield _projects(user)
+        if self._sees(request, APIToken):
+            yield _api_tokens(user)
+        if self._sees(request, Login):
+            yield _logins(user)
+
+    def _sees(self, request: HttpRequest, model: type[Model]) -> bool:
+        return self.admin_site.get_model_admin(model).has_view_permission(request)
 
     def save_model(
         self, request: HttpRequest, obj: User, form: Any, change: bool
@@ -114,6 +145,76 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # gen
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         fields = super().get_readonly_fields(request, obj)
         return fields if _is_superuser(request) else (*fields, *POWERS)
+
+
+def _projects(user: User) -> Table:
+    members = user.memberships.select_related("project").order_by("project__name")
+    return Table(
+        title="Projects",
+        columns=("Project", "Role", "Since"),
+        rows=[
+            (display.link(one.project), one.role, display.ago(one.created_at))
+            for one in members
+        ],
+        nothing="In no project.",
+    )
+
+
+def _api_tokens(user: User) -> Table:
+    tokens = list(user.api_tokens.select_related("project")[:SHOWN])
+    return Table(
+        title="API tokens",
+        columns=("Name", "State", "Project", "Role", "Last used", "Expires"),
+        rows=[
+            (
+                display.link(token),
+                state_of(token),
+                str(token.project),
+                token.role,
+                display.ago(token.last_used_at),
+                display.ago(token.expires_at),
+            )
+            for token in tokens
+        ],
+        nothing="No API tokens.",
+        note=_note(tokens, user),
+    )
+
+
+def _logins(user: User) -> Table:
+    logins = list(user.logins.all()[:SHOWN])
+    return Table(
+        title="Logins",
+        columns=("Login", "State", "Kind", "Address", "Refreshed", "Expires"),
+        rows=[
+            (
+                display.link(login),
+                state_of(login),
+                login.kind,
+                login.address or display.NONE,
+                display.ago(login.refreshed_at),
+                display.ago(login.expires_at),
+            )
+            for login in logins
+        ],
+        nothing="No logins in the last 30 days.",
+        note=_note(logins, user),
+    )
+
+
+def _note(rows: list[Any], user: User) -> SafeString | str:
+    """Return the way to the rows that a table leaves out, if it may do so."""
+    if len(rows) < SHOWN:
+        return ""
+    opts = rows[0]._meta
+    listed = reverse(f"admin:compute_{opts.model_name}_changelist")
+    return format_html(
+        'The newest {}: <a href="{}?user__id__exact={}">all {}</a>.',
+        SHOWN,
+        listed,
+        user.pk,
+        opts.verbose_name_plural,
+    )
 
 
 def _may_give(request: HttpRequest, group: Group | None) -> bool:

@@ -7,8 +7,7 @@ from django.core.management.base import CommandError
 
 from compute.errors import Problem
 from compute.models import Project, User
-
-MAX_DAYS = 36_500
+from compute.services.tokens import MAX_DAYS
 
 
 def refused(problem: Problem) -> CommandError:

@@ -29,10 +29,16 @@ class APIToken(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     #: Whose token it is: it may never do more than this person.
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="api_tokens"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        related_name="api_tokens",
+        limit_choices_to={"is_active": True},
     )
     project = models.ForeignKey(
-        Project, on_delete=models.PROTECT, related_name="api_tokens"
+        Project,
+        on_delete=models.PROTECT,
+        related_name="api_tokens",
+        limit_choices_to={"deleted_at": None},
     )
     role = models.CharField(max_length=16, choices=Role.choices)
     name = models.CharField(max_length=MAX_NAME, validators=NAME_RULES)

@@ -27,10 +27,48 @@ from compute.services.principals import TokenFound
 
 #: A token that names no end has this one.
 LIFETIME = timedelta(days=90)
+#: The longest that can be asked for in days; a hundred years.
+MAX_DAYS = 36_500
 #: What has ended is kept so long for people to look at.
 KEPT = timedelta(days=30)
 #: `last_used_at` is no more exact than this: a write per request would cost too much.
 USE_NOTED_EVERY = timedelta(minutes=1)
+
+
+def end_after(days: int) -> datetime | None:
+    """Return when a token of so many days ends; 0: never."""
+    return timezone.now() + timedelta(days=days) if days else None
+
+
+def create_for(
+    giver: Access,
+    *,
+    user: User,
+    project: Project,
+    role: Role,
+    name: str,
+    actor: Actor,
+    expires_at: datetime | None,
+) -> tuple[APIToken, str]:
+    """Make a token for somebody else, as `create` does.
+
+    Who is shown the secret can act as its user, and with its role: so it raises
+    PermissionDenied, too, unless the giver may do all that both may.
+    """
+    if not giver.covers(user):
+        raise PermissionDenied(
+            "This account may do more than yours: you cannot create tokens for it.",
+            field="user",
+        )
+    giver.require_grant(role, project.pk)
+    return create(
+        user=user,
+        project=project,
+        role=role,
+        name=name,
+        actor=actor,
+        expires_at=expires_at,
+    )
 
 
 def create(
@@ -53,7 +91,7 @@ def create(
         # removes the member, and the other way round: they revoke every token there is.
         people = User.objects.select_for_update(no_key=True)
         if not people.filter(pk=user.pk, is_active=True).exists():
-            raise PermissionDenied("An inactive user has no API tokens.")
+            raise PermissionDenied("An inactive user has no API tokens.", field="user")
         rows.lock(project)
         _require_role(user, project, role)
         token: APIToken = APIToken(
@@ -80,7 +118,9 @@ def _require_role(user: User, project: Project, role: Role) -> None:
     own = _own_role(user, member, wanted=role)
     if own is None or role.rank > own.rank:
         raise PermissionDenied(
-            f"A token cannot have the role {role}: you do not have it yourself."
+            f"A token cannot have the role {role}: its user does not have it in this "
+            "project.",
+            field="role",
         )
 
 

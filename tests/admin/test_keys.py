@@ -1,4 +1,4 @@
-"""API tokens and logins: looked at, revoked, never shown, made or removed here."""
+"""API tokens and logins: looked at, revoked, never shown or removed."""
 
 from datetime import timedelta
 from typing import Any

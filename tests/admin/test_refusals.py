@@ -84,7 +84,7 @@ def test_a_forbidden_page_leaves_an_event(onlooker: Operator) -> None:
     assert response.status_code == 403
     text = response.content.decode()
     assert "You may not do this" in text
-    assert "vm.stop requires the permission compute.change_vm." in text
+    assert "vm.stop requires the permission compute.operate_vm." in text
     event = only_refusal()
     assert (event.outcome, event.actor) == ("REFUSED", "user:ivan")
     assert (event.project_id, event.subject_id) == (vm.project_id, vm.pk)

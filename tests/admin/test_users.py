@@ -83,7 +83,7 @@ def test_a_new_user_leaves_an_event(operator: Operator) -> None:
 
 def test_groups_of_operators_leave_events(operator: Operator) -> None:
     operator.post("auth/group/add/", name="night shift")
-    group = Group.objects.get()
+    group = Group.objects.get(name="night shift")
     operator.post(f"auth/group/{group.pk}/change/", name="day shift")
     operator.post(f"auth/group/{group.pk}/delete/", post="yes")
     events = Event.objects.order_by("created_at")

@@ -191,9 +191,11 @@ def test_each_permission_brings_its_own_buttons(make_vm: MakeVM) -> None:
     vm = make_vm()
     changer = staff("carl", permission("view_vm"), permission("change_vm"))
     text = page(changer, vm)
-    assert "stop" in offered(text)
-    assert "snapshot" not in offered(text)
+    assert "rebuild" in offered(text)
+    assert not {"stop", "snapshot"} & offered(text)
     assert "Delete…" not in text
+    helper = staff("hugo", permission("view_vm"), permission("operate_vm"))
+    assert offered(page(helper, vm)) == {"stop", "reboot", "pause", "suspend"}
     keeper = staff("kim", permission("view_vm"), permission("add_snapshot"))
     assert offered(page(keeper, vm)) == {"snapshot"}
     remover = staff("rita", permission("view_vm"), permission("delete_vm"))

@@ -172,7 +172,7 @@ def test_no_page_fails_over_what_a_stranger_can_write_in_its_address(
 def test_what_django_offers_and_nothing_here_uses_is_gone(
     client: Client, place: Place
 ) -> None:
-    for path in ("autocomplete/", f"r/1/{place.vm.pk}/", "r/1/nonsense/"):
+    for path in (f"r/1/{place.vm.pk}/", "r/1/nonsense/"):
         assert client.get(f"/admin/{path}").status_code == 404
 
 

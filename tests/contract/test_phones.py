@@ -41,7 +41,7 @@ def paths(user: User) -> Iterator[str]:
     yield from (
         f"{console}/{kind}/add/"
         for kind in (
-            *("vm", "keypair", "project", "user"),
+            *("vm", "keypair", "project", "user", "apitoken"),
             *("network", "router", "floatingip", "securitygroup"),
         )
     )

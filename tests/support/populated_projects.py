@@ -271,11 +271,9 @@ def member(project: Project, role: str, *, username: str) -> User:
 
 
 def staff(username: str, *codenames: str) -> User:
-    """Return a new operator with some of Django's permissions of `compute`."""
+    """Return a new operator with some of Django's permissions."""
     user: User = UserFactory.create(username=username, is_staff=True)
-    found = Permission.objects.filter(
-        content_type__app_label="compute", codename__in=codenames
-    )
+    found = Permission.objects.filter(codename__in=codenames)
     assert len(found) == len(set(codenames)), codenames
     user.user_permissions.set(found)
     return user

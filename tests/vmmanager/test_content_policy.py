@@ -56,6 +56,7 @@ def policy(response: HttpResponseBase) -> dict[str, str]:
         "/admin/compute/vm/{id}/delete/",
         "/admin/compute/operation/",
         "/admin/compute/user/add/",
+        "/admin/compute/apitoken/add/",
         "/admin/password_change/",
         "/admin/nothing/",
         "/api/v1/",

@@ -3,27 +3,18 @@
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar
 
-from django import forms
 from django.contrib import messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
+from compute.admin.console.created import CreatedAdmin
 from compute.admin.console.display import page_url
 from compute.admin.console.forms import ActionForm, VersionedForm
-from compute.admin.console.operators import (
-    actor_of,
-    add_errors,
-    may,
-    refused,
-    requested,
-    require,
-)
-from compute.admin.console.pages import PageAdmin
+from compute.admin.console.operators import actor_of, may, refused, requested
 from compute.errors import Problem
 from compute.expected import VersionIs
 from compute.models.owned import Owned, Versioned
@@ -31,18 +22,13 @@ from compute.models.owned import Owned, Versioned
 Edited = TypeVar("Edited", bound=Versioned)
 
 
-class EditedAdmin(PageAdmin[Edited]):
+class EditedAdmin(CreatedAdmin[Edited]):
     #: Of `compute.services`: has ``create``, ``update``, ``delete``.
     services: Any
     #: The form of what can be changed; has a field for the version.
     form: type[VersionedForm]
     #: What is shown below the form.
     details: ClassVar[tuple[str, ...]]
-
-    @property
-    def noun(self) -> str:
-        """What its permissions call it."""
-        return str(getattr(self.model, "kind", self.opts.model_name))
 
     def back_url(self, row: Versioned) -> str:
         """Return where an operator goes after what was asked of a row."""
@@ -104,42 +90,13 @@ class EditedAdmin(PageAdmin[Edited]):
         messages.error(request, reason)
         return redirect(request.path)
 
-    def add_view(
-        self,
-        request: HttpRequest,
-        form_url: str = "",
-        extra_context: Mapping[str, Any] | None = None,
-    ) -> HttpResponse:
-        """Show a form of what the service takes to create a row, and have it do so."""
-        require(request, f"{self.noun}.create")
-        if not self.has_add_permission(request):
-            raise PermissionDenied
-        form = self.create_form(request, request.POST or None)
-        if form.is_valid():
-            try:
-                row = self.create(request, form.cleaned_data)
-            except Problem as problem:
-                project = form.cleaned_data.get("project")
-                refused(request, problem, project_id=project and project.pk)
-                add_errors(form, problem)
-            else:
-                messages.success(request, self.accepted("Creation", row, row))
-                return redirect(page_url(row))
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"Add {self.opts.verbose_name}",
-            "opts": self.opts,
-            "form": form,
-        }
-        return TemplateResponse(request, "admin/compute/add.html", context)
-
-    def create_form(self, request: HttpRequest, data: Any) -> forms.Form:
-        """Return the form of a new row, by the names that errors point at."""
-        raise NotImplementedError
-
     def create(self, request: HttpRequest, values: dict[str, Any]) -> Edited:
         row: Edited = self.services.create(actor=actor_of(request), **values)
         return row
+
+    def created(self, request: HttpRequest, made: Edited) -> HttpResponse:
+        messages.success(request, self.accepted("Creation", made, made))
+        return redirect(page_url(made))
 
     def delete_url(self, request: HttpRequest, row: Edited) -> str:
         """Return where the row can be deleted; nothing to who may not."""

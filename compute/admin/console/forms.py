@@ -4,8 +4,11 @@ import re
 from typing import Any, ClassVar
 
 from django import forms
+from django.contrib import admin
+from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
+from django.db.models import ForeignKey
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -114,6 +117,35 @@ class SuggestingInput(forms.TextInput):
         options = ((suggestion,) for suggestion in self.suggestions)
         rows = format_html_join("", '<option value="{}">', options)
         return format_html('{}<datalist id="{}">{}</datalist>', field, list_id, rows)
+
+
+class SearchedSelect(AutocompleteSelect):
+    """Suggests rows while somebody types a name."""
+
+    def optgroups(self, name: str, value: list[str], attr: Any = None) -> Any:
+        # Django looks up what a refused form sent, whatever it is.
+        key = self.field.remote_field.model._meta.pk
+        return super().optgroups(name, [id for id in value if _is_key(key, id)], attr)
+
+
+def _is_key(field: Any, text: str) -> bool:
+    try:
+        field.clean(text, None)
+    except ValidationError:
+        return False
+    return True
+
+
+class RowField(forms.ModelChoiceField):  # type: ignore[type-arg]  # generic in its stubs only
+    """One of the rows that a foreign key may lead to, chosen by name."""
+
+    def __init__(self, key: ForeignKey[Any, Any], **kwargs: Any) -> None:
+        rows = key.related_model._default_manager.all()
+        super().__init__(
+            rows.complex_filter(key.get_limit_choices_to()),
+            widget=SearchedSelect(key, admin.site),
+            **kwargs,
+        )
 
 
 class VersionedForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in its stubs only

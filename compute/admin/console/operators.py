@@ -72,7 +72,8 @@ def refused(
 
 def add_errors(form: forms.Form, problem: Problem) -> None:
     """Put what a service found wrong beside the fields of a form."""
-    for row in problem.members.get("errors", [{"detail": problem.detail}]):
+    alone = {"detail": problem.detail, "pointer": f"#/{problem.field}"}
+    for row in problem.members.get("errors", [alone]):
         field = row.get("pointer", "").removeprefix("#/").partition("/")[0]
         form.add_error(field if field in form.fields else None, row["detail"])
 

@@ -50,6 +50,14 @@ _OF_PAGES = {
     IS_POPUP_VAR: re.compile(r"1"),
     TO_FIELD_VAR: re.compile(r"id"),
 }
+#: Of the suggestions while somebody types in a field, and which field that is.
+_OF_SUGGESTIONS = {
+    "term": re.compile(rf"[^\0]{{0,{MAX_SEARCH}}}"),
+    "page": re.compile(r"([1-9][0-9]{0,8})?"),
+    **dict.fromkeys(("app_label", "model_name", "field_name"), re.compile(r"\w{1,50}")),
+}
+#: The id of a row: ours are UUIDs, Django's are numbers.
+_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 
 
 class UnknownParameterError(Exception):
@@ -58,8 +66,17 @@ class UnknownParameterError(Exception):
 
 def check_page(request: HttpRequest) -> None:
     """Raise UnknownParameterError unless the address of a page is one of ours."""
+    _check(request, _OF_PAGES)
+
+
+def check_suggestions(request: HttpRequest) -> None:
+    """Raise UnknownParameterError unless a field of ours can ask for suggestions so."""
+    _check(request, _OF_SUGGESTIONS)
+
+
+def _check(request: HttpRequest, known: Mapping[str, re.Pattern[str]]) -> None:
     for name, value in _given(request):
-        if name not in _OF_PAGES or not _OF_PAGES[name].fullmatch(value):
+        if name not in known or not known[name].fullmatch(value):
             raise _not_offered(name)
 
 
@@ -81,7 +98,9 @@ def check_links(others: Mapping[str, list[Any]], links: Collection[str]) -> None
     ``links`` are the parameters by which other pages lead here: the id of a row.
     """
     for name, values in others.items():
-        if name not in links or not all(is_id(value) for value in values):
+        if name not in links or not all(
+            is_id(value) or _NUMBER.fullmatch(value) for value in values
+        ):
             raise _not_offered(name)
 
 

@@ -1,7 +1,6 @@
 """What can be looked at and ended, and nothing else: API tokens and logins."""
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
 from django.contrib import admin, messages
@@ -56,7 +55,7 @@ class RevocableAdmin(HistoryAdmin[Key]):
 
     @admin.display(description="State")
     def state(self, row: Key) -> SafeString:
-        badge = display.tag(*_state(row.revoked_at, row.expires_at))
+        badge = state_of(row)
         if row.revoked_at is None:
             return badge
         when = display.ago(row.revoked_at)
@@ -79,18 +78,17 @@ class RevocableAdmin(HistoryAdmin[Key]):
         messages.success(request, f"{len(rows)} {names} revoked.")
 
     def page(self, request: HttpRequest, row: Key) -> Page:
-        tone, word = _state(row.revoked_at, row.expires_at)
         button = Button(
             label="Revoke",
             url=self.command_url(row, "revoke"),
             note=self.revoke_warning,
             is_danger=True,
         )
-        can_revoke = tone == "good" and may(request, self.commands["revoke"])
+        can_revoke = _is_alive(row) and may(request, self.commands["revoke"])
         return Page(
             facts=format_html(
                 '{} <span class="quiet">of</span> {}{}',
-                display.tag(tone, word),
+                state_of(row),
                 row.user,
                 self.scope(row),
             ),
@@ -108,10 +106,15 @@ class RevocableAdmin(HistoryAdmin[Key]):
         return redirect(page_url(row))
 
 
-def _state(revoked_at: datetime | None, expires_at: datetime | None) -> tuple[str, str]:
-    """Return the tone and the word for the state of a key."""
-    if revoked_at is not None:
-        return "bad", "revoked"
-    if expires_at is not None and expires_at <= timezone.now():
-        return "off", "expired"
-    return "good", "alive"
+def state_of(row: Key) -> SafeString:
+    """Return whether a key still opens anything, as a badge."""
+    if row.revoked_at is not None:
+        return display.tag("bad", "revoked")
+    if not _is_alive(row):
+        return display.tag("off", "expired")
+    return display.tag("good", "alive")
+
+
+def _is_alive(row: Key) -> bool:
+    has_ended = row.expires_at is not None and row.expires_at <= timezone.now()
+    return row.revoked_at is None and not has_ended

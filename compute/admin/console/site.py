@@ -1,6 +1,6 @@
 """The site of the console: every page of it takes the parameters that it knows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, TypeVar, cast
 
@@ -15,10 +15,13 @@ from compute.admin.console.display import NONE
 from compute.admin.console.passwords import OwnPasswordForm
 from compute.admin.console.refusals import bad_request
 
-#: Of Django's site, but unused here: nothing has a page elsewhere, and no field asks
-#: while somebody types.
-UNUSED = frozenset({"autocomplete", "view_on_site"})
-
+#: Of Django's site, but unused here: nothing has a page elsewhere.
+UNUSED = frozenset({"view_on_site"})
+#: View -> what checks its address; a list knows its parameters and checks them itself.
+CHECKS: Mapping[str, Callable[[HttpRequest], None]] = {
+    "changelist_view": lambda request: None,
+    "autocomplete_view": parameters.check_suggestions,
+}
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
@@ -70,16 +73,13 @@ class Console(AdminSite):
         return change(request)
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:
-        """Refuse an address with parameters that the page does not know.
-
-        A list knows its own and checks them itself.
-        """
+        """Refuse an address with parameters that the page does not know."""
+        check = CHECKS.get(view.__name__, parameters.check_page)
 
         @wraps(view)
         def closed(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             try:
-                if view.__name__ != "changelist_view":
-                    parameters.check_page(request)
+                check(request)
                 return view(request, *args, **kwargs)
             except parameters.UnknownParameterError as error:
                 return bad_request(request, str(error))

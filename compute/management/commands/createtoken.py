@@ -1,10 +1,8 @@
 """Make an API token, for first steps and scripts."""
 
-from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
-from django.utils import timezone
 
 from compute.errors import Problem
 from compute.events import SYSTEM
@@ -34,7 +32,6 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        lifetime = timedelta(days=options["days"])
         try:
             _, secret = tokens.create(
                 user=user(options["user"]),
@@ -42,7 +39,7 @@ class Command(BaseCommand):
                 role=Role(options["role"]),
                 name=options["name"],
                 actor=SYSTEM,
-                expires_at=timezone.now() + lifetime if lifetime else None,
+                expires_at=tokens.end_after(options["days"]),
             )
         except Problem as problem:
             raise refused(problem) from problem

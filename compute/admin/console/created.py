@@ -1,0 +1,61 @@
+"""Rows that a service creates, with a form of what it takes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from compute.admin.console.lists import M
+from compute.admin.console.operators import add_errors, refused, require
+from compute.admin.console.pages import PageAdmin
+from compute.errors import Problem
+
+
+class CreatedAdmin(PageAdmin[M]):
+    @property
+    def noun(self) -> str:
+        """What its permissions call it."""
+        return str(getattr(self.model, "kind", self.opts.model_name))
+
+    def add_view(
+        self,
+        request: HttpRequest,
+        form_url: str = "",
+        extra_context: Mapping[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show a form of what the service takes to create a row, and have it do so."""
+        require(request, f"{self.noun}.create")
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = self.create_form(request, request.POST or None)
+        if form.is_valid():
+            try:
+                made = self.create(request, form.cleaned_data)
+            except Problem as problem:
+                project = form.cleaned_data.get("project")
+                refused(request, problem, project_id=project and project.pk)
+                add_errors(form, problem)
+            else:
+                return self.created(request, made)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Add {self.opts.verbose_name}",
+            "opts": self.opts,
+            "form": form,
+        }
+        return TemplateResponse(request, "admin/compute/add.html", context)
+
+    def create_form(self, request: HttpRequest, data: Any) -> forms.Form:
+        """Return the form of a new row, by the names that errors point at."""
+        raise NotImplementedError
+
+    def create(self, request: HttpRequest, values: dict[str, Any]) -> Any:
+        """Have the service create what a valid form asks for; return its answer."""
+        raise NotImplementedError
+
+    def created(self, request: HttpRequest, made: Any) -> HttpResponse:
+        """Show what the service answered."""
+        raise NotImplementedError

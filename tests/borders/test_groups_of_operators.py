@@ -1,0 +1,133 @@
+"""Nobody reaches a group, or the account of a member, that may do more than they do."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, Permission
+
+from compute.models import Event, User
+from tests.support.console import Operator, permission
+from tests.support.factories import UserFactory
+
+SECRET = "correct-horse-9"  # pragma: allowlist secret
+# pragma: allowlist nextline secret
+PASSWORD = {"password1": SECRET, "password2": SECRET, "usable_password": "true"}
+GROUPS = ("Operator", "Auditor", "Helpdesk")
+
+
+def of(group: str, *codenames: str) -> Operator:
+    """Return staff of a group, with some permissions besides."""
+    user: User = UserFactory.create(is_staff=True, password="x")
+    user.groups.add(Group.objects.get(name=group))
+    user.user_permissions.set(map(permission, codenames))
+    return Operator(user)
+
+
+def url(user: User, verb: str = "change") -> str:
+    return f"compute/user/{user.pk}/{verb}/"
+
+
+def can_reset(operator: Operator, user: User) -> bool:
+    status = operator.status_of_post(url(user, "password"), **PASSWORD)
+    user.refresh_from_db()
+    assert (status == 302) == user.check_password(SECRET)
+    return status == 302
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("own", GROUPS)
+def test_no_member_puts_anybody_into_a_group(own: str) -> None:
+    clerk = of(own, "view_user", "change_user")
+    colleague = UserFactory.create()
+    powers: dict[str, Any] = {
+        "groups": [str(group.pk) for group in Group.objects.all()],
+        "user_permissions": [str(one.pk) for one in Permission.objects.all()],
+        "is_staff": "on",
+        "is_superuser": "on",
+    }
+    for user in (clerk.user, colleague):
+        data = {"username": user.username, "is_active": "on", "email": "a@example.com"}
+        assert clerk.status_of_post(url(user), **data, **powers) == 302
+    colleague.refresh_from_db()
+    assert colleague.email == "a@example.com"
+    assert not (colleague.is_staff or colleague.is_superuser)
+    assert not colleague.groups.exists()
+    assert not colleague.user_permissions.exists()
+    assert [group.name for group in clerk.user.groups.all()] == [own]
+    assert clerk.user.user_permissions.count() == 2
+    assert not User.objects.get(pk=clerk.user.pk).is_superuser
+
+
+@pytest.mark.django_db
+def test_a_superuser_puts_somebody_into_a_group() -> None:
+    root = Operator(User.objects.create_superuser("root", password="x"))
+    ann = UserFactory.create()
+    group = Group.objects.get(name="Helpdesk")
+    data = {"username": ann.username, "is_active": "on", "is_staff": "on"}
+    assert root.status_of_post(url(ann), **data, groups=str(group.pk)) == 302
+    assert ann.groups.get() == group
+    assert Event.objects.get().details["changed"] == ["Staff status", "Groups"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("own", "others"),
+    [
+        ("Operator", {"Operator", "Auditor", "Helpdesk"}),
+        ("Auditor", {"Auditor"}),
+        ("Helpdesk", {"Helpdesk"}),
+    ],
+)
+def test_members_reset_passwords_of_who_may_no_more_than_they(
+    own: str, others: set[str]
+) -> None:
+    clerk = of(own, "view_user", "change_user")
+    assert {name for name in GROUPS if can_reset(clerk, of(name).user)} == others
+    assert not can_reset(clerk, User.objects.create_superuser("root"))
+    assert can_reset(clerk, UserFactory.create())
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("own", "others"),
+    [("Operator", {"Operator", "Auditor", "Helpdesk"}), ("Auditor", set())],
+)
+def test_members_change_groups_that_may_no_more_than_they(
+    own: str, others: set[str]
+) -> None:
+    clerk = of(own)
+    changed = set()
+    for name in GROUPS:
+        group = Group.objects.get(name=name)
+        kept = {"name": name, "permissions": [permission("view_vm").pk]}
+        path = f"auth/group/{group.pk}"
+        if clerk.status_of_post(f"{path}/change/", **kept) == 302:
+            changed.add(name)
+        if name not in others:
+            assert clerk.status_of_post(f"{path}/delete/", post="yes") == 403
+        if name == own:
+            # Or they would have given away what they need for the others.
+            group.permissions.set(Permission.objects.all())
+    assert changed == others
+
+
+@pytest.mark.django_db
+def test_an_operator_gives_a_group_nothing_that_is_a_superusers_alone() -> None:
+    clerk = of("Operator")
+    unused = Permission.objects.get(codename="add_logentry")
+    data = {"name": "mighty", "permissions": [str(unused.pk)]}
+    clerk.client.post("/admin/auth/group/add/", data)
+    assert not Group.objects.filter(name="mighty").exists()
+
+
+@pytest.mark.django_db
+def test_each_group_gets_around_in_the_console() -> None:
+    lists = ("vm", "operation", "project", "user", "apitoken", "login", "cloud")
+    for name in GROUPS:
+        member = of(name)
+        for noun in lists:
+            member.get(f"compute/{noun}/")
+        member.get("compute/webhook/", status=403 if name == "Helpdesk" else 200)
+        member.get("auth/group/")
+        can_create = name == "Operator"
+        member.get("compute/apitoken/add/", status=200 if can_create else 403)
