@@ -31,7 +31,7 @@ class Permission:
 
 
 READER, MEMBER, ADMIN = Role.READER, Role.MEMBER, Role.ADMIN
-#: What a VM survives as it is, and who helps its users may do.
+#: What leaves the disk and the settings of a VM as they are.
 _POWER = ("start", "stop", "reboot", "pause", "unpause", "suspend", "resume")
 #: Delete is a verb of the lifecycle; a snapshot belongs to its own noun.
 _VERBS = tuple(
@@ -143,8 +143,8 @@ PERMISSIONS: Mapping[str, Permission] = {
 #: Those of Django's permissions that mean anything here.
 DJANGO_NAMES = frozenset(one.django_name for one in PERMISSIONS.values())
 _VIEWS = frozenset(name for name in DJANGO_NAMES if ".view_" in name)
-#: URLs of receivers may be secrets.
-_SECRETIVE = frozenset(
+#: Their URLs may be secrets.
+_WEBHOOKS = frozenset(
     PERMISSIONS[name].django_name for name in ("webhook.list", "webhook-delivery.list")
 )
 _HELP = frozenset(
@@ -155,5 +155,5 @@ _HELP = frozenset(
 GROUPS: Mapping[str, frozenset[str]] = {
     "Operator": DJANGO_NAMES,
     "Auditor": _VIEWS,
-    "Helpdesk": _VIEWS - _SECRETIVE | _HELP,
+    "Helpdesk": (_VIEWS - _WEBHOOKS) | _HELP,
 }

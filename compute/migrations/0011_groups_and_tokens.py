@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AlterModelOptions(
             name='vm',
-            options={'ordering': ('-created_at', '-id'), 'permissions': (('operate_vm', 'Can start, stop, reboot, pause, suspend VM'),), 'verbose_name': 'VM', 'verbose_name_plural': 'VMs'},
+            options={'ordering': ('-created_at', '-id'), 'permissions': (('operate_vm', 'Can start, stop, reboot, pause and suspend VM'),), 'verbose_name': 'VM', 'verbose_name_plural': 'VMs'},
         ),
         migrations.AlterField(
             model_name='apitoken',

@@ -24,6 +24,10 @@ SECTIONS = {
     "Logins": ("view_login",),
 }
 
+#: Of the page of a user: session, login and account; the powers of who looks; the user,
+#: groups and permissions of the form; then one for each section.
+QUERIES = 10
+
 
 @pytest.fixture
 def bob(project: Project) -> User:
@@ -88,9 +92,6 @@ def test_a_page_costs_the_same_for_any_number_of_rows(
     with django_assert_num_queries(QUERIES):
         page = operator.get(path(bob))
     assert href(rows[0]) in page
-
-
-QUERIES = 10
 
 
 def test_many_rows_are_cut_and_the_lists_have_the_rest(
