@@ -16,8 +16,7 @@ MAX_ERROR_TEXT = 512
 class Problem(Exception):
     """A refusal with a code of the registry.
 
-    ``detail`` is for people; ``members`` are the code's own fields. ``field`` is where a
-    form shows it, if one of its fields asks for too much.
+    ``detail`` is for people; ``members`` are the code's own fields.
     """
 
     code: ClassVar[str]
@@ -28,11 +27,12 @@ class Problem(Exception):
     retryable: ClassVar[bool] = False
     #: Seconds a client shall wait before it tries again.
     retry_after: int | None = None
+    #: The field of a form that asks for what is refused.
+    field: str = ""
 
-    def __init__(self, detail: str, *, field: str = "", **members: Any) -> None:
+    def __init__(self, detail: str, **members: Any) -> None:
         super().__init__(detail)
         self.detail = detail
-        self.field = field
         self.members = members
 
     def document(self) -> dict[str, Any]:
@@ -115,6 +115,10 @@ class PermissionDenied(Problem):
     title = "Not permitted"
     status = 403
     explanation = "Your role in the project does not permit this."
+
+    def __init__(self, detail: str, *, field: str = "", **members: Any) -> None:
+        super().__init__(detail, **members)
+        self.field = field
 
 
 class NotFound(Problem):

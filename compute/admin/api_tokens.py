@@ -112,7 +112,7 @@ class APITokenAdmin(CreatedAdmin[APIToken], RevocableAdmin[APIToken]):
             expires_at=tokens.end_after(values["days"]),
         )
 
-    def created(self, request: HttpRequest, made: tuple[APIToken, str]) -> HttpResponse:
+    def answer(self, request: HttpRequest, made: tuple[APIToken, str]) -> HttpResponse:
         """Show the secret, in the answer itself: nothing may keep it for another page."""
         token, secret = made
         context = {

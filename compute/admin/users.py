@@ -33,10 +33,10 @@ class AuditedAdmin(ClosedAdmin[Any]):
     """Saved by Django's forms; where Django notes that, the audit does, too."""
 
     def formfield_for_manytomany(
-        self, db_field: Any, request: HttpRequest | None = None, **kwargs: Any
+        self, db_field: Any, request: Any = None, **kwargs: Any
     ) -> Any:
         """Offer the permissions that mean anything, and nobody what they lack."""
-        if request is not None and db_field.related_model is Permission:
+        if db_field.related_model is Permission:
             held = (
                 Permission.objects.all()
                 if _is_superuser(request)

@@ -104,9 +104,7 @@ class VM(FSMModelMixin, CloudResource):
         verbose_name = "VM"
         verbose_name_plural = "VMs"
         ordering = ("-created_at", "-id")
-        permissions = (
-            ("operate_vm", "Can start, stop, reboot, pause and suspend VM"),
-        )
+        permissions = (("operate_vm", "Can start, stop, reboot, pause and suspend VM"),)
         constraints = (
             models.CheckConstraint(
                 condition=Q(status__in=VMStatus.values), name="vm_status_known"

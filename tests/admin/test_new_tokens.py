@@ -113,7 +113,8 @@ def test_a_token_of_no_days_never_expires(
         ("user", "", "This field is required."),
         ("user", "nonsense", "Select a valid choice"),
         ("user", "9" * 30, "Select a valid choice"),
-        ("project", "\0", "not a valid UUID"),
+        ("project", "nonsense", "not a valid UUID"),
+        ("project", "\0", "Null characters are not allowed"),
         ("project", "00000000-0000-4000-8000-000000000000", "Select a valid choice"),
     ],
 )
@@ -190,7 +191,9 @@ def test_the_form_is_for_who_may_use_it(db: None, missing: str) -> None:
 # Suggestions
 
 
-def suggested(operator: Operator, field: str, term: str, model: str = "apitoken") -> Any:
+def suggested(
+    operator: Operator, field: str, term: str, model: str = "apitoken"
+) -> Any:
     query = {
         "term": term,
         "app_label": "compute",

@@ -140,10 +140,3 @@ def test_nobody_is_offered_what_they_lack(db: None) -> None:
         "auth.add_group",
         "auth.view_group",
     }
-
-
-def test_the_form_of_a_user_reads_all_permissions_at_once(
-    operator: Operator, bob: User, django_assert_max_num_queries: Any
-) -> None:
-    with django_assert_max_num_queries(QUERIES):
-        operator.get(path(bob))

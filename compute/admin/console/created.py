@@ -39,7 +39,7 @@ class CreatedAdmin(PageAdmin[M]):
                 refused(request, problem, project_id=project and project.pk)
                 add_errors(form, problem)
             else:
-                return self.created(request, made)
+                return self.answer(request, made)
         context = {
             **self.admin_site.each_context(request),
             "title": f"Add {self.opts.verbose_name}",
@@ -56,6 +56,6 @@ class CreatedAdmin(PageAdmin[M]):
         """Have the service create what a valid form asks for; return its answer."""
         raise NotImplementedError
 
-    def created(self, request: HttpRequest, made: Any) -> HttpResponse:
+    def answer(self, request: HttpRequest, made: Any) -> HttpResponse:
         """Show what the service answered."""
         raise NotImplementedError

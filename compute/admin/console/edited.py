@@ -94,7 +94,7 @@ class EditedAdmin(CreatedAdmin[Edited]):
         row: Edited = self.services.create(actor=actor_of(request), **values)
         return row
 
-    def created(self, request: HttpRequest, made: Edited) -> HttpResponse:
+    def answer(self, request: HttpRequest, made: Edited) -> HttpResponse:
         messages.success(request, self.accepted("Creation", made, made))
         return redirect(page_url(made))
 

@@ -1,6 +1,7 @@
 """What an operator types. Whether it will do say the models and the services."""
 
 import re
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django import forms
@@ -122,7 +123,7 @@ class SuggestingInput(forms.TextInput):
 class SearchedSelect(AutocompleteSelect):
     """Suggests rows while somebody types a name."""
 
-    def optgroups(self, name: str, value: list[str], attr: Any = None) -> Any:
+    def optgroups(self, name: str, value: Sequence[str], attr: Any = None) -> Any:
         # Django looks up what a refused form sent, whatever it is.
         key = self.field.remote_field.model._meta.pk
         return super().optgroups(name, [id for id in value if _is_key(key, id)], attr)

@@ -106,7 +106,7 @@ class RevocableAdmin(HistoryAdmin[Key]):
         return redirect(page_url(row))
 
 
-def state_of(row: Key) -> SafeString:
+def state_of(row: APIToken | Login) -> SafeString:
     """Return whether a key still opens anything, as a badge."""
     if row.revoked_at is not None:
         return display.tag("bad", "revoked")
@@ -115,6 +115,6 @@ def state_of(row: Key) -> SafeString:
     return display.tag("good", "alive")
 
 
-def _is_alive(row: Key) -> bool:
+def _is_alive(row: APIToken | Login) -> bool:
     has_ended = row.expires_at is not None and row.expires_at <= timezone.now()
     return row.revoked_at is None and not has_ended
