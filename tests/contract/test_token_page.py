@@ -52,6 +52,7 @@ def choose(browser: Chromium, field: str, typed: str, name: str) -> None:
     box = f"[name={field}] + .select2 [role=combobox]"
     browser.value(f"document.querySelector('{box}').focus()")
     press(browser, "Enter")
+    wait_for(browser, "document.activeElement.matches('.select2-search__field')")
     browser.call("Input.insertText", text=typed)
     best = "document.querySelector('.select2-results__option--highlighted')?.innerText"
     wait_for(browser, f"{best} == '{name}'")
@@ -88,7 +89,8 @@ def test_a_token_is_asked_for_by_name_shown_once_and_copied(
     token = APIToken.objects.get()
     assert shown.startswith(token.prefix)
     assert browser.value("document.documentElement.scrollWidth") <= width
-    browser.value("document.querySelector('.secret button').click()")
+    browser.value("document.querySelector('.secret button').focus()")
+    press(browser, "Enter")
     told = "document.querySelector('.shown-once [role=status]').innerText"
     wait_for(browser, told)
     field = "document.querySelector('#secret')"
