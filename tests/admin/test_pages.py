@@ -208,7 +208,7 @@ def test_a_list_without_rows_offers_to_add_one(operator: Operator) -> None:
     "noun",
     [
         *("operation", "event", "cloud", "flavor", "image", "snapshot"),
-        *("apitoken", "login", "subnet", "securitygrouprule"),
+        *("login", "subnet", "securitygrouprule"),
     ],
 )
 def test_what_the_service_writes_nobody_adds(operator: Operator, noun: str) -> None:

@@ -19,7 +19,6 @@ COUNT = """
 window.stopped = [];
 addEventListener("securitypolicyviolation", (event) => stopped.push(event.blockedURI));
 """
-KEYS = {"Enter": 13, "Tab": 9}
 
 
 @pytest.fixture
@@ -36,27 +35,22 @@ def wait_for(browser: Chromium, expression: str) -> None:
         time.sleep(0.05)
 
 
-def press(browser: Chromium, key: str) -> None:
-    for type in ("keyDown", "keyUp"):
-        browser.call(
-            "Input.dispatchKeyEvent",
-            type=type,
-            key=key,
-            code=key,
-            windowsVirtualKeyCode=KEYS[key],
-        )
+def press_enter(browser: Chromium) -> None:
+    key = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13}
+    browser.call("Input.dispatchKeyEvent", type="keyDown", text="\r", **key)
+    browser.call("Input.dispatchKeyEvent", type="keyUp", **key)
 
 
 def choose(browser: Chromium, field: str, typed: str, name: str) -> None:
     """Type into a field with suggestions, wait for the one, and take it."""
     box = f"[name={field}] + .select2 [role=combobox]"
     browser.value(f"document.querySelector('{box}').focus()")
-    press(browser, "Enter")
+    press_enter(browser)
     wait_for(browser, "document.activeElement.matches('.select2-search__field')")
     browser.call("Input.insertText", text=typed)
     best = "document.querySelector('.select2-results__option--highlighted')?.innerText"
     wait_for(browser, f"{best} == '{name}'")
-    press(browser, "Enter")
+    press_enter(browser)
     assert browser.value(f"document.querySelector('{box}').innerText.trim()") == name
 
 
@@ -90,7 +84,7 @@ def test_a_token_is_asked_for_by_name_shown_once_and_copied(
     assert shown.startswith(token.prefix)
     assert browser.value("document.documentElement.scrollWidth") <= width
     browser.value("document.querySelector('.secret button').focus()")
-    press(browser, "Enter")
+    press_enter(browser)
     told = "document.querySelector('.shown-once [role=status]').innerText"
     wait_for(browser, told)
     field = "document.querySelector('#secret')"
