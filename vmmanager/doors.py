@@ -14,6 +14,7 @@ from django.middleware.security import SecurityMiddleware
 
 from compute.api.http.middleware import ProblemMiddleware
 from compute.api.http.problems import is_browser
+from compute.engine.waiting import resumed_by
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -38,7 +39,9 @@ class DoorsMiddleware:
         }
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if not is_of_a_program(request):
+        # One that goes on has been through all of it: what fails there now, as a session
+        # that cannot be read, must not hide the answer to what is done.
+        if not (resumed_by(request) or is_of_a_program(request)):
             return self._browsers(request)
         response = self._programs(request)
         headers = response.headers

@@ -26,9 +26,20 @@ MAX_LOOKUPS = 16
 METADATA = frozenset(
     map(ip_address, ("fd00:ec2::254", "100.100.100.200", "192.0.0.192"))
 )
-_HERE = ip_network("0.0.0.0/8")
-#: NAT64: the last 32 bits are an IPv4 address.
-_NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
+#: For this network alone, for protocols or documents, or without any use: not all of
+#: them are known to every version of Python.
+_NEVER = tuple(
+    map(
+        ip_network,
+        (
+            *("0.0.0.0/8", "192.0.0.0/24", "192.88.99.0/24"),
+            *("64:ff9b:1::/48", "3fff::/20", "5f00::/16"),
+        ),
+    )
+)
+#: NAT64: the last 32 bits are an IPv4 address. In the prefix for local use, 64:ff9b:1::/48,
+#: it may be elsewhere.
+_NAT64 = IPv6Network("64:ff9b::/96")
 _COMPATIBLE = IPv6Network("::/96")
 #: In the middle of an interface's id: the IPv4 address that follows is its peer (ISATAP).
 _ISATAP = (0x00005EFE, 0x02005EFE)
@@ -56,7 +67,7 @@ def _is_never(address: Address) -> bool:
         or address.is_multicast
         or address.is_unspecified
         or address.is_reserved
-        or address in _HERE
+        or any(address in network for network in _NEVER)
         or address in METADATA
         or (isinstance(address, IPv6Address) and address.is_site_local)
     )
@@ -79,7 +90,7 @@ def _embedded(address: Address) -> Iterator[IPv4Address]:
     number = int(address)
     is_compatible = address in _COMPATIBLE and number > 0xFFFF  # not :: and ::1
     is_isatap = (number >> 32) & 0xFFFFFFFF in _ISATAP
-    if is_compatible or is_isatap or any(address in network for network in _NAT64):
+    if is_compatible or is_isatap or address in _NAT64:
         yield IPv4Address(number & 0xFFFFFFFF)
 
 

@@ -163,8 +163,10 @@ class Parked:
     #: As it was when it came.
     request: Any
     state: Any = None
+    is_resumed: bool = False
 
     def resume(self) -> Response:
+        self.is_resumed = True
         return self.go_on(self.state)
 
 
@@ -190,7 +192,7 @@ class Parking:
         parked.close()
 
     def take(self) -> Parked | None:
-        """Return what waits, which is to be resumed or closed."""
+        """Return what waits, if anything: it is to be resumed or closed."""
         with self._lock:
             parked, self.parked = self.parked, None
         return parked
@@ -220,7 +222,8 @@ class _Waits:
     """The waits of this process."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # A signal may come in the middle of it, and its handler ends all waits.
+        self._lock = threading.RLock()
         self._open: set[Wait] = set()
         self._closed = False
         self._looked_at = 0.0

@@ -67,7 +67,7 @@ class _Log:
 
     def _hand_out(self, frames: list[Frame], until: int) -> None:
         self.handed = until
-        for listener in self.listeners:
+        for listener in self.listeners if frames else ():
             listener.take(frames)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import Any
 
 from compute.hangups import ABORT, WRITE
@@ -30,6 +30,22 @@ def write_of(scope: Scope) -> Callable[[bytes], bool]:
 
 def _refuse(data: bytes) -> bool:
     return False
+
+
+def no_body() -> Receive:
+    """Return a `receive` of an empty body; a client that leaves is seen later."""
+    messages: Iterator[Message] = iter(
+        [{"type": "http.request", "body": b"", "more_body": False}]
+    )
+
+    async def receive() -> Message:
+        for message in messages:
+            return message
+        # Whoever asks on waits, as on a connection where nothing more comes.
+        nothing: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        return await nothing
+
+    return receive
 
 
 class Offer:

@@ -1,8 +1,7 @@
 """WebSocket: the same events with the same cursor, a text message for each."""
 
-import asyncio
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -19,6 +18,7 @@ from compute.realtime.offer import (
     Scope,
     Send,
     abort_of,
+    no_body,
     write_of,
 )
 
@@ -44,7 +44,7 @@ async def serve(
     offer = Offer(is_socket=True)
     try:
         answer = _Answer()
-        stream = await offer.make(django, _as_http(scope), _no_body(), answer.take)
+        stream = await offer.make(django, _as_http(scope), no_body(), answer.take)
         protocol = PROTOCOL if PROTOCOL in scope.get("subprotocols", ()) else None
         await send({"type": "websocket.accept", "subprotocol": protocol})
         if stream is None:
@@ -109,22 +109,6 @@ class _Answer:
         except (orjson.JSONDecodeError, KeyError, TypeError):
             code = "refused"
         return End(4000 + self._status, code)
-
-
-def _no_body() -> Receive:
-    """Return a `receive` of an empty body; a client that leaves is seen later."""
-    messages: Iterator[Message] = iter(
-        [{"type": "http.request", "body": b"", "more_body": False}]
-    )
-
-    async def receive() -> Message:
-        for message in messages:
-            return message
-        # Whoever asks on waits, as on a connection where nothing more comes.
-        nothing: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
-        return await nothing
-
-    return receive
 
 
 def _as_http(scope: Scope) -> Scope:

@@ -1,12 +1,18 @@
 """Requests that wait: between two threads of Django's, the event loop waits for them."""
 
 import asyncio
-from collections.abc import Iterator
 
 from django.conf import settings
 
 from compute.engine.waiting import PARKING, RESUMED, Parked, Parking
-from compute.realtime.offer import Application, Message, Receive, Scope, Send
+from compute.realtime.offer import (
+    Application,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    no_body,
+)
 
 #: Requests that go on at the same time: a thousand may have waited for one thing.
 AT_ONCE = 16
@@ -32,19 +38,18 @@ class Waits:
 
         try:
             await self._perform(scope, receive, take)
+            is_there = True
             while parked := parking.parked:
-                if not await _passed(parked, receive):
-                    return
+                is_there = await _passed(parked, receive) and is_there
                 async with self._going_on:
-                    messages = await self._go_on(scope, parking, receive)
-                for message in messages:
+                    messages = await self._go_on(scope, parking)
+                # Who has left is told nothing; the log has its line all the same.
+                for message in messages if is_there else ():
                     await send(message)
         finally:
             parking.end()
 
-    async def _go_on(
-        self, scope: Scope, parking: Parking, receive: Receive
-    ) -> list[Message]:
+    async def _go_on(self, scope: Scope, parking: Parking) -> list[Message]:
         """Return the answer of what was parked, if it is not parked again.
 
         As a whole: who reads slowly holds up nobody else.
@@ -54,8 +59,10 @@ class Waits:
         async def keep(message: Message) -> None:
             messages.append(message)
 
-        resumed = {**scope, RESUMED: parking.take()}
-        await self._perform(resumed, _without_body(receive), keep)
+        parked = parking.take()
+        await self._perform({**scope, RESUMED: parked}, no_body(), keep)
+        if parked is not None and not parked.is_resumed:
+            parked.close()
         return [] if parking.parked else messages
 
     async def _perform(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -95,15 +102,3 @@ async def _left(receive: Receive) -> None:
     """Receive until the client leaves; the bell of its wait is rung with that."""
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-def _without_body(receive: Receive) -> Receive:
-    """Return a `receive` of a request whose body has been read."""
-    nothing: Iterator[Message] = iter([{"type": "http.request", "body": b""}])
-
-    async def received() -> Message:
-        for message in nothing:
-            return message
-        return await receive()
-
-    return received

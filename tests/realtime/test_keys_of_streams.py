@@ -18,7 +18,7 @@ from tests.support.event_streams import (
     socket,
     streaming,
 )
-from tests.support.serving import STREAM_MARKS, Ground, Service, shell
+from tests.support.serving import STREAM_MARKS, Ground, Service, session_of, shell
 
 pytestmark = STREAM_MARKS
 
@@ -53,24 +53,6 @@ LINES = (
     "ben admin browsers",
     "rita reader lab",
 )
-#: A session of somebody who logged in with a browser.
-SESSION = """
-from datetime import timedelta
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
-from compute.events import Actor
-from compute.models import LoginKind, User
-from compute.services import logins
-user, store = User.objects.get(username="bea"), SessionStore()
-login = logins.begin(user, kind=LoginKind.BROWSER, actor=Actor("system"), user_agent="",
-                     lifetime=timedelta(hours=1))
-store[SESSION_KEY] = str(user.pk)
-store[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
-store[HASH_SESSION_KEY] = user.get_session_auth_hash()
-store[logins.SESSION_KEY] = str(login.pk)
-store.save()
-print(store.session_key)
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +136,7 @@ def test_a_key_that_ends_ends_its_streams(
                 queries = [f"?ticket={ticket(uvicorn, member.token)}" for _ in range(2)]
             elif name == "bea":
                 tokens = ["", ""]
-                headers = {"Cookie": f"sessionid={shell(ground.env, SESSION)}"}
+                headers = {"Cookie": session_of(ground.env, "bea")}
             streams[name] = stack.enter_context(
                 streaming(uvicorn, queries[0], token=tokens[0], headers=headers)
             )
@@ -301,7 +283,7 @@ def test_who_follows_nothing_gets_no_ticket(
 @pytest.fixture(scope="module")
 def cookie(ground: Ground, people: dict[str, Member]) -> str:
     """The session of somebody who logged in with a browser."""
-    return f"sessionid={shell(ground.env, SESSION.replace('bea', 'ben'))}"
+    return session_of(ground.env, "ben")
 
 
 def test_a_page_of_another_site_opens_no_socket_with_a_session(

@@ -2,21 +2,29 @@
 
 import json
 import socket
+import sys
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import psycopg
 import pytest
+from psycopg import sql
 
+from tests.support.deployed import POSTGRES_URL, new_database, new_redis, run
 from tests.support.serving import (
     NEW,
     STREAM_MARKS,
     Crowd,
     Ground,
     Service,
+    prepared,
     served,
+    session_of,
     shell,
 )
 
@@ -158,9 +166,7 @@ def test_a_wait_ends_in_its_time_with_what_there_is(server: Service) -> None:
     events = server.api("GET", f"/events?after={cursor}", Prefer="wait=1")
     assert (events.status, events.body["results"]) == (200, [])
     assert 1 <= events.seconds < 5
-    lines = [
-        line for line in server.log.read_text().splitlines() if "duration_ms" in line
-    ]
+    lines = _lines(server)
     # One line for each, of which the time is that of the whole.
     waited = [line for line in lines if made.headers["X-Request-Id"] in line]
     assert len(waited) == 1
@@ -216,3 +222,97 @@ def test_a_server_that_stops_answers_them(
         service.process.wait(timeout=10)
         assert time.monotonic() - begun < 8
         assert service.complaints() == []
+
+
+def test_who_hangs_up_has_a_line_in_the_log(server: Service) -> None:
+    id = f"req-{uuid.uuid4()}"
+    body = json.dumps(NEW)
+    request = (
+        f"POST /api/v1/vms HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Request-ID: {id}\r\n"
+        f"Authorization: Bearer {server.token}\r\nPrefer: wait=20\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+    )
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.sendall(request.encode())
+        time.sleep(1)
+        assert id not in "".join(_lines(server))
+    give_up = time.monotonic() + 10
+    while not [line for line in _lines(server) if id in line]:
+        assert time.monotonic() < give_up
+        time.sleep(0.1)
+    time.sleep(0.5)
+    (line,) = [line for line in _lines(server) if id in line]
+    assert "202" in line
+
+
+def _lines(service: Service) -> list[str]:
+    """Return what the log says of requests that were answered."""
+    lines = service.log.read_text().splitlines()
+    return [line for line in lines if "duration_ms" in line]
+
+
+def test_what_is_done_is_told_though_the_session_cannot_be_read(tmp_path: Path) -> None:
+    with new_database() as database_url, new_redis(tmp_path) as redis_url:
+        ground = prepared(tmp_path, database_url=database_url, redis_url=redis_url)
+        env = ground.with_env(API_MAX_PARKED_WAITERS="2")  # one for each user
+        cookie = f"{session_of(ground.env, 'olga')}; csrftoken={'a' * 32}"
+        headers = {"Cookie": cookie, "X_CSRFToken": "a" * 32, "Prefer": "wait=4"}
+        with served("uvicorn", env, tmp_path) as service:
+            crowd = Crowd()
+            crowd.add(1, lambda: service.api("POST", "/vms", NEW, token="", **headers))
+            time.sleep(1.5)
+            with away(database_url):
+                (told,) = crowd.all()
+            assert told.status == 202, told.text
+            assert told.headers["Operation-Location"]
+            path = f"/operations/{told.body['operation_id']}"
+            give_up = time.monotonic() + 20
+            while service.api("GET", path).status != 200:  # its pool connects again
+                assert time.monotonic() < give_up
+                time.sleep(0.2)
+            # And its place is free.
+            again = service.api("GET", path, Prefer="wait=1")
+            assert again.headers.get("Preference-Applied") == "wait=1"
+
+
+@contextmanager
+def away(database_url: str) -> Iterator[None]:
+    """Have nobody connect to a database for the time of the block."""
+    name = urlsplit(database_url).path.removeprefix("/")
+    database = sql.Identifier(name)
+    allow = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+    end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+    with psycopg.connect(POSTGRES_URL, autocommit=True) as connection:
+        connection.execute(allow.format(database, sql.SQL("false")))
+        connection.execute(end, [name])
+        try:
+            yield
+        finally:
+            connection.execute(allow.format(database, sql.SQL("true")))
+
+
+#: Begins and ends waits, while signals come all the time.
+_SIGNALLED = """
+import signal, time
+import django
+django.setup()
+from django.test import RequestFactory
+from compute.engine import waiting
+from compute.models import User
+request = RequestFactory().get("/")
+request.user = User(pk=1)
+signal.signal(signal.SIGALRM, lambda *_: waiting.end_all())
+signal.setitimer(signal.ITIMER_REAL, 0.0002, 0.0002)
+give_up = time.monotonic() + 3
+while time.monotonic() < give_up:
+    with waiting.place(request):
+        pass
+signal.setitimer(signal.ITIMER_REAL, 0)
+"""
+
+
+def test_a_signal_may_come_while_a_wait_begins_or_ends(ground: Ground) -> None:
+    """Its handler runs in the very thread that is at it, and ends all waits."""
+    env = ground.with_env(DJANGO_SETTINGS_MODULE="vmmanager.settings").env
+    done = run([sys.executable, "-c", _SIGNALLED], env)
+    assert done.returncode == 0, done.stderr

@@ -277,6 +277,30 @@ def shell(env: Mapping[str, str], code: str) -> str:
     return done.stdout.strip()
 
 
+_SESSION = """
+from datetime import timedelta
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
+from compute.events import Actor
+from compute.models import LoginKind, User
+from compute.services import logins
+user, store = User.objects.get(username="{username}"), SessionStore()
+login = logins.begin(user, kind=LoginKind.BROWSER, actor=Actor("system"), user_agent="",
+                     lifetime=timedelta(hours=1))
+store[SESSION_KEY] = str(user.pk)
+store[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+store[HASH_SESSION_KEY] = user.get_session_auth_hash()
+store[logins.SESSION_KEY] = str(login.pk)
+store.save()
+print(store.session_key)
+"""
+
+
+def session_of(env: Mapping[str, str], username: str) -> str:
+    """Log somebody in with a browser, and return its cookie."""
+    return f"sessionid={shell(env, _SESSION.format(username=username))}"
+
+
 def connections(ground: Ground) -> int:
     """Return how many connections to its database there are, but for this one."""
     counting = (

@@ -36,12 +36,19 @@ NEVER = [
     "fec0::1",
     "ff02::1",
     "fd00:ec2::254",
+    # For protocols, documents, and nothing at all.
+    "192.0.0.8",
+    "192.88.99.1",
+    "64:ff9b:1::808:808",
+    "3fff::1",
+    "5f00::1",
     # IPv4 inside of IPv6: mapped, compatible, 6to4, Teredo, NAT64, ISATAP.
     "::ffff:169.254.169.254",
     "::169.254.169.254",
     "2002:a9fe:a9fe::1",
     "64:ff9b::a9fe:a9fe",
     "64:ff9b:1::a9fe:a9fe",
+    "64:ff9b:1:a9fe:a9:fe00:808:808",
     "2001:0:a9fe:a9fe::1",
     "2606:4700::5efe:a9fe:a9fe",
 ]
