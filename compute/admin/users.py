@@ -25,7 +25,7 @@ from compute.services import accounts, audit
 
 #: What decides over power, and is therefore a superuser's to give.
 POWERS = ("is_staff", "is_superuser", "groups", "user_permissions")
-#: Rows of each table on the page of a user.
+#: API tokens, and logins, on the page of a user; the lists have the others.
 SHOWN = 10
 
 
