@@ -38,6 +38,6 @@ def test_webhooks_that_were_disabled_are_told_of(operator: Operator) -> None:
     assert "disabled after three days" not in operator.get("")
     webhook = WebhookFactory.create(enabled=False, disabled_at=timezone.now())
     for path in ("", FRAGMENT):
-        assert "1 webhook disabled after three days" in operator.get(path)
+        assert "1 webhook disabled by the service" in operator.get(path)
     listed = operator.get("compute/webhook/?state=disabled")
     assert webhook.name in listed
