@@ -162,12 +162,8 @@ class Parked:
     close: Callable[[], object]
     #: As it was when it came.
     request: Any
+    #: The last one of what it waits for.
     state: Any = None
-    is_resumed: bool = False
-
-    def resume(self) -> Response:
-        self.is_resumed = True
-        return self.go_on(self.state)
 
 
 class Parking:

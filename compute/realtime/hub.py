@@ -67,8 +67,9 @@ class _Log:
 
     def _hand_out(self, frames: list[Frame], until: int) -> None:
         self.handed = until
-        for listener in self.listeners if frames else ():
-            listener.take(frames)
+        if frames:
+            for listener in self.listeners:
+                listener.take(frames)
 
 
 class Hub:

@@ -24,12 +24,9 @@ def abort_of(scope: Scope) -> Callable[[], object]:
 
 def write_of(scope: Scope) -> Callable[[bytes], bool]:
     """Return what writes to a connection at once; of other servers it never does."""
-    write: Callable[[bytes], bool] = scope.get("extensions", {}).get(WRITE, _refuse)
+    extensions = scope.get("extensions", {})
+    write: Callable[[bytes], bool] = extensions.get(WRITE, lambda data: False)
     return write
-
-
-def _refuse(data: bytes) -> bool:
-    return False
 
 
 def no_body() -> Receive:
@@ -46,6 +43,18 @@ def no_body() -> Receive:
         return await nothing
 
     return receive
+
+
+async def in_own_task(
+    django: Application, scope: Scope, receive: Receive, send: Send
+) -> None:
+    """Have Django answer a request.
+
+    All that it keeps in the context of its task, a thread too, ends with that task; in
+    the caller's it would stay for as long as a stream, or a wait.
+    """
+    answering = django(scope, receive, send)
+    await asyncio.ensure_future(answering)
 
 
 class Offer:
@@ -81,11 +90,6 @@ class Offer:
     async def make(
         self, django: Application, scope: Scope, receive: Receive, send: Send
     ) -> Stream | None:
-        """Have Django answer a request; return the stream that it lets in.
-
-        In a task of its own, as all that Django keeps in the context of a task would
-        stay there for as long as the stream.
-        """
-        answering = django({**scope, OFFER: self}, receive, send)
-        await asyncio.ensure_future(answering)
+        """Have Django answer a request; return the stream that it lets in."""
+        await in_own_task(django, {**scope, OFFER: self}, receive, send)
         return self.stream

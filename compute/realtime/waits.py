@@ -11,6 +11,7 @@ from compute.realtime.offer import (
     Receive,
     Scope,
     Send,
+    in_own_task,
     no_body,
 )
 
@@ -37,19 +38,21 @@ class Waits:
                 await send(message)
 
         try:
-            await self._perform(scope, receive, take)
+            await in_own_task(self._django, scope, receive, take)
             is_there = True
             while parked := parking.parked:
                 is_there = await _passed(parked, receive) and is_there
                 async with self._going_on:
-                    messages = await self._go_on(scope, parking)
+                    messages = await self._go_on(scope, parking, parked)
                 # Who has left is told nothing; the log has its line all the same.
                 for message in messages if is_there else ():
                     await send(message)
         finally:
             parking.end()
 
-    async def _go_on(self, scope: Scope, parking: Parking) -> list[Message]:
+    async def _go_on(
+        self, scope: Scope, parking: Parking, parked: Parked
+    ) -> list[Message]:
         """Return the answer of what was parked, if it is not parked again.
 
         As a whole: who reads slowly holds up nobody else.
@@ -59,15 +62,12 @@ class Waits:
         async def keep(message: Message) -> None:
             messages.append(message)
 
-        parked = parking.take()
-        await self._perform({**scope, RESUMED: parked}, no_body(), keep)
-        if parked is not None and not parked.is_resumed:
-            parked.close()
-        return [] if parking.parked else messages
-
-    async def _perform(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # In a task of its own: with that ends what Django keeps in its context, a thread.
-        await asyncio.ensure_future(self._django(scope, receive, send))
+        parking.take()
+        await in_own_task(self._django, {**scope, RESUMED: parked}, no_body(), keep)
+        if parking.parked is not None:
+            return []
+        parked.close()  # if Django answered without going on
+        return messages
 
 
 def _may_wait(scope: Scope) -> bool:

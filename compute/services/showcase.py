@@ -47,6 +47,8 @@ def furnish() -> bool:
     mocks = {alias: demo.mock_of(alias) for alias in aliases}
     for alias in aliases:
         catalog.refresh(alias)
+    # As a whole, or it would count as furnished when it is not. The clouds that are
+    # written to meanwhile are files here.
     with transaction.atomic():
         owners = _projects()
         wanted = [

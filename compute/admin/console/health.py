@@ -75,7 +75,7 @@ def services() -> Sequence[ServiceHealth]:
 def stale_clouds(request: HttpRequest) -> Sequence[StaleCloud]:
     """Return the clouds of which a service fails, for who may see clouds.
 
-    It is asked for every page: one query at most.
+    Every page asks: it costs one query at most.
     """
     if not may_see_clouds(request):
         return ()

@@ -82,7 +82,7 @@ class GuardedView(APIView):
         self, request: HttpRequest, *args: Any, **kwargs: Any
     ) -> HttpResponseBase:
         if parked := resumed_by(request):
-            return parked.resume()
+            return parked.go_on(parked.state)
         return super().dispatch(request, *args, **kwargs)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:

@@ -27,12 +27,11 @@ class _Nothing(Response):
     rendered_content = b""
 
 
-def perform(view: View, steps: Steps[Response]) -> Response:
-    """Return what the steps of an answer come to, or nothing of a request that parks."""
-    return _perform(view, steps, None)
+def perform(view: View, steps: Steps[Response], state: Any = None) -> Response:
+    """Return what the steps of an answer come to, or nothing of a request that parks.
 
-
-def _perform(view: View, steps: Steps[Response], state: Any) -> Response:
+    ``state`` is that of what the steps have waited for, if they have begun.
+    """
     parking = parking_of(view.request)
     try:
         until = steps.send(state)
@@ -45,7 +44,7 @@ def _perform(view: View, steps: Steps[Response], state: Any) -> Response:
     def go_on(state: Any) -> Response:
         """Finish as DRF does, in the view that began: it knows who asks, and for what."""
         try:
-            response = _perform(view, steps, state)
+            response = perform(view, steps, state)
         except Exception as error:
             response = view.handle_exception(error)
         return view.finalize_response(view.request, response, *view.args, **view.kwargs)
