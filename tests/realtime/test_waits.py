@@ -259,7 +259,7 @@ def test_what_is_done_is_told_though_the_session_cannot_be_read(tmp_path: Path) 
         headers = {"Cookie": cookie, "X_CSRFToken": "a" * 32, "Prefer": "wait=4"}
         with served("uvicorn", env, tmp_path) as service:
             crowd = Crowd()
-            crowd.add(1, lambda: service.api("POST", "/vms", NEW, token="", **headers))
+            crowd.add(1, lambda: service.api("POST", "/vms", NEW, **headers))
             time.sleep(1.5)
             with away(database_url):
                 (told,) = crowd.all()
@@ -309,6 +309,25 @@ while time.monotonic() < give_up:
         pass
 signal.setitimer(signal.ITIMER_REAL, 0)
 """
+
+
+def test_a_page_of_the_browsable_api_waits_too(ground: Ground, tmp_path: Path) -> None:
+    secret = "a" * 32
+    collect = [sys.executable, "manage.py", "collectstatic", "--no-input"]
+    env = ground.with_env(STATIC_ROOT=str(tmp_path / "static"))
+    assert run(collect, env.env).returncode == 0
+    cookie = f"{session_of(ground.env, 'olga')}; csrftoken={secret}"
+    headers = {"Cookie": cookie, "X_CSRFToken": secret, "Accept": "text/html"}
+    with served("uvicorn", env, tmp_path) as service:
+        answer = service.api("POST", "/vms", NEW, Prefer="wait=1", **headers)
+        assert answer.status == 202, answer.text
+        assert answer.headers["Preference-Applied"] == "wait=1"
+        assert answer.headers["Content-Type"].startswith("text/html")
+        assert "default-src" in answer.headers["Content-Security-Policy"]
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert NEW["name"] in answer.text
+        assert "olga" in answer.text  # who is logged in
+        assert service.complaints() == []
 
 
 def test_a_signal_may_come_while_a_wait_begins_or_ends(ground: Ground) -> None:

@@ -66,16 +66,18 @@ def test_what_was_changed_on_the_way_is_found_out(project: Project) -> None:
         Standard(secret).verify(body, headers | {"webhook-id": "other"})
 
 
+def replace_key(settings: Settings) -> None:
+    """Have a new SECRET_KEY, with the old one beside it."""
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "another"  # pragma: allowlist secret
+
+
 def test_secrets_outlive_the_key_of_the_service(
     project: Project, settings: Settings
 ) -> None:
     webhook = add_webhook(project)
     secret = secrets.decrypt(webhook.secret)
-    old, settings.SECRET_KEY = (
-        settings.SECRET_KEY,
-        "another",
-    )  # pragma: allowlist secret
-    settings.SECRET_KEY_FALLBACKS = [old]
+    replace_key(settings)
     assert secrets.decrypt(webhook.secret) == secret
     webhooks.forget_old()
     settings.SECRET_KEY_FALLBACKS = []
@@ -100,11 +102,7 @@ def test_the_secret_before_outlives_the_key_too(
 ) -> None:
     webhook = add_webhook(project)
     secret = secrets.decrypt(webhook.secret)
-    old, settings.SECRET_KEY = (
-        settings.SECRET_KEY,
-        "another",
-    )  # pragma: allowlist secret
-    settings.SECRET_KEY_FALLBACKS = [old]
+    replace_key(settings)
     webhooks.rotate_secret(webhook, actor=ALICE)
     webhooks.forget_old()
     settings.SECRET_KEY_FALLBACKS = []
