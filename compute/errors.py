@@ -155,6 +155,16 @@ class OperationInProgress(Problem):
     )
 
 
+class ConsoleNotOffered(Problem):
+    code = "console-not-offered"
+    title = "The cloud offers no remote console"
+    status = 409
+    explanation = (
+        "No service of this cloud shows the screens of its servers. What a server "
+        "prints while it boots is at `/vms/{id}/console-log`."
+    )
+
+
 class ResourceInUse(Problem):
     code = "resource-in-use"
     title = "Resource is in use"

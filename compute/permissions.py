@@ -47,8 +47,8 @@ _ROWS: tuple[tuple[str, tuple[str, ...], Role | None, str], ...] = (
     ("vm", ("list", "retrieve"), READER, "view_vm"),
     ("vm", ("create",), MEMBER, "add_vm"),
     ("vm", _POWER, MEMBER, "operate_vm"),
-    # A console shows what cloud-init was told: Nova asks for a member, too.
-    ("vm", ("update", "console-log", *_VERBS), MEMBER, "change_vm"),
+    # A console log shows what cloud-init was told: Nova asks for a member, too.
+    ("vm", ("update", "console", "console-log", *_VERBS), MEMBER, "change_vm"),
     ("vm", ("delete",), MEMBER, "delete_vm"),
     ("snapshot", ("list", "retrieve"), READER, "view_snapshot"),
     ("snapshot", ("create",), MEMBER, "add_snapshot"),

@@ -34,7 +34,7 @@ from compute.api.http.parameters import INCLUDE_DELETED, is_asked, whole_number
 from compute.api.http.renderers import render_inline
 from compute.api.http.viewset import ResourceViewSet
 from compute.bodies.reader import CLOUD_OBSERVED_AT
-from compute.bodies.vms import CONSOLE_LOG_BODY, VM_BODY
+from compute.bodies.vms import CONSOLE_LOG_BODY, REMOTE_CONSOLE_BODY, VM_BODY
 from compute.limits import MAX_DESCRIPTION, MAX_USER_DATA, MAX_USER_DATA_TEXT
 from compute.models import VM, VMStatus
 from compute.models.vm_queries import UserDataEncoding, VMQuerySet
@@ -194,6 +194,7 @@ class VMViewSet(ResourceViewSet[VM]):
 
     more_problems = {
         # What it may hear from the cloud.
+        "console": (409, 502, 504),
         "console_log": (409, 502, 504),
     }
     links = {
@@ -247,6 +248,7 @@ class VMViewSet(ResourceViewSet[VM]):
             ("This VM", self.url("vm", data["id"])),
             ("Its operations", f"{reverse('operation-list')}?vm={data['id']}"),
             ("Its snapshots", reverse("vm-snapshots", kwargs={"id": data["id"]})),
+            ("Remote console", reverse("vm-console", kwargs={"id": data["id"]})),
             ("Console log", reverse("vm-console-log", kwargs={"id": data["id"]})),
         ]
         if data["operation_id"] is not None:
@@ -292,6 +294,14 @@ class VMViewSet(ResourceViewSet[VM]):
         "Delete it. It stays readable, as DELETED, with `include_deleted=true`."
         return act(self, vms.delete)
 
+    @extend_schema(responses=REMOTE_CONSOLE_BODY)
+    @action(detail=True, url_path="console", filter_backends=[], pagination_class=None)
+    def console(self, request: Request, id: Any) -> Response:
+        """Return a URL of its screen that is valid for some minutes; asks the cloud."""
+        console = vms.remote_console(self.get_object(), actor=self.actor)
+        body = {"type": console.type, "url": console.url}
+        return Response(body, headers={"Cache-Control": "no-store"})
+
     @extend_schema(responses=CONSOLE_LOG_BODY)
     @action(
         detail=True,
@@ -300,7 +310,7 @@ class VMViewSet(ResourceViewSet[VM]):
         pagination_class=None,
     )
     def console_log(self, request: Request, id: Any) -> Response:
-        """Return the end of its serial console. The one read that asks the cloud."""
+        """Return the end of its serial console; asks the cloud."""
         lines = whole_number(request, "lines", default=100, highest=MAX_LOG_LINES)
         vm = self.get_object()
         output = vms.console_log(vm, lines=lines, actor=self.actor)

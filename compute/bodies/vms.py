@@ -203,6 +203,18 @@ VM_BODY = Body(
     Field("deleted_at", TIME, None, null=True),
 )
 
+REMOTE_CONSOLE_BODY = Body(
+    "RemoteConsole",
+    "A way to the screen and the keyboard of a server.",
+    Field("type", TEXT, "novnc", about="The cloud's word for its kind."),
+    Field(
+        "url",
+        TEXT,
+        "https://console.example.org/vnc_auto.html?path=%3Ftoken%3D8d2e",
+        about="Lets in whoever has it, for as long as the cloud says: some minutes.",
+    ),
+)
+
 CONSOLE_LOG_BODY = Body(
     "ConsoleLog",
     "The console output of a server.",

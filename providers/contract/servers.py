@@ -75,6 +75,16 @@ class ServerAction:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoteConsole:
+    """A way to the screen and the keyboard of a server, for a short time."""
+
+    #: Nova's word: ``novnc``, ``spice-html5``, ``serial``, …
+    type: str
+    #: Who has it is let in.
+    url: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class ServerSpec:
     """What a new server shall be."""
 
@@ -178,6 +188,16 @@ class Servers(ABC):
         ``timeout`` is shorter than `Cloud.call_timeout` where somebody waits for the
         answer. Raises `providers.errors.Conflict` for a server without a host (shelved,
         or never scheduled).
+        """
+
+    @abstractmethod
+    def open_remote_console(
+        self, server_id: str, *, timeout: float | None = None
+    ) -> RemoteConsole | None:
+        """Return a remote console, or ``None`` where the cloud offers none.
+
+        ``timeout`` is as that of `get_console_log`, for all that is asked. Raises
+        `providers.errors.Conflict` for a server without a host.
         """
 
     # Changing

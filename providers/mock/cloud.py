@@ -30,7 +30,8 @@ class MockCloud(Cloud):
     Options: ``path``, the SQLite file that is the cloud; ``delay``, a factor on the
     duration of every action (1 is about a small real OpenStack, 0 ends everything at
     once); ``page_size`` of listings; ``quota``, the number of servers (0: no limit);
-    ``outages``: in so many minutes nobody listens for one (0: never).
+    ``outages``: in so many minutes nobody listens for one (0: never);
+    ``remote_consoles``: 0 where it offers none.
     ``clock`` is for tests that move time. Raises ValueError for a wrong option.
     """
 
@@ -42,6 +43,7 @@ class MockCloud(Cloud):
         page_size: str = "1000",
         quota: str = "0",
         outages: str = "0",
+        remote_consoles: str = "1",
         clock: Callable[[], datetime] = _utc_now,
         **unknown: str,
     ) -> None:
@@ -54,6 +56,7 @@ class MockCloud(Cloud):
             page_size=int(_number("page_size", page_size, least=1)),
             quota=int(_number("quota", quota, least=0)),
             outages=int(_number("outages", outages, least=0)),
+            remote_consoles=_number("remote_consoles", remote_consoles, least=0) > 0,
             call_timeout=5.0,
         )
         #: Not in the contract: what tests, demos and operators may do to it.

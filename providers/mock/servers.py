@@ -7,6 +7,7 @@ from datetime import datetime
 from providers.contract.calls import Receipt
 from providers.contract.images import Image
 from providers.contract.servers import (
+    RemoteConsole,
     Server,
     ServerAction,
     Servers,
@@ -22,7 +23,7 @@ from providers.mock.world import (
     lifecycle,
     records,
 )
-from providers.mock.world.console import boot_log
+from providers.mock.world.console import boot_log, remote_console
 from providers.mock.world.faults import Call
 from providers.mock.world.lifecycle import Plan, Transition
 from providers.mock.world.records import Record
@@ -103,6 +104,18 @@ class MockServers(Servers):
             record = self._record(server_id, now)
             guards.check_host(current(record.plan, now), server_id)
             return boot_log(self._read(server_id), lines=lines)
+
+    def open_remote_console(
+        self, server_id: str, *, timeout: float | None = None
+    ) -> RemoteConsole | None:
+        with self._world.call(
+            "servers.open_remote_console", server_id=server_id, timeout=timeout
+        ):
+            now = self._world.now()
+            guards.check_host(
+                current(self._record(server_id, now).plan, now), server_id
+            )
+            return remote_console() if self._world.remote_consoles else None
 
     # Changing
 

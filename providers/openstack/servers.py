@@ -1,20 +1,24 @@
 """The servers of Nova."""
 
 import base64
+import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from providers.contract.calls import Receipt
 from providers.contract.servers import (
     Address,
     Fault,
+    RemoteConsole,
     Server,
     ServerAction,
     Servers,
     ServerSpec,
     ServerVerb,
 )
+from providers.errors import InvalidRequest
 from providers.openstack.images import TAG
 from providers.openstack.networks import OpenStackNetworks
 from providers.openstack.wire.answers import Json, reading, to_time
@@ -35,6 +39,9 @@ _WORDS: Mapping[ServerVerb, str] = {
     "unrescue": "unrescue",
     "confirm_resize": "confirmResize",
 }
+
+#: Nova's protocols and types of consoles, those that a browser opens first.
+_CONSOLES = (("vnc", "novnc"), ("spice", "spice-html5"), ("serial", "serial"))
 
 
 class OpenStackServers(Servers):
@@ -88,6 +95,26 @@ class OpenStackServers(Servers):
         )
         with reading("nova"):
             return str(body_of("nova", answer)["output"])
+
+    def open_remote_console(
+        self, server_id: str, *, timeout: float | None = None
+    ) -> RemoteConsole | None:
+        begun = time.monotonic()
+        for protocol, type in _CONSOLES:
+            left = timeout and max(timeout - (time.monotonic() - begun), 0.1)
+            try:
+                answer = self._transport.request(
+                    "nova",
+                    "POST",
+                    f"/servers/{server_id}/remote-consoles",
+                    json={"remote_console": {"protocol": protocol, "type": type}},
+                    timeout=left,
+                )
+            except InvalidRequest:  # "Unavailable console type"
+                continue
+            with reading("nova"):
+                return _to_console(body_of("nova", answer)["remote_console"])
+        return None
 
     # Changing
 
@@ -213,6 +240,12 @@ def _addresses(networks: dict[str, list[Json]]) -> Iterator[Address]:
                 type=address.get("OS-EXT-IPS:type", "fixed"),
                 mac=address.get("OS-EXT-IPS-MAC:mac_addr"),
             )
+
+
+def _to_console(body: Json) -> RemoteConsole:
+    if urlsplit(body["url"]).scheme not in ("http", "https", "ws", "wss"):
+        raise ValueError("no URL of a console")
+    return RemoteConsole(str(body["type"]), body["url"])
 
 
 def _to_action(body: Json) -> ServerAction:

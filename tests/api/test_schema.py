@@ -85,6 +85,7 @@ def test_operation_ids_stay(schema: dict[str, Any]) -> None:
         "vms_retrieve",
         "vms_update",
         "vms_delete",
+        "vms_console",
         "vms_console_log",
         "vms_snapshots_list",
         "vms_snapshots_create",
@@ -145,7 +146,8 @@ def test_every_verb_of_the_lifecycle_has_its_action() -> None:
     extra: list[Any] = VMViewSet.get_extra_actions()
     actions = {action.url_path for action in extra}
     verbs = {verb.action for verb in VERBS.values()} - {"delete", "snapshot"}
-    assert actions == {f"actions/{verb}" for verb in verbs} | {"console-log"}
+    consoles = {"console", "console-log"}
+    assert actions == {f"actions/{verb}" for verb in verbs} | consoles
 
 
 def test_all_statuses_are_published(schema: dict[str, Any]) -> None:

@@ -207,6 +207,16 @@ def test_the_console_log_refuses_a_wrong_number_of_lines(api: Api, lines: str) -
     assert errors(response) == [("lines", "invalid")]
 
 
+def test_a_remote_console_is_kept_by_nobody(
+    api: Api, make_vm: Callable[..., VM]
+) -> None:
+    answer = api.get(f"/vms/{make_vm().pk}/console")
+    assert answer.json()["type"] == "novnc"
+    assert answer.json()["url"].startswith("https://")
+    assert answer["Cache-Control"] == "no-store"
+
+
 def test_a_vm_without_a_server_has_no_console(api: Api) -> None:
     vm = VMFactory.create(status="ERROR")
+    problem(api.get(f"/vms/{vm.pk}/console"), 409, "invalid-transition")
     problem(api.get(f"/vms/{vm.pk}/console-log"), 409, "invalid-transition")

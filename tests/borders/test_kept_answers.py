@@ -66,6 +66,7 @@ def test_no_secret_is_kept(make_vm: Callable[..., VM]) -> None:
     user.save()
     vm, api = make_vm(), Api()
     answers = [
+        api.get(f"/vms/{vm.pk}/console"),
         api.get(f"/vms/{vm.pk}/console-log"),
         api.post("/api-tokens", {"name": "x"}),
         Client().post(

@@ -9,6 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from compute.errors import (
+    ConsoleNotOffered,
     DeleteProtected,
     InvalidTransition,
     NotFound,
@@ -293,6 +294,18 @@ def test_a_vm_without_a_server_has_no_console(
         vms.console_log(create(project), lines=10, actor=ALICE)
     with pytest.raises(InvalidTransition):
         vms.console_log(make_vm("SHELVED_OFFLOADED"), lines=10, actor=ALICE)
+    with pytest.raises(InvalidTransition):
+        vms.remote_console(make_vm("SHELVED_OFFLOADED"), actor=ALICE)
+
+
+def test_a_cloud_may_offer_no_remote_console(
+    make_vm: MakeVM, cloud: MockCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vm = make_vm()
+    assert vms.remote_console(vm, actor=ALICE).type == "novnc"
+    monkeypatch.setattr(cloud.world, "remote_consoles", False)
+    with pytest.raises(ConsoleNotOffered):
+        vms.remote_console(vm, actor=ALICE)
 
 
 @pytest.mark.parametrize(

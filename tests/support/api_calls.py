@@ -196,6 +196,7 @@ def _table() -> Iterator[Call]:
         Call("PATCH", "", "vm.update", body=lambda place: described),
         Call("DELETE", "", "vm.delete", success=202),
     )
+    yield from of_noun("vm", "vm", f"{vm}/console", Call("GET", "", "vm.console"))
     yield from of_noun(
         "vm", "vm", f"{vm}/console-log", Call("GET", "", "vm.console-log")
     )

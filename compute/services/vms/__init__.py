@@ -1,5 +1,6 @@
 """VMs: what can be asked of them. How it is done, and how it ends, is beside."""
 
+from compute.services.vms.consoles import console_log, remote_console
 from compute.services.vms.interfaces import (
     attach_network,
     detach_network,
@@ -10,7 +11,6 @@ from compute.services.vms.requests import (
     RebootType,
     act,
     check,
-    console_log,
     create,
     delete,
     reboot,
@@ -32,6 +32,7 @@ __all__ = [
     "detach_network",
     "reboot",
     "rebuild",
+    "remote_console",
     "resize",
     "restore",
     "set_security_groups",

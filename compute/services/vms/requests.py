@@ -11,11 +11,9 @@ from typing import Any
 from django.db import models, transaction
 from django_fsm import TransitionNotAllowed, can_proceed
 
-from compute import clouds, database, events, places
-from compute.cloud_errors import from_provider
+from compute import events
 from compute.engine import queue
 from compute.errors import (
-    CloudBusy,
     DeleteProtected,
     InvalidTransition,
     ValidationError,
@@ -37,7 +35,6 @@ from compute.models.vm import VERBS
 from compute.services import catalog, fields, keypairs, ports, quotas, rows
 from compute.services.allowed_clouds import cloud_of
 from compute.services.vms.user_data import decode
-from providers.errors import Conflict, ProviderError
 
 
 class RebootType(models.TextChoices):
@@ -47,8 +44,6 @@ class RebootType(models.TextChoices):
 
 #: What `update` may change.
 EDITABLE = frozenset({"name", "description", "labels", "delete_protection"})
-#: The time a cloud has for what somebody waits for, with a thread of the API.
-CONSOLE_SECONDS = 5.0
 
 
 def create(
@@ -267,31 +262,6 @@ def delete(vm: VM, *, actor: Actor, expect: Expect = None) -> VM:
         return begin(vm, "remove", OperationType.VM_DELETE, actor=actor)
 
 
-def console_log(vm: VM, *, lines: int, actor: Actor) -> str:
-    """Return the last lines of the serial console: the one read that asks the cloud.
-
-    Raises InvalidTransition for a VM that has no server to ask, and CloudBusy when as
-    many as may wait for the cloud at a time do.
-    """
-    if not vm.server_id or vm.lacks_server:
-        raise _refused(vm, "read the console of")
-    with places.reads.one(f"cloud:{vm.cloud}", actor.name) as admitted:
-        if not admitted:
-            raise CloudBusy(
-                f"Too many requests are waiting for the cloud {vm.cloud}. "
-                "Try again in a few seconds."
-            )
-        database.give_back()
-        try:
-            return clouds.get(vm.cloud).servers.get_console_log(
-                vm.server_id, lines=lines, timeout=CONSOLE_SECONDS
-            )
-        except Conflict as error:
-            raise _refused(vm, "read the console of") from error
-        except ProviderError as error:
-            raise from_provider(error) from error
-
-
 def check(vm: VM, method: str, *, expect: Expect) -> None:
     """Raise unless a locked VM permits the transition and has the expected version.
 
@@ -303,10 +273,11 @@ def check(vm: VM, method: str, *, expect: Expect) -> None:
         queue.check_free(vm)
         action = VERBS[method].action
         other = " softly; use type HARD" if method == "reboot" else ""
-        raise _refused(vm, action, other if action in vm.allowed_actions else "")
+        raise not_allowed(vm, action, other if action in vm.allowed_actions else "")
 
 
-def _refused(vm: VM, action: str, addition: str = "") -> InvalidTransition:
+def not_allowed(vm: VM, action: str, addition: str = "") -> InvalidTransition:
+    """Return the refusal of what the status of a VM does not permit."""
     if vm.lacks_server:
         addition = " and has no server in the cloud"
     elif vm.takes_only_delete:
@@ -332,7 +303,7 @@ def begin(
     try:
         getattr(vm, method)()
     except TransitionNotAllowed as error:
-        raise _refused(vm, VERBS[method].action) from error
+        raise not_allowed(vm, VERBS[method].action) from error
     vm.operation = queue.submit(
         type,
         actor=actor,

@@ -1,6 +1,8 @@
-"""The serial console of a server that has no machine behind it."""
+"""The consoles of a server that has no machine behind it."""
 
-from providers.contract.servers import Server
+import uuid
+
+from providers.contract.servers import RemoteConsole, Server
 
 _BOOT = (
     "[    0.000000] Linux version 6.1.0-28-cloud-amd64 (gcc 12.2.0) #1 SMP",
@@ -29,3 +31,11 @@ def boot_log(server: Server, *, lines: int) -> str:
         ip=server.addresses[0].ip if server.addresses else "none",
     )
     return "\n".join(text.split("\n")[-lines:]) if lines > 0 else ""
+
+
+def remote_console() -> RemoteConsole:
+    """Return what Nova would; it leads nowhere, as there is no screen."""
+    token = uuid.uuid4()
+    return RemoteConsole(
+        "novnc", f"https://console.mock.invalid/vnc_auto.html?path=%3Ftoken%3D{token}"
+    )

@@ -27,6 +27,7 @@ class World:
         page_size: int,
         quota: int,
         outages: int,
+        remote_consoles: bool,
         call_timeout: float,
     ) -> None:
         self.store = store
@@ -35,6 +36,7 @@ class World:
         self.quota = quota
         #: In so many minutes it is away for one; 0: never.
         self.outages = outages
+        self.remote_consoles = remote_consoles
         self.call_timeout = call_timeout
         self.tally = CallTally()
         self._clock = clock

@@ -164,6 +164,8 @@ class ReadingContract:
             lab.cloud.servers.list_actions(nobody)
         with pytest.raises(NotFound):
             lab.cloud.servers.get_console_log(nobody, lines=10)
+        with pytest.raises(NotFound):
+            lab.cloud.servers.open_remote_console(nobody)
 
     def test_another_projects_server_is_neither_shown_nor_changed(
         self, cloud: Cloud, foreign_server: str | None
@@ -193,6 +195,16 @@ class ReadingContract:
         server = lab.server_in("SHELVED_OFFLOADED")
         with pytest.raises(Conflict):
             lab.cloud.servers.get_console_log(server.id, lines=10)
+        with pytest.raises(Conflict):
+            lab.cloud.servers.open_remote_console(server.id)
+        lab.put_back(server.id)
+
+    def test_a_remote_console_has_a_url_of_its_own_each_time(self, lab: Lab) -> None:
+        server = lab.server_in("ACTIVE")
+        consoles = [lab.cloud.servers.open_remote_console(server.id) for _ in range(2)]
+        urls = {console.url for console in consoles if console is not None}
+        assert len(urls) == 2
+        assert not any(url in repr(consoles) for url in urls)
         lab.put_back(server.id)
 
     def test_actions_carry_the_request_ids_of_the_receipts(self, lab: Lab) -> None:

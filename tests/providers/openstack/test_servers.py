@@ -7,7 +7,7 @@ from typing import Any, get_args
 import pytest
 
 from providers import errors
-from providers.contract.servers import Fault, ServerVerb
+from providers.contract.servers import Fault, RemoteConsole, ServerVerb
 from providers.openstack import OpenStackCloud
 from tests.providers.openstack.conftest import MakeCloud
 from tests.support.fake_openstack import (
@@ -289,3 +289,44 @@ def test_a_console_that_somebody_waits_for_has_less_time(
     with pytest.raises(errors.Timeout):
         cloud.servers.get_console_log("one", lines=1, timeout=0.4)
     assert time.monotonic() - begun < 4
+
+
+CONSOLES = f"{SERVER}/remote-consoles"
+UNAVAILABLE = {"badRequest": {"message": "Unavailable console type novnc."}}
+
+
+def test_a_remote_console_is_of_the_first_kind_that_the_cloud_has(
+    stage: Stage, cloud: OpenStackCloud
+) -> None:
+    url = "http://host:6082/spice_auto.html?token=1"
+    answer = {"protocol": "spice", "type": "spice-html5", "url": url}
+    stage.speak(
+        "POST",
+        CONSOLES,
+        Line(status=400, body=UNAVAILABLE),
+        Line(body={"remote_console": answer}),
+    )
+    assert cloud.servers.open_remote_console("one") == RemoteConsole("spice-html5", url)
+    asked = [request.body["remote_console"] for request in stage.sent("POST", CONSOLES)]
+    assert asked == [
+        {"protocol": "vnc", "type": "novnc"},
+        {"protocol": "spice", "type": "spice-html5"},
+    ]
+
+
+def test_a_cloud_without_a_kind_of_console_offers_none(
+    stage: Stage, cloud: OpenStackCloud
+) -> None:
+    stage.speak("POST", CONSOLES, Line(status=400, body=UNAVAILABLE))
+    assert cloud.servers.open_remote_console("one") is None
+    assert len(stage.sent("POST", CONSOLES)) == 3
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "", None, 7])
+def test_what_is_no_url_of_a_console_is_no_answer(
+    stage: Stage, cloud: OpenStackCloud, url: object
+) -> None:
+    console = {"protocol": "vnc", "type": "novnc", "url": url}
+    stage.speak("POST", CONSOLES, Line(body={"remote_console": console}))
+    with pytest.raises(errors.UnexpectedResponse):
+        cloud.servers.open_remote_console("one")
