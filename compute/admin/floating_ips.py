@@ -84,7 +84,7 @@ class FloatingIPAdmin(NetworkResourceAdmin[FloatingIP]):
         "Part of the name, or the beginning of the id, the address, or where it leads"
     )
     details = (
-        "id",
+        "id_shown",
         "address",
         "leads_to",
         "network_page",

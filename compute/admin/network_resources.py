@@ -16,7 +16,6 @@ from compute import clouds
 from compute.admin import offers
 from compute.admin.console import display, filters
 from compute.admin.console.display import api_url
-from compute.admin.console.edited import EditedAdmin
 from compute.admin.console.forms import (
     ActionForm,
     LabelsField,
@@ -25,7 +24,7 @@ from compute.admin.console.forms import (
     OwnedForm,
     living_project,
 )
-from compute.admin.console.history import LiveLine, history
+from compute.admin.console.history import LiveLine
 from compute.admin.console.operators import (
     actor_of,
     add_errors,
@@ -33,6 +32,7 @@ from compute.admin.console.operators import (
     requested,
 )
 from compute.admin.console.pages import Button, Link, Page, Table
+from compute.admin.console.tabs import OVERVIEW, TabbedAdmin
 from compute.admin.offers import Offers
 from compute.errors import Problem
 from compute.events import Actor
@@ -61,7 +61,7 @@ class ResourceCreateForm(forms.Form):
     def __init__(self, data: Any = None) -> None:
         super().__init__(data)
         if data is None:
-            self.initial["project"] = Project.objects.default().name
+            self.initial["project"] = str(Project.objects.default().pk)
         aliases = ((alias, alias) for alias in clouds.aliases())
         choices = [("", "the default of the project"), *aliases]
         self.fields["cloud"] = forms.ChoiceField(choices=choices, required=False)
@@ -84,7 +84,7 @@ class Part(NamedTuple):
     add: Callable[[Any, Actor, dict[str, Any]], Any]
 
 
-class NetworkResourceAdmin(EditedAdmin[N]):
+class NetworkResourceAdmin(TabbedAdmin[N]):
     """Rows of a project, which can be changed, and of the cloud, which cannot."""
 
     #: What can be asked beside a delete, by its verb.
@@ -152,6 +152,7 @@ class NetworkResourceAdmin(EditedAdmin[N]):
         live = operation if operation and operation.is_live else None
         has_failed = operation and operation.status == OperationStatus.FAILED
         verbs = [self.verbs[name] for name in row.allowed_actions if name in self.verbs]
+        hides_tables = row.deleted_at or self.tab(request, row) != OVERVIEW
         note = f"The cloud offers this {self.opts.verbose_name} to all projects."
         return Page(
             links=[*self.links_of(request, row), Link("In the API", api_url(row))],
@@ -174,8 +175,9 @@ class NetworkResourceAdmin(EditedAdmin[N]):
                 self.delete_url(request, row) if "delete" in row.allowed_actions else ""
             ),
             notes=[note] if row.is_offered else [],
-            tables=() if row.deleted_at else self.tables(request, row),
-            history=history(request, row),
+            tables=() if hides_tables else self.tables(request, row),
+            history=self.past(request, row),
+            stream_url=self.stream_url(request, row),
         )
 
     def _adding(self, request: HttpRequest, row: N) -> list[Button]:

@@ -98,7 +98,7 @@ class NetworkAdmin(NetworkResourceAdmin[Network]):
         "Part of the name, or the beginning of the id or of a subnet's range"
     )
     details = (
-        "id",
+        "id_shown",
         "owner",
         "cloud",
         "ranges",
@@ -251,7 +251,7 @@ class SubnetAdmin(NetworkResourceAdmin[Subnet]):
     links = ("network__id__exact",)
     search_help_text = "Part of the name, or the beginning of the id or of the range"
     details = (
-        "id",
+        "id_shown",
         "network_page",
         "router_page",
         "owner",

@@ -8,15 +8,18 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 
+from compute.admin import retries
 from compute.admin.console import about, display, filters
 from compute.admin.console.about import AboutChangeList, AboutFilter
 from compute.admin.console.display import api_url, page_url
 from compute.admin.console.history import LiveLine, duration, history
-from compute.admin.console.operators import actor_of, refused
+from compute.admin.console.operators import actor_of, may, refused
 from compute.admin.console.pages import HistoryAdmin, Link, Page
 from compute.engine import runner
 from compute.errors import Problem
@@ -103,7 +106,6 @@ class OperationAdmin(HistoryAdmin[Operation]):
         "request_id",
         "arguments",
         "progress_shown",
-        "reason",
         "attempts",
         "created_on",
         "started_on",
@@ -140,10 +142,6 @@ class OperationAdmin(HistoryAdmin[Operation]):
             words.append("(cancel requested)")
         return " ".join(filter(None, words))
 
-    @admin.display(description="Error")
-    def reason(self, operation: Operation) -> SafeString | str:
-        return display.error(operation.error)
-
     def search(self, queryset: QuerySet[Operation], text: str) -> QuerySet[Operation]:
         about = named(text, kind="target_kind", id="target_id")
         who = Q(request_id=text) | Q(requested_by=text)
@@ -151,11 +149,21 @@ class OperationAdmin(HistoryAdmin[Operation]):
 
     def page(self, request: HttpRequest, operation: Operation) -> Page:
         target = kinds.target(operation)
+        links = [Link(f"Its {target._meta.verbose_name}", page_url(target))]
+        if operation.type == OperationType.VM_CREATE and may(request, "vm.create"):
+            url = f"{reverse('admin:compute_vm_add')}?like={target.pk}"
+            links.append(Link("Create another like this", url))
         return Page(
-            links=[
-                Link(f"Its {target._meta.verbose_name}", page_url(target)),
-                Link("In the API", api_url(operation)),
-            ],
+            links=[*links, Link("In the API", api_url(operation))],
+            facts=format_html(
+                '{} {} <span class="quiet">of</span> {}',
+                display.badge(operation.status),
+                operation.type,
+                display.link(target),
+            ),
+            error=operation.error,
+            suffers=operation.pk == target.operation_id,
+            buttons=list(retries.buttons(request, operation, target)),
             live=LiveLine(request, operation) if operation.is_live else None,
             history=history(request, operation),
         )

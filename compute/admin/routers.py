@@ -96,7 +96,7 @@ class RouterAdmin(NetworkResourceAdmin[Router]):
     )
     search_help_text = "Part of the name, or the beginning of the id or of its address"
     details = (
-        "id",
+        "id_shown",
         "project",
         "cloud",
         "ranges",

@@ -122,7 +122,7 @@ class SecurityGroupAdmin(NetworkResourceAdmin[SecurityGroup]):
     )
     search_help_text = "Part of the name, or the beginning of the id"
     details = (
-        "id",
+        "id_shown",
         "owner",
         "cloud",
         "stateful",
@@ -254,7 +254,7 @@ class SecurityGroupRuleAdmin(NetworkResourceAdmin[SecurityGroupRule]):
         "Part of the description, or the beginning of the id or of the range"
     )
     details = (
-        "id",
+        "id_shown",
         "group_page",
         "owner",
         "cloud",

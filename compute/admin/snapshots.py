@@ -8,11 +8,10 @@ from django_fsm import can_proceed
 
 from compute.admin.console import display, filters
 from compute.admin.console.display import api_url, page_url
-from compute.admin.console.edited import EditedAdmin
 from compute.admin.console.forms import OwnedForm
-from compute.admin.console.history import history
 from compute.admin.console.operators import may
 from compute.admin.console.pages import Button, Link, Page
+from compute.admin.console.tabs import TabbedAdmin
 from compute.models import Snapshot, SnapshotStatus
 from compute.search import id_prefix
 from compute.services import snapshots, vms
@@ -26,7 +25,7 @@ class SnapshotForm(OwnedForm):
 
 
 @admin.register(Snapshot)
-class SnapshotAdmin(EditedAdmin[Snapshot]):
+class SnapshotAdmin(TabbedAdmin[Snapshot]):
     services = snapshots
     delete_warning = ACTIONS["snapshot.delete"].note
     commands = {"restore": "vm.restore"}
@@ -53,7 +52,7 @@ class SnapshotAdmin(EditedAdmin[Snapshot]):
     search_help_text = "Part of the name, or the beginning of its id or its VM's"
     actions = None
     details = (
-        "id",
+        "id_shown",
         "vm_page",
         "project",
         "cloud",
@@ -110,7 +109,8 @@ class SnapshotAdmin(EditedAdmin[Snapshot]):
             suffers=is_free,
             buttons=[restore] if can_restore else [],
             delete_url=self.delete_url(request, snapshot) if can_delete else "",
-            history=history(request, snapshot),
+            history=self.past(request, snapshot),
+            stream_url=self.stream_url(request, snapshot),
         )
 
     def command(

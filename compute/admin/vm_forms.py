@@ -5,11 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.db.models import Q
 from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from compute import clouds
-from compute.admin import offers
+from compute.admin import offers, sizes
 from compute.admin.console.display import EXACT
 from compute.admin.console.forms import (
     LabelsField,
@@ -23,6 +26,7 @@ from compute.admin.console.forms import (
 from compute.admin.console.operators import may
 from compute.admin.console.pages import Button
 from compute.admin.offers import SUGGESTIONS, Offer, Offers
+from compute.errors import Problem
 from compute.limits import MAX_USER_DATA_TEXT, LinesValidator
 from compute.models import (
     VM,
@@ -35,7 +39,9 @@ from compute.models import (
     UserDataEncoding,
 )
 from compute.models.vm import VERBS
+from compute.services import catalog
 from compute.services.actions import VM_ACTIONS
+from compute.services.allowed_clouds import cloud_of
 from compute.services.ports import Wish
 from compute.services.vms import RebootType
 
@@ -79,16 +85,20 @@ class VMCreateForm(forms.Form):
     def __init__(self, request: HttpRequest, data: Any = None) -> None:
         super().__init__(data)
         if data is None:
-            self.initial["project"] = Project.objects.default().name
+            self.initial["project"] = str(Project.objects.default().pk)
         aliases = ((alias, alias) for alias in clouds.aliases())
         choices = [("", "the default of the project"), *aliases]
         self.fields["cloud"] = forms.ChoiceField(choices=choices, required=False)
-        flavors = Flavor.objects.offered().order_by("disk_gb", "ram_mb", "name")
-        images = Image.objects.offered().filter(project=None)
-        for noun, rows in (("flavor", flavors), ("image", images)):
-            if may(request, f"{noun}.list"):
-                names = rows.values_list("name", flat=True).distinct()
-                self.fields[noun].widget = SuggestingInput(list(names[:SUGGESTIONS]))
+        if may(request, "flavor.list"):
+            flavors = Flavor.objects.offered().filter(cloud__in=clouds.aliases())
+            order = ("disk_gb", "ram_mb", "vcpus", "name", "cloud")
+            _offer(self.fields["flavor"], sizes.flavors(flavors.order_by(*order)))
+        if may(request, "image.list"):
+            images = Image.objects.offered().filter(
+                Q(project=None) | Q(project=_chosen_project(request)),
+                cloud__in=clouds.aliases(),
+            )
+            _offer(self.fields["image"], sizes.images(images.order_by("name", "cloud")))
 
     def clean_project(self) -> Project:
         return living_project(self.cleaned_data["project"])
@@ -107,6 +117,54 @@ class VMCreateForm(forms.Form):
 
     def clean_user_data_encoding(self) -> str:
         return self.cleaned_data["user_data_encoding"] or UserDataEncoding.PLAIN
+
+
+def _offer(field: forms.Field, widget: forms.Widget) -> None:
+    field.widget = widget
+    if isinstance(widget, forms.Select):
+        field.help_text = ""
+
+
+def _chosen_project(request: HttpRequest) -> Project | None:
+    """Return the project that a sent form names, the default one before."""
+    try:
+        text = request.POST.get("project")
+        return Project.objects.default() if text is None else living_project(text)
+    except ValidationError:
+        return None
+
+
+def values_of(vm: VM) -> dict[str, Any]:
+    """Return what to type for one more VM like this."""
+    return {
+        "name": vm.name,
+        "project": str(vm.project_id),
+        "cloud": vm.cloud,
+        "flavor": vm.flavor.name if vm.flavor else vm.flavor_name,
+        "image": vm.image.name if vm.image else vm.image_name,
+        "keypair": vm.keypair_name,
+        "networks": [place["network"] for place in vm.networks if place["network"]],
+        "security_groups": list(vm.security_groups),
+        "description": vm.description,
+        "labels": vm.labels,
+        "delete_protection": vm.delete_protection,
+    }
+
+
+def preview(request: HttpRequest) -> SafeString | str:
+    """Return what a VM would take of its project's quotas, of what is typed so far."""
+    if not may(request, "quota.retrieve"):
+        return ""
+    typed = request.POST
+    try:
+        project = living_project(typed.get("project", ""))
+        alias = cloud_of(project, typed.get("cloud") or None)
+        flavor = catalog.flavor(typed.get("flavor", ""), cloud=alias)
+    except ValidationError as error:
+        return format_html('<p class="quiet">{}</p>', error.messages[0])
+    except Problem as problem:
+        return format_html('<p class="quiet">{}</p>', problem.detail)
+    return sizes.preview(project, sizes.of_new(flavor))
 
 
 def buttons(
@@ -128,22 +186,23 @@ def _reboot_types(vm: VM) -> forms.Select:
     )
 
 
-def _larger_flavors(vm: VM) -> SuggestingInput:
+def _larger_flavors(vm: VM) -> forms.Widget:
     fits = Flavor.objects.offered().filter(cloud=vm.cloud, disk_gb__gte=vm.disk_gb)
     if vm.flavor_id is not None:
         fits = fits.exclude(pk=vm.flavor_id)
-    names = fits.order_by("disk_gb", "ram_mb").values_list("name", flat=True)
-    return SuggestingInput(list(names[:SUGGESTIONS]))
+    fits = fits.order_by("disk_gb", "ram_mb", "vcpus", "name")
+    beyond = sizes.beyond_quota(vm, fits[: sizes.MAX_CHOICES])
+    return sizes.flavors(fits, beyond=beyond)
 
 
-def _images_that_fit(vm: VM) -> SuggestingInput:
+def _images_that_fit(vm: VM) -> forms.Widget:
     fits = Image.objects.offered().filter(
         Q(project=None) | Q(project=vm.project_id),
         cloud=vm.cloud,
         min_disk_gb__lte=vm.disk_gb,
         min_ram_mb__lte=vm.ram_mb,
     )
-    return SuggestingInput(list(fits.values_list("name", flat=True)[:SUGGESTIONS]))
+    return sizes.images(fits.order_by("name", "id"))
 
 
 def _newest_snapshots(vm: VM) -> forms.Select:

@@ -5,36 +5,45 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from compute.admin import attachments, vm_forms
+from compute.admin import attachments, retries, vm_forms, vm_page
 from compute.admin.console import display, filters
-from compute.admin.console.display import api_url, page_url
-from compute.admin.console.edited import EditedAdmin
+from compute.admin.console.display import page_url
 from compute.admin.console.forms import ActionForm
-from compute.admin.console.history import LiveLine, history
+from compute.admin.console.history import LiveLine
 from compute.admin.console.operators import (
     actor_of,
     may,
 )
-from compute.admin.console.pages import Link, Page
+from compute.admin.console.pages import Page, Table
+from compute.admin.console.tabs import TabbedAdmin
+from compute.admin.sizes import size
 from compute.admin.vm_forms import VMCreateForm, VMForm
 from compute.errors import Problem
-from compute.models import VM, CloudService, OperationStatus
-from compute.models.cloud import COMPUTE, confirmed_at
+from compute.models import VM, OperationStatus
 from compute.search import has_address, id_prefix
 from compute.services import vms
 from compute.services.actions import VM_ACTIONS
 
 
 @admin.register(VM)
-class VMAdmin(EditedAdmin[VM]):
+class VMAdmin(TabbedAdmin[VM]):
     services = vms
     delete_warning = VM_ACTIONS["delete"].note
-    commands = {verb: action.name for verb, action in VM_ACTIONS.items()}
+    commands = {
+        **{verb: action.name for verb, action in VM_ACTIONS.items()},
+        "console": "vm.console",
+    }
+    own_tabs = {
+        "console": ("Console log", "vm.console-log"),
+        "snapshots": ("Snapshots", "snapshot.list"),
+        "networks": ("Networks", "vm.retrieve"),
+    }
     form = VMForm
     list_display = (
         "name",
@@ -58,20 +67,23 @@ class VMAdmin(EditedAdmin[VM]):
     search_help_text = "Part of the name, or the beginning of the id or of an address"
     actions = ("start_all", "stop_all", "reboot_all", "delete_all")
     details = (
-        "id",
-        "project",
+        "id_shown",
+        "project_page",
         "cloud",
-        "flavor_name",
+        "flavor_page",
         "size",
-        "image_name",
-        "keypair_name",
+        "image_page",
+        "keypair_page",
         "ips",
-        "server_id",
+        "server",
+        "delete_protection",
         "observed",
         "created_on",
         "updated_on",
         "deleted_on",
     )
+
+    server = staticmethod(display.copyable_field("server_id", "Server ID"))
 
     # The list
 
@@ -148,72 +160,107 @@ class VMAdmin(EditedAdmin[VM]):
 
     @admin.display(description="Size")
     def size(self, vm: VM) -> str:
-        return f"{vm.vcpus} vCPU, {vm.ram_mb} MB RAM, {vm.disk_gb} GB disk"
+        return size(vm.vcpus, vm.ram_mb, vm.disk_gb)
 
     @admin.display(description="Addresses")
     def ips(self, vm: VM) -> str:
         return ", ".join(address["ip"] for address in vm.addresses) or display.NONE
 
+    @admin.display(description="Flavor")
+    def flavor_page(self, vm: VM) -> SafeString | str:
+        return vm.flavor_name if vm.flavor is None else display.link(vm.flavor)
+
+    @admin.display(description="Image")
+    def image_page(self, vm: VM) -> SafeString | str:
+        return vm.image_name if vm.image is None else display.link(vm.image)
+
+    @admin.display(description="Keypair")
+    def keypair_page(self, vm: VM) -> SafeString | str:
+        if vm.keypair is None:
+            return vm.keypair_name or display.NONE
+        return display.link(vm.keypair)
+
     @admin.display(description="Observed")
     def observed(self, vm: VM) -> SafeString | str:
-        if not vm.observed_status:
-            return display.NONE
-        row = CloudService.objects.filter(cloud=vm.cloud, service=COMPUTE).first()
-        time = confirmed_at(vm.observed_at, row.observed_at if row else None)
-        return format_html("{}, {}", vm.observed_status, display.ago(time))
+        return vm_page.observed(vm)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[VM]:
-        return super().get_queryset(request).select_related("operation", "project")
+        joined = ("operation", "project", "flavor", "image", "keypair")
+        return super().get_queryset(request).select_related(*joined)
 
     def page(self, request: HttpRequest, vm: VM) -> Page:
         sees = may(request, "operation.list")
         operation, live = (vm.operation, vm.live_operation) if sees else (None, None)
         has_failed = operation and operation.status == OperationStatus.FAILED
-        snapshots = reverse("admin:compute_snapshot_changelist")
-        links = [Link("Snapshots", f"{snapshots}?vm__id__exact={vm.pk}")]
-        at = format_html(' <span class="quiet">at</span> {}', self.ips(vm))
         delete_url = self.delete_url(request, vm)
         return Page(
-            links=[
-                *(links if may(request, "snapshot.list") else ()),
-                Link("In the API", api_url(vm)),
-            ],
-            facts=format_html(
-                '{} {} <span class="quiet">in</span> {}{}',
-                display.badge(vm.status),
-                self.size(vm),
-                vm.cloud,
-                at if vm.addresses else "",
-            ),
+            links=list(vm_page.links(request, vm)),
+            facts=vm_page.facts(vm),
             error=vm.error or (operation.error if operation and has_failed else None),
             # What is under way may well mend it.
             suffers=vm.error is not None and not live,
             live=LiveLine(request, live) if live else None,
             is_deleted=vm.deleted_at is not None,
-            buttons=vm_forms.buttons(request, vm, url=self.command_url),
+            buttons=[
+                *retries.buttons(request, operation, vm),
+                *vm_forms.buttons(request, vm, url=self.command_url),
+            ],
             delete_url=delete_url if "delete" in vm.allowed_actions else "",
-            tables=[] if vm.deleted_at else [attachments.networks_of(request, vm)],
-            notes=list(_notes(vm, can_delete=bool(delete_url))),
-            history=history(request, vm),
+            notes=list(vm_page.notes(vm, can_delete=bool(delete_url))),
+            tables=list(self._tables(request, vm)),
+            part=self._console(request, vm),
+            history=self.past(request, vm),
+            stream_url=self.stream_url(request, vm),
         )
+
+    def _tables(self, request: HttpRequest, vm: VM) -> Iterator[Table]:
+        match self.tab(request, vm):
+            case "networks":
+                yield attachments.networks_of(request, vm)
+            case "snapshots":
+                yield vm_page.snapshots(vm)
+
+    def _console(self, request: HttpRequest, vm: VM) -> SafeString | str:
+        if self.tab(request, vm) != "console":
+            return ""
+        return vm_page.console(request, vm, url=self.command_url(vm, "console"))
 
     # What a page can ask
 
     def command(self, request: HttpRequest, vm: VM, name: str) -> HttpResponse:
-        """Ask for an action of the table."""
+        """Ask for an action of the table, or for a way to the screen."""
+        if name == "console":
+            return self._open_console(request, vm)
         return self.ask(request, vm, ActionForm(VM_ACTIONS[name], request.POST))
 
+    def _open_console(self, request: HttpRequest, vm: VM) -> HttpResponse:
+        back = f"{page_url(vm)}?tab=console"
+        try:
+            console = vms.remote_console(vm, actor=actor_of(request))
+        except Problem as problem:
+            messages.error(request, self.refused(request, problem, vm))
+            return redirect(back)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Remote console of {vm}",
+            "opts": self.opts,
+            "vm": vm,
+            "console": console,
+            "back": back,
+        }
+        return TemplateResponse(request, "admin/compute/remote_console.html", context)
+
     def create_form(self, request: HttpRequest, data: Any) -> VMCreateForm:
-        return VMCreateForm(request, data)
+        form = VMCreateForm(request, data)
+        if like := request.GET.get("like"):
+            vm = self.get_object(request, like)
+            if vm is None or not self.has_view_permission(request, vm):
+                raise Http404(f"There is no VM {like}.")
+            form.initial.update(vm_forms.values_of(vm))
+        return form
 
-
-def _notes(vm: VM, *, can_delete: bool) -> Iterator[str]:
-    if vm.lacks_server:
-        yield "It has no server in the cloud: it can only be deleted."
-    elif vm.takes_only_delete:
-        yield "Its server was never launched: it can only be deleted."
-    if can_delete and vm.delete_protection:
-        yield "Protected from deletion: clear “Delete protection” below first."
+    def preview(self, request: HttpRequest) -> SafeString | str:
+        return vm_forms.preview(request)
 
 
 def _listed(text: str, lines: list[tuple[str, str, str]]) -> SafeString:

@@ -65,6 +65,19 @@ class Action:
         """The text of its button."""
         return self.verb.replace("-", " ").capitalize()
 
+    def arguments_of(self, params: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return what to ask with for what an operation has stored; None if unknown."""
+        known = {
+            argument.name: params[argument.name]
+            for argument in self.arguments
+            if argument.name in params
+        }
+        missing = any(
+            not argument.is_optional and argument.name not in known
+            for argument in self.arguments
+        )
+        return None if missing else known
+
     @property
     def method(self) -> str:
         """What a viewset calls it."""

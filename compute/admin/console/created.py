@@ -5,11 +5,14 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import PermissionDenied
+from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.safestring import SafeString
 
+from compute.admin.console.forms import LineField, RowField
 from compute.admin.console.lists import M
-from compute.admin.console.operators import add_errors, refused, require
+from compute.admin.console.operators import add_errors, may, refused, require
 from compute.admin.console.pages import PageAdmin
 from compute.errors import Problem
 
@@ -30,6 +33,8 @@ class CreatedAdmin(PageAdmin[M]):
         require(request, f"{self.noun}.create")
         if not self.has_add_permission(request):
             raise PermissionDenied
+        if "_preview" in request.POST:
+            return self._show(request, self.create_form(request, None), typed=True)
         form = self.create_form(request, request.POST or None)
         if form.is_valid():
             try:
@@ -40,13 +45,28 @@ class CreatedAdmin(PageAdmin[M]):
                 add_errors(form, problem)
             else:
                 return self.answer(request, made)
+        return self._show(request, form, typed=bool(request.POST))
+
+    def _show(
+        self, request: HttpRequest, form: forms.Form, *, typed: bool
+    ) -> TemplateResponse:
+        """Show the form; of what is ``typed`` already, what it would take."""
+        if typed and not form.is_bound:
+            form.initial.update(request.POST.dict())
+        _suggest_projects(request, form, self.model)
         context = {
             **self.admin_site.each_context(request),
             "title": f"Add {self.opts.verbose_name}",
             "opts": self.opts,
             "form": form,
+            "has_preview": type(self).preview is not CreatedAdmin.preview,
+            "preview": self.preview(request) if typed else "",
         }
         return TemplateResponse(request, "admin/compute/add.html", context)
+
+    def preview(self, request: HttpRequest) -> SafeString | str:
+        """Return what would become of the project with what is typed so far."""
+        return ""
 
     def create_form(self, request: HttpRequest, data: Any) -> forms.Form:
         """Return the form of a new row, by the names that errors point at."""
@@ -59,3 +79,16 @@ class CreatedAdmin(PageAdmin[M]):
     def answer(self, request: HttpRequest, made: Any) -> HttpResponse:
         """Show what the service answered."""
         raise NotImplementedError
+
+
+def _suggest_projects(
+    request: HttpRequest, form: forms.Form, model: type[Model]
+) -> None:
+    """Let projects be chosen by name, by who may see them."""
+    field = form.fields.get("project")
+    if not isinstance(field, LineField) or not may(request, "project.list"):
+        return
+    # What is sent stays text, an id or a name: only what is shown is a list of rows.
+    key: Any = model._meta.get_field("project")
+    field.widget = RowField(key).widget
+    field.help_text = ""

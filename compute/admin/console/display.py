@@ -7,7 +7,6 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Model
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
@@ -161,6 +160,35 @@ def listed(things: Iterable[SafeString | str]) -> SafeString | str:
     return format_html_join(", ", "{}", ((thing,) for thing in things)) or NONE
 
 
+def copyable(text: str) -> SafeString:
+    """Return a text with a button that copies it; without script there is none."""
+    return format_html(
+        '<span class="copyable"><span>{}</span> <button type="button" class="copy" hidden>'
+        'Copy<span class="visually-hidden"> {}</span></button></span>',
+        text,
+        text,
+    )
+
+
+def copyable_field(field: str, label: str) -> Callable[[Any], SafeString | str]:
+    """Return a field of a page that can be copied, such as an id."""
+
+    @admin.display(description=label)
+    def shown(row: Any) -> SafeString | str:
+        value = getattr(row, field)
+        return NONE if value in (None, "") else copyable(str(value))
+
+    return shown
+
+
+@admin.display(description="Labels")
+def labels_field(row: Any) -> SafeString | str:
+    """Show the labels of a row, each as one word."""
+    words = (f"{key}={text}" if text else key for key, text in row.labels.items())
+    tags = format_html_join(" ", '<span class="label">{}</span>', zip(words))
+    return tags or NONE
+
+
 def page_url(row: Model) -> str:
     """Return the address of a row's page."""
     return reverse(f"admin:compute_{row._meta.model_name}_change", args=[row.pk])
@@ -170,15 +198,6 @@ def api_url(row: Model) -> str:
     """Return the address of a row in the API."""
     noun = row.kind if isinstance(row, Owned) else row._meta.model_name
     return reverse(f"{noun}-detail", kwargs={"id": row.pk})
-
-
-def error(document: dict[str, Any] | None) -> SafeString | str:
-    """Return a stored problem as a person reads it."""
-    if not document:
-        return NONE
-    return render_to_string(
-        "admin/compute/includes/error.html", {"error": document, "plain": True}
-    )
 
 
 def pretty(data: Any) -> SafeString | str:

@@ -72,27 +72,34 @@ class History:
     events_url: str = ""
 
 
-def history(request: HttpRequest, target: Model) -> History:
-    """Return what an operator may see of the past of a row."""
+def history(
+    request: HttpRequest,
+    target: Model,
+    *,
+    operations: int = RECENT_OPERATIONS,
+    events: int = RECENT_EVENTS,
+) -> History:
+    """Return what an operator may see of the past of a row, the newest so many."""
     past = History(names_targets=isinstance(target, Project))
-    events, operations = Event.objects.all(), Operation.objects.all()
+    told, done = Event.objects.all(), Operation.objects.all()
     if isinstance(target, Owned):
         query = query_of(target)
-        events = events.about(target.kind, target.pk)
-        operations = operations.about(target.kind, target.pk)
+        told = told.about(target.kind, target.pk)
+        done = done.about(target.kind, target.pk)
     else:
         name = str(target._meta.model_name)
         query = f"?{name}__id__exact={target.pk}"
-        events = events.filter(**{name: target})
-    if may(request, "event.list"):
-        newest = events.order_by("-sequence")[:RECENT_EVENTS]
+        told = told.filter(**{name: target})
+    if events and may(request, "event.list"):
+        newest = told.order_by("-sequence")[:events]
         past.events = [EventLine(event) for event in newest]
         past.events_url = reverse("admin:compute_event_changelist") + query
-    if isinstance(target, CloudResource | Project) and may(request, "operation.list"):
+    has_operations = isinstance(target, CloudResource | Project)
+    if operations and has_operations and may(request, "operation.list"):
         targets: Mapping[UUID | None, Model] = {}
         if isinstance(target, Project):
-            operations = operations.filter(project=target)
-        recent = list(operations.order_by("-created_at")[:RECENT_OPERATIONS])
+            done = done.filter(project=target)
+        recent = list(done.order_by("-created_at")[:operations])
         if past.names_targets:
             targets = subjects.find_all(
                 (row.target_kind, row.target_id) for row in recent

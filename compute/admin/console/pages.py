@@ -19,6 +19,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 
 from compute.admin.console import display
 from compute.admin.console.history import History, LiveLine
@@ -29,6 +30,12 @@ from compute.admin.console.operators import require
 class Link(NamedTuple):
     label: str
     url: str
+
+
+class Tab(NamedTuple):
+    label: str
+    url: str
+    is_chosen: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +49,8 @@ class Button:
     is_danger: bool = False
     #: Whether there is anything to ask; else the note says why not.
     can_send: bool = True
+    #: What to know about the choices, below them.
+    facts: SafeString | str = ""
 
     @property
     def opens(self) -> bool:
@@ -80,7 +89,11 @@ class Page:
     delete_url: str = ""
     notes: Sequence[str] = ()
     tables: Sequence[Table] = ()
+    #: What the chosen tab alone has, below the tables.
+    part: SafeString | str = ""
     history: History | None = None
+    #: Where its events are told as they happen.
+    stream_url: str = ""
 
     @property
     def has_panel(self) -> bool:
@@ -136,7 +149,12 @@ class PageAdmin(ClosedAdmin[M]):
         if obj is not None:
             # The form has put what was typed into it; the page shows what is.
             stored = self.get_queryset(request).get(pk=obj.pk)
-            context.update(page=self.page(request, stored), show_delete=False)
+            context.update(
+                page=self.page(request, stored),
+                title=f"{capfirst(self.opts.verbose_name)} {stored}",
+                subtitle=None,
+                show_delete=False,
+            )
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     # What a page can ask

@@ -42,13 +42,16 @@ _OF_LISTS = {
     PAGE_VAR: re.compile(r"[1-9][0-9]{0,8}"),
     SEARCH_VAR: re.compile(rf"(?s).{{0,{MAX_SEARCH}}}"),
 }
-#: Of every other page: where a list was, which page of a history, and that it stands in
-#: a small window, from which the id of a new row goes back to the form below.
+#: Of every other page: where a list was, which page of a history, that it stands in a
+#: small window, from which the id of a new row goes back to the form below, which tab is
+#: shown, and which row a new one is to be like.
 _OF_PAGES = {
     "_changelist_filters": re.compile(r"(?s).{0,2000}"),
     PAGE_VAR: re.compile(r"[1-9][0-9]{0,8}"),
     IS_POPUP_VAR: re.compile(r"1"),
     TO_FIELD_VAR: re.compile(r"id"),
+    "tab": re.compile(r"[a-z-]{1,20}"),
+    "like": re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
 }
 #: Of the suggestions while somebody types in a field, and which field that is.
 _OF_SUGGESTIONS = {
