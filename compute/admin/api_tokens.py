@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from compute.access import Access
-from compute.admin.console import display, filters
+from compute.admin.console import display, export, filters
 from compute.admin.console.created import CreatedAdmin
 from compute.admin.console.display import page_url
 from compute.admin.console.forms import LineField, RowField
@@ -56,6 +56,11 @@ class APITokenAdmin(CreatedAdmin[APIToken], RevocableAdmin[APIToken]):
         "created",
         "used",
         "expires",
+    )
+    # Never the digest.
+    exported = export.of(
+        *("id", "name", "prefix", "user.username", "project.name", "role"),
+        *("created_at", "last_used_at", "expires_at", "revoked_at"),
     )
     list_select_related = ("user", "project")
     list_filter = (EndedFilter, filters.ProjectFilter, filters.CREATED)

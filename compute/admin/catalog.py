@@ -5,7 +5,7 @@ from typing import TypeVar
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 
-from compute.admin.console import display, filters
+from compute.admin.console import display, export, filters
 from compute.admin.console.pages import HistoryAdmin
 from compute.models import Flavor, Image
 from compute.search import id_prefix
@@ -35,6 +35,10 @@ class FlavorAdmin(CatalogAdmin[Flavor]):
         "vanished",
     )
     list_filter = (filters.CloudFilter, filters.OFFERED)
+    exported = export.of(
+        *("id", "name", "vcpus", "ram_mb", "disk_gb", "cloud", "provider_id"),
+        "vanished_at",
+    )
     fields = (
         "id",
         "name",
@@ -67,6 +71,10 @@ class ImageAdmin(CatalogAdmin[Image]):
         filters.ProjectFilter,
         filters.CREATED,
         filters.OFFERED,
+    )
+    exported = export.of(
+        *("id", "name", "status", "visibility", "min_disk_gb", "min_ram_mb"),
+        *("project.name", "cloud", "provider_id", "created_at", "vanished_at"),
     )
     fields = (
         "id",

@@ -7,7 +7,7 @@ from django.template.loader import render_to_string
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from compute.admin.console import display
+from compute.admin.console import display, export
 from compute.admin.console.health import health_tag
 from compute.admin.console.pages import HistoryAdmin, Page
 from compute.models import Cloud, CloudService
@@ -20,11 +20,11 @@ class ServiceLine:
     def __init__(self, row: CloudService) -> None:
         self.row = row
         self.health = health_tag(row)
-        self.observed = display.ago(row.observed_at)
-        self.in_full = display.ago(row.full_observed_at)
-        self.next_pass = display.ago(row.next_pass_at)
-        self.pass_took = _milliseconds(row.pass_seconds)
-        self.full_pass_took = _milliseconds(row.full_pass_seconds)
+        self.last_answer = display.ago(row.observed_at)
+        self.last_full_sync = display.ago(row.full_observed_at)
+        self.next_sync = display.ago(row.next_pass_at)
+        self.sync_takes = _milliseconds(row.pass_seconds)
+        self.full_sync_takes = _milliseconds(row.full_pass_seconds)
         self.failed = display.ago(row.last_error_at)
 
 
@@ -33,15 +33,19 @@ class CloudAdmin(HistoryAdmin[Cloud]):
     list_display = (
         "alias",
         "health",
-        "observed",
+        "last_answer",
+        "last_full_sync",
+        "sync_takes",
         display.ago_column("catalog_refreshed_at", "Catalogue"),
         "servers_seen",
-        "calls",
+        "api_calls",
         "last_error",
     )
     search_fields = ("alias",)
-    fields = ("alias", "calls", "refreshed_on")
+    exported = export.of("alias", "calls", "catalog_refreshed_at")
+    fields = ("alias", "api_calls", "refreshed_on")
 
+    api_calls = staticmethod(display.plain_field("calls", "API calls"))
     refreshed_on = staticmethod(
         display.exact_field("catalog_refreshed_at", "Catalogue refreshed")
     )
@@ -61,10 +65,20 @@ class CloudAdmin(HistoryAdmin[Cloud]):
             " ", "{}: {}", ((row.service, health_tag(row)) for row in rows)
         )
 
-    @admin.display(description="Servers observed")
-    def observed(self, cloud: Cloud) -> SafeString | str:
+    @admin.display(description="Last answer")
+    def last_answer(self, cloud: Cloud) -> SafeString | str:
         row = _compute(cloud)
         return display.ago(row.observed_at if row else None)
+
+    @admin.display(description="Last full sync")
+    def last_full_sync(self, cloud: Cloud) -> SafeString | str:
+        row = _compute(cloud)
+        return display.ago(row.full_observed_at if row else None)
+
+    @admin.display(description="Sync takes")
+    def sync_takes(self, cloud: Cloud) -> str:
+        row = _compute(cloud)
+        return _milliseconds(row.pass_seconds if row else None)
 
     @admin.display(description="Servers seen")
     def servers_seen(self, cloud: Cloud) -> int | None:

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from compute.admin.console import about, display, filters
+from compute.admin.console import about, display, export, filters
 from compute.admin.console.about import AboutChangeList, AboutFilter
 from compute.admin.console.pages import HistoryAdmin
 from compute.models import Event
@@ -73,6 +73,15 @@ class EventAdmin(HistoryAdmin[Event]):
         filters.ProjectFilter,
         filters.CREATED,
     )
+    sortable_by = ("when",)
+    exported = {
+        **export.of(
+            "id", "created_at", "type", "outcome", "subject_kind", "subject_id"
+        ),
+        "subject": about.name_of("subject"),
+        "what": display.summary,
+        **export.of("project.name", "actor", "token", "address", "request_id"),
+    }
     search_fields = ("type",)
     search_help_text = (
         "A type (vm.drifted), part of the name of what it is about, the beginning of its "

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from compute.admin.console import display
+from compute.admin.console import display, export
 from compute.admin.console.forms import LineField, SuggestingInput
 from compute.admin.network_resources import (
     NetworkResourceAdmin,
@@ -79,6 +79,10 @@ class FloatingIPAdmin(NetworkResourceAdmin[FloatingIP]):
         "cloud",
         "created",
     )
+    exported = {
+        **NetworkResourceAdmin.exported,
+        **export.of("address", "vm.name", "fixed_ip", "network.name"),
+    }
     links = ("network__id__exact", "vm__id__exact")
     search_help_text = (
         "Part of the name, or the beginning of the id, the address, or where it leads"

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from compute.admin.console import filters
+from compute.admin.console import export, filters
 from compute.admin.console.display import api_url
 from compute.admin.console.edited import EditedAdmin
 from compute.admin.console.forms import (
@@ -61,6 +61,10 @@ class KeypairAdmin(EditedAdmin[Keypair]):
     delete_warning = "VMs that were created with it keep their key."
     form = KeypairForm
     list_display = ("name", "type", "fingerprint", "project", "created")
+    exported = export.of(
+        *("id", "name", "type", "fingerprint", "project.name"),
+        *("created_at", "deleted_at"),
+    )
     list_select_related = ("project",)
     list_filter = (filters.ProjectFilter, filters.CREATED, filters.DeletedFilter)
     search_fields = ("name",)

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 
-from compute.admin.console import display, filters
+from compute.admin.console import display, export, filters
 from compute.admin.console.revocable import EndedFilter, RevocableAdmin
 from compute.models import Login
 from compute.search import from_address
@@ -24,6 +24,10 @@ class LoginAdmin(RevocableAdmin[Login]):
         "created",
         "refreshed",
         "expires",
+    )
+    exported = export.of(
+        *("id", "user.username", "kind", "address", "user_agent"),
+        *("created_at", "refreshed_at", "expires_at", "revoked_at"),
     )
     list_select_related = ("user",)
     list_filter = (EndedFilter, "kind", filters.CREATED)

@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 
 from compute import clouds
 from compute.admin import offers
-from compute.admin.console import display, filters
+from compute.admin.console import display, export, filters
 from compute.admin.console.display import api_url
 from compute.admin.console.forms import (
     ActionForm,
@@ -96,11 +96,15 @@ class NetworkResourceAdmin(TabbedAdmin[N]):
     #: What a page and a list show of other rows.
     joins: ClassVar[Sequence[str]] = ()
     list_filter: ClassVar[Any] = (
-        "status",
+        filters.StatusFilter,
         filters.ProjectFilter,
         filters.CloudFilter,
         filters.CREATED,
         filters.DeletedFilter,
+    )
+    exported = export.of(
+        *("id", "name", "status", "project.name", "cloud", "provider_id"),
+        *("created_at", "deleted_at"),
     )
     search_fields = ("name",)
     actions = None

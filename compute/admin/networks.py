@@ -86,7 +86,7 @@ class NetworkAdmin(NetworkResourceAdmin[Network]):
     form = NetworkForm
     list_display = ("name", "badge", "ranges", "use", "owner", "cloud", "created")
     list_filter = (
-        "status",
+        filters.StatusFilter,
         filters.OwnerFilter,
         filters.CloudFilter,
         "external",
@@ -242,7 +242,7 @@ class SubnetAdmin(NetworkResourceAdmin[Subnet]):
         "created",
     )
     list_filter = (
-        "status",
+        filters.StatusFilter,
         filters.OwnerFilter,
         filters.CloudFilter,
         filters.CREATED,

@@ -15,7 +15,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 
 from compute.admin import retries
-from compute.admin.console import about, display, filters
+from compute.admin.console import about, display, export, filters
 from compute.admin.console.about import AboutChangeList, AboutFilter
 from compute.admin.console.display import api_url, page_url
 from compute.admin.console.history import LiveLine, duration, history
@@ -73,16 +73,18 @@ class OperationAdmin(HistoryAdmin[Operation]):
         "kind",
         "badge",
         "target",
+        "why",
         "project",
         "requested_by",
         "created",
         "took",
     )
+    sortable_by = ("created",)
     list_select_related = ("project",)
     links = ("project__id__exact",)
     list_filter = (
         AboutFilter,
-        "status",
+        filters.StatusFilter,
         EndFilter,
         TypeFilter,
         filters.ProjectFilter,
@@ -94,6 +96,13 @@ class OperationAdmin(HistoryAdmin[Operation]):
         "Part of the target's name, the beginning of its id or of the operation's, "
         "a request id, or who asked (user:alice)"
     )
+    exported = {
+        **export.of("id", "type", "status", "target_kind", "target_id"),
+        "target": about.name_of("target"),
+        "error": lambda operation: display.reason(operation.error),
+        **export.of("project.name", "cloud", "requested_by", "request_id"),
+        **export.of("created_at", "started_at", "finished_at"),
+    }
     fields = (
         "id",
         "kind",
@@ -130,6 +139,11 @@ class OperationAdmin(HistoryAdmin[Operation]):
     @admin.display(description="Took")
     def took(self, operation: Operation) -> str:
         return duration(operation)
+
+    @admin.display(description="Error")
+    def why(self, operation: Operation) -> str:
+        reason = display.reason(operation.error)
+        return display.short(reason, display.MAX_VALUE) or display.NONE
 
     @admin.display(description="Arguments")
     def arguments(self, operation: Operation) -> SafeString | str:

@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 from compute import clouds
 from compute.access import Access
 from compute.admin import quotas
-from compute.admin.console import display, filters
+from compute.admin.console import display, export, filters
 from compute.admin.console.display import api_url, page_url
 from compute.admin.console.edited import EditedAdmin
 from compute.admin.console.forms import (
@@ -159,6 +159,7 @@ class ProjectAdmin(EditedAdmin[Project]):
         "description",
         "created",
     )
+    exported = export.of("id", "name", "description", "created_at", "deleted_at")
     list_filter = (filters.CREATED, filters.DeletedFilter)
     search_fields = ("name",)
     search_help_text = "Part of the name, or the beginning of the id"

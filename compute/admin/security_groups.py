@@ -114,7 +114,7 @@ class SecurityGroupAdmin(NetworkResourceAdmin[SecurityGroup]):
         "created",
     )
     list_filter = (
-        "status",
+        filters.StatusFilter,
         filters.OwnerFilter,
         filters.CloudFilter,
         filters.CREATED,
@@ -242,7 +242,7 @@ class SecurityGroupRuleAdmin(NetworkResourceAdmin[SecurityGroupRule]):
         "created",
     )
     list_filter = (
-        "status",
+        filters.StatusFilter,
         "direction",
         filters.OwnerFilter,
         filters.CloudFilter,

@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django_fsm import can_proceed
 
-from compute.admin.console import display, filters
+from compute.admin.console import display, export, filters
 from compute.admin.console.display import api_url, page_url
 from compute.admin.console.forms import OwnedForm
 from compute.admin.console.operators import may
@@ -39,10 +39,15 @@ class SnapshotAdmin(TabbedAdmin[Snapshot]):
         "size",
         "created",
     )
+    sortable_by = ("name", "created")
+    exported = export.of(
+        *("id", "name", "status", "vm.name", "project.name", "cloud"),
+        *("created_at", "deleted_at"),
+    )
     list_select_related = ("project", "vm")
     links = ("vm__id__exact",)
     list_filter = (
-        "status",
+        filters.StatusFilter,
         filters.ProjectFilter,
         filters.CloudFilter,
         filters.CREATED,

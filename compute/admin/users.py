@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from compute.access import Access, named, permissions_of
-from compute.admin.console import display
+from compute.admin.console import display, export
 from compute.admin.console.lists import ClosedAdmin
 from compute.admin.console.operators import actor_of, may
 from compute.admin.console.pages import Link, Page, Table
@@ -73,6 +73,9 @@ class GroupAdmin(AuditedAdmin, DjangoGroupAdmin):
     Nobody gives a group what they lack, or changes one that has more than they do.
     """
 
+    # The others are found by the name of our app.
+    change_list_template = "admin/compute/change_list.html"
+
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return _may_give(request, obj) and super().has_change_permission(request, obj)
 
@@ -83,6 +86,10 @@ class GroupAdmin(AuditedAdmin, DjangoGroupAdmin):
 @admin.register(User)
 class UserAdmin(AuditedAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # generic in its stubs only
     list_display = ("username", "email", "is_active", "is_staff", "last_login")
+    exported = export.of(
+        *("id", "username", "email", "is_active", "is_staff", "is_superuser"),
+        *("date_joined", "last_login"),
+    )
     # Django's own show how the password's hash begins.
     fieldsets = (
         (None, {"fields": ("username", "password_state")}),

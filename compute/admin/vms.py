@@ -1,6 +1,6 @@
 """VMs, for operators."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.contrib import admin, messages
@@ -12,7 +12,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from compute.admin import attachments, retries, vm_forms, vm_page
-from compute.admin.console import display, filters
+from compute.admin.console import display, export, filters
 from compute.admin.console.display import page_url
 from compute.admin.console.forms import ActionForm
 from compute.admin.console.history import LiveLine
@@ -25,10 +25,16 @@ from compute.admin.console.tabs import TabbedAdmin
 from compute.admin.sizes import size
 from compute.admin.vm_forms import VMCreateForm, VMForm
 from compute.errors import Problem
-from compute.models import VM, OperationStatus
+from compute.models import VM, OperationStatus, VMStatus
+from compute.models.lifecycle import MOVING
 from compute.search import has_address, id_prefix
 from compute.services import vms
 from compute.services.actions import VM_ACTIONS
+
+
+class VMStatusFilter(filters.StatusFilter):
+    words = {"moving": MOVING}
+    first = (VMStatus.ERROR,)
 
 
 @admin.register(VM)
@@ -47,16 +53,19 @@ class VMAdmin(TabbedAdmin[VM]):
     form = VMForm
     list_display = (
         "name",
-        "badge",
+        "state",
         "project",
         "cloud",
         "flavor_asked",
+        "image_asked",
         "ips",
+        "labels_shown",
         "created",
     )
-    list_select_related = ("project", "operation")
+    # What there is an index of.
+    sortable_by = ("name", "created")
     list_filter = (
-        "status",
+        VMStatusFilter,
         filters.ProjectFilter,
         filters.CloudFilter,
         filters.FlavorFilter,
@@ -65,6 +74,15 @@ class VMAdmin(TabbedAdmin[VM]):
     )
     search_fields = ("name",)
     search_help_text = "Part of the name, or the beginning of the id or of an address"
+    exported = {
+        **export.of("id", "name", "status", "project.name", "cloud", "flavor_name"),
+        "image": lambda vm: vm.image.name if vm.image else vm.image_name,
+        **export.of("vcpus", "ram_mb", "disk_gb"),
+        "addresses": lambda vm: " ".join(address["ip"] for address in vm.addresses),
+        "labels": lambda vm: " ".join(_pairs(vm.labels)),
+        "error": lambda vm: display.reason(vm.error),
+        **export.of("created_at", "updated_at", "deleted_at"),
+    }
     actions = ("start_all", "stop_all", "reboot_all", "delete_all")
     details = (
         "id_shown",
@@ -90,6 +108,30 @@ class VMAdmin(TabbedAdmin[VM]):
     @admin.display(description="Flavor", ordering="flavor_name")
     def flavor_asked(self, vm: VM) -> str:
         return vm.flavor_name
+
+    @admin.display(description="Status")
+    def state(self, vm: VM) -> SafeString:
+        """Show why it is in ERROR, too."""
+        reason = display.reason(vm.error) if vm.status == VMStatus.ERROR else ""
+        return format_html(
+            '{}<div class="quiet">{}</div>',
+            display.badge(vm.status),
+            display.short(reason, display.MAX_VALUE),
+        )
+
+    @admin.display(description="Image")
+    def image_asked(self, vm: VM) -> str:
+        return vm.image.name if vm.image else vm.image_name
+
+    @admin.display(description="Labels")
+    def labels_shown(self, vm: VM) -> SafeString | str:
+        pairs = _pairs(vm.labels)
+        return (
+            format_html_join(
+                " ", '<span class="label">{}</span>', ((one,) for one in pairs)
+            )
+            or display.NONE
+        )
 
     def search(self, queryset: QuerySet[VM], text: str) -> QuerySet[VM]:
         return queryset.filter(
@@ -261,6 +303,11 @@ class VMAdmin(TabbedAdmin[VM]):
 
     def preview(self, request: HttpRequest) -> SafeString | str:
         return vm_forms.preview(request)
+
+
+def _pairs(labels: Mapping[str, str]) -> list[str]:
+    """Return labels as a selector has them."""
+    return [f"{key}={value}" for key, value in sorted(labels.items())]
 
 
 def _listed(text: str, lines: list[tuple[str, str, str]]) -> SafeString:

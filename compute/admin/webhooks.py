@@ -13,7 +13,7 @@ from django.shortcuts import redirect
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from compute.admin.console import display, filters
+from compute.admin.console import display, export, filters
 from compute.admin.console.display import api_url, page_url
 from compute.admin.console.history import history
 from compute.admin.console.operators import actor_of, may, refused
@@ -50,7 +50,11 @@ class DeliveryAdmin(HistoryAdmin[Delivery]):
         "created",
     )
     list_select_related = ("webhook",)
-    list_filter = ("status", filters.CREATED)
+    exported = export.of(
+        *("id", "event_type", "event_id", "status", "webhook.name", "attempts"),
+        *("answer_status", "error", "created_at", "ended_at"),
+    )
+    list_filter = (filters.StatusFilter, filters.CREATED)
     links = ("webhook__id__exact",)
     search_fields = ("event_type",)
     search_help_text = (
@@ -165,6 +169,11 @@ class WebhookAdmin(HistoryAdmin[Webhook]):
         "created",
     )
     list_select_related = ("project",)
+    # Never the secrets.
+    exported = export.of(
+        *("id", "name", "url", "enabled", "disabled_reason", "project.name"),
+        *("created_at", "deleted_at"),
+    )
     list_filter = (
         WebhookStateFilter,
         filters.ProjectFilter,

@@ -108,7 +108,8 @@ def test_a_filter_offers_a_few_rows_of_a_long_table(
     page = operator.get("compute/vm/")
     assert page.count("?project=") == 20
     page = operator.get(f"compute/vm/?project={last.pk}")
-    assert re.search(rf'<li class="selected">\s*<a href="\?project={last.pk}">', page)
+    assert f'<a href="?project={last.pk}" aria-current="true">' in page
+    assert re.search(rf'<a class="chip" href="\?">.*Project: <strong>{last.pk}<', page)
 
 
 @pytest.mark.parametrize(

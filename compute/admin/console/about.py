@@ -1,6 +1,6 @@
 """What operations and events are about: their columns, and the lists of one thing's."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -29,8 +29,9 @@ def query_of(row: Owned) -> str:
 class AboutFilter(admin.SimpleListFilter):
     """Shows only while the list is one thing's: ``about=vm:ID``."""
 
-    title = "what it is about"
+    title = "about"
     parameter_name = PARAMETER
+    is_link = True
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
         chosen = request.GET.get(PARAMETER)
@@ -54,17 +55,29 @@ class AboutChangeList(ClosedChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        rows = list(self.result_list)
+        self.result_list = list(self.result_list)
+        self.complete(self.result_list)
+
+    def complete(self, rows: Sequence[Any]) -> None:
         things = subjects.find_all(pair for row in rows for pair in _pairs(row))
         for row in rows:
             row.things = things
-        self.result_list = rows
 
 
 def _pairs(row: Any) -> Iterable[tuple[str, UUID | None]]:
     for name in ("target", "subject", "related"):
         if hasattr(row, f"{name}_kind"):
             yield getattr(row, f"{name}_kind"), getattr(row, f"{name}_id")
+
+
+def name_of(name: str) -> Callable[[Any], str]:
+    """Return a column of a file: what a pair names, in the rows of a list."""
+
+    def named(row: Any) -> str:
+        thing = row.things.get(getattr(row, f"{name}_id"))
+        return str(thing or "")
+
+    return named
 
 
 def column(name: str, label: str) -> Callable[[Any], SafeString | str]:

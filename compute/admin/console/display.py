@@ -200,6 +200,11 @@ def api_url(row: Model) -> str:
     return reverse(f"{noun}-detail", kwargs={"id": row.pk})
 
 
+def reason(document: dict[str, Any] | None) -> str:
+    """Return what a stored problem says, in one line."""
+    return str((document or {}).get("detail") or "")
+
+
 def pretty(data: Any) -> SafeString | str:
     """Return JSON for reading."""
     if not data:

@@ -1,16 +1,18 @@
-"""Filters beside the lists. None loads a table: what grows is cut."""
+"""Filters of the lists. None loads a table: what grows is cut."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.text import capfirst
 
 from compute import clouds
+from compute.admin.console.dates import DatesFilter
 from compute.admin.console.display import ALL_PROJECTS
 from compute.models import Cloud, Flavor, Project
 
@@ -18,12 +20,6 @@ from compute.models import Cloud, Flavor, Project
 LIMIT = 20
 
 Choices = list[tuple[Any, str]]
-
-
-class CreatedFilter(admin.DateFieldListFilter):
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.title = "creation date"
 
 
 class OfferedFilter(admin.EmptyFieldListFilter):
@@ -39,8 +35,37 @@ class OfferedFilter(admin.EmptyFieldListFilter):
             yield {**choice, "display": label}
 
 
-CREATED = ("created_at", CreatedFilter)
+CREATED = ("created_at", DatesFilter)
 OFFERED = ("vanished_at", OfferedFilter)
+
+
+class StatusFilter(admin.SimpleListFilter):
+    """By the words that the badges show; some of them under one word."""
+
+    title = "status"
+    parameter_name = "status__exact"
+    #: Word -> the statuses that it stands for, of which each is also taken alone.
+    words: ClassVar[Mapping[str, Collection[str]]] = {}
+    #: What is looked for most, first.
+    first: ClassVar[Sequence[str]] = ()
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        known = [value for value, _ in model_admin.opts.get_field("status").flatchoices]
+        hidden = {status for statuses in self.words.values() for status in statuses}
+        hidden -= {request.GET.get(str(self.parameter_name))}
+        others = [value for value in known if value not in {*self.first, *hidden}]
+        words = [(word, capfirst(word)) for word in self.words]
+        return [
+            *zip(self.first, self.first, strict=True),
+            *words,
+            *zip(others, others, strict=True),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value()
+        if value and value in self.words:
+            return queryset.filter(status__in=self.words[value])
+        return queryset.filter(status=value) if value else queryset
 
 
 class DeletedFilter(admin.SimpleListFilter):

@@ -1,17 +1,22 @@
 """Lists whose address takes what they offer, and nothing else."""
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from django.contrib import admin, messages
 from django.contrib.admin.exceptions import DisallowedModelAdminLookup
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.views.main import ALL_VAR, ORDER_VAR, ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponseNotAllowed
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern, path
+from django.utils.functional import cached_property
 from django.utils.text import capfirst
 
-from compute.admin.console import parameters
+from compute.admin.console import export, parameters
+from compute.admin.console.menus import Chip, Menu, chips, menus
 
 M = TypeVar("M", bound=Model)
 
@@ -27,6 +32,11 @@ else:
 
 
 class ClosedChangeList(ChangeList):
+    @property
+    def given(self) -> dict[str, str]:
+        """What narrows and orders it, as its address has that."""
+        return {name: values[-1] for name, values in self.filter_params.items()}
+
     def get_filters(self, request: HttpRequest) -> Any:
         """Refuse what no filter took, before Django makes a query of it."""
         filters: Any = super().get_filters(request)
@@ -34,7 +44,47 @@ class ClosedChangeList(ChangeList):
         links = self.model_admin.links  # type: ignore[attr-defined]  # of ClosedAdmin
         parameters.check_choices(specs)
         parameters.check_links(others, links)
+        self._links = [name for name in links if name in others]
         return filters
+
+    def get_ordering_field(self, field_name: Any) -> Any:
+        """Order by what the headings offer; Django would by any column."""
+        is_offered = self.sortable_by is None or field_name in self.sortable_by
+        return super().get_ordering_field(field_name) if is_offered else None
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        if not (self.query or self.has_active_filters or self._links):
+            self.can_show_all = False
+
+    def complete(self, rows: Sequence[Any]) -> None:
+        """Add what the rows of one page, or of one part of a file, show of others."""
+
+    @cached_property
+    def menus(self) -> Sequence[Menu]:
+        return list(menus(self))
+
+    @cached_property
+    def chips(self) -> Sequence[Chip]:
+        return list(chips(self))
+
+    @property
+    def clear_url(self) -> str:
+        return self.get_query_string(
+            remove=[name for name in self.given if name != ORDER_VAR]
+        )
+
+    @property
+    def csv_query(self) -> str:
+        return self.get_query_string(remove=[ALL_VAR])
+
+    def linked(self) -> Iterator[tuple[str, str, str]]:
+        """Yield the links that narrow it: parameter, noun and what it names."""
+        for name in self._links:
+            field: Any = self.opts.get_field(name.partition("__")[0])
+            model, id = field.related_model, self.given[name]
+            row = model._default_manager.filter(pk=id).first()
+            yield name, capfirst(model._meta.verbose_name), str(row or id)
 
 
 class ClosedAdmin(_ModelAdmin[M]):
@@ -46,6 +96,13 @@ class ClosedAdmin(_ModelAdmin[M]):
     show_facets = admin.ShowFacets.NEVER
     #: Parameters by which other pages lead to a part of the list.
     links: ClassVar[tuple[str, ...]] = ()
+    #: The columns of its CSV file; without them there is none.
+    exported: ClassVar[export.Columns] = {}
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.csv_view)
+        name = f"{self.opts.app_label}_{self.opts.model_name}_csv"
+        return [path("csv/", view, name=name), *super().get_urls()]
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return ClosedChangeList
@@ -63,7 +120,11 @@ class ClosedAdmin(_ModelAdmin[M]):
         if action in (self.actions or ()) and action not in self.get_actions(request):
             raise PermissionDenied(f"{action} is not permitted.")
         title = capfirst(self.opts.verbose_name_plural)
-        context = {"title": title, **(extra_context or {})}
+        context = {
+            "title": title,
+            "max_exported": export.MAX_ROWS,
+            **(extra_context or {}),
+        }
         return super().changelist_view(request, context)
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
@@ -76,6 +137,18 @@ class ClosedAdmin(_ModelAdmin[M]):
             raise parameters.UnknownParameterError(
                 "This list cannot show what the address asks for."
             ) from error
+
+    def csv_view(self, request: HttpRequest) -> HttpResponseBase:
+        """Send the list, narrowed and ordered as its address says, as a file."""
+        parameters.check_list(request)
+        if not self.exported:
+            raise Http404
+        if not self.has_view_or_change_permission(request):
+            raise PermissionDenied
+        if request.method != "GET":
+            return HttpResponseNotAllowed(["GET"])
+        changelist: Any = self.get_changelist_instance(request)
+        return export.answer(request, changelist, self.exported)
 
     def selected(self, request: HttpRequest, queryset: QuerySet[M]) -> list[M] | None:
         """Return the rows of a list action; tell the operator if they are too many."""

@@ -7,12 +7,10 @@ does not understand ended as an internal error.
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from datetime import UTC
 from typing import Any
 
 from django.contrib.admin import (
     ChoicesFieldListFilter,
-    DateFieldListFilter,
     ListFilter,
     SimpleListFilter,
 )
@@ -28,7 +26,6 @@ from django.contrib.admin.views.main import (
 )
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
-from django.utils.dateparse import parse_datetime
 
 from compute.limits import is_id
 
@@ -118,23 +115,11 @@ def check_choices(specs: Iterable[ListFilter]) -> None:
                 known = {str(key) for key, _ in spec.field.flatchoices}
                 chosen = spec.lookup_val or ()
                 checks = {spec.lookup_kwarg: known.issuperset(chosen)}
-            case DateFieldListFilter():
-                times = spec.date_params.items()
-                checks = {name: _is_time(value) for name, value in times}
             case _:
                 continue
         for name, is_known in checks.items():
             if not is_known:
                 raise _not_offered(name)
-
-
-def _is_time(text: str) -> bool:
-    """Whether a text is a time with its zone, which every database can compare."""
-    try:
-        time = parse_datetime(text)
-        return bool(time and time.tzinfo and time.astimezone(UTC))
-    except (ValueError, OverflowError):  # the latter at the ends of the calendar
-        return False
 
 
 def check_selected(request: HttpRequest, key: Any) -> None:

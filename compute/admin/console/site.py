@@ -1,6 +1,6 @@
 """The site of the console: every page of it takes the parameters that it knows."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any, TypeVar, cast
 
@@ -8,6 +8,7 @@ from django.contrib.admin import AdminSite
 from django.contrib.auth.views import PasswordChangeView
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 
 from compute.admin.console import health, overview, parameters
@@ -20,7 +21,20 @@ UNUSED = frozenset({"view_on_site"})
 #: View -> what checks its address; a list knows its parameters and checks them itself.
 CHECKS: Mapping[str, Callable[[HttpRequest], None]] = {
     "changelist_view": lambda request: None,
+    "csv_view": lambda request: None,
     "autocomplete_view": parameters.check_suggestions,
+}
+
+#: The navigation: group -> the models in it.
+GROUPS: Mapping[str, Sequence[str]] = {
+    "Compute": ("VM", "Snapshot", "Keypair", "Operation"),
+    "Network": (
+        *("Network", "Subnet", "Router", "FloatingIP"),
+        *("SecurityGroup", "SecurityGroupRule"),
+    ),
+    "Catalogue": ("Cloud", "Flavor", "Image"),
+    "Access": ("Project", "User", "Group", "APIToken", "Login"),
+    "Audit": ("Event", "Webhook", "Delivery"),
 }
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
@@ -54,6 +68,27 @@ class Console(AdminSite):
     ) -> Any:
         context = {**overview.overview(request), **(extra_context or {})}
         return super().index(request, context)
+
+    def get_app_list(self, request: HttpRequest, app_label: Any = None) -> list[Any]:
+        """Return the groups of the navigation, as Django has its apps."""
+        apps = super().get_app_list(request, app_label)
+        models = {row["object_name"]: row for app in apps for row in app["models"]}
+        return [
+            {
+                "name": name,
+                "app_label": name.lower(),
+                "has_module_perms": True,
+                "models": [models[model] for model in known if model in models],
+            }
+            for name, known in GROUPS.items()
+            if not models.keys().isdisjoint(known)
+        ]
+
+    def app_index(
+        self, request: HttpRequest, app_label: str, extra_context: Any = None
+    ) -> Any:
+        """Lead from Django's page of an app, which has no groups, to the overview."""
+        return redirect("admin:index")
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         context = super().each_context(request)
