@@ -1,13 +1,17 @@
 """Conditions for what a person types into a search field."""
 
 import ipaddress
+import json
 import re
 from contextlib import suppress
+from functools import lru_cache
+from itertools import takewhile
 from typing import Any
 from uuid import UUID
 
 from django.db.models import BooleanField, CharField, F, Func, Q, TextField, lookups
 
+from compute import label_selector
 from compute.models.kinds import KINDS
 
 NOTHING = Q(pk__in=())
@@ -44,18 +48,36 @@ class IContains(lookups.IContains):
         return f"INSTR({FOLD}({text}), %s) > 0", [*parameters, wanted]
 
 
-#: The function of SQLite by which `IContains` folds.
+#: The function of SQLite by which `IContains` folds, and that of `HasIPv6`.
 FOLD = "VM_CASEFOLD"
+IN_NETWORK = "VM_IN_NETWORK"
 
 
 def add_functions(connection: Any, **_: Any) -> None:
     """Give a new connection to SQLite what it lacks."""
     if connection.vendor == "sqlite":
-        connection.connection.create_function(FOLD, 1, _fold, deterministic=True)
+        create = connection.connection.create_function
+        create(FOLD, 1, _fold, deterministic=True)
+        create(IN_NETWORK, 2, _in_network, deterministic=True)
 
 
 def _fold(text: str | None) -> str | None:
     return None if text is None else text.casefold()
+
+
+def _in_network(addresses: str, network: str) -> bool:
+    ips = (address["ip"] for address in json.loads(addresses))
+    return any(ip in _network(network) for ip in map(_ip, ips) if ip)
+
+
+def _ip(text: str) -> Any:
+    with suppress(ValueError):
+        return ipaddress.ip_address(text)
+
+
+@lru_cache(maxsize=16)
+def _network(text: str) -> Any:
+    return ipaddress.ip_network(text)
 
 
 def id_prefix(text: str, *, field: str = "id") -> Q:
@@ -120,6 +142,126 @@ class HasAddress(Func):
         letters = str.maketrans(self.SEPARATORS, self.LETTERS)
         pattern = "%" + f'"{self.beginning}'.translate(letters) + "%"
         return f"{indexed_addresses(addresses)} LIKE %s", [*parameters, pattern]
+
+
+def in_network(text: str) -> Q:
+    """Return the condition for VMs with an address in a network: ``10.0.16.0/20``."""
+    if "/" not in text or "%" in text:  # the latter before the zone of an address
+        return NOTHING
+    try:
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return NOTHING
+    if isinstance(network, ipaddress.IPv4Network):
+        return Q(HasIPv4(F("addresses"), network))
+    return Q(HasIPv6(F("addresses"), network))
+
+
+class HasIPv4(Func):
+    """Whether one of a VM's addresses is in a network, of whose text it is a pattern."""
+
+    output_field = BooleanField()
+
+    def __init__(self, addresses: Any, network: ipaddress.IPv4Network) -> None:
+        super().__init__(addresses)
+        whole, rest = divmod(network.prefixlen, 8)
+        octets = list(network.network_address.packed)
+        parts = [str(octet) for octet in octets[:whole]]
+        if rest:
+            end = octets[whole] + (1 << (8 - rest))
+            parts.append(f"({'|'.join(map(str, range(octets[whole], end)))})")
+        parts += ["[0-9]+"] * (len(octets) - len(parts))
+        self.pattern = f'"{".".join(parts)}"'
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        addresses, parameters = compiler.compile(self.source_expressions[0])
+        pattern = f'"ip": {self.pattern}'.replace(".", "[.]")
+        return f"{addresses} REGEXP %s", [*parameters, pattern]
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        addresses, parameters = compiler.compile(self.source_expressions[0])
+        letters = str.maketrans(HasAddress.SEPARATORS, HasAddress.LETTERS)
+        pattern = self.pattern.translate(letters)
+        return f"{indexed_addresses(addresses)} ~ %s", [*parameters, pattern]
+
+
+class HasIPv6(Func):
+    """The same of the other version: the first of its words narrow it down."""
+
+    output_field = BooleanField()
+
+    def __init__(self, addresses: Any, network: ipaddress.IPv6Network) -> None:
+        words = network.network_address.exploded.split(":")[: network.prefixlen // 16]
+        # A zero may be written as nothing.
+        sure = takewhile(bool, (int(word, 16) for word in words))
+        begin = "".join(f"{word:x}:" for word in sure)
+        super().__init__(HasAddress(addresses, begin), addresses)
+        self.network = str(network)
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        begins, addresses, parameters = self._compiled(compiler)
+        return f"({begins} AND {IN_NETWORK}({addresses}, %s))", parameters
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        begins, addresses, parameters = self._compiled(compiler)
+        # CASE: what is no address is not read as one.
+        return (
+            f"({begins} AND EXISTS (SELECT FROM jsonb_path_query({addresses}, '$[*].ip')"
+            " AS a(ip) WHERE CASE WHEN ip #>> '{}' ~ '^[0-9a-f]*:[0-9a-f:.]*$'"
+            " THEN (ip #>> '{}')::inet <<= %s::inet END))",
+            parameters,
+        )
+
+    def _compiled(self, compiler: Any) -> tuple[str, str, list[Any]]:
+        begins, addresses = map(compiler.compile, self.source_expressions)
+        return begins[0], addresses[0], [*begins[1], *addresses[1], self.network]
+
+
+def has_mac(text: str) -> Q:
+    """Return the condition for VMs with a port of this hardware address."""
+    digits = re.sub(r"[:.-]", "", text.lower())
+    if not re.fullmatch(r"[0-9a-f]{12}", digits):
+        return NOTHING
+    mac = ":".join(re.findall("..", digits))
+    return Q(HasMAC(F("addresses"), F("networks"), mac=mac))
+
+
+class HasMAC(Func):
+    """Whether an address or a port of a VM has it: PostgreSQL has an index of both."""
+
+    output_field = BooleanField()
+
+    def __init__(self, *columns: Any, mac: str) -> None:
+        super().__init__(*columns)
+        self.mac = mac
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        addresses, networks = (compiler.compile(c)[0] for c in self.source_expressions)
+        text = f'"mac": "{self.mac}"'
+        return f"INSTR({addresses} || {networks}, %s) > 0", [text]
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        addresses, networks = (compiler.compile(c)[0] for c in self.source_expressions)
+        macs = indexed_macs(addresses, networks)
+        return f"{macs} @> %s::jsonb", [f'["{self.mac}"]']
+
+
+def indexed_macs(addresses: str, networks: str) -> str:
+    """Return PostgreSQL's expression of which its index is made."""
+    return (
+        f"(jsonb_path_query_array({addresses}, '$[*].mac')"
+        f" || jsonb_path_query_array({networks}, '$[*].mac'))"
+    )
+
+
+def has_label(text: str) -> Q:
+    """Return the condition for rows with a label: ``env``, or ``env=prod``."""
+    try:
+        [requirement] = label_selector.parse(text)
+    except ValueError:
+        return NOTHING
+    is_plain = requirement.operator in ("in", "exists")
+    return label_selector.condition([requirement]) if is_plain else NOTHING
 
 
 def indexed_addresses(column: str) -> str:

@@ -25,11 +25,14 @@ from compute.admin.console.tabs import TabbedAdmin
 from compute.admin.sizes import size
 from compute.admin.vm_forms import VMCreateForm, VMForm
 from compute.errors import Problem
-from compute.models import VM, OperationStatus, VMStatus
+from compute.models import VM, Image, OperationStatus, VMStatus
 from compute.models.lifecycle import MOVING
-from compute.search import has_address, id_prefix
+from compute.search import has_address, has_label, has_mac, id_prefix, in_network
 from compute.services import vms
 from compute.services.actions import VM_ACTIONS
+
+#: Images that a search looks at.
+MAX_IMAGES = 100
 
 
 class VMStatusFilter(filters.StatusFilter):
@@ -73,7 +76,10 @@ class VMAdmin(TabbedAdmin[VM]):
         filters.DeletedFilter,
     )
     search_fields = ("name",)
-    search_help_text = "Part of the name, or the beginning of the id or of an address"
+    search_help_text = (
+        "Part of the name or the image, the beginning of the id or an address, a network "
+        "(10.0.0.0/24), a MAC, or a label (env, env=prod)"
+    )
     exported = {
         **export.of("id", "name", "status", "project.name", "cloud", "flavor_name"),
         "image": lambda vm: vm.image.name if vm.image else vm.image_name,
@@ -134,9 +140,11 @@ class VMAdmin(TabbedAdmin[VM]):
         )
 
     def search(self, queryset: QuerySet[VM], text: str) -> QuerySet[VM]:
-        return queryset.filter(
-            Q(name__icontains=text) | id_prefix(text) | has_address(text)
-        )
+        # Their ids, and not a condition on them: so the index of VMs by image is used.
+        images = Image.objects.filter(name__icontains=text).values_list("pk", flat=True)
+        where = has_address(text) | in_network(text) | has_mac(text)
+        what = has_label(text) | Q(image__in=list(images[:MAX_IMAGES]))
+        return queryset.filter(Q(name__icontains=text) | id_prefix(text) | where | what)
 
     def get_actions(self, request: HttpRequest) -> Any:
         """Return what this operator may ask of many VMs at once."""

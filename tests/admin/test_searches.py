@@ -12,6 +12,7 @@ from compute.models import (
 from tests.support.console import NOUNS, Operator
 from tests.support.factories import (
     FlavorFactory,
+    ImageFactory,
     ProjectFactory,
     VMFactory,
 )
@@ -30,9 +31,19 @@ def three(db: None) -> dict[str, VM]:
     flavor = FlavorFactory.create(name="m7.huge")
     other = ProjectFactory.create(name="lab")
     week = timezone.now() - timedelta(days=9)
-    ip = [{"ip": "10.0.0.7", "version": 4, "network": "private"}]
+    macs = ("fa:16:3e:00:00:07", "fa:16:3e:00:00:08")
+    ips = [
+        {"ip": "10.0.0.7", "version": 4, "network": "private", "mac": macs[0]},
+        {"ip": "2001:db8:0:5::7", "version": 6, "network": "private", "mac": macs[0]},
+    ]
+    more = {
+        "addresses": ips,
+        "networks": [{"network": None, "mac": macs[1]}],
+        "labels": {"env": "prod"},
+        "image": ImageFactory.create(name="debian-12"),
+    }
     return {
-        "web": VMFactory.create(name="web-1", flavor=flavor, addresses=ip),
+        "web": VMFactory.create(name="web-1", flavor=flavor, **more),
         "db": VMFactory.create(
             name="db-1", status="SHUTOFF", project=other, cloud="b", created_at=week
         ),
@@ -58,6 +69,32 @@ def three(db: None) -> dict[str, VM]:
         ("q=10.0.0", {"web-1"}),
         ("q=10.0.0.7", {"web-1"}),
         ("q=10.0.0.70", set()),
+        # A network, by its first octets, a part of one, or one address.
+        ("q=10.0.0.0/8", {"web-1"}),
+        ("q=10.0.0.4/30", {"web-1"}),
+        ("q=10.0.0.8/29", set()),
+        ("q=10.0.0.7/32", {"web-1"}),
+        ("q=10.0.0.0/12", {"web-1"}),
+        ("q=0.0.0.0/0", {"web-1"}),
+        ("q=0.0.0.0/1", {"web-1"}),
+        ("q=128.0.0.0/1", set()),
+        ("q=2001:db8::/32", {"web-1"}),
+        ("q=2001:db8::/47", {"web-1"}),
+        ("q=2001:db8:1::/48", set()),
+        ("q=::/0", {"web-1"}),
+        ("q=fe80::%251/64", set()),
+        ("q=10.0.0.0/33", set()),
+        # A MAC as any system writes it, and of a port without an address.
+        ("q=FA-16-3E-00-00-07", {"web-1"}),
+        ("q=fa16.3e00.0007", {"web-1"}),
+        ("q=fa:16:3e:00:00:08", {"web-1"}),
+        ("q=fa:16:3e:00:00:09", set()),
+        # A label, and the image.
+        ("q=env", {"web-1"}),
+        ("q=env%3Dprod", {"web-1"}),
+        ("q=env%3Dtest", set()),
+        ("q=!env", set()),
+        ("q=Debian", {"web-1"}),
         ("q=%20", {"web-1", "db-1"}),
         ("q=%F0%9F%92%A9", set()),
     ],
