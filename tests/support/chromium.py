@@ -1,5 +1,6 @@
 """A headless Chromium, spoken to over its debugging pipe: no library, no port."""
 
+import base64
 import json
 import os
 import shutil
@@ -57,14 +58,14 @@ class Chromium:
         message, _, self._unread = self._unread.partition(b"\0")
         return json.loads(message)
 
-    def resize(self, width: int, height: int) -> None:
-        """Be the screen of a phone."""
+    def resize(self, width: int, height: int, *, mobile: bool = True) -> None:
+        """Be the screen of a phone, or of a desk."""
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
             height=height,
             deviceScaleFactor=1,
-            mobile=True,
+            mobile=mobile,
         )
 
     def open(self, url: str) -> None:
@@ -78,6 +79,12 @@ class Chromium:
         found = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
         assert "exceptionDetails" not in found, found
         return found["result"].get("value")
+
+    def picture(self, file: Path) -> None:
+        """Keep what the screen shows as a PNG file."""
+        shot = self.call("Page.captureScreenshot", format="png")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(base64.b64decode(shot["data"]))
 
 
 @contextmanager
