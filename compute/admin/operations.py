@@ -15,6 +15,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 
 from compute.admin import retries
+from compute.admin.batches import BatchFilter
 from compute.admin.console import about, display, export, filters
 from compute.admin.console.about import AboutChangeList, AboutFilter
 from compute.admin.console.display import api_url, page_url
@@ -84,6 +85,7 @@ class OperationAdmin(HistoryAdmin[Operation]):
     links = ("project__id__exact",)
     list_filter = (
         AboutFilter,
+        BatchFilter,
         filters.StatusFilter,
         EndFilter,
         TypeFilter,

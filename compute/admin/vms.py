@@ -1,6 +1,6 @@
 """VMs, for operators."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin, messages
@@ -8,10 +8,11 @@ from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.utils.html import format_html, format_html_join
+from django.urls import URLPattern, path
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from compute.admin import attachments, retries, vm_forms, vm_page
+from compute.admin import attachments, bulk, retries, vm_forms, vm_page
 from compute.admin.console import display, export, filters
 from compute.admin.console.display import page_url
 from compute.admin.console.forms import ActionForm
@@ -25,11 +26,12 @@ from compute.admin.console.tabs import TabbedAdmin
 from compute.admin.sizes import size
 from compute.admin.vm_forms import VMCreateForm, VMForm
 from compute.errors import Problem
-from compute.models import VM, Image, OperationStatus, VMStatus
+from compute.models import VM, BatchAction, Image, OperationStatus, VMStatus
 from compute.models.lifecycle import MOVING
 from compute.search import has_address, has_label, has_mac, id_prefix, in_network
 from compute.services import vms
 from compute.services.actions import VM_ACTIONS
+from compute.services.batches import ASKS
 
 #: Images that a search looks at.
 MAX_IMAGES = 100
@@ -85,11 +87,21 @@ class VMAdmin(TabbedAdmin[VM]):
         "image": lambda vm: vm.image.name if vm.image else vm.image_name,
         **export.of("vcpus", "ram_mb", "disk_gb"),
         "addresses": lambda vm: " ".join(address["ip"] for address in vm.addresses),
-        "labels": lambda vm: " ".join(_pairs(vm.labels)),
+        "labels": lambda vm: " ".join(display.label_pairs(vm.labels)),
         "error": lambda vm: display.reason(vm.error),
         **export.of("created_at", "updated_at", "deleted_at"),
     }
-    actions = ("start_all", "stop_all", "reboot_all", "delete_all")
+    actions = (
+        "start_all",
+        "stop_all",
+        "reboot_all",
+        "reboot_hard_all",
+        "pause_all",
+        "unpause_all",
+        "suspend_all",
+        "resume_all",
+        "delete_all",
+    )
     details = (
         "id_shown",
         "project_page",
@@ -129,16 +141,6 @@ class VMAdmin(TabbedAdmin[VM]):
     def image_asked(self, vm: VM) -> str:
         return vm.image.name if vm.image else vm.image_name
 
-    @admin.display(description="Labels")
-    def labels_shown(self, vm: VM) -> SafeString | str:
-        pairs = _pairs(vm.labels)
-        return (
-            format_html_join(
-                " ", '<span class="label">{}</span>', ((one,) for one in pairs)
-            )
-            or display.NONE
-        )
-
     def search(self, queryset: QuerySet[VM], text: str) -> QuerySet[VM]:
         # Their ids, and not a condition on them: so the index of VMs by image is used.
         images = Image.objects.filter(name__icontains=text).values_list("pk", flat=True)
@@ -146,65 +148,28 @@ class VMAdmin(TabbedAdmin[VM]):
         what = has_label(text) | Q(image__in=list(images[:MAX_IMAGES]))
         return queryset.filter(Q(name__icontains=text) | id_prefix(text) | where | what)
 
+    start_all = bulk.list_action(BatchAction.START)
+    stop_all = bulk.list_action(BatchAction.STOP)
+    reboot_all = bulk.list_action(BatchAction.REBOOT)
+    reboot_hard_all = bulk.list_action(BatchAction.REBOOT_HARD)
+    pause_all = bulk.list_action(BatchAction.PAUSE)
+    unpause_all = bulk.list_action(BatchAction.UNPAUSE)
+    suspend_all = bulk.list_action(BatchAction.SUSPEND)
+    resume_all = bulk.list_action(BatchAction.RESUME)
+    delete_all = bulk.list_action(BatchAction.DELETE)
+
     def get_actions(self, request: HttpRequest) -> Any:
         """Return what this operator may ask of many VMs at once."""
         return {
             name: action
             for name, action in super().get_actions(request).items()
-            if may(request, VM_ACTIONS[name.removesuffix("_all")].name)
+            if may(request, ASKS[bulk.action_of(name)].action.name)
         }
 
-    @admin.action(description="Start")
-    def start_all(self, request: HttpRequest, queryset: QuerySet[VM]) -> None:
-        self.act_on_all(request, queryset, "start")
-
-    @admin.action(description="Stop")
-    def stop_all(self, request: HttpRequest, queryset: QuerySet[VM]) -> None:
-        self.act_on_all(request, queryset, "stop")
-
-    @admin.action(description="Reboot (soft)")
-    def reboot_all(self, request: HttpRequest, queryset: QuerySet[VM]) -> None:
-        self.act_on_all(request, queryset, "reboot")
-
-    @admin.action(description="Delete…")
-    def delete_all(
-        self, request: HttpRequest, queryset: QuerySet[VM]
-    ) -> HttpResponse | None:
-        if request.POST.get("confirmed"):
-            self.act_on_all(request, queryset, "delete")
-            return None
-        selected = self.selected(request, queryset)
-        if selected is None:
-            return None
-        back = request.get_full_path()
-        return self.confirm_delete(request, selected, back=back, action="delete_all")
-
-    def act_on_all(
-        self, request: HttpRequest, queryset: QuerySet[VM], name: str
-    ) -> None:
-        """Ask the same of every selected VM and say of each what became of it."""
-        action, actor = VM_ACTIONS[name], actor_of(request)
-        done, not_done = [], []
-        rows = self.selected(request, queryset)
-        if rows == []:
-            messages.warning(
-                request, "Nothing was done: the selected VMs no longer exist."
-            )
-        for vm in rows or ():
-            try:
-                action.service(vm, actor=actor)
-            except Problem as problem:
-                reason = self.refused(request, problem, vm)
-                not_done.append((page_url(vm), vm.name, reason))
-            else:
-                done.append((page_url(vm), vm.name, "under way"))
-        for level, verdict, lines in (
-            (messages.SUCCESS, "is under way for", done),
-            (messages.WARNING, "was refused for", not_done),
-        ):
-            if lines:
-                text = f"{action.label} {verdict} {len(lines)} of the VMs"
-                self.message_user(request, _listed(text, lines), level)
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(bulk.confirm)
+        route = path("bulk/<slug:action>/", view, name="compute_vm_bulk")
+        return [route, *super().get_urls()]
 
     # A page
 
@@ -311,13 +276,3 @@ class VMAdmin(TabbedAdmin[VM]):
 
     def preview(self, request: HttpRequest) -> SafeString | str:
         return vm_forms.preview(request)
-
-
-def _pairs(labels: Mapping[str, str]) -> list[str]:
-    """Return labels as a selector has them."""
-    return [f"{key}={value}" for key, value in sorted(labels.items())]
-
-
-def _listed(text: str, lines: list[tuple[str, str, str]]) -> SafeString:
-    rows = format_html_join("", '<div><a href="{}">{}</a>: {}</div>', lines)
-    return format_html('{}:<div class="answers">{}</div>', text, rows)

@@ -1,6 +1,7 @@
 """What things are, and which changes are legal."""
 
 from compute.models.api_token import APIToken
+from compute.models.batch import Batch, BatchAction, BatchItem
 from compute.models.catalog import Flavor, Image
 from compute.models.cloud import Cloud, CloudService
 from compute.models.event import Event, Outcome
@@ -36,6 +37,9 @@ from compute.models.webhook import Delivery, DeliveryStatus, Webhook
 __all__ = [
     "VM",
     "APIToken",
+    "Batch",
+    "BatchAction",
+    "BatchItem",
     "Cloud",
     "CloudService",
     "Delivery",

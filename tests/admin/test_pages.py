@@ -13,6 +13,8 @@ from django.utils import timezone
 from compute.models import (
     VM,
     APIToken,
+    Batch,
+    BatchItem,
     Cloud,
     Delivery,
     Event,
@@ -71,6 +73,7 @@ MODELS = {
     "securitygrouprule": SecurityGroupRule,
     "webhook": Webhook,
     "delivery": Delivery,
+    "batch": Batch,
 }
 
 
@@ -110,6 +113,15 @@ def fill(count: int) -> None:
         )
         Project.objects.filter(pk=project.pk).update(event_sequence=1)
         VM.objects.filter(pk=vm.pk).update(operation=operation)
+        batch = Batch.objects.create(action="stop", asked=1, requested_by="user:alice")
+        BatchItem.objects.create(
+            batch=batch,
+            position=0,
+            vm=vm,
+            version=1,
+            asked_at=vm.created_at,
+            operation=operation,
+        )
         fill_networks(vm)
         DeliveryFactory.create(webhook__project=project)
 
@@ -155,6 +167,7 @@ def fill_networks(vm: VM) -> None:
         ("securitygrouprule", 5 + 2),
         ("webhook", 5 + 1),
         ("delivery", 5),
+        ("batch", 5 + 1),  # their numbers
     ],
 )
 def test_a_list_costs_the_same_for_any_number_of_rows(
@@ -208,7 +221,7 @@ def test_a_list_without_rows_offers_to_add_one(operator: Operator) -> None:
     "noun",
     [
         *("operation", "event", "cloud", "flavor", "image", "snapshot"),
-        *("login", "subnet", "securitygrouprule"),
+        *("login", "subnet", "securitygrouprule", "batch"),
     ],
 )
 def test_what_the_service_writes_nobody_adds(operator: Operator, noun: str) -> None:
@@ -217,7 +230,7 @@ def test_what_the_service_writes_nobody_adds(operator: Operator, noun: str) -> N
 
 @pytest.mark.parametrize(
     "noun",
-    ["operation", "event", "cloud", "flavor", "image", "apitoken", "login"],
+    ["operation", "event", "cloud", "flavor", "image", "apitoken", "login", "batch"],
 )
 def test_history_cannot_be_changed(operator: Operator, noun: str) -> None:
     fill(1)
@@ -232,7 +245,7 @@ def test_history_cannot_be_changed(operator: Operator, noun: str) -> None:
     "noun",
     [
         *("operation", "event", "flavor", "image", "cloud", "user"),
-        *("apitoken", "login"),
+        *("apitoken", "login", "batch"),
     ],
 )
 def test_no_row_is_removed(operator: Operator, noun: str) -> None:

@@ -12,7 +12,14 @@ from compute.models import VM, Event, Operation, Project, Quota
 from compute.permissions import PERMISSIONS
 from compute.services import vms
 from compute.services.actions import VM_ACTIONS
-from tests.support.console import OPERATOR, Operator, permission, staff
+from tests.support.console import (
+    OPERATOR,
+    Operator,
+    confirm,
+    permission,
+    preview,
+    staff,
+)
 from tests.support.factories import ProjectFactory, SnapshotFactory, VMFactory
 
 MakeVM = Callable[..., VM]
@@ -149,9 +156,10 @@ def test_what_is_not_possible_now_leaves_an_event(operator: Operator) -> None:
 def test_each_vm_that_a_list_action_cannot_take_leaves_an_event(
     operator: Operator,
 ) -> None:
-    paused = VMFactory.create_batch(2, status="PAUSED")
-    chosen = [str(vm.pk) for vm in paused]
-    operator.post("compute/vm/", action="stop_all", _selected_action=chosen)
+    paused = VMFactory.create_batch(2)
+    page = preview(operator, "stop", *paused)
+    VM.objects.update(status="PAUSED", version=2)
+    confirm(operator, page)
     assert {event.subject_id for event in refusals()} == {vm.pk for vm in paused}
 
 

@@ -79,7 +79,7 @@ def pages(operator: Operator) -> dict[str, str]:
 
 def test_a_history_button_is_where_there_is_a_history(operator: Operator) -> None:
     found = pages(operator)
-    assert len(found) == 18
+    assert len(found) == 19
     buttons = {kind for kind, page in found.items() if "historylink" in page}
     # Users alone are changed by Django's own forms, which write that history.
     assert buttons == {"user"}

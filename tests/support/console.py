@@ -34,6 +34,7 @@ NOUNS = (
     "securitygrouprule",
     "webhook",
     "delivery",
+    "batch",
 )
 
 
@@ -99,6 +100,29 @@ def succeed(drain: Callable[[], None], type: str) -> None:
     drain()
     operation.refresh_from_db()
     assert operation.status == "SUCCEEDED", operation.error
+
+
+def preview(
+    operator: Operator, action: str, *vms: VM, query: str = "deleted=all"
+) -> str:
+    """Choose VMs in their list, and what to do with them; return the page that asks."""
+    chosen = [str(vm.pk) for vm in vms]
+    data = {"action": f"{action}_all", "_selected_action": chosen, "index": "0"}
+    response = operator.client.post(f"/admin/compute/vm/?{query}", data)
+    assert response.status_code == 200, response.content[:2000]
+    return html.unescape(response.content.decode())
+
+
+def confirm(operator: Operator, page: str) -> str:
+    """Press the button of such a page; return what the operator is told then."""
+    url = re.search(r'action="/admin/(compute/vm/bulk/[a-z-]+/)"', page)
+    assert url is not None
+    return operator.post(url[1], **form(page))
+
+
+def form(page: str) -> dict[str, str]:
+    """Return what such a page would send."""
+    return dict(re.findall(r'name="(batch|vms)" value="([^"]*)"', page))
 
 
 def page(operator: Operator, vm: VM) -> str:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from compute.models import VM, Cloud, Event, User
+from compute.models import VM, Batch, Cloud, Event, User
 from compute.services import keypairs, vms
 from tests.conftest import ALICE
 from tests.support.factories import (
@@ -85,6 +85,7 @@ def one_of_each(user: User) -> dict[str, Any]:
         "snapshot": snapshot,
         "keypair": keypair,
         "operation": vm.operation,
+        "batch": Batch.objects.create(action="stop", asked=0, requested_by="user:x"),
         "event": Event.objects.about("vm", vm.pk).first(),
         "project": vm.project,
         "flavor": FlavorFactory.create(vanished_at=then),

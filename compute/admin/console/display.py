@@ -1,7 +1,7 @@
 """How things look: statuses, times, errors and what an event changed."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -181,12 +181,16 @@ def copyable_field(field: str, label: str) -> Callable[[Any], SafeString | str]:
     return shown
 
 
+def label_pairs(labels: Mapping[str, str]) -> list[str]:
+    """Return labels as a selector has them."""
+    return [f"{key}={value}" for key, value in sorted(labels.items())]
+
+
 @admin.display(description="Labels")
 def labels_field(row: Any) -> SafeString | str:
     """Show the labels of a row, each as one word."""
-    words = (f"{key}={text}" if text else key for key, text in row.labels.items())
-    tags = format_html_join(" ", '<span class="label">{}</span>', zip(words))
-    return tags or NONE
+    pairs = ((pair,) for pair in label_pairs(row.labels))
+    return format_html_join(" ", '<span class="label">{}</span>', pairs) or NONE
 
 
 def page_url(row: Model) -> str:
