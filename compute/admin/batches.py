@@ -94,7 +94,7 @@ class BatchAdmin(HistoryAdmin[Batch]):
 
     @admin.display(description="Status")
     def state(self, batch: Any) -> SafeString:
-        return _state(batch.numbers)
+        return _state(batch.numbers, batches.is_stalled(batch, batch.numbers))
 
     @admin.display(description="Ended")
     def bar(self, batch: Any) -> SafeString:
@@ -115,11 +115,11 @@ class BatchAdmin(HistoryAdmin[Batch]):
 
     def page(self, request: HttpRequest, batch: Batch) -> Page:
         numbers = batches.numbers(batch)
-        is_stalled = bool(numbers.not_asked) and batches.is_stalled(batch)
+        is_stalled = batches.is_stalled(batch, numbers)
         return Page(
             facts=format_html(
                 '{} {} <span class="quiet">requested by {}, {}</span>',
-                _state(numbers, is_stalled=is_stalled),
+                _state(numbers, is_stalled),
                 numbers,
                 batch.requested_by,
                 display.ago(batch.created_at),
@@ -152,7 +152,7 @@ class BatchAdmin(HistoryAdmin[Batch]):
         return bulk.preview(request, failed, action, back=back)
 
 
-def _state(numbers: Numbers, *, is_stalled: bool = False) -> SafeString:
+def _state(numbers: Numbers, is_stalled: bool) -> SafeString:
     if is_stalled:
         return display.tag("aside", "INTERRUPTED")
     if numbers.ended < numbers.asked:
@@ -190,7 +190,7 @@ def _tables(batch: Batch, numbers: Numbers) -> Iterator[Table]:
     accepted = items.filter(operation__isnull=False).order_by(order, "position")
     yield Table(
         title="Operations",
-        columns=("VM", "Operation", "Status", "Step", "Took", "Reason"),
+        columns=("VM", "Status", "Details", "Took", "Operation"),
         rows=[_line(item) for item in accepted[:SHOWN]],
         nothing="No VM has accepted it.",
         note=format_html('<a href="{}">All operations of this batch</a>', url),
@@ -213,11 +213,11 @@ def _line(item: BatchItem) -> tuple[SafeString | str, ...]:
     operation = item.operation
     if operation is None:
         return ()
+    reason = (operation.error or {}).get("detail", "")
     return (
         display.link(item.vm),
-        format_html('<a href="{}">{}</a>', display.page_url(operation), operation.type),
         display.badge(operation.status),
-        operation.step if operation.is_live else "",
+        operation.step if operation.is_live else display.short(reason, 200),
         duration(operation),
-        display.short((operation.error or {}).get("detail", ""), 200),
+        format_html('<a href="{}">{}</a>', display.page_url(operation), operation.type),
     )

@@ -3,10 +3,11 @@
 import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Self
 
 from django.db import models
-from django.db.models import Case, Count, F, Q, Value, When
+from django.db.models import Case, Count, F, Max, Q, Value, When
 from django.utils import timezone
 
 from compute.models.operation import ENDED, LIVE, Operation, OperationStatus
@@ -67,6 +68,8 @@ class Numbers:
 
     #: Status of an operation, REFUSED or NOT_ASKED -> how many.
     by_outcome: Mapping[str, int]
+    #: When the newest of them was asked.
+    asked_last: datetime | None = None
 
     def of(self, *outcomes: str) -> int:
         return sum(self.by_outcome.get(outcome, 0) for outcome in outcomes)
@@ -125,10 +128,14 @@ class BatchItemQuerySet(models.QuerySet["BatchItem"]):
         )
         rows = self.filter(batch__in=batches).order_by()
         counts: dict[uuid.UUID, dict[str, int]] = {id: {} for id in batches}
-        grouped = rows.values_list("batch", outcome).annotate(items=Count("*"))
-        for id, word, count in grouped:
+        times: dict[uuid.UUID, list[datetime]] = {id: [] for id in batches}
+        grouped = rows.values_list("batch", outcome)
+        for id, word, count, last in grouped.annotate(
+            items=Count("*"), last=Max("asked_at")
+        ):
             counts[id][word] = count
-        return {id: Numbers(count) for id, count in counts.items()}
+            times[id] += [last] if last else []
+        return {id: Numbers(counts[id], max(times[id], default=None)) for id in batches}
 
 
 class BatchItem(models.Model):

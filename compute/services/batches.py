@@ -12,7 +12,6 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
-from django.db.models import Max
 from django.utils import timezone
 from django_fsm import can_proceed
 
@@ -176,10 +175,10 @@ def numbers(batch: Batch) -> Numbers:
     return BatchItem.objects.numbers([batch.pk])[batch.pk]
 
 
-def is_stalled(batch: Batch) -> bool:
-    """Whether nobody has asked a VM of it for a while."""
-    last = batch.items.aggregate(last=Max("asked_at"))["last"]
-    return (last or batch.created_at) < timezone.now() - STALLED
+def is_stalled(batch: Batch, numbers: Numbers) -> bool:
+    """Whether VMs of it are to be asked, and nobody has asked one for a while."""
+    last = numbers.asked_last or batch.created_at
+    return bool(numbers.not_asked) and last < timezone.now() - STALLED
 
 
 def failed(batch: Batch) -> list[uuid.UUID]:

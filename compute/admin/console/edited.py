@@ -121,7 +121,7 @@ class EditedAdmin(CreatedAdmin[Edited]):
             return self.gone(request, row)
         if request.method == "POST":
             return self.perform(request, row, "Delete", self.services.delete)
-        return self.confirm_delete(request, [row], back=self.back_url(row))
+        return self.confirm_delete(request, row, back=self.back_url(row))
 
     def gone(self, request: HttpRequest, row: Versioned) -> HttpResponseRedirect:
         """Show what a page that is out of date was about: it has been deleted."""

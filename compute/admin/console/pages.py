@@ -189,21 +189,17 @@ class PageAdmin(ClosedAdmin[M]):
         raise NotImplementedError
 
     def confirm_delete(
-        self, request: HttpRequest, rows: list[Any], *, back: str, action: str = ""
+        self, request: HttpRequest, row: Any, *, back: str
     ) -> TemplateResponse:
-        """Show what would be deleted; ``action`` names the list action to repeat."""
-        name = self.opts.verbose_name
-        several = f"{len(rows)} {self.opts.verbose_name_plural}"
+        """Show what would be deleted."""
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Delete {f'this {name}' if len(rows) == 1 else several}?",
+            "title": f"Delete this {self.opts.verbose_name}?",
             "opts": self.opts,
-            "rows": [
-                (row, self.badge(row) if hasattr(row, "status") else "") for row in rows
-            ],
+            "row": row,
+            "badge": self.badge(row) if hasattr(row, "status") else "",
             "warning": self.delete_warning,
             "back": back,
-            "action": action,
         }
         request.current_app = self.admin_site.name
         return TemplateResponse(request, "admin/compute/confirm_delete.html", context)
