@@ -5,7 +5,7 @@ import json
 import re
 from contextlib import suppress
 from functools import lru_cache
-from itertools import takewhile
+from itertools import chain, islice, takewhile
 from typing import Any
 from uuid import UUID
 
@@ -13,8 +13,11 @@ from django.db.models import BooleanField, CharField, F, Func, Q, TextField, loo
 
 from compute import label_selector
 from compute.models.kinds import KINDS
+from compute.models.subjects import SUBJECTS
 
 NOTHING = Q(pk__in=())
+#: Things that are few enough to be named one by one.
+MAX_THINGS = 500
 
 #: What pg_trgm makes of a text: three letters or digits, or two at the end of a word, or
 #: one at its begin.
@@ -92,12 +95,20 @@ def id_prefix(text: str, *, field: str = "id") -> Q:
 def named(text: str, *, kind: str, id: str) -> Q:
     """Return the condition for rows that name a thing, by two of their fields.
 
-    By a part of its name, or the beginning of its id.
+    By a part of its name, or the beginning of its id. Of few things the ids are looked
+    up, so that an index of the rows is used; of many there are rows soon in any order.
     """
-    condition = id_prefix(text, field=id)
-    for slug, known in KINDS.items():
-        ids = known.model._default_manager.filter(name__icontains=text).values("pk")
-        condition |= Q(**{kind: slug, f"{id}__in": ids})
+    condition = Q(**{f"{kind}__in": list(SUBJECTS)}) & id_prefix(text, field=id)
+    named = {
+        slug: known.model._default_manager.filter(name__icontains=text).values("pk")
+        for slug, known in KINDS.items()
+    }
+    rows = chain.from_iterable(things[: MAX_THINGS + 1] for things in named.values())
+    ids = [row["pk"] for row in islice(rows, MAX_THINGS + 1)]
+    if len(ids) <= MAX_THINGS:
+        return condition | Q(**{f"{kind}__in": list(KINDS), f"{id}__in": ids})
+    for slug, things in named.items():
+        condition |= Q(**{kind: slug, f"{id}__in": things})
     return condition
 
 

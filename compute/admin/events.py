@@ -44,11 +44,14 @@ class TypeFilter(admin.SimpleListFilter):
         others = [(chosen, chosen)] if chosen and chosen not in BEGINNINGS else []
         return [*((kind, f"{kind}.*") for kind in BEGINNINGS), *others]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        value = self.value()
+    def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet[Any]:
+        value, rows = self.value(), queryset
         if value in BEGINNINGS:
-            return queryset.filter(type__startswith=f"{value}.")
-        return queryset.filter(type=value) if value else queryset
+            rows = queryset.of_noun(value)
+        elif value:
+            rows = queryset.filter(type=value)
+        found: QuerySet[Any] = rows
+        return found
 
 
 @admin.register(Event)

@@ -217,6 +217,10 @@ class Operation(models.Model):
                 condition=Q(related_id__isnull=False),
                 name="operation_by_related",
             ),
+            models.Index(
+                fields=("requested_by", "created_at"), name="operation_by_requester"
+            ),
+            models.Index(fields=("request_id",), name="operation_by_request"),
             # A type or a status may be rare: in order within a project; over all
             # projects few, or found soon in any order.
             models.Index(

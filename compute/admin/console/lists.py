@@ -8,6 +8,7 @@ from django.contrib.admin.exceptions import DisallowedModelAdminLookup
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ALL_VAR, ORDER_VAR, ChangeList
 from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
@@ -22,6 +23,8 @@ M = TypeVar("M", bound=Model)
 
 #: Rows that one list action takes: each is a transaction of its own, in the request.
 MAX_SELECTED = 500
+#: Rows that a list counts and has pages of; the others are found by filters.
+MAX_COUNTED = 10_000
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin as _ModelAdmin
@@ -29,6 +32,23 @@ else:
 
     class _ModelAdmin(admin.ModelAdmin, Generic[M]):
         """Django's class is generic in its stubs only."""
+
+
+class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic in its stubs only
+    """Counts no further than to `MAX_COUNTED`, where its pages end, too."""
+
+    @cached_property
+    def _counted(self) -> int:
+        rows: Any = self.object_list
+        return int(rows.order_by()[: MAX_COUNTED + 1].count())
+
+    @property
+    def count(self) -> int:
+        return min(self._counted, MAX_COUNTED)
+
+    @property
+    def is_cut(self) -> bool:
+        return self._counted > MAX_COUNTED
 
 
 class ClosedChangeList(ChangeList):
@@ -90,7 +110,8 @@ class ClosedChangeList(ChangeList):
 class ClosedAdmin(_ModelAdmin[M]):
     """Lists that cost the same at any length."""
 
-    list_per_page = 100
+    list_per_page = 50
+    paginator = BoundedPaginator
     show_full_result_count = False
     # Counts beside the filters would be a query over the whole table for each choice.
     show_facets = admin.ShowFacets.NEVER
