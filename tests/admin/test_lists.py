@@ -222,6 +222,13 @@ def test_a_filter_survives_an_action_and_a_visit(
     page = unescape(operator.client.get(f"/admin/compute/vm/{query}").content.decode())
     kept = "?_changelist_filters=q%3Dweb%26status__exact%3DACTIVE"
     assert f'href="/admin/{path(vm)}{kept}"' in page
+    # And back: by the way that the page shows, and when it was saved.
+    page = unescape(operator.client.get(f"/admin/{path(vm)}{kept}").content.decode())
+    assert f'<a href="/admin/compute/vm/{query}">VMs</a>' in page
+    form = {"name": "web-9", "version": VM.objects.get().version}
+    answer = operator.client.post(f"/admin/{path(vm)}{kept}", form)
+    assert answer["Location"] == f"/admin/compute/vm/{query}"
+    assert VM.objects.get().name == "web-9"
 
 
 def test_every_model_is_in_a_group_of_the_navigation(operator: Operator) -> None:
