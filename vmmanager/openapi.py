@@ -19,7 +19,7 @@ Your key is the `Authorization` header; or, in a browser, `?ticket=` (`POST
 The server closes with one of these codes; the reason of those from 4000 on, which are 4000 and
 the status of a problem, is the problem's code:
 
-| code | | what to do |
+| code | why | what to do |
 |---|---|---|
 | 1013 | You read too slowly. | Reconnect from your cursor. |
 | 4400 | A parameter is not valid, or the client sent a message. | Correct it. |
@@ -75,5 +75,10 @@ SETTINGS: dict[str, Any] = {
     },
     # From the sidecar package, so that the page works without a network.
     "SWAGGER_UI_DIST": "SIDECAR",
+    # JavaScript, for the plugin: compute/static/compute/docs.js.
+    "SWAGGER_UI_SETTINGS": (
+        "{filter: true, persistAuthorization: true, defaultModelsExpandDepth: -1,"
+        " plugins: [Reference], onComplete: openOperation}"
+    ),
     "REDOC_DIST": "SIDECAR",
 }

@@ -1,4 +1,4 @@
-"""/schema: the OpenAPI description; /docs: the same for people, as Swagger UI."""
+"""/schema: the OpenAPI description; /docs: the same for people, behind guides."""
 
 import hashlib
 import threading
@@ -11,17 +11,22 @@ from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.permissions import AllowAny
-from rest_framework.renderers import BaseRenderer
+from rest_framework.renderers import BaseRenderer, TemplateHTMLRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from compute.api.http import preconditions
+from compute.api import docs_index
+from compute.api.http import guides, preconditions
 from compute.api.http.guarded import GuardedView
 from compute.api.http.parameters import refuse
+from compute.api.http.problems import host_of
+from compute.api.http.renderers import JSONRenderer, answer
 
 #: The description by format. Writing it takes up to a second of CPU, and it stays the
 #: same for as long as the process runs.
 _written: dict[str, bytes] = {}
+#: What a search over the documentation finds, beside them.
+_INDEX = "index"
 _writing = threading.Lock()
 
 
@@ -58,26 +63,25 @@ class Schema(GuardedView):
 
     def get(self, request: Request) -> HttpResponse:
         renderer: BaseRenderer = request.accepted_renderer
-        text = _description(renderer)
-        etag = f'"{hashlib.sha256(text).hexdigest()[:20]}"'
-        headers = {"ETag": etag, "Cache-Control": "no-cache"}
-        if preconditions.is_unchanged(request, etag):
-            return HttpResponse(status=304, headers=headers)
+        response = _kept(request, renderer.format)
         charset = f"; charset={renderer.charset}" if renderer.charset else ""
-        return HttpResponse(
-            text,
-            content_type=f"{renderer.media_type}{charset}",
-            headers={
-                **headers,
-                "Content-Disposition": f'inline; filename="openapi.{renderer.format}"',
-            },
+        response.headers["Content-Type"] = f"{renderer.media_type}{charset}"
+        response.headers["Content-Disposition"] = (
+            f'inline; filename="openapi.{renderer.format}"'
         )
+        return response
 
 
-def _description(renderer: BaseRenderer) -> bytes:
-    if renderer.format not in _written:
+def _kept(request: Request, name: str) -> HttpResponse:
+    """Return what was written once, or a 304 to who has it."""
+    if name not in _written:
         write()
-    return _written[renderer.format]
+    text = _written[name]
+    etag = f'"{hashlib.sha256(text).hexdigest()[:20]}"'
+    headers = {"ETag": etag, "Cache-Control": "no-cache"}
+    if preconditions.is_unchanged(request, etag):
+        return HttpResponse(status=304, headers=headers)
+    return HttpResponse(text, headers=headers)
 
 
 def write() -> None:
@@ -90,6 +94,44 @@ def write() -> None:
             renderer: Any = kind()
             text: bytes = renderer.render(schema, None, {})
             _written[renderer.format] = text.rstrip(b"\n") + b"\n"
+        _written[_INDEX] = answer(docs_index.index(schema))
+
+
+@extend_schema(exclude=True)
+class DocsIndex(GuardedView):
+    """What the search of the documentation looks through."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    renderer_classes = (JSONRenderer,)
+    http_method_names = ("get", "head")
+
+    def get(self, request: Request) -> HttpResponse:
+        response = _kept(request, _INDEX)
+        response.headers["Content-Type"] = JSONRenderer.media_type
+        return response
+
+
+@extend_schema(exclude=True)
+class GuidePage(GuardedView):
+    """One guide, with the address of this service in its commands."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    renderer_classes = (TemplateHTMLRenderer,)
+    http_method_names = ("get", "head")
+
+    def get(self, request: Request, name: str) -> Response:
+        at = [guide.name for guide in guides.GUIDES].index(name)
+        guide = guides.GUIDES[at]
+        about = {
+            "guide": guide,
+            "before": guides.GUIDES[at - 1] if at else None,
+            "after": next(iter(guides.GUIDES[at + 1 :]), None),
+            "origin": host_of(request),
+            **guides.context(guide.name),
+        }
+        return Response(about, template_name="compute/guide.html")
 
 
 class Docs(GuardedView, SpectacularSwaggerSplitView):
@@ -106,6 +148,8 @@ class Docs(GuardedView, SpectacularSwaggerSplitView):
     def finalize_response(
         self, request: Request, response: Response, *args: Any, **kwargs: Any
     ) -> Response:
+        if isinstance(response.data, dict):
+            response.data |= guides.context("docs")
         response = super().finalize_response(request, response, *args, **kwargs)
         # The script holds the reader's CSRF token, and any site may name a script.
         response.headers["Cross-Origin-Resource-Policy"] = "same-origin"

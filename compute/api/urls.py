@@ -2,16 +2,17 @@
 
 from typing import Any
 
-from django.urls import path
+from django.urls import path, re_path
 from rest_framework.routers import SimpleRouter
 
 from compute.api.api_tokens import APITokenViewSet
 from compute.api.auth import Me, Tokens, TokensRefresh, TokensRevoke
 from compute.api.catalog import FlavorViewSet, ImageViewSet
-from compute.api.docs import Docs, Schema
+from compute.api.docs import Docs, DocsIndex, GuidePage, Schema
 from compute.api.event_stream import EventStreamViewSet
 from compute.api.events import EventViewSet
 from compute.api.floating_ips import FloatingIPViewSet
+from compute.api.http.guides import GUIDES
 from compute.api.http.renderers import HTMLRenderer
 from compute.api.http.viewset import ResourceViewSet
 from compute.api.keypairs import KeypairViewSet
@@ -79,6 +80,12 @@ urlpatterns = [
     path("", Root.as_view(routes=ROUTES), name="root"),
     path("schema", Schema.as_view(), name="schema"),
     path("docs", Docs.as_view(), name="docs"),
+    path("docs/index", DocsIndex.as_view(), name="docs-index"),
+    re_path(
+        f"^docs/guides/(?P<name>{'|'.join(guide.name for guide in GUIDES)})$",
+        GuidePage.as_view(),
+        name="guide",
+    ),
     path(
         "vms/<uuid:id>/snapshots",
         VMSnapshotViewSet.as_view({"get": "list", "post": "create"}),

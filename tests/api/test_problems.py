@@ -1,3 +1,4 @@
+from html import unescape
 from io import BytesIO
 from typing import Any
 
@@ -11,18 +12,23 @@ from rest_framework import exceptions
 from rest_framework.request import Request
 
 from compute.api.http.middleware import ProblemMiddleware
+from compute.api.http.problem_help import HELP, example
 from compute.api.http.problems import flatten, host_of, registry, to_problem
+from compute.api.http.renderers import dumps
 from compute.errors import NotFound, ValidationError
 from tests.support.api import Api, problem
 
 
 def test_every_code_has_a_page_for_people_and_one_for_programs(api: Api) -> None:
+    assert set(HELP) == set(registry())
     for code, kind in registry().items():
         assert kind.explanation, code
         page = api.client.get(f"/problems/{code}", headers={"Accept": "text/html"})
         assert page.status_code == 200
-        assert code in page.content.decode()
-        assert api.client.get(f"/problems/{code}").json()["code"] == code
+        shown = unescape(page.content.decode())
+        assert dumps(example(code), indent=True).decode() in shown
+        asked = api.client.get(f"/problems/{code}").json()
+        assert (asked["code"], asked["advice"]) == (code, HELP[code].advice)
 
 
 def test_the_type_of_a_problem_can_be_followed(api: Api) -> None:

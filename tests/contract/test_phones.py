@@ -55,6 +55,7 @@ def paths(user: User) -> Iterator[str]:
             yield f"{console}/{kind}/{row.pk}/delete/"
     yield from ("/api/v1/", "/api/v1/vms?per_page=3", f"/api/v1/vms/{rows['vm'].pk}")
     yield from ("/problems", "/problems/operation-in-progress")
+    yield from ("/api/v1/docs", "/api/v1/docs/guides/waiting")
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)

@@ -61,6 +61,7 @@ def policy(response: HttpResponseBase) -> dict[str, str]:
         "/admin/nothing/",
         "/api/v1/",
         "/api/v1/docs",
+        "/api/v1/docs/guides/events",
         "/api/v1/vms",
         "/api/v1/vms/{id}",
         "/api/v1/vms/{id}/snapshots",

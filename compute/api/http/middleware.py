@@ -94,9 +94,7 @@ def keep_failure(request: HttpRequest | None = None, **kwargs: Any) -> None:
 def _page(problem: errors.Problem) -> HttpResponse:
     """Return a problem for a person; the database is not asked who that is."""
     return HttpResponse(
-        render_to_string(
-            "compute/problem.html", {"problem": for_people(type(problem))}
-        ),
+        render_to_string("compute/problem.html", for_people(type(problem))),
         status=problem.status,
         headers={**retry_headers(problem), "Cache-Control": "no-store"},
     )

@@ -4,10 +4,12 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from compute.api.http.filters import MAX_VALUES
+from compute.api.http.problem_help import example
 from compute.api.http.problems import CONTENT_TYPE, registry
 from compute.api.schema import headers
 from compute.api.schema.deliveries import DELIVERIES
-from compute.api.schema.examples import PROBLEMS, page
+from compute.api.schema.examples import page
+from compute.api.schema.samples import samples
 from compute.api.urls import NOUNS
 from compute.limits import MAX_NAME, NAME
 from compute.models.kinds import TARGETS
@@ -115,12 +117,14 @@ def complete(
         name: {"value": value} for name, value in examples.items()
     }
     result["webhooks"] = DELIVERIES
-    for _, operation in _operations(result):
-        for parameter in operation.get("parameters", ()):
-            if parameter["schema"].get("type") == "array":
-                _take_several(parameter)
-        for carrier in _carriers(operation):
-            _add_examples(carrier, examples)
+    for path, methods in result["paths"].items():
+        for method, operation in methods.items():
+            for parameter in operation.get("parameters", ()):
+                if parameter["schema"].get("type") == "array":
+                    _take_several(parameter)
+            for carrier in _carriers(operation):
+                _add_examples(carrier, examples)
+            operation["x-codeSamples"] = samples(path, method, operation, examples)
     return result
 
 
@@ -140,7 +144,9 @@ def _examples(result: dict[str, Any]) -> dict[str, Any]:
                     numbered = any(p["name"] == "page" for p in operation["parameters"])
                     row = known[_name_of(rows["items"])]
                     examples[name] = page(row, path, numbered=numbered)
-    return {**examples, **PROBLEMS}
+    named = _named_problems(result)
+    problems = [p for p in registry().values() if f"Problem{p.status}" in named]
+    return {**examples, **{p.code: example(p.code) for p in problems}}
 
 
 def _carriers(operation: Operation) -> list[dict[str, Any]]:
@@ -169,13 +175,18 @@ def _operations(result: dict[str, Any]) -> Iterator[tuple[str, Operation]]:
             yield path, operation
 
 
-def _problem_responses(result: dict[str, Any]) -> dict[str, Any]:
-    named = {
+def _named_problems(result: dict[str, Any]) -> set[str]:
+    """Return the responses that operations refer to: what nobody does is no component."""
+    return {
         _name_of(response)
         for _, operation in _operations(result)
         for response in operation["responses"].values()
         if "$ref" in response
     }
+
+
+def _problem_responses(result: dict[str, Any]) -> dict[str, Any]:
+    named = _named_problems(result)
     by_status: dict[int, list[str]] = {}
     for problem in registry().values():
         by_status.setdefault(problem.status, []).append(problem.code)
@@ -189,7 +200,6 @@ def _problem_responses(result: dict[str, Any]) -> dict[str, Any]:
                     "examples": {
                         code: {"$ref": f"#/components/examples/{code}"}
                         for code in sorted(codes)
-                        if code in PROBLEMS
                     },
                 }
             },
