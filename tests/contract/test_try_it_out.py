@@ -1,5 +1,8 @@
-"""Every operation works with what the documentation page fills in by itself."""
+"""Every operation works with what the documentation page fills in, and as its samples say."""
 
+import json
+import os
+import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -55,6 +58,13 @@ REMOVED = (
     *("subnets_delete", "networks_delete"),
     *("projects_members_remove", "projects_delete"),
 )
+#: Whose samples are run: all can be read by their languages (test_guides).
+SAMPLED = (
+    *("vms_create", "vms_retrieve", "vms_update", "vms_reboot", "vms_snapshots_list"),
+    *("operations_list", "keypairs_list", "security_groups_update"),
+    *("floating_ips_update", "projects_retrieve", "events_create_ticket"),
+    "health",
+)
 #: What makes something -> where its id goes.
 KEPT = {
     "vms_snapshots_create": "snapshots",
@@ -96,6 +106,8 @@ class Page:
     def __init__(self, url: str) -> None:
         self.url = url
         self.ids: dict[str, Any] = {"user_id": 1, "username": "admin"}
+        #: Of what runs the samples, and where everything above is made.
+        self.token, self.project = "", ""
 
     def execute(self, name: str, **query: Any) -> requests.Response:
         method, path, operation = OPERATIONS[name]
@@ -115,6 +127,40 @@ class Page:
             timeout=60,
             stream=name == ENDLESS,
         )
+
+    def run(self, name: str) -> None:
+        """Run both samples of an operation as they stand."""
+        _, path, operation = OPERATIONS[name]
+        curl, python = (sample["source"] for sample in operation["x-codeSamples"])
+        noun = path.split("/")[3] if path.count("/") > 2 else ""
+        named = {
+            "SERVER": self.url,
+            "TOKEN": self.token,
+            "MEMBER": "admin",
+            f"{noun.removesuffix('s').replace('-', '_').upper()}_ID": self.ids.get(
+                noun
+            ),
+            "PROJECT_ID": self.project,
+        }
+        given = {key: str(value) for key, value in named.items()}
+        for command in (
+            ["bash", "-c", f"set -u; {curl} -fsS"],
+            ["python", "-c", python],
+        ):
+            done = subprocess.run(  # noqa: S603  # our own samples
+                command,
+                env={**os.environ, **given},
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            said = done.stdout + done.stderr
+            assert done.returncode == 0, f"{name}: {said}"
+            if command[0] == "python":
+                status, _, text = done.stdout.partition(" ")
+                assert status.startswith("2"), f"{name}: {said}"
+                assert not text.strip() or json.loads(text) is not None
 
     def id_for(self, path: str, parameter: str) -> Any:
         return self.ids[path.split("/")[3] if parameter == "id" else parameter]
@@ -147,7 +193,11 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
         page = Page(served.url)
         for name in MADE:
             path = OPERATIONS[name][1]
-            page.ids[path.rpartition("/")[2]] = page.succeed(name)["id"]
+            made = page.succeed(name)
+            page.ids[path.rpartition("/")[2]] = made["id"]
+        key = {"name": "samples", "role": "admin"}
+        asked = requests.post(f"{page.url}/api/v1/api-tokens", json=key, timeout=60)
+        page.token, page.project = asked.json()["token"], asked.json()["project"]
         yield page
 
 
@@ -165,6 +215,8 @@ def test_every_write_succeeds_and_then_every_read_and_removal(page: Page) -> Non
         assert response.status_code == 200, f"{name}: {response.text}"
         if name.endswith("_list"):
             assert response.json()["results"], name
+    for name in SAMPLED:
+        page.run(name)
     # Which project's, no example can know.
     with page.execute(ENDLESS, project=page.ids["projects"]) as stream:
         assert stream.status_code == 200, stream.text

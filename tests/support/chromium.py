@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
+#: What a page says, by the events of the protocol.
+SPEAKING = {"Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded"}
 #: It shall not look anything up outside of this machine.
 FLAGS = (
     "--headless",
@@ -33,6 +35,8 @@ class Chromium:
         self._write, self._read = write, read
         self._unread = b""
         self._last = 0
+        #: What pages wrote to the console since `listen`, refusals of the policy included.
+        self.said: list[Any] = []
         self._session: dict[str, str] = {}
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
@@ -56,7 +60,15 @@ class Chromium:
             assert read, "the browser has ended"
             self._unread += read
         message, _, self._unread = self._unread.partition(b"\0")
-        return json.loads(message)
+        answer = json.loads(message)
+        if answer.get("method") in SPEAKING:
+            self.said.append(answer["params"])
+        return answer
+
+    def listen(self) -> None:
+        """Keep from now on what pages write to the console."""
+        self.call("Runtime.enable")
+        self.call("Log.enable")
 
     def resize(self, width: int, height: int, *, mobile: bool = True) -> None:
         """Be the screen of a phone, or of a desk."""
