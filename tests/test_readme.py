@@ -57,9 +57,11 @@ def test_every_setting_it_names_is_read() -> None:
 @pytest.mark.slow
 def test_what_it_says_to_try_works_as_it_stands(tmp_path: Path) -> None:
     with readme.served(tmp_path) as (port, environment):
-        lines = [*readme.TRY, readme.KEY, readme.LOGIN]
+        lines = [*readme.TRY, readme.KEY, readme.LOGIN, readme.COPY]
         script = "\n".join(lines).replace("localhost:8000", f"127.0.0.1:{port}")
         said = readme.bash(script, environment)
+    with sqlite3.connect(tmp_path / "backup.sqlite3") as copied:
+        assert copied.execute("SELECT count(*) FROM compute_vm").fetchone()[0] > 10_000
     bodies = [
         '"name":"web-server-01"',
         '"count":1',

@@ -128,6 +128,12 @@ class Page:
             stream=name == ENDLESS,
         )
 
+    def read(self, name: str) -> None:
+        response = self.execute(name)
+        assert response.status_code == 200, f"{name}: {response.text}"
+        if name.endswith("_list"):
+            assert response.json()["results"], name
+
     def run(self, name: str) -> None:
         """Run both samples of an operation as they stand."""
         _, path, operation = OPERATIONS[name]
@@ -211,10 +217,7 @@ def test_every_write_succeeds_and_then_every_read_and_removal(page: Page) -> Non
     for noun in ("flavors", "images", "operations", "events"):
         page.ids[noun] = page.succeed(f"{noun}_list")["results"][0]["id"]
     for name in READS:
-        response = page.execute(name)
-        assert response.status_code == 200, f"{name}: {response.text}"
-        if name.endswith("_list"):
-            assert response.json()["results"], name
+        page.read(name)
     for name in SAMPLED:
         page.run(name)
     # Which project's, no example can know.

@@ -24,9 +24,9 @@ MIRROR, RECEIVER = re.findall(
     r"^```js\n(.*?)^```", README, re.MULTILINE | re.DOTALL
 )
 BLOCKS = re.findall(r"^```bash\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-RUN, TEST, *TRY, KEY, LOGIN, RUN_OPENSTACK, SHARED, IMPORT = BLOCKS[:-6]
+RUN, TEST, *TRY, KEY, LOGIN, RUN_OPENSTACK, SHARED, IMPORT = BLOCKS[:-7]
 NETWORK = next(block for block in TRY if "$H/networks" in block)
-UP, BACKUP, RESTORE, UPGRADE, BROKER, TEST_OPENSTACK = BLOCKS[-6:]
+UP, BACKUP, RESTORE, COPY, UPGRADE, BROKER, TEST_OPENSTACK = BLOCKS[-7:]
 
 
 @contextmanager
