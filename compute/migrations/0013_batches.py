@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('compute', '0011_groups_and_tokens'),
+        ('compute', '0012_search_operations_events_and_macs'),
     ]
 
     operations = [
