@@ -1,5 +1,6 @@
 """The server that runs this process: its threads, and how it stops."""
 
+import gc
 import os
 import signal
 import socket
@@ -64,6 +65,9 @@ def start(make: Callable[[], App]) -> App:
         from vmmanager import warm
 
         warm.up()
+        # What is made by now stays: the collector need not look through it again.
+        gc.collect()
+        gc.freeze()
     except ImproperlyConfigured as error:
         if not is_granian():
             raise
