@@ -85,6 +85,11 @@ def _excess_of_body(length: int) -> Problem | None:
     return PayloadTooLarge(f"A body has at most {limit} bytes.")
 
 
+def _is_large(target: int, sizes: Iterable[tuple[str, int]]) -> bool:
+    """Whether a request is larger than any part of it may be: most are not."""
+    return target + sum(len(name) + size for name, size in sizes) > MAX_TARGET
+
+
 def _number(text: str) -> int | None:
     """Return a Content-Length; ``None`` for anything else, or one that is too long."""
     return int(text) if text.isdecimal() and len(text) < 20 else None
@@ -98,15 +103,20 @@ class WSGI:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         length = _number(environ.get("CONTENT_LENGTH") or "")
-        problem = _excess(
-            len(environ.get("PATH_INFO", "")) + len(environ.get("QUERY_STRING", "")),
-            (
-                (key.removeprefix("HTTP_").replace("_", "-").lower(), len(value))
-                for key, value in environ.items()
-                if key.startswith("HTTP_") or key == "CONTENT_TYPE"
-            ),
-            length,
+        target = len(environ.get("PATH_INFO", "")) + len(
+            environ.get("QUERY_STRING", "")
         )
+        sizes = [
+            (key, len(value)) for key, value in environ.items() if key[:5] == "HTTP_"
+        ]
+        problem = None
+        if length or environ.get("CONTENT_TYPE") or _is_large(target, sizes):
+            sizes.append(("CONTENT_TYPE", len(environ.get("CONTENT_TYPE") or "")))
+            headers = (
+                (key.removeprefix("HTTP_").replace("_", "-").lower(), size)
+                for key, size in sizes
+            )
+            problem = _excess(target, headers, length)
         if problem is not None:
             environ = {**_without_excess(environ), REFUSED: problem}
         elif length:
