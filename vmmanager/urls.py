@@ -10,10 +10,11 @@ from compute.api.health import Health, Ready
 from compute.api.http import problem_pages
 
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="root")),
+    # First, as they are asked for most: the others are tried one after the other.
     path("health", Health.as_view(), name="health"),
-    path("health/ready", Ready.as_view(), name="ready"),
     path("api/v1/", include("compute.api.urls")),
+    path("health/ready", Ready.as_view(), name="ready"),
+    path("", RedirectView.as_view(pattern_name="root")),
     path("problems", problem_pages.index, name="problems"),
     path("problems/<slug:code>", problem_pages.page, name="problem"),
     # APPEND_SLASH is off, for the API's sake.
