@@ -247,6 +247,8 @@ class Scope:
 
 
 ALL = Scope(None)
+#: One project, whichever.
+ONE = Scope((Slot("project0", Project._meta.pk),))
 
 
 def permissions_of(user: User | AnonymousUser) -> QuerySet[Permission]:

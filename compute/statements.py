@@ -97,9 +97,8 @@ class Statement:
         #: depends on how many rows each has: made without them it may walk them all.
         self._prepare = " IN (" not in sql
         self.fields = fields
-        columns = ",".join(f"c{index}" for index in range(len(fields)))
-        self._before = f"WITH found({columns}) AS ("
-        self._after = f") SELECT json_group_array(json_array({columns})) FROM found"  # noqa: S608  # numbered
+        #: What its columns are called in another statement.
+        self.columns = ",".join(f"c{index}" for index in range(len(fields)))
         self._slots = [item for item in named if isinstance(item[1], Slot)]
         self._constants = {
             name: given for name, given in named if not isinstance(given, Slot | Among)
@@ -110,9 +109,9 @@ class Statement:
         """Return rows as the database gives them; see `converted`."""
         if not self._sql:
             return []
-        cut, places = _cut(limit)
+        ending, places = cut(limit)
         return fetch(
-            self._sql + cut, {**self._bound(values), **places}, prepare=self._prepare
+            self._sql + ending, {**self.bound(values), **places}, prepare=self._prepare
         )
 
     def page(
@@ -121,10 +120,10 @@ class Statement:
         """Return rows as `rows` does, at least cost for many. None of them is binary."""
         if not self._sql:
             return []
-        cut, places = _cut(limit, offset)
+        ending, places = cut(limit, offset)
         return self._at_once(
-            self._sql + cut,
-            {**self._bound(values), **places},
+            self._sql + ending,
+            {**self.bound(values), **places},
             prepare=self._prepare and not offset,
         )
 
@@ -137,10 +136,10 @@ class Statement:
         """
         if not others._sql:
             return []
-        cut, places = _cut(limit, offset)
+        ending, places = cut(limit, offset)
         return self._at_once(
-            self._sql.replace(_AMONG, others._sql + cut),
-            {**self._constants, **others._bound(values), **places},
+            self._sql.replace(_AMONG, others._sql + ending),
+            {**self._constants, **others.bound(values), **places},
             prepare=False,
         )
 
@@ -152,18 +151,34 @@ class Statement:
         """
         if connection.vendor != "sqlite":
             return fetch(sql, parameters, prepare=prepare)
-        ((text,),) = fetch(f"{self._before}{sql}{self._after}", parameters)
+        ((text,),) = fetch(self.as_json(sql), parameters)
         rows: list[Row] = orjson.loads(text)
         return rows
+
+    def as_json(self, sql: str) -> str:
+        """Return SQL of SQLite that has its rows in one JSON text."""
+        columns = self.columns
+        return (
+            f"WITH found({columns}) AS ({sql})"  # noqa: S608  # compiled
+            f" SELECT json_group_array(json_array({columns})) FROM found"
+        )
+
+    def with_column(self, slot: str, column: str) -> str:
+        """Return its SQL with a column of another statement in place of a slot."""
+        sql = self._sql
+        for name, given in self._slots:
+            if given.name == slot:
+                sql = sql.replace(f"%({name})s", column)
+        return sql
 
     def count(self, values: Mapping[str, Any], *, limit: int) -> int:
         """Return how many rows there are, up to a limit."""
         if not self._sql:
             return 0
-        cut, places = _cut(limit)
+        ending, places = cut(limit)
         ((count,),) = fetch(
-            f"SELECT COUNT(*) FROM ({self._sql}{cut}) counted",  # noqa: S608  # compiled
-            {**self._bound(values), **places},
+            f"SELECT COUNT(*) FROM ({self._sql}{ending}) counted",  # noqa: S608  # compiled
+            {**self.bound(values), **places},
             prepare=self._prepare,
         )
         return int(count)
@@ -173,20 +188,21 @@ class Statement:
         convert = self._converters.get(column)
         return row[column] if convert is None else convert(row[column])
 
-    def _bound(self, values: Mapping[str, Any]) -> dict[str, Any]:
+    def bound(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the parameters of its SQL, but those of slots that have no value."""
         return {
             **self._constants,
-            **{name: slot.bind(values) for name, slot in self._slots},
+            **{n: slot.bind(values) for n, slot in self._slots if slot.name in values},
         }
 
 
-def _cut(limit: int, offset: int = 0) -> tuple[str, dict[str, int]]:
+def cut(limit: int, offset: int = 0) -> tuple[str, dict[str, int]]:
     """Return the end of a query that takes so many rows, and what goes into it."""
     if connection.vendor == "postgresql":  # which plans for the limit that it sees
         return f" LIMIT {limit:d}" + (f" OFFSET {offset:d}" if offset else ""), {}
     # Each connection to SQLite keeps few statements: one serves pages of every size.
-    cut = {"limit": limit, "offset": offset}
-    return " LIMIT %(limit)s OFFSET %(offset)s", cut
+    places = {"limit": limit, "offset": offset}
+    return " LIMIT %(limit)s OFFSET %(offset)s", places
 
 
 #: Where another statement goes into one with an `Among`.

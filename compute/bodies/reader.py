@@ -1,6 +1,6 @@
 """Reader: what a body shows beside its row."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -44,11 +44,16 @@ CLOUD_OBSERVED_AT = Subquery(
 class Reader:
     """Who reads a body."""
 
-    #: Where they find the service, ``https://host``; empty: links are paths.
-    host: str = ""
+    #: Says where they find the service when a link is written; see `host`.
+    say_host: Callable[[], str] = str
     #: ``None``: nobody in particular, as a log.
     access: Access | None = None
     clouds: CloudTimes = field(default_factory=CloudTimes)
+
+    @property
+    def host(self) -> str:
+        """Where they find the service, ``https://host``; empty: links are paths."""
+        return self.say_host()
 
 
 def problem(reader: Reader, stored: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -21,6 +21,7 @@ from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
 from compute import events
 from compute.access import Access, Key
 from compute.addresses import network_of
+from compute.ahead import Ahead
 from compute.errors import RateLimited, TokenExpired, Unauthenticated
 from compute.events import Actor
 from compute.models import Login, LoginKind, Outcome, User
@@ -202,14 +203,15 @@ def revoke(login: Login, *, actor: Actor, reason: str = "") -> None:
             events.record_outside("login.revoked", actor=actor, details=details)
 
 
-def access(text: str) -> Access:
+def access(text: str, *, ahead: Ahead | None = None) -> Access:
     """Return what an access token opens, or raise TokenExpired or Unauthenticated.
 
     What was revoked, deactivated or given another password is refused at once.
     """
     login_id, expires_at = _verified(text)
     ends_at = datetime.fromtimestamp(expires_at, tz=UTC)
-    return opened(principals.by_login(login_id), Key("login", login_id, ends_at))
+    login = principals.by_login(login_id, ahead=ahead)
+    return opened(login, Key("login", login_id, ends_at))
 
 
 def opened(login: LoginFound | None, key: Key) -> Access:

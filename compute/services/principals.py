@@ -15,6 +15,7 @@ from django.db import connection
 from django.utils import timezone
 
 from compute.access import Grant
+from compute.ahead import Ahead, alone
 from compute.models import Login, Role, User
 from compute.statements import fetch
 
@@ -23,27 +24,30 @@ _USER = ("id", "password", "is_superuser", "username", "is_staff", "is_active")
 
 _LOGINS = """
 SELECT u.id, u.password, u.is_superuser, u.username, u.is_staff, u.is_active,
-       l.auth_hash, m.project_id, m.role, p.event_sequence, l.id
+       l.auth_hash, m.project_id, m.role, p.event_sequence, l.id{{selected}}
 FROM compute_login l
 JOIN compute_user u ON u.id = l.user_id
 LEFT JOIN compute_membership m ON m.user_id = u.id
 LEFT JOIN compute_project p ON p.id = m.project_id
-WHERE l.revoked_at IS NULL AND l.expires_at > %s AND l.id {}
+{{joined}}
+WHERE l.revoked_at IS NULL AND l.expires_at > %(now)s AND l.id {}
 ORDER BY m.project_id
 """
-_BY_LOGIN = _LOGINS.format("= %s")
+_BY_LOGIN = _LOGINS.format("= %(id)s")
 
 _TOKENS = """
 SELECT u.id, u.password, u.is_superuser, u.username, u.is_staff, u.is_active,
        t.id, t.digest, t.project_id, t.role, m.role, p.event_sequence,
-       t.expires_at <= %s, t.last_used_at IS NULL OR t.last_used_at <= %s, t.prefix
+       t.expires_at <= %(now)s, t.last_used_at IS NULL OR t.last_used_at <= %(stale)s,
+       t.prefix{{selected}}
 FROM compute_apitoken t
 JOIN compute_user u ON u.id = t.user_id
 JOIN compute_project p ON p.id = t.project_id
 LEFT JOIN compute_membership m ON m.user_id = u.id AND m.project_id = t.project_id
+{{joined}}
 WHERE t.revoked_at IS NULL AND t.{}
 """
-_BY_PREFIX = _TOKENS.format("prefix = %s")
+_BY_PREFIX = _TOKENS.format("prefix = %(prefix)s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +77,13 @@ class TokenFound:
     is_stale: bool
 
 
-def by_login(login_id: UUID) -> LoginFound | None:
+def by_login(login_id: UUID, *, ahead: Ahead | None = None) -> LoginFound | None:
     """Return what an open login leads to."""
-    rows = fetch(_BY_LOGIN, [_time(timezone.now()), _uuid(login_id)], prepare=True)
+    values = {"now": _time(timezone.now()), "id": _uuid(login_id)}
+    rows = _fetch(_BY_LOGIN, values, "m.project_id", ahead)
+    if ahead is not None:
+        for row in rows:
+            ahead.take(row[7] and _read_uuid(row[7]), row[11:])
     return _login(rows) if rows else None
 
 
@@ -83,8 +91,9 @@ def by_logins(ids: Collection[UUID]) -> dict[UUID, LoginFound]:
     """Return what each of some logins leads to, those that are open."""
     if not ids:
         return {}
-    sql = _LOGINS.format(f"IN ({_places(ids)})")
-    rows = fetch(sql, [_time(timezone.now()), *map(_uuid, ids)], prepare=False)
+    places, values = _among(ids)
+    sql = alone(_LOGINS.format(places))
+    rows = fetch(sql, {**values, "now": _time(timezone.now())}, prepare=False)
     of_login: dict[UUID, list[Sequence[Any]]] = {}
     for row in rows:
         of_login.setdefault(_read_uuid(row[10]), []).append(row)
@@ -101,10 +110,20 @@ def _login(rows: Sequence[Sequence[Any]]) -> LoginFound:
     return LoginFound(_user(first), first[6], grants)
 
 
-def by_prefix(prefix: str, *, stale_before: datetime) -> list[TokenFound]:
+def by_prefix(
+    prefix: str, *, stale_before: datetime, ahead: Ahead | None = None
+) -> list[TokenFound]:
     """Return the tokens that begin so: one, but for an unlikely accident."""
-    times = [_time(timezone.now()), _time(stale_before)]
-    return _found(fetch(_BY_PREFIX, [*times, prefix], prepare=True))
+    values = {
+        "now": _time(timezone.now()),
+        "stale": _time(stale_before),
+        "prefix": prefix,
+    }
+    rows = _fetch(_BY_PREFIX, values, "t.project_id", ahead)
+    if ahead is not None:
+        for row in rows:
+            ahead.take(_read_uuid(row[8]), row[15:])
+    return _found(rows)
 
 
 def by_tokens(ids: Collection[UUID]) -> dict[UUID, TokenFound]:
@@ -112,9 +131,24 @@ def by_tokens(ids: Collection[UUID]) -> dict[UUID, TokenFound]:
     if not ids:
         return {}
     now = _time(timezone.now())
-    sql = _TOKENS.format(f"id IN ({_places(ids)})")
-    rows = fetch(sql, [now, now, *map(_uuid, ids)], prepare=False)
+    places, values = _among(ids)
+    sql = alone(_TOKENS.format(f"id {places}"))
+    rows = fetch(sql, {**values, "now": now, "stale": now}, prepare=False)
     return {found.id: found for found in _found(rows)}
+
+
+def _fetch(
+    query: str, values: dict[str, Any], project: str, ahead: Ahead | None
+) -> Sequence[Sequence[Any]]:
+    if ahead is None:
+        return fetch(alone(query), values, prepare=True)
+    sql, more = ahead.beside(query, project)
+    return fetch(sql, {**values, **more}, prepare=True)
+
+
+def _among(ids: Collection[UUID]) -> tuple[str, dict[str, Any]]:
+    values = {f"id{number}": _uuid(id) for number, id in enumerate(ids)}
+    return f"IN ({','.join(f'%({name})s' for name in values)})", values
 
 
 def _found(rows: Sequence[Sequence[Any]]) -> list[TokenFound]:
@@ -133,10 +167,6 @@ def _found(rows: Sequence[Sequence[Any]]) -> list[TokenFound]:
         )
         for row in rows
     ]
-
-
-def _places(values: Collection[object]) -> str:
-    return ",".join(["%s"] * len(values))
 
 
 def _user(row: Sequence[Any]) -> User:

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from compute import events
 from compute.access import Access, Grant, Key, TokenUsed
+from compute.ahead import Ahead
 from compute.errors import (
     PermissionDenied,
     TokenExpired,
@@ -156,14 +157,15 @@ def forget_old() -> None:
     APIToken.objects.filter(ended).delete()
 
 
-def authenticate(secret: str) -> Access:
+def authenticate(secret: str, *, ahead: Ahead | None = None) -> Access:
     """Return what a token opens, or raise Unauthenticated or TokenExpired.
 
     It is worth what its user is worth now: the role is the lower of both.
     """
     prefix, digest = _prefix(secret), _digest(secret)
     now = timezone.now()
-    for found in principals.by_prefix(prefix, stale_before=now - USE_NOTED_EVERY):
+    stale_before = now - USE_NOTED_EVERY
+    for found in principals.by_prefix(prefix, stale_before=stale_before, ahead=ahead):
         if not hmac.compare_digest(found.digest, digest):
             continue
         access = opened(found)

@@ -69,7 +69,7 @@ def expected(user: User, query: dict[str, str], ordering: str) -> list[Any]:
     rows = VMFilter(filters, queryset=VM.objects.with_operation()).qs
     keys = ordering.split(",")
     last = "-id" if keys[-1].startswith("-") else "id"
-    reader = Reader("http://testserver", Access(user))
+    reader = Reader(lambda: "http://testserver", Access(user))
     bodies = [VM_BODY.show(vm, reader) for vm in rows.order_by(*keys, last)]
     listed = json.loads(orjson.dumps(bodies, default=str, option=orjson.OPT_UTC_Z))
     return list(listed)

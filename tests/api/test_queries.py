@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from compute.models import (
     VM,
@@ -29,6 +30,7 @@ from tests.support.factories import (
     SubnetFactory,
     VMFactory,
 )
+from tests.support.populated_projects import api_token
 
 Queries = Callable[..., CaptureQueriesContext]
 
@@ -141,11 +143,42 @@ def test_the_rules_of_a_group_cost_one_query_more(
     assert answer.json()["count"] == 40
 
 
-def test_one_vm_costs_two_queries(api: Api, django_assert_num_queries: Queries) -> None:
+def test_one_vm_costs_an_operator_two_queries(
+    api: Api, django_assert_num_queries: Queries
+) -> None:
     vm = VMFactory.create(server_id="x")
     # The login with its user; the VM with its operation and its cloud's last pass.
     with django_assert_num_queries(2):
         api.get(f"/vms/{vm.pk}")
+
+
+def test_one_resource_is_read_with_the_member_who_asks(
+    project: Project, django_assert_num_queries: Queries
+) -> None:
+    home, other = project, ProjectFactory.create()
+    member = MembershipFactory.create(project=home, role="reader").user
+    MembershipFactory.create(project=other, user=member)
+    mine = [VMFactory.create(project=home), VMFactory.create(project=other)]
+    foreign = VMFactory.create(project=ProjectFactory.create())
+    snapshot = SnapshotFactory.create(vm=mine[0])
+    login, token = as_user(member), Api(api_token(member, home, "reader"))
+    for api, seen in ((login, mine), (token, mine[:1])):
+        api.get("/auth/me")  # notes that the token is used
+        for path in [*(f"/vms/{vm.pk}" for vm in seen), f"/snapshots/{snapshot.pk}"]:
+            with django_assert_num_queries(1):
+                one = api.get(path)
+            assert one.json()["id"] == path.rpartition("/")[2]
+            with django_assert_num_queries(1):
+                same = api.get(path, If_None_Match=one.headers["ETag"])
+            assert (same.status_code, same.content) == (304, b"")
+        for vm in {*mine, foreign} - {*seen}:
+            assert api.get(f"/vms/{vm.pk}").status_code == 404
+    # What was taken away, or deleted, is not found with the next request.
+    member.memberships.get(project=home).delete()
+    assert login.get(f"/vms/{mine[0].pk}").status_code == 404
+    assert token.get(f"/vms/{mine[0].pk}").status_code == 401
+    VM.objects.filter(pk=mine[1].pk).update(status="DELETED", deleted_at=timezone.now())
+    assert login.get(f"/vms/{mine[1].pk}").status_code == 404
 
 
 def test_an_accepted_action_costs_eight_queries(

@@ -65,7 +65,7 @@ BODIES: Mapping[type[Model], Body] = {
     APIToken: API_TOKEN_BODY,
     Webhook: WEBHOOK_BODY,
 }
-HOST = Reader("https://host")
+HOST = Reader(lambda: "https://host")
 ERROR = {
     "code": "openstack-error",
     "title": "The cloud refused or failed",

@@ -117,7 +117,10 @@ def test_the_database_writes_what_python_makes(place: Place) -> None:
     VMFactory.create(status="ERROR", server_id="", error=ERROR)
     VMFactory.create(status="BUILD", never_launched=True)
     VMFactory.create(server_id="x", observed_at=ODD_TIMES[1], cloud="nowhere")
-    for reader in (Reader(), Reader("https://host", Access(place.people["admin"]))):
+    for reader in (
+        Reader(),
+        Reader(lambda: "https://host", Access(place.people["admin"])),
+    ):
         for model, body in BODIES.items():
             assert same(model, body, reader), model
 
@@ -137,7 +140,9 @@ def test_odd_values_are_written_as_python_makes_them(
         Event.objects.create(project=row.project, sequence=sequence, **values)
     elif values:
         model._default_manager.filter(pk=row.pk).update(**values)
-    assert same(model, body, Reader("https://host", Access(place.people["admin"])))
+    assert same(
+        model, body, Reader(lambda: "https://host", Access(place.people["admin"]))
+    )
 
 
 @pytest.mark.django_db

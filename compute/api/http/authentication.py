@@ -50,7 +50,7 @@ class BearerAuthentication(BaseAuthentication):
             if scheme.lower() != "bearer":
                 raise Unauthenticated("Send Authorization: Bearer TOKEN.")
             read = tokens.authenticate if text.startswith(SCHEME) else logins.access
-            access = read(text)
+            access = read(text, ahead=request.parser_context["view"].ahead)
         except Problem as problem:
             raise NotAuthentic(problem) from problem
         return access.user, access

@@ -20,6 +20,7 @@ from rest_framework.views import APIView
 from compute import throttling
 from compute.access import Access
 from compute.addresses import client_address, network_of
+from compute.ahead import Ahead
 from compute.api.http.parameters import refuse_unknown
 from compute.api.http.parsers import BROWSER_PARSERS
 from compute.api.http.problems import host_of, is_browser, request_id_of
@@ -45,6 +46,8 @@ class GuardedView(APIView):
     #: The project a request is about, once that is known, and the row.
     project_id: UUID | None = None
     target: Any = None
+    #: What is read in the same statement as who asks.
+    ahead: Ahead | None = None
 
     @property
     def access(self) -> Access:
@@ -54,7 +57,7 @@ class GuardedView(APIView):
 
     @cached_property
     def reader(self) -> Reader:
-        return Reader(host_of(self.request), self.access)
+        return Reader(lambda: host_of(self.request), self.access)
 
     @property
     def actor(self) -> Actor:

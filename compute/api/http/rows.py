@@ -81,7 +81,7 @@ class Rows:
         offset: int = 0,
     ) -> "Page":
         """Return some of them in an order, with the columns asked for."""
-        selected = *self.writer.selected, *map(_cheap, columns)
+        selected = selection(self.writer, columns)
         if self.key is not None:
             statement = statements.kept(
                 (self.key, "page", tuple(columns), tuple(ordering)),
@@ -112,6 +112,11 @@ class Rows:
         if self.key is None:
             return statements.compiled(make())
         return statements.kept((self.key, columns), make)
+
+
+def selection(writer: Writer, columns: Sequence[str]) -> list[Any]:
+    """Return what a page selects: what is written of a row, and columns of it."""
+    return [*writer.selected, *map(_cheap, columns)]
 
 
 def _cheap(column: str) -> F | Cast:

@@ -8,27 +8,29 @@ from uuid import UUID
 import orjson
 from django.db import connection
 from django.db.models import Model, QuerySet, UUIDField
+from django.http import HttpResponse
+from django.utils.functional import cached_property
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.reverse import reverse
 from rest_framework.viewsets import GenericViewSet
 
-from compute.access import Scope
+from compute.access import ONE, Scope
+from compute.ahead import Ahead
 from compute.api.http import preconditions
 from compute.api.http.fields import NoBody, RequestBody
 from compute.api.http.filters import several
-from compute.api.http.guarded import GuardedView
+from compute.api.http.noun_pages import NounPages
 from compute.api.http.pagination import PARAMETERS as PAGE_PARAMETERS
 from compute.api.http.parameters import joined
-from compute.api.http.renderers import HTMLRenderer
-from compute.api.http.rows import Rows
+from compute.api.http.renderers import HTMLRenderer, JSONRenderer
+from compute.api.http.rows import Page, Rows, selection
 from compute.bodies.body import Body
 from compute.bodies.written import writer_of
 from compute.errors import NotFound, ValidationError
 from compute.expected import unexpected
 from compute.models import Project
-from compute.statements import Slot
+from compute.statements import Slot, kept
 
 M = TypeVar("M", bound=Model)
 
@@ -44,7 +46,7 @@ MAX_SLOTS = 50
 ACTION_NAMES = {"partial_update": "update", "destroy": "delete"}
 
 
-class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
+class ResourceViewSet(NounPages, GenericViewSet[M], Generic[M]):
     """One kind of resource."""
 
     lookup_field = "id"
@@ -57,8 +59,6 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
         "patch",
         "delete",
     ]
-    #: How messages call one of them.
-    noun: ClassVar[str]
     #: What one looks like.
     shows: ClassVar[Body]
     #: Action -> what it answers with, where that is something else.
@@ -80,12 +80,6 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
     #: Reads that wait for the end of an operation with `Prefer: wait`.
     long_polls: ClassVar[frozenset[str]] = frozenset()
 
-    # For the OpenAPI file and the browsable API
-
-    #: What its tag says in the list of all; empty where another noun's path has it.
-    about: ClassVar[str] = ""
-    #: Whether every page of the browsable API leads to its list.
-    is_in_navigation: ClassVar[bool] = False
     #: Action -> operations that follow from its answer, with the field of the body that
     #: is their `id`.
     links: ClassVar[Mapping[str, Mapping[str, str]]] = {}
@@ -146,11 +140,6 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
         return preconditions.tag_of(known)
 
     # Who may
-
-    @property
-    def slug(self) -> str:
-        """The noun as routes, permissions and events write it."""
-        return self.noun.lower().replace(" ", "-")
 
     @property
     def permission(self) -> str:
@@ -262,6 +251,34 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
             self.access.event_sequences(scope) if self.counts_are_kept else None,
         )
 
+    @cached_property
+    def ahead(self) -> Ahead | None:  # type: ignore[override]  # found when it is asked for
+        kind = type(self)
+        if (
+            self.action != "retrieve"
+            or kind.retrieve is not ResourceViewSet.retrieve
+            or kind.get_queryset is not ResourceViewSet.get_queryset
+            # What is wrong with parameters is said once it is known who asks.
+            or self.request.query_params
+        ):
+            return None
+        options = self.reading_options()
+
+        def make() -> QuerySet[Any, Any]:
+            columns = selection(writer_of(self.shows), self._version)
+            return with_id(kind.readable(ONE, **options)).values_list(*columns)
+
+        statement = kept((kind, "ahead", *options.values()), make)
+        return Ahead(statement, {"id": self.kwargs["id"]})
+
+    def _read_ahead(self) -> Page | None:
+        """Return what was read with who asks, if they may see it."""
+        ahead = self.ahead
+        row = ahead.row(self.scope.projects) if ahead else None
+        if ahead is None or row is None:
+            return None
+        return Page([row], ahead.statement, writer_of(self.shows), self.reader)
+
     def is_filtered(self) -> bool:
         filterset = getattr(self, "filterset_class", None)
         if self.action != "list" or filterset is None:
@@ -280,18 +297,6 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
 
     # Out
 
-    @classmethod
-    def title(cls, *, plural: bool) -> str:
-        """Return how pages call one of them, or their list."""
-        return f"{cls.noun[0].upper()}{cls.noun[1:]}{'s' if plural else ''}"
-
-    def get_view_name(self) -> str:
-        """Return how the browsable API calls this page."""
-        plural = self.suffix == "List"
-        if name := getattr(self, "name", None):
-            return f"{name}s" if plural else str(name)
-        return self.title(plural=plural)
-
     def shown(self, row: Any) -> dict[str, Any]:
         """Return the body of a model."""
         return self.shows_of.get(self.action, self.shows).show(row, self.reader)
@@ -302,25 +307,34 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
         array = pages.paginate_queryset(self.rows(), request, self)
         return self.get_paginated_response(self.as_data(array))
 
-    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
         """Return one."""
-        id = self.kwargs["id"]
-        rows = self.rows().narrowed("id", with_id, {"id": id})
-        versioned = ("version",) if "version" in self.shows.columns else ()
-        if versioned and "HTTP_IF_NONE_MATCH" in request.META:
-            # Most who ask so have it already: the rest is not read for them.
-            known = rows.first("version")
-            if known and (unchanged := self.unchanged(preconditions.tag(*known))):
-                return unchanged
-        page = rows.page((), versioned, limit=1)
-        if not page.rows:
-            raise self.not_found(id)
+        page = self._read_ahead()
+        if page is None:
+            id = self.kwargs["id"]
+            rows = self.rows().narrowed("id", with_id, {"id": id})
+            page = rows.page((), self._version, limit=1)
+            if not page.rows:
+                raise self.not_found(id)
+        if self._version:
+            etag = preconditions.tag(*page.columns(0))
+            return self.unchanged(etag) or self.written(page.object, {"ETag": etag})
         text = page.object
-        data = self.as_data(text)
-        if versioned:
-            return self.tagged(data, preconditions.tag(*page.columns(0)))
         etag = preconditions.tag_of(orjson.loads(text))
-        return self.unchanged(etag) or self.tagged(data, etag)
+        return self.unchanged(etag) or self.written(text, {"ETag": etag})
+
+    @property
+    def _version(self) -> tuple[str, ...]:
+        """The column that is the ETag, of what has one."""
+        return ("version",) if "version" in self.shows.columns else ()
+
+    def written(self, text: str, headers: Mapping[str, str]) -> HttpResponse:
+        """Answer with JSON as it is; of a page it is data."""
+        if isinstance(self.request.accepted_renderer, HTMLRenderer):
+            return Response(orjson.loads(text), headers=headers)
+        return HttpResponse(
+            f"{text}\n", content_type=JSONRenderer.media_type, headers=headers
+        )
 
     def as_data(self, text: str) -> Any:
         """Return JSON as a response takes it: pages look into it."""
@@ -343,9 +357,6 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
     def tagged(self, data: Any, etag: str, *, status: int = 200) -> Response:
         return Response(data, status=status, headers={"ETag": etag})
 
-    def url(self, noun: str, id: Any) -> str:
-        return reverse(f"{noun}-detail", kwargs={"id": id}, request=self.request)
-
     def one_project(self) -> tuple[UUID, int] | None:
         """Return the one project a list is about, if it is one, and its newest event."""
         access, asked = self.access, joined(self.request).get("project")
@@ -364,31 +375,6 @@ class ResourceViewSet(GuardedView, GenericViewSet[M], Generic[M]):
             projects = Project.objects.filter(pk=project_id)
             return projects.values_list("pk", "event_sequence").first()
         return None
-
-    def page_extras(self, data: Any) -> dict[str, Any]:
-        """Return what the browsable API shows above the JSON, by template variable."""
-        rows = data.get("results", ())
-        return {
-            "rows": [
-                {
-                    "id": row["id"],
-                    "label": self.label_of(row),
-                    "status": row.get("status"),
-                    "url": self.url(self.slug, row["id"]),
-                }
-                for row in rows
-            ],
-            "related": [] if rows else self.related(data),
-        }
-
-    def label_of(self, row: Any) -> str:
-        """Return how a list's page calls a row of it."""
-        label: str = row.get("name") or row.get("type") or row["id"]
-        return label
-
-    def related(self, data: Any) -> Sequence[tuple[str, str]]:
-        """Return links, with their labels, from one resource to others."""
-        return []
 
 
 def _unknown_project(project_id: UUID | None) -> dict[str, str]:
