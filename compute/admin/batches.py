@@ -138,7 +138,7 @@ class BatchAdmin(HistoryAdmin[Batch]):
         if is_stalled:
             url = self.command_url(batch, "continue")
             yield Button(label=f"Ask the other {numbers.not_asked:,}", url=url)
-        if numbers.failed and numbers.ended == numbers.asked:
+        if numbers.failed and numbers.ended == numbers.total:
             url = self.command_url(batch, "again")
             yield Button(label=f"Try the {numbers.failed:,} failed again", url=url)
 
@@ -155,7 +155,7 @@ class BatchAdmin(HistoryAdmin[Batch]):
 def _state(numbers: Numbers, is_stalled: bool) -> SafeString:
     if is_stalled:
         return display.tag("aside", "INTERRUPTED")
-    if numbers.ended < numbers.asked:
+    if numbers.ended < numbers.total:
         return display.tag("busy", "RUNNING")
     return display.tag("bad" if numbers.failed else "off", "ENDED")
 
@@ -163,10 +163,10 @@ def _state(numbers: Numbers, is_stalled: bool) -> SafeString:
 def _bar(numbers: Numbers) -> SafeString:
     return format_html(
         '<progress class="use" max="{}" value="{}" aria-label="Ended: {} of {}"></progress>',
-        numbers.asked,
+        numbers.total,
         numbers.ended,
         numbers.ended,
-        numbers.asked,
+        numbers.total,
     )
 
 
@@ -188,13 +188,6 @@ def _tables(batch: Batch, numbers: Numbers) -> Iterator[Table]:
         default=Value(2),
     )
     accepted = items.filter(operation__isnull=False).order_by(order, "position")
-    yield Table(
-        title="Operations",
-        columns=("VM", "Status", "Details", "Took", "Operation"),
-        rows=[_line(item) for item in accepted[:SHOWN]],
-        nothing="No VM has accepted it.",
-        note=format_html('<a href="{}">All operations of this batch</a>', url),
-    )
     if numbers.refused:
         more = numbers.refused - SHOWN
         yield Table(
@@ -207,6 +200,17 @@ def _tables(batch: Batch, numbers: Numbers) -> Iterator[Table]:
             nothing="",
             note=f"And {more:,} more." if more > 0 else "",
         )
+    yield Table(
+        title="Operations",
+        columns=("VM", "Status", "Details", "Took", "Operation"),
+        rows=[_line(item) for item in accepted[:SHOWN]],
+        nothing="No VM has accepted it.",
+        note=format_html(
+            '<a href="{}">All {} operations of this batch</a>',
+            url,
+            f"{numbers.accepted:,}",
+        ),
+    )
 
 
 def _line(item: BatchItem) -> tuple[SafeString | str, ...]:

@@ -75,7 +75,7 @@ class Numbers:
         return sum(self.by_outcome.get(outcome, 0) for outcome in outcomes)
 
     @property
-    def asked(self) -> int:
+    def total(self) -> int:
         return sum(self.by_outcome.values())
 
     @property
@@ -87,8 +87,8 @@ class Numbers:
         return self.of(REFUSED)
 
     @property
-    def under_way(self) -> int:
-        return self.of(*LIVE)
+    def accepted(self) -> int:
+        return self.of(*LIVE, *ENDED)
 
     @property
     def not_asked(self) -> int:
@@ -105,11 +105,13 @@ class Numbers:
             "failed": self.failed,
             "cancelled": self.of(OperationStatus.CANCELLED),
             "refused": self.refused,
-            "under way": self.under_way,
+            "under way": self.of(*LIVE),
             "not asked yet": self.not_asked,
         }
         parts = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
-        return f"{self.asked} asked: {parts}"
+        done = self.total - self.not_asked
+        of = f" of {self.total}" if self.not_asked else ""
+        return f"{done}{of} asked: {parts}"
 
 
 class BatchItemQuerySet(models.QuerySet["BatchItem"]):

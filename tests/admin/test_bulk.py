@@ -118,7 +118,7 @@ def test_an_interrupted_batch_says_so_and_goes_on(
     with pytest.raises(Killed):
         batches.go_on(batch, actor=actor, refused=die)
     page = operator.get(path(batch))
-    assert "2 not asked yet" in page
+    assert "1 of 3 asked: 1 under way, 2 not asked yet" in page
     assert "interrupted" not in page
     BatchItem.objects.filter(asked_at__isnull=False).update(
         asked_at=timezone.now() - timedelta(minutes=1)
