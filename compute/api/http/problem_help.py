@@ -159,6 +159,12 @@ HELP: Mapping[str, Help] = {
             "allowed_actions": ["start", "resize", "rebuild", "delete"],
         },
     ),
+    "console-not-offered": Help(
+        "Read `/vms/{id}/console-log` instead, or reach the VM over the network. It will "
+        "not help to try again: the operator of the cloud has to offer consoles.",
+        "The cloud default offers no remote console.",
+        f"{_VM}/console",
+    ),
     "last-admin": Help(
         "Give another member the role admin first, then try again.",
         "Make somebody else an admin first.",
