@@ -5,16 +5,13 @@ import json
 from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import timezone
 from django.utils.text import slugify
-
-if TYPE_CHECKING:
-    from compute.admin.console.lists import ClosedChangeList
 
 MAX_ROWS = 100_000
 #: Rows that are in memory at a time.
@@ -39,7 +36,7 @@ class _Text:
 
 
 def answer(
-    request: HttpRequest, changelist: "ClosedChangeList", columns: Columns
+    request: HttpRequest, changelist: Any, columns: Columns
 ) -> StreamingHttpResponse:
     """Return all that a list has, as a file to save."""
     parts: Any = _parts(changelist, columns)
@@ -69,7 +66,7 @@ async def _one_by_one(parts: Generator[str]) -> AsyncIterator[str]:
         await sync_to_async(parts.close)()
 
 
-def _parts(changelist: "ClosedChangeList", columns: Columns) -> Generator[str]:
+def _parts(changelist: Any, columns: Columns) -> Generator[str]:
     writer = csv.writer(_Text())
     line: Callable[[Sequence[Any]], str] = writer.writerow
     yield line(list(columns))

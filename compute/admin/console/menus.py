@@ -2,16 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from django.contrib.admin import ListFilter
 from django.contrib.admin.views.main import SEARCH_VAR
 from django.utils.text import capfirst
 
 from compute.admin.console.dates import DatesFilter, Input
-
-if TYPE_CHECKING:
-    from compute.admin.console.lists import ClosedChangeList
 
 
 class Chip(NamedTuple):
@@ -40,7 +37,7 @@ class Menu:
     kept: Sequence[tuple[str, str]] = ()
 
 
-def menus(changelist: "ClosedChangeList") -> Iterator[Menu]:
+def menus(changelist: Any) -> Iterator[Menu]:
     for spec in changelist.filter_specs:
         title = capfirst(str(spec.title))
         choices = [
@@ -55,7 +52,7 @@ def menus(changelist: "ClosedChangeList") -> Iterator[Menu]:
             yield Menu(title, choices)
 
 
-def chips(changelist: "ClosedChangeList") -> Iterator[Chip]:
+def chips(changelist: Any) -> Iterator[Chip]:
     if changelist.query:
         without = changelist.get_query_string(remove=[SEARCH_VAR])
         yield Chip("Search", changelist.query, without)
@@ -70,5 +67,5 @@ def chips(changelist: "ClosedChangeList") -> Iterator[Chip]:
             yield Chip(capfirst(str(spec.title)), value, nothing["query_string"])
 
 
-def _choices(spec: ListFilter, changelist: "ClosedChangeList") -> list[Any]:
+def _choices(spec: ListFilter, changelist: Any) -> list[Any]:
     return list(spec.choices(changelist))
