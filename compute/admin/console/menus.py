@@ -61,7 +61,7 @@ def chips(changelist: Any) -> Iterator[Chip]:
     for spec in changelist.filter_specs:
         # The first choice of each is that nothing is chosen.
         nothing, *choices = _choices(spec, changelist)
-        chosen = [choice["display"] for choice in choices if choice["selected"]]
+        chosen = [str(one["display"]) for one in choices if one["selected"]]
         value = spec.chosen if isinstance(spec, DatesFilter) else "".join(chosen)
         if value:
             yield Chip(capfirst(str(spec.title)), value, nothing["query_string"])
