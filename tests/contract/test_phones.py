@@ -83,7 +83,7 @@ def test_no_page_is_wider_or_narrower_than_the_screen(
     assert wrong == []
 
 
-@pytest.mark.parametrize(("width", "widest"), [(WIDTH, 300), (1280, 450)])
+@pytest.mark.parametrize(("width", "widest"), [(WIDTH, 300), (1280, 540)])
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_a_long_name_leaves_room_for_the_rest_of_a_list(
     phone: Chromium, live_server: LiveServer, width: int, widest: int
