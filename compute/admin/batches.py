@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from compute.admin import bulk
-from compute.admin.console import display, filters
+from compute.admin.console import display, export, filters
 from compute.admin.console.history import duration
 from compute.admin.console.lists import ClosedChangeList
 from compute.admin.console.operators import may, require
@@ -74,6 +74,7 @@ class BatchAdmin(HistoryAdmin[Batch]):
     search_help_text = (
         "Who asked (user:alice), a request id, or the beginning of its id"
     )
+    exported = export.of("id", "action", "asked", "requested_by", "created_at")
     fields = ("id",)
 
     def has_view_permission(

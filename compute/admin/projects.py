@@ -107,6 +107,9 @@ class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in i
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            # In a table Django gives its fields no label.
+            field.widget.attrs["aria-label"] = str(field.label)
         if self.instance.pk is not None:
             self.initial["user"] = self.instance.user.get_username()
             if "user" in self.fields:

@@ -6,7 +6,7 @@ from django.db import transaction
 
 from compute import clouds
 from compute.events import Actor
-from compute.models import VM, Project, Resource, Role, User, VMStatus
+from compute.models import VM, Project, Quota, Resource, Role, User, VMStatus
 from compute.services import catalog, demo, projects, quotas, snapshots
 
 #: Project -> how many VMs it has.
@@ -33,6 +33,8 @@ ELSEWHERE = 5
 SNAPSHOTS = 4
 #: The project that has all but used up its VMs, and how much of it, in percent.
 FULL, USED = "sandbox", 95
+#: What each may have twice as much of as it uses.
+ROOMY = (Resource.VMS, Resource.VCPUS, Resource.RAM_MB, Resource.DISK_GB)
 ACTOR = Actor("system")
 
 
@@ -62,6 +64,9 @@ def furnish() -> bool:
             )
         for owner in owners.values():
             quotas.recount(owner)
+            used = Quota.objects.filter(project=owner, resource__in=ROOMY)
+            limits = {Resource(row.resource): 2 * row.used for row in used}
+            quotas.update(owner, actor=ACTOR, limits=limits)
         limit = PROJECTS[FULL] * 100 // USED
         quotas.update(owners[FULL], actor=ACTOR, limits={Resource.VMS: limit})
     _take_snapshots(owners["shop"], first)

@@ -218,8 +218,7 @@ def test_a_filter_survives_an_action_and_a_visit(
         f"/admin/compute/vm/{query}",
         {"action": "stop_all", "_selected_action": str(vm.pk), "index": "0"},
     )
-    assert answer["Location"].endswith(f"/admin/compute/vm/{query}")
-    VM.objects.filter(pk=vm.pk).update(status="ACTIVE")
+    assert f'href="/admin/compute/vm/{query}"' in unescape(answer.content.decode())
     page = unescape(operator.client.get(f"/admin/compute/vm/{query}").content.decode())
     kept = "?_changelist_filters=q%3Dweb%26status__exact%3DACTIVE"
     assert f'href="/admin/{path(vm)}{kept}"' in page

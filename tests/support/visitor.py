@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.support.chromium import Chromium
 
-SECONDS = 8.0
+SECONDS = 30.0
 #: What a page says against its policy, in its console or by an error is kept over pages.
 LISTEN = """
 window.heard = JSON.parse(sessionStorage.heard || "[]");
@@ -127,6 +127,10 @@ class Visitor:
         """What the pages so far had to complain of."""
         heard: list[str] = self.value("window.heard")
         return heard
+
+    def forget(self, heard: list[str]) -> None:
+        """Keep no more of what was heard than this."""
+        self.value(f"heard = {heard!r}; sessionStorage.heard = JSON.stringify(heard)")
 
     def fits(self) -> bool:
         """Whether nothing of the page sticks out at its side."""

@@ -5,7 +5,6 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.safestring import SafeString
@@ -34,8 +33,8 @@ class CreatedAdmin(PageAdmin[M]):
         if not self.has_add_permission(request):
             raise PermissionDenied
         if "_preview" in request.POST:
-            return self._show(request, self.create_form(request, None), typed=True)
-        form = self.create_form(request, request.POST or None)
+            return self._show(request, self._form(request, None), typed=True)
+        form = self._form(request, request.POST or None)
         if form.is_valid():
             try:
                 made = self.create(request, form.cleaned_data)
@@ -47,13 +46,23 @@ class CreatedAdmin(PageAdmin[M]):
                 return self.answer(request, made)
         return self._show(request, form, typed=bool(request.POST))
 
+    def _form(self, request: HttpRequest, data: Any) -> forms.Form:
+        """Return the form, with projects to choose by name for who may see them."""
+        form = self.create_form(request, data)
+        field = form.fields.get("project")
+        if isinstance(field, LineField) and may(request, "project.list"):
+            # What is sent stays text, an id or a name: what is shown is a list of rows.
+            key: Any = self.model._meta.get_field("project")
+            field.widget = RowField(key).widget
+            field.help_text = ""
+        return form
+
     def _show(
         self, request: HttpRequest, form: forms.Form, *, typed: bool
     ) -> TemplateResponse:
         """Show the form; of what is ``typed`` already, what it would take."""
         if typed and not form.is_bound:
             form.initial.update(request.POST.dict())
-        _suggest_projects(request, form, self.model)
         context = {
             **self.admin_site.each_context(request),
             "title": f"Add {self.opts.verbose_name}",
@@ -79,16 +88,3 @@ class CreatedAdmin(PageAdmin[M]):
     def answer(self, request: HttpRequest, made: Any) -> HttpResponse:
         """Show what the service answered."""
         raise NotImplementedError
-
-
-def _suggest_projects(
-    request: HttpRequest, form: forms.Form, model: type[Model]
-) -> None:
-    """Let projects be chosen by name, by who may see them."""
-    field = form.fields.get("project")
-    if not isinstance(field, LineField) or not may(request, "project.list"):
-        return
-    # What is sent stays text, an id or a name: only what is shown is a list of rows.
-    key: Any = model._meta.get_field("project")
-    field.widget = RowField(key).widget
-    field.help_text = ""

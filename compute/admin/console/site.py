@@ -27,7 +27,7 @@ CHECKS: Mapping[str, Callable[[HttpRequest], None]] = {
 
 #: The navigation: group -> the models in it.
 GROUPS: Mapping[str, Sequence[str]] = {
-    "Compute": ("VM", "Snapshot", "Keypair", "Operation"),
+    "Compute": ("VM", "Snapshot", "Keypair", "Operation", "Batch"),
     "Network": (
         *("Network", "Subnet", "Router", "FloatingIP"),
         *("SecurityGroup", "SecurityGroupRule"),
