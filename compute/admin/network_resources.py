@@ -216,7 +216,7 @@ class NetworkResourceAdmin(TabbedAdmin[N]):
             else:
                 text = f"Creation of {made} is under way"
                 messages.success(request, requested(text, made.operation))
-                return redirect(self.back_url(row))
+                return redirect(self.way_back(request, row))
         context = {
             **self.admin_site.each_context(request),
             "title": f"{part.label} to {row}",

@@ -51,6 +51,17 @@ def test_each_tab_shows_its_own(operator: Operator, make_vm: MakeVM) -> None:
     )
 
 
+def test_a_button_keeps_the_filter_of_the_list(
+    operator: Operator, make_vm: MakeVM
+) -> None:
+    vm = make_vm()
+    kept = "?_changelist_filters=q%3Dweb"
+    action = f"/admin/{path(vm, 'actions/stop')}{kept}"
+    assert f'action="{action}"' in operator.get(path(vm) + kept)
+    answer = operator.client.post(action)
+    assert answer["Location"] == f"/admin/{path(vm)}{kept}"
+
+
 def test_what_one_may_not_see_has_no_tab(onlooker: Operator, make_vm: MakeVM) -> None:
     vm = make_vm()
     for name in ("console", "edit"):

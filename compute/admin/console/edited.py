@@ -15,6 +15,7 @@ from compute.admin.console.created import CreatedAdmin
 from compute.admin.console.display import page_url
 from compute.admin.console.forms import ActionForm, VersionedForm
 from compute.admin.console.operators import actor_of, may, refused, requested
+from compute.admin.console.parameters import kept_filters
 from compute.errors import Problem
 from compute.expected import VersionIs
 from compute.models.owned import Owned, Versioned
@@ -33,6 +34,12 @@ class EditedAdmin(CreatedAdmin[Edited]):
     def back_url(self, row: Versioned) -> str:
         """Return where an operator goes after what was asked of a row."""
         return page_url(row)
+
+    def way_back(self, request: HttpRequest, row: Versioned) -> str:
+        """Return the same; its own page still leads to the list as it was."""
+        back = self.back_url(row)
+        is_own = isinstance(row, self.model) and back == page_url(row)
+        return back + kept_filters(request) if is_own else back
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         details = {"fields": (*self.details, "version")}
@@ -145,7 +152,7 @@ class EditedAdmin(CreatedAdmin[Edited]):
             messages.error(request, self.refused(request, problem, row))
         else:
             messages.success(request, self.accepted(label, row, changed))
-        return redirect(self.back_url(row))
+        return redirect(self.way_back(request, row))
 
     def ask(
         self, request: HttpRequest, row: Edited, form: ActionForm
@@ -159,7 +166,7 @@ class EditedAdmin(CreatedAdmin[Edited]):
         for name, errors in form.errors.items():
             reasons = " ".join(map(str, errors))
             messages.error(request, f"{form[name].label}: {reasons}")
-        return redirect(self.back_url(row))
+        return redirect(self.way_back(request, row))
 
     def accepted(self, label: str, row: Versioned, changed: Any) -> SafeString:
         """Return the message of what a service has taken on."""

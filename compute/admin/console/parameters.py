@@ -26,6 +26,7 @@ from django.contrib.admin.views.main import (
 )
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from django.utils.http import urlencode
 
 from compute.limits import is_id
 
@@ -39,11 +40,12 @@ _OF_LISTS = {
     PAGE_VAR: re.compile(r"[1-9][0-9]{0,8}"),
     SEARCH_VAR: re.compile(rf"(?s).{{0,{MAX_SEARCH}}}"),
 }
+_FILTERS = "_changelist_filters"
 #: Of every other page: where a list was, which page of a history, that it stands in a
 #: small window, from which the id of a new row goes back to the form below, which tab is
 #: shown, and which row a new one is to be like.
 _OF_PAGES = {
-    "_changelist_filters": re.compile(r"(?s).{0,2000}"),
+    _FILTERS: re.compile(r"(?s).{0,2000}"),
     PAGE_VAR: re.compile(r"[1-9][0-9]{0,8}"),
     IS_POPUP_VAR: re.compile(r"1"),
     TO_FIELD_VAR: re.compile(r"id"),
@@ -62,6 +64,12 @@ _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 
 class UnknownParameterError(Exception):
     """An address asks for what its page does not offer; the text is for people."""
+
+
+def kept_filters(request: HttpRequest) -> str:
+    """Return the query by which a page leads back to the list as it was, if any."""
+    filters = request.GET.get(_FILTERS)
+    return f"?{urlencode({_FILTERS: filters})}" if filters else ""
 
 
 def check_page(request: HttpRequest) -> None:

@@ -5,14 +5,13 @@ from typing import Any, ClassVar, TypeVar
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils.http import urlencode
 
 from compute.admin.console import display
 from compute.admin.console.edited import EditedAdmin
 from compute.admin.console.history import History, history
 from compute.admin.console.operators import may
 from compute.admin.console.pages import Tab
-from compute.admin.console.parameters import UnknownParameterError
+from compute.admin.console.parameters import UnknownParameterError, kept_filters
 from compute.models import NetworkResource, subjects
 from compute.models.owned import CloudResource
 
@@ -103,10 +102,10 @@ class TabbedAdmin(EditedAdmin[R]):
     ) -> HttpResponse:
         if obj is not None:
             chosen = self.tab(request, obj)
-            filters = request.GET.get("_changelist_filters")
-            kept = {"_changelist_filters": filters} if filters else {}
+            kept = kept_filters(request)
+            context["kept_filters"] = kept
             context["tabs"] = [
-                Tab(label, f"?{urlencode({'tab': slug, **kept})}", slug == chosen)
+                Tab(label, f"?tab={slug}{kept.replace('?', '&', 1)}", slug == chosen)
                 for slug, label in self.tabs(request, obj).items()
             ]
             context.update(is_form=chosen == EDIT, shows_details=chosen == OVERVIEW)
