@@ -5,6 +5,7 @@ transaction of its own, which notes its answer, too. So a batch that was interru
 knows what is left of it, and nobody is asked twice.
 """
 
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,8 +25,10 @@ from compute.services import vms
 from compute.services.actions import VM_ACTIONS, Action
 from compute.services.vms.requests import not_allowed
 
+#: The time that one request has for asking.
+SECONDS = 10.0
 #: A batch that has asked nobody for so long is not going on by itself.
-STALLED = timedelta(seconds=30)
+STALLED = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +113,20 @@ def begin(
 def go_on(
     batch: Batch, *, actor: Actor, refused: Callable[[Problem, VM], str]
 ) -> list[BatchItem]:
-    """Ask every VM of a batch that was not asked; return the items that were refused.
+    """Ask the VMs of a batch that were not asked; return the items that were refused.
 
-    ``refused`` records a refusal and returns its words.
+    ``refused`` records a refusal and returns its words. Somebody waits for it: what
+    there is no time for stays as it is, and the next call goes on with it.
     """
-    ids = list(batch.items.not_asked().values_list("pk", flat=True))
-    items = (_ask(batch, id, actor=actor, refused=refused) for id in ids)
-    return [item for item in items if item is not None]
+    until = time.monotonic() + SECONDS
+    items = []
+    for id in list(batch.items.not_asked().values_list("pk", flat=True)):
+        item = _ask(batch, id, actor=actor, refused=refused)
+        if item is not None:
+            items.append(item)
+        if time.monotonic() > until:
+            break
+    return items
 
 
 def _ask(

@@ -132,6 +132,18 @@ def test_an_interrupted_batch_says_so_and_goes_on(
     assert Operation.objects.count() == 2
 
 
+def test_a_request_asks_for_a_limited_time(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vms = VMFactory.create_batch(3)
+    monkeypatch.setattr(batches, "SECONDS", 0.0)
+    told = confirm(operator, preview(operator, "stop", *vms))
+    assert "1 of 3 asked: 1 under way, 2 not asked yet." in told
+    monkeypatch.setattr(batches, "SECONDS", 10.0)
+    told = operator.post(path(Batch.objects.get(), "actions/continue"))
+    assert "3 asked: 3 under way." in told
+
+
 def test_the_failed_are_tried_again(operator: Operator) -> None:
     good, bad = VMFactory.create(name="good-1"), VMFactory.create(name="bad-1")
     confirm(operator, preview(operator, "stop", good, bad))
