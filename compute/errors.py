@@ -48,8 +48,6 @@ class Problem(Exception):
 
 
 class ValidationError(Problem):
-    """Request is not valid."""
-
     code = "validation-error"
     title = "Request is not valid"
     status = 400
@@ -80,8 +78,6 @@ def _cut(text: str) -> str:
 
 
 class CursorExpired(Problem):
-    """The log no longer reaches back so far."""
-
     code = "cursor-expired"
     title = "The log no longer reaches back so far"
     status = 410
@@ -160,8 +156,8 @@ class ConsoleNotOffered(Problem):
     title = "The cloud offers no remote console"
     status = 409
     explanation = (
-        "No service of this cloud shows the screens of its servers. What a server "
-        "prints while it boots is at `/vms/{id}/console-log`."
+        "Nothing in this cloud shows the screens of its servers. `/vms/{id}/console-log` "
+        "has what a server prints."
     )
 
 

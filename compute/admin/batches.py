@@ -36,6 +36,7 @@ class BatchFilter(admin.SimpleListFilter):
 
     title = "batch"
     parameter_name = "batch"
+    is_link = True
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
         chosen = request.GET.get("batch")
@@ -74,6 +75,8 @@ class BatchAdmin(HistoryAdmin[Batch]):
     search_help_text = (
         "Who asked (user:alice), a request id, or the beginning of its id"
     )
+    # Of each its VMs are counted.
+    list_per_page = list_max_show_all = 20
     exported = export.of("id", "action", "asked", "requested_by", "created_at")
     fields = ("id",)
 
@@ -128,13 +131,14 @@ class BatchAdmin(HistoryAdmin[Batch]):
             extra=_bar(numbers),
             buttons=list(self._buttons(request, batch, numbers, is_stalled)),
             notes=list(_notes(numbers, is_stalled)),
-            tables=list(_tables(batch, numbers)),
+            tables=list(_tables(batch, numbers)) if may(request, "vm.list") else (),
         )
 
     def _buttons(
         self, request: HttpRequest, batch: Batch, numbers: Numbers, is_stalled: bool
     ) -> Iterator[Button]:
-        if not may(request, ASKS[batch.action].action.name):
+        needed = ("vm.list", ASKS[batch.action].action.name)
+        if not all(may(request, name) for name in needed):
             return
         if is_stalled:
             url = self.command_url(batch, "continue")
@@ -145,6 +149,7 @@ class BatchAdmin(HistoryAdmin[Batch]):
 
     def command(self, request: HttpRequest, batch: Batch, name: str) -> HttpResponse:
         """Go on with it, or show what would be tried again."""
+        require(request, "vm.list")
         require(request, ASKS[batch.action].action.name)
         if name == "continue":
             return bulk.go_on(request, batch)

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
@@ -69,7 +69,10 @@ def preview(
     limit = lists.MAX_SELECTED
     joined = queryset.select_related(None).select_related("project", "operation")
     rows = list(joined.defer("user_data", "operation__params")[: limit + 1])
-    total = len(rows) if len(rows) <= limit else queryset.count()
+    total = f"{limit:,}"
+    if is_cut := len(rows) > limit:
+        pages = lists.BoundedPaginator(queryset, limit)
+        total = f"{'More than ' if pages.is_cut else ''}{pages.count:,}"
     rows = rows[:limit]
     if not rows:
         messages.warning(request, "Nothing was done: the selected VMs no longer exist.")
@@ -84,7 +87,7 @@ def preview(
         "opts": VM._meta,
         "note": ASKS[action].note,
         "is_danger": ASKS[action].action.is_destructive or bool(ASKS[action].note),
-        "total": f"{total:,}" if total > limit else "",
+        "total": total if is_cut else "",
         "limit": f"{limit:,}",
         "fit": _names(fit),
         "projects": Counter(str(vm.project) for vm in rows).most_common(),
@@ -116,9 +119,11 @@ def confirm(request: HttpRequest, action: str) -> HttpResponse:
     """Do what a preview showed."""
     if action not in BatchAction.values:
         raise Http404
+    require(request, "vm.list")
     require(request, ASKS[action].action.name)
-    if request.method != "POST":
-        return HttpResponseNotAllowed(["POST"])
+    if request.method != "POST":  # as after a login in between
+        messages.info(request, "Nothing was done: choose the VMs again.")
+        return redirect("admin:compute_vm_changelist")
     id, shown = _read(request)
     batch = batches.begin(id, action, shown, actor=actor_of(request))
     if batch is None:
@@ -137,8 +142,11 @@ def go_on(request: HttpRequest, batch: Batch) -> HttpResponse:
         ),
     )
     url = _after(request, batch.pk)
-    text = format_html('<a href="{}">{}</a>: {}.', url, batch, batches.numbers(batch))
-    messages.success(request, text)
+    numbers = batches.numbers(batch)
+    text = format_html('<a href="{}">{}</a>: {}.', url, batch, numbers)
+    messages.add_message(
+        request, messages.SUCCESS if numbers.accepted else messages.WARNING, text
+    )
     if items:
         messages.warning(request, _refusals(items))
     return redirect(url)

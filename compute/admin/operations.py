@@ -166,7 +166,8 @@ class OperationAdmin(HistoryAdmin[Operation]):
     def page(self, request: HttpRequest, operation: Operation) -> Page:
         target = kinds.target(operation)
         links = [Link(f"Its {target._meta.verbose_name}", page_url(target))]
-        if operation.type == OperationType.VM_CREATE and may(request, "vm.create"):
+        sees = may(request, "vm.create") and may(request, "vm.retrieve")
+        if operation.type == OperationType.VM_CREATE and sees:
             url = f"{reverse('admin:compute_vm_add')}?like={target.pk}"
             links.append(Link("Create another like this", url))
         return Page(

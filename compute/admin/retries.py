@@ -44,7 +44,7 @@ def buttons(
         label=f"Try {action.label.lower()} again",
         url=_url(target, action.verb),
         form=form,
-        note=action.note if action.is_destructive else "",
+        note=(action.note or action.summary) if action.is_destructive else "",
         is_danger=action.is_destructive,
     )
 

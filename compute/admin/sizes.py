@@ -11,11 +11,11 @@ from django.utils.safestring import SafeString
 
 from compute import clouds
 from compute.admin.console.forms import SuggestingInput
+from compute.admin.offers import SUGGESTIONS
 from compute.models import VM, Flavor, Image, Project, Quota, Resource
 
 #: Choices of a list at most; of more, names are typed.
 MAX_CHOICES = 300
-SUGGESTIONS = 20
 
 Change = Mapping[Resource, int]
 

@@ -82,10 +82,14 @@ class VMCreateForm(forms.Form):
         help_text="Base64 for anything that is not text, such as gzip.",
     )
 
-    def __init__(self, request: HttpRequest, data: Any = None) -> None:
+    def __init__(
+        self, request: HttpRequest, data: Any = None, *, like: VM | None = None
+    ) -> None:
         super().__init__(data)
+        project = _chosen_project(request, like)
         if data is None:
-            self.initial["project"] = str(Project.objects.default().pk)
+            self.initial["project"] = str(project.pk) if project else ""
+            self.initial.update(_values_of(like) if like else {})
         aliases = ((alias, alias) for alias in clouds.aliases())
         choices = [("", "the default of the project"), *aliases]
         self.fields["cloud"] = forms.ChoiceField(choices=choices, required=False)
@@ -95,7 +99,7 @@ class VMCreateForm(forms.Form):
             _offer(self.fields["flavor"], sizes.flavors(flavors.order_by(*order)))
         if may(request, "image.list"):
             images = Image.objects.offered().filter(
-                Q(project=None) | Q(project=_chosen_project(request)),
+                Q(project=None) | Q(project=project),
                 cloud__in=clouds.aliases(),
             )
             _offer(self.fields["image"], sizes.images(images.order_by("name", "cloud")))
@@ -125,16 +129,18 @@ def _offer(field: forms.Field, widget: forms.Widget) -> None:
         field.help_text = ""
 
 
-def _chosen_project(request: HttpRequest) -> Project | None:
-    """Return the project that a sent form names, the default one before."""
+def _chosen_project(request: HttpRequest, like: VM | None) -> Project | None:
+    """Return the project that a sent form names; before, that of the pattern."""
+    text = request.POST.get("project")
+    if text is None:
+        return like.project if like else Project.objects.default()
     try:
-        text = request.POST.get("project")
-        return Project.objects.default() if text is None else living_project(text)
+        return living_project(text)
     except ValidationError:
         return None
 
 
-def values_of(vm: VM) -> dict[str, Any]:
+def _values_of(vm: VM) -> dict[str, Any]:
     """Return what to type for one more VM like this."""
     return {
         "name": vm.name,

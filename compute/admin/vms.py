@@ -83,7 +83,8 @@ class VMAdmin(TabbedAdmin[VM]):
         "(10.0.0.0/24), a MAC, or a label (env, env=prod)"
     )
     exported = {
-        **export.of("id", "name", "status", "project.name", "cloud", "flavor_name"),
+        **export.of("id", "name", "status", "project.name", "cloud"),
+        "flavor": lambda vm: vm.flavor.name if vm.flavor else vm.flavor_name,
         "image": lambda vm: vm.image.name if vm.image else vm.image_name,
         **export.of("vcpus", "ram_mb", "disk_gb"),
         "addresses": lambda vm: " ".join(address["ip"] for address in vm.addresses),
@@ -125,7 +126,7 @@ class VMAdmin(TabbedAdmin[VM]):
 
     @admin.display(description="Flavor", ordering="flavor_name")
     def flavor_asked(self, vm: VM) -> str:
-        return vm.flavor_name
+        return vm.flavor.name if vm.flavor else vm.flavor_name
 
     @admin.display(description="Status")
     def state(self, vm: VM) -> SafeString:
@@ -201,7 +202,8 @@ class VMAdmin(TabbedAdmin[VM]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[VM]:
         joined = ("operation", "project", "flavor", "image", "keypair")
-        return super().get_queryset(request).select_related(*joined)
+        rows = super().get_queryset(request).select_related(*joined)
+        return rows.defer("user_data")
 
     def page(self, request: HttpRequest, vm: VM) -> Page:
         sees = may(request, "operation.list")
@@ -266,13 +268,12 @@ class VMAdmin(TabbedAdmin[VM]):
         return TemplateResponse(request, "admin/compute/remote_console.html", context)
 
     def create_form(self, request: HttpRequest, data: Any) -> VMCreateForm:
-        form = VMCreateForm(request, data)
+        vm = None
         if like := request.GET.get("like"):
             vm = self.get_object(request, like)
             if vm is None or not self.has_view_permission(request, vm):
                 raise Http404(f"There is no VM {like}.")
-            form.initial.update(vm_forms.values_of(vm))
-        return form
+        return VMCreateForm(request, data, like=vm)
 
     def preview(self, request: HttpRequest) -> SafeString | str:
         return vm_forms.preview(request)

@@ -99,7 +99,7 @@ class Numbers:
         return self.of(*ENDED, REFUSED)
 
     def __str__(self) -> str:
-        """Say it in one line; what is nought is left out."""
+        """Say it in one line; what is zero is left out."""
         counts = {
             "succeeded": self.of(OperationStatus.SUCCEEDED),
             "failed": self.failed,

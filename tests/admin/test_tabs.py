@@ -18,7 +18,7 @@ from tests.support.console import (
     press,
     staff,
 )
-from tests.support.factories import SnapshotFactory, VMFactory
+from tests.support.factories import ImageFactory, SnapshotFactory, VMFactory
 
 MakeVM = Callable[..., VM]
 Drain = Callable[[], None]
@@ -45,6 +45,8 @@ def test_each_tab_shows_its_own(operator: Operator, make_vm: MakeVM) -> None:
         assert mark in text
         assert f'href="?tab={name}" aria-current="page"' in text
     assert 'name="description"' not in page(operator, vm)
+    # What lives is fetched again, without asking the cloud for its log each time.
+    assert f'data-refresh="/admin/{path(vm)}"' in tab(operator, vm, "console")
     tab(operator, vm, "nonesuch", 400)
     assert 'href="?tab=edit&_changelist_filters=q%3Dweb"' in operator.get(
         f"{path(vm)}?_changelist_filters=q%3Dweb"
@@ -158,7 +160,8 @@ def test_a_resize_is_tried_again_with_its_flavor(
     drain()
     text = page(operator, vm)
     assert "Try resize again" in text
-    assert '<input type="hidden" name="flavor" value="m1.large">' in text
+    asked = "<p>Flavor: <strong>m1.large</strong>"
+    assert f'{asked}<input type="hidden" name="flavor" value="m1.large">' in text
 
 
 # One more
@@ -175,6 +178,26 @@ def test_a_vm_is_a_pattern_for_another(operator: Operator, make_vm: MakeVM) -> N
     operator.get("compute/vm/add/?like=x", 400)
     creator = staff("carl", permission("add_vm"))
     creator.get(f"compute/vm/add/?like={vm.pk}", 404)
+
+
+def test_a_pattern_brings_an_image_of_its_own_project(
+    operator: Operator, make_vm: MakeVM, lab: Project
+) -> None:
+    image = ImageFactory.create(name="golden", project=lab)
+    vm = VMFactory.create(project=lab, image=image, image_name="golden")
+    text = operator.get(f"compute/vm/add/?like={vm.pk}")
+    assert '<option value="golden" selected>' in text
+    assert '<option value="golden"' not in operator.get("compute/vm/add/")
+
+
+def test_what_was_unticked_stays_so(operator: Operator, make_vm: MakeVM) -> None:
+    vm = make_vm()
+    VM.objects.filter(pk=vm.pk).update(delete_protection=True)
+    ticked = 'id="id_delete_protection" checked>'
+    address = f"/admin/compute/vm/add/?like={vm.pk}"
+    assert ticked in operator.client.get(address).content.decode()
+    answer = operator.client.post(address, {"_preview": "1", "name": "web"})
+    assert ticked not in answer.content.decode()
 
 
 def preview(operator: Operator, project: Project, flavor: str) -> str:

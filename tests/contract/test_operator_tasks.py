@@ -198,7 +198,7 @@ def create(visitor: Visitor, name: str, *, cloud: str) -> None:
     visitor.choose("flavor", "m1.small: 1 vCPU, 2 GB RAM, 20 GB disk")
     visitor.choose("image", "debian-12")
     visitor.choose("cloud", cloud)
-    visitor.suggested("project", "sho", "shop")
+    visitor.choose("project", "shop")
     visitor.wait("document.querySelector('#preview').innerText.includes('vCPUs')")
     visitor.leave("[type=submit]", "Create")
     visitor.sees(f"VM {name}")

@@ -303,6 +303,9 @@ def test_a_cloud_may_offer_no_remote_console(
 ) -> None:
     vm = make_vm()
     assert vms.remote_console(vm, actor=ALICE).type == "novnc"
+    opened = Event.objects.get(type="vm.console-opened")
+    assert (opened.actor, opened.subject_id) == (ALICE.name, vm.pk)
+    assert "mock.invalid" not in str(opened.details)
     monkeypatch.setattr(cloud.world, "remote_consoles", False)
     with pytest.raises(ConsoleNotOffered):
         vms.remote_console(vm, actor=ALICE)

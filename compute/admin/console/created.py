@@ -14,6 +14,10 @@ from compute.admin.console.lists import M
 from compute.admin.console.operators import add_errors, may, refused, require
 from compute.admin.console.pages import PageAdmin
 from compute.errors import Problem
+from compute.models import Project
+
+#: Projects to choose from in one list; it needs no script.
+MAX_PROJECTS = 200
 
 
 class CreatedAdmin(PageAdmin[M]):
@@ -51,18 +55,33 @@ class CreatedAdmin(PageAdmin[M]):
         form = self.create_form(request, data)
         field = form.fields.get("project")
         if isinstance(field, LineField) and may(request, "project.list"):
-            # What is sent stays text, an id or a name: what is shown is a list of rows.
-            key: Any = self.model._meta.get_field("project")
-            field.widget = RowField(key).widget
+            # What is sent stays text, an id or a name.
+            field.widget = self._projects()
             field.help_text = ""
         return form
+
+    def _projects(self) -> forms.Widget:
+        """Return a list of projects; where they are many, one that is searched."""
+        rows = Project.objects.alive().order_by("name", "created_at")
+        named = list(rows.values_list("pk", "name")[: MAX_PROJECTS + 1])
+        if len(named) <= MAX_PROJECTS:
+            return forms.Select(choices=[(str(pk), name) for pk, name in named])
+        key: Any = self.model._meta.get_field("project")
+        searched: forms.Widget = RowField(key).widget
+        return searched
 
     def _show(
         self, request: HttpRequest, form: forms.Form, *, typed: bool
     ) -> TemplateResponse:
         """Show the form; of what is ``typed`` already, what it would take."""
         if typed and not form.is_bound:
-            form.initial.update(request.POST.dict())
+            sent = {
+                name: field.widget.value_from_datadict(
+                    request.POST, request.FILES, name
+                )
+                for name, field in form.fields.items()
+            }
+            form.initial.update(sent)
         context = {
             **self.admin_site.each_context(request),
             "title": f"Add {self.opts.verbose_name}",

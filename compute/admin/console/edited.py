@@ -95,7 +95,7 @@ class EditedAdmin(CreatedAdmin[Edited]):
     ) -> HttpResponse:
         """Show the page of a row again, with the reason why nothing was changed."""
         messages.error(request, reason)
-        return redirect(request.path)
+        return redirect(request.get_full_path())
 
     def create(self, request: HttpRequest, values: dict[str, Any]) -> Edited:
         row: Edited = self.services.create(actor=actor_of(request), **values)

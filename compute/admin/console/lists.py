@@ -169,7 +169,7 @@ class ClosedAdmin(_ModelAdmin[M]):
         if request.method != "GET":
             return HttpResponseNotAllowed(["GET"])
         changelist: Any = self.get_changelist_instance(request)
-        return export.answer(request, changelist, self.exported)
+        return export.answer(changelist, self.exported)
 
     def selected(self, request: HttpRequest, queryset: QuerySet[M]) -> list[M] | None:
         """Return the rows of a list action; tell the operator if they are too many."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from compute.admin.console import display
@@ -82,6 +82,14 @@ class TabbedAdmin(EditedAdmin[R]):
             return ""
         subject = subjects.path(row.kind, row.pk)
         return f"{reverse('event-stream')}?project={row.project_id}&subject={subject}"
+
+    def response_change(self, request: HttpRequest, obj: R) -> HttpResponse:
+        """Go back to the form itself for who goes on with it."""
+        answer = super().response_change(request, obj)
+        if "_continue" in request.POST and isinstance(answer, HttpResponseRedirect):
+            kept = kept_filters(request).replace("?", "&", 1)
+            return HttpResponseRedirect(f"{request.path}?tab={EDIT}{kept}")
+        return answer
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if self.tab(request, obj) == EDIT:

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from compute import clouds, database, places
+from django.db import transaction
+
+from compute import clouds, database, events, places
 from compute.cloud_errors import from_provider
 from compute.errors import CloudBusy, ConsoleNotOffered
 from compute.events import Actor
@@ -34,7 +36,7 @@ def console_log(vm: VM, *, lines: int, actor: Actor) -> str:
 
 
 def remote_console(vm: VM, *, actor: Actor) -> RemoteConsole:
-    """Return a way to the screen of a VM, which lets in whoever has its URL.
+    """Return a way to the screen of a VM, which lets in whoever has its URL; note it.
 
     Raises as `console_log` does, and ConsoleNotOffered where the cloud has none.
     """
@@ -45,6 +47,10 @@ def remote_console(vm: VM, *, actor: Actor) -> RemoteConsole:
     )
     if console is None:
         raise ConsoleNotOffered(f"The cloud {vm.cloud} offers no remote console.")
+    # Who was at the keyboard of a VM is asked afterwards; without the URL.
+    with transaction.atomic():
+        details = {"type": console.type}
+        events.record("vm.console-opened", actor=actor, subject=vm, details=details)
     return console
 
 

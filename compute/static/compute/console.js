@@ -19,6 +19,8 @@
   let pause = 0;
   let timer = 0;
   let streaming = null;
+  let asking = false;
+  let again = false;
 
   const show = (state, text) => {
     if (sign.textContent === text) return;
@@ -40,8 +42,14 @@
     document.dispatchEvent(new Event("fresh"));
   };
 
-  // Who is about to follow a link, to choose rows or to answer keeps what is there.
-  const isUsed = (part) => part.contains(document.activeElement) || part.querySelector("dialog[open]");
+  const isTyped = (field) =>
+    field.type !== "hidden" && (field.value !== field.defaultValue || field.checked !== field.defaultChecked);
+
+  // Who is about to follow a link, to choose rows, to answer or to type keeps what is there.
+  const isUsed = (part) =>
+    part.contains(document.activeElement) ||
+    part.querySelector("dialog[open]") ||
+    [...part.querySelectorAll("input, textarea")].some(isTyped);
 
   const fetchParts = async () => {
     const answer = await fetch(first.dataset.refresh, { cache: "no-store" });
@@ -57,9 +65,13 @@
 
   const isBusy = () => document.querySelector("[data-refresh] .live, [data-refresh] .status-busy");
 
+  // One at a time: of two answers the older one could be shown last.
   const refresh = async () => {
     clearTimeout(timer);
     if (document.hidden) return;
+    again = asking;
+    if (asking) return;
+    asking = true;
     try {
       if (!(await fetchParts())) return show("off", "Not live: log in again");
       pause = 0;
@@ -67,14 +79,21 @@
     } catch {
       pause = Math.min(2 * (pause || IDLE), MOST);
       show("off", "Not connected");
+    } finally {
+      asking = false;
     }
     clearTimeout(timer);
-    timer = setTimeout(refresh, pause || (isBusy() ? BUSY : IDLE));
+    timer = setTimeout(refresh, pause || (again ? SOON : isBusy() ? BUSY : IDLE));
   };
 
+  // Many events in a row are one reason to ask, and do not put it off.
+  let isSoon = 0;
   const soon = () => {
-    clearTimeout(timer);
-    timer = setTimeout(refresh, SOON);
+    if (isSoon) return;
+    isSoon = setTimeout(() => {
+      isSoon = 0;
+      refresh();
+    }, SOON);
   };
 
   // It only tells that something happened; where there is none, asking now and then does.
