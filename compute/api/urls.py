@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from django.urls import path, re_path
+from django.urls import path, register_converter
+from django.urls.converters import StringConverter
 from rest_framework.routers import SimpleRouter
 
 from compute.api.api_tokens import APITokenViewSet
@@ -50,6 +51,13 @@ NOUNS: tuple[tuple[str, type[ResourceViewSet[Any]], str], ...] = (
     ("events", EventViewSet, "event"),
     ("webhooks", WebhookViewSet, "webhook"),
 )
+
+
+class GuideName(StringConverter):
+    regex = "|".join(guide.name for guide in GUIDES)
+
+
+register_converter(GuideName, "guide")
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 for prefix, viewset, basename in NOUNS:
     router.register(prefix, viewset, basename=basename)
@@ -81,11 +89,7 @@ urlpatterns = [
     path("schema", Schema.as_view(), name="schema"),
     path("docs", Docs.as_view(), name="docs"),
     path("docs/index", DocsIndex.as_view(), name="docs-index"),
-    re_path(
-        f"^docs/guides/(?P<name>{'|'.join(guide.name for guide in GUIDES)})$",
-        GuidePage.as_view(),
-        name="guide",
-    ),
+    path("docs/guides/<guide:name>", GuidePage.as_view(), name="guide"),
     path(
         "vms/<uuid:id>/snapshots",
         VMSnapshotViewSet.as_view({"get": "list", "post": "create"}),

@@ -82,6 +82,8 @@ def test_nothing_else_changes_for_who_asks_for_json(place: Place) -> None:
             continue
         if call.path.endswith(("events/stream", "events/ws")):
             continue  # these are no JSON
+        if call.path.endswith("/console"):
+            continue  # each has a URL of its own
         named = {"X_Request_ID": "req-8f2d6c1e-6f0c-4c1e-9d0a-3a3f1d1b2c11"}
         plain = of(call, place, bearer, **named)
         asked = of(call, place, bearer, **named, Accept="application/json")

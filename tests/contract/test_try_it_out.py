@@ -12,7 +12,7 @@ import requests
 import yaml
 
 from tests.support.deployed import ROOT
-from tests.support.runserver import migrate, serving
+from tests.support.runserver import RUNSERVER, migrate, serving
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.once]
 
@@ -58,6 +58,8 @@ REMOVED = (
     *("subnets_delete", "networks_delete"),
     *("projects_members_remove", "projects_delete"),
 )
+#: The page and its samples ask for more in a minute than people do.
+UNLIMITED = ("/usr/bin/env", "RATE_LIMIT=1000/60 second", *RUNSERVER)
 #: Whose samples are run: all can be read by their languages (test_guides).
 SAMPLED = (
     *("vms_create", "vms_retrieve", "vms_update", "vms_reboot", "vms_snapshots_list"),
@@ -194,7 +196,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     """A page over a service in which everything was made by its own examples."""
     data: Path = tmp_path_factory.mktemp("docs")
     migrate(data)
-    with serving(data) as served:
+    with serving(data, command=UNLIMITED) as served:
         served.listens()
         page = Page(served.url)
         for name in MADE:

@@ -151,6 +151,13 @@ def _table() -> Iterator[Call]:
         Call("GET", "problems/<slug:code>", PUBLIC, ids={"code": "not-found"}),
         Call("GET", f"{API}/schema", PUBLIC),
         Call("GET", f"{API}/docs", PUBLIC),
+        Call("GET", f"{API}/docs/index", PUBLIC),
+        Call(
+            "GET",
+            f"{API}/docs/guides/<guide:name>",
+            PUBLIC,
+            ids={"name": "getting-started"},
+        ),
         Call("POST", f"{API}/auth/tokens", PUBLIC, body=_password),
         Call("POST", f"{API}/auth/tokens/refresh", PUBLIC, body=_refresh_token),
         Call(
