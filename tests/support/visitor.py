@@ -134,4 +134,8 @@ class Visitor:
 
     def fits(self) -> bool:
         """Whether nothing of the page sticks out at its side."""
-        return bool(self.value("document.documentElement.scrollWidth <= innerWidth"))
+        return bool(
+            self.value(
+                "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+            )
+        )
