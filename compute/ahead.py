@@ -34,7 +34,7 @@ class Ahead:
         The column ``project`` of the query is the id of the project; it has places for
         what is ``{selected}`` and ``{joined}``.
         """
-        values = self.statement.bound(self._values)
+        values = self.statement.bound(self._values, but=PROJECT)
         return _beside(query, project, self.statement), {**values, **cut(1)[1]}
 
     def take(self, project_id: UUID | None, columns: Row) -> None:

@@ -188,11 +188,11 @@ class Statement:
         convert = self._converters.get(column)
         return row[column] if convert is None else convert(row[column])
 
-    def bound(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the parameters of its SQL, but those of slots that have no value."""
+    def bound(self, values: Mapping[str, Any], *, but: str = "") -> dict[str, Any]:
+        """Return the parameters of its SQL, but those of one slot."""
         return {
             **self._constants,
-            **{n: slot.bind(values) for n, slot in self._slots if slot.name in values},
+            **{n: slot.bind(values) for n, slot in self._slots if slot.name != but},
         }
 
 
