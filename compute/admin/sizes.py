@@ -100,16 +100,18 @@ class QuotaLine:
         )
 
 
-def quota_lines(project: Project, change: Change) -> list[QuotaLine]:
-    """Return what would become of a project's quotas."""
-    quotas = {row.resource: row for row in Quota.objects.of(project)[project.pk]}
-    return [QuotaLine(quotas[resource], more) for resource, more in change.items()]
-
-
 def preview(project: Project, change: Change) -> SafeString:
     """Return what would become of a project's quotas, as a table."""
-    context = {"project": project, "lines": quota_lines(project, change)}
+    context = {"project": project, "lines": _lines(_quotas(project), change)}
     return render_to_string("admin/compute/includes/preview.html", context)
+
+
+def _quotas(project: Project) -> Mapping[str, Quota]:
+    return {row.resource: row for row in Quota.objects.of(project)[project.pk]}
+
+
+def _lines(quotas: Mapping[str, Quota], change: Change) -> list[QuotaLine]:
+    return [QuotaLine(quotas[resource], more) for resource, more in change.items()]
 
 
 def of_new(flavor: Flavor) -> Change:
@@ -135,15 +137,14 @@ def _compute(vcpus: int, ram_mb: int, disk_gb: int) -> dict[Resource, int]:
 
 
 def beyond_quota(vm: VM, rows: Iterable[Flavor]) -> dict[str, str]:
-    """Return the names of the flavors that a VM has no room for, with the reason."""
-    quotas = {row.resource: row for row in Quota.objects.of(vm.project)[vm.project_id]}
+    """Return name and id of the flavors that a VM has no room for, with the reason."""
+    quotas = _quotas(vm.project)
     reasons = {}
     for flavor in rows:
-        lines = [
-            QuotaLine(quotas[name], more)
-            for name, more in of_resize(vm, flavor).items()
-        ]
+        lines = _lines(quotas, of_resize(vm, flavor))
         full = [line.resource for line in lines if line.is_beyond]
         if full:
-            reasons[flavor.name] = f"beyond the quota of {', '.join(full)}"
+            reason = f"beyond the quota of {', '.join(full)}"
+            # A list has ids where a name is not the only one.
+            reasons.update(dict.fromkeys((flavor.name, str(flavor.pk)), reason))
     return reasons

@@ -45,6 +45,7 @@ class VMStatusFilter(filters.StatusFilter):
 @admin.register(VM)
 class VMAdmin(TabbedAdmin[VM]):
     services = vms
+    has_preview = True
     delete_warning = VM_ACTIONS["delete"].note
     commands = {
         **{verb: action.name for verb, action in VM_ACTIONS.items()},

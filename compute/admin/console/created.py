@@ -1,7 +1,7 @@
 """Rows that a service creates, with a form of what it takes."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import PermissionDenied
@@ -21,6 +21,9 @@ MAX_PROJECTS = 200
 
 
 class CreatedAdmin(PageAdmin[M]):
+    #: Whether its form shows what a row would take of the quotas.
+    has_preview: ClassVar[bool] = False
+
     @property
     def noun(self) -> str:
         """What its permissions call it."""
@@ -87,7 +90,7 @@ class CreatedAdmin(PageAdmin[M]):
             "title": f"Add {self.opts.verbose_name}",
             "opts": self.opts,
             "form": form,
-            "has_preview": type(self).preview is not CreatedAdmin.preview,
+            "has_preview": self.has_preview,
             "preview": self.preview(request) if typed else "",
         }
         return TemplateResponse(request, "admin/compute/add.html", context)

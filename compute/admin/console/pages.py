@@ -49,8 +49,6 @@ class Button:
     is_danger: bool = False
     #: Whether there is anything to ask; else the note says why not.
     can_send: bool = True
-    #: What to know about the choices, below them.
-    facts: SafeString | str = ""
 
     @property
     def opens(self) -> bool:

@@ -256,8 +256,8 @@ HELP: Mapping[str, Help] = {
         _VMS,
     ),
     "idempotency-key-reused": Help(
-        "Make a new key, such as a UUID, for every new request. Keep it with the request "
-        "only for as long as you repeat that.",
+        "Send a new key, such as a UUID, with every new request. Send a key again only to "
+        "repeat its request.",
         "This Idempotency-Key was already used for a different request.",
         _VMS,
     ),
