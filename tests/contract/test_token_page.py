@@ -83,6 +83,8 @@ def test_a_token_is_asked_for_by_name_shown_once_and_copied(
     token = APIToken.objects.get()
     assert shown.startswith(token.prefix)
     assert browser.value("document.documentElement.scrollWidth") <= width
+    # The script shows the button, and may come after the field.
+    wait_for(browser, "!document.querySelector('.secret button').hidden")
     browser.value("document.querySelector('.secret button').focus()")
     press_enter(browser)
     told = "document.querySelector('.shown-once [role=status]').innerText"
