@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from compute import clouds
-from compute.admin import offers
+from compute.admin import offers, retries
 from compute.admin.console import display, export, filters
 from compute.admin.console.display import api_url
 from compute.admin.console.forms import (
@@ -172,6 +172,7 @@ class NetworkResourceAdmin(TabbedAdmin[N]):
             live=LiveLine(request, live) if live else None,
             is_deleted=row.deleted_at is not None,
             buttons=[
+                *retries.buttons(request, operation, row),
                 *self._adding(request, row),
                 *offers.buttons(request, row, verbs, self.offers, url=self.command_url),
             ],

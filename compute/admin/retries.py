@@ -10,7 +10,7 @@ from django.urls import reverse
 from compute.admin.console.forms import ActionForm
 from compute.admin.console.operators import may
 from compute.admin.console.pages import Button
-from compute.models import VM, NetworkResource, Operation, OperationStatus
+from compute.models import Operation, OperationStatus, OperationType, Snapshot
 from compute.models.owned import CloudResource
 from compute.services.actions import ACTIONS
 
@@ -19,12 +19,12 @@ def buttons(
     request: HttpRequest, operation: Operation | None, target: Any
 ) -> Iterator[Button]:
     """Yield a button if the last operation on a thing failed and may be tried again."""
-    if operation is None or operation.pk != target.operation_id:
+    if operation is None or operation.status != OperationStatus.FAILED:
         return
-    if not isinstance(target, VM | NetworkResource):
-        return
+    if operation.type == OperationType.SNAPSHOT_CREATE and isinstance(target, Snapshot):
+        target = target.vm  # which is what is asked for one
     action = ACTIONS.get(operation.type)
-    if operation.status != OperationStatus.FAILED or action is None:
+    if action is None or operation.pk != target.operation_id:
         return
     arguments = action.arguments_of(operation.params)
     if arguments is None or action.verb not in target.allowed_actions:

@@ -4,7 +4,6 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
-from django_fsm import can_proceed
 
 from compute.admin.console import display, export, filters
 from compute.admin.console.display import api_url, page_url
@@ -98,7 +97,6 @@ class SnapshotAdmin(TabbedAdmin[Snapshot]):
             and "restore" in vm.allowed_actions
             and may(request, "vm.restore")
         )
-        can_delete = is_free and can_proceed(snapshot.remove)
         return Page(
             links=[
                 Link("Its VM", page_url(vm)),
@@ -113,7 +111,11 @@ class SnapshotAdmin(TabbedAdmin[Snapshot]):
             error=snapshot.error,
             suffers=is_free,
             buttons=[restore] if can_restore else [],
-            delete_url=self.delete_url(request, snapshot) if can_delete else "",
+            delete_url=(
+                self.delete_url(request, snapshot)
+                if "delete" in snapshot.allowed_actions
+                else ""
+            ),
             history=self.past(request, snapshot),
             stream_url=self.stream_url(request, snapshot),
         )

@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
-from django_fsm import RETURN_VALUE, FSMField, FSMModelMixin, transition
+from django_fsm import RETURN_VALUE, FSMField, FSMModelMixin, can_proceed, transition
 
 from compute.models.owned import CloudResource, VersionedQuerySet
 
@@ -91,6 +91,12 @@ class Snapshot(FSMModelMixin, CloudResource):
                 name="snapshot_alive",
             ),
         )
+
+    @property
+    def allowed_actions(self) -> tuple[str, ...]:
+        "The actions that are allowed now."
+        is_free = self.live_operation is None
+        return ("delete",) if is_free and can_proceed(self.remove) else ()
 
     @transition(status, source=[S.AVAILABLE, S.ERROR], target=S.DELETING)
     def remove(self) -> None:

@@ -71,6 +71,7 @@ class Action:
             argument.name: params[argument.name]
             for argument in self.arguments
             if argument.name in params
+            and (params[argument.name] is not None or argument.is_nullable)
         }
         missing = any(
             not argument.is_optional and argument.name not in known

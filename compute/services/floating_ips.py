@@ -199,7 +199,7 @@ def attach(
             actor=actor,
             related=target,
             holds=former,
-            params=params,
+            params={**params, "vm": vm, "force": force},
         )
     return floating_ip
 

@@ -112,7 +112,7 @@ def set_gateway(
             router.change,
             actor=actor,
             params={
-                "network": str(outside.pk) if outside else None,
+                "network": network,
                 "provider_id": outside.provider_id if outside else None,
             },
         )
@@ -159,6 +159,7 @@ def attach_subnet(
             router.change,
             actor=actor,
             related=found,
+            params={"subnet": subnet},
         )
     return router
 
@@ -181,6 +182,7 @@ def detach_subnet(
             router.change,
             actor=actor,
             related=found,
+            params={"subnet": subnet},
         )
     return router
 

@@ -1,17 +1,28 @@
 """The page of a VM in tabs: each shows its own, and to who may see it."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from compute.events import Actor
-from compute.models import VM, Operation, Project, Quota
-from compute.services import snapshots
+from compute.models import (
+    VM,
+    FloatingIP,
+    Operation,
+    Project,
+    Quota,
+    Router,
+    Subnet,
+)
+from compute.services import floating_ips, networks, snapshots
+from compute.services.actions import ACTIONS
 from providers.mock import MockCloud
 from tests.support.console import (
     Operator,
+    ask,
     page,
     path,
     permission,
@@ -162,6 +173,68 @@ def test_a_resize_is_tried_again_with_its_flavor(
     assert "Try resize again" in text
     asked = "<p>Flavor: <strong>m1.large</strong>"
     assert f'{asked}<input type="hidden" name="flavor" value="m1.large">' in text
+
+
+@pytest.mark.usefixtures("vm")
+@pytest.mark.parametrize(
+    ("model", "verb", "arguments", "call"),
+    [
+        (VM, "snapshot", {"name": "again"}, "servers.snapshot"),
+        (VM, "restore", {"snapshot": "golden"}, "servers.rebuild"),
+        (VM, "attach-network", {"network": "lone"}, "servers.attach_port"),
+        (VM, "detach-network", {"network": "web"}, "servers.detach_port"),
+        (FloatingIP, "attach", {"vm": "{vm}"}, "floating_ips.attach"),
+        (Router, "attach-subnet", {"subnet": "lone"}, "routers.attach_subnet"),
+        (Router, "detach-subnet", {"subnet": "web"}, "routers.detach_subnet"),
+        (Router, "set-gateway", {"network": "public"}, "routers.set_gateway"),
+        (Subnet, "configure", {"dns_nameservers": "192.0.2.53"}, "subnets.update"),
+    ],
+)
+def test_it_is_asked_again_for_the_same(
+    operator: Operator,
+    vm: VM,
+    project: Project,
+    actor: Actor,
+    cloud: MockCloud,
+    drain: Drain,
+    model: type[Any],
+    verb: str,
+    arguments: dict[str, str],
+    call: str,
+) -> None:
+    networks.create(project=project, actor=actor, name="lone", cidr="10.8.0.0/24")
+    snapshots.create(vm, name="golden", actor=actor)
+    floating_ips.create(project=project, actor=actor)
+    drain()
+    row = model.objects.filter(project=project).earliest("created_at")
+    arguments = {name: text.format(vm=vm) for name, text in arguments.items()}
+    cloud.controls.inject(call, kind="fail", status=400)
+    assert "under way" in ask(operator, row, verb, **arguments)
+    drain()
+    failed = Operation.objects.latest("created_at")
+    assert failed.status == "FAILED"
+    for text in (operator.get(path(row)), operator.get(path(failed))):
+        button = f"Try {ACTIONS[failed.type].label.lower()} again"
+        assert button in text
+        for name, value in arguments.items():
+            assert f'<input type="hidden" name="{name}" value="{value}">' in text
+    assert "under way" in ask(operator, row, verb, **arguments)
+    again = Operation.objects.latest("created_at")
+    assert all(again.params[name] == failed.params[name] for name in arguments)
+
+
+def test_a_snapshot_that_was_not_deleted_is_deleted_again(
+    operator: Operator, make_vm: MakeVM, actor: Actor, cloud: MockCloud, drain: Drain
+) -> None:
+    snapshot = snapshots.create(make_vm(), name="golden", actor=actor)
+    drain()
+    cloud.controls.inject("images.delete", kind="fail", status=400)
+    operator.client.post(f"/admin/{path(snapshot, 'delete')}")
+    drain()
+    failed = Operation.objects.get(type="snapshot.delete")
+    text = operator.get(path(failed))
+    assert "Try delete again" in text
+    assert path(snapshot, "delete") in text
 
 
 # One more

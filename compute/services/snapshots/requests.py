@@ -58,6 +58,7 @@ def create(
             actor=actor,
             target=snapshot,
             related=vm,
+            params={"name": name},
             end_status=SnapshotStatus.AVAILABLE,
         )
         snapshot.operation = vm.operation = operation

@@ -70,7 +70,7 @@ def attach_network(
             "attach_network",
             OperationType.VM_ATTACH_NETWORK,
             actor=actor,
-            params={"port": str(port.pk)},
+            params={"network": network, "ip": ip, "port": str(port.pk)},
         )
 
 
@@ -89,7 +89,7 @@ def detach_network(vm: VM, *, network: str, actor: Actor, expect: Expect = None)
             "detach_network",
             OperationType.VM_DETACH_NETWORK,
             actor=actor,
-            params={"port": str(port.pk)},
+            params={"network": network, "port": str(port.pk)},
         )
 
 

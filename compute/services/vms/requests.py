@@ -244,7 +244,10 @@ def restore(vm: VM, *, snapshot: str, actor: Actor, expect: Expect = None) -> VM
             OperationType.VM_RESTORE,
             actor=actor,
             related=source,
-            params={"image_provider_id": source.image_provider_id},
+            params={
+                "snapshot": snapshot,
+                "image_provider_id": source.image_provider_id,
+            },
         )
 
 
