@@ -1,10 +1,9 @@
 """Projects, their members and how much of their quotas they use."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -64,17 +63,9 @@ def _about_clouds() -> str:
 class ProjectForm(VersionedForm):
     clouds = CloudsField()
 
-    #: What the service said to what was typed; the form shows it and keeps the rest.
-    refused: ClassVar[str | None] = None
-
     class Meta(VersionedForm.Meta):
         model = Project
         fields = ("name", "description", "clouds")
-
-    def clean(self) -> dict[str, Any]:
-        if self.refused is not None:
-            raise ValidationError(self.refused)
-        return super().clean()
 
 
 class ProjectCreateForm(forms.Form):
@@ -223,17 +214,7 @@ class ProjectAdmin(EditedAdmin[Project]):
     ) -> Any:
         # The version is a field of the form alone: the model's is nobody's to edit.
         kwargs = {**kwargs, "fields": ProjectForm.Meta.fields}
-        form: Any = super().get_form(request, obj, change, **kwargs)
-        form.refused = getattr(request, "refused_because", None)
-        return form
-
-    def change_refused(
-        self, request: HttpRequest, object_id: str | None, reason: str
-    ) -> HttpResponse:
-        # As it was typed, with the reason.
-        request.refused_because = reason  # type: ignore[attr-defined]  # read by get_form
-        page: HttpResponse = self.changeform_view(request, object_id)
-        return page
+        return super().get_form(request, obj, change, **kwargs)
 
     def save_formset(
         self, request: HttpRequest, form: Any, formset: Any, change: bool

@@ -1,5 +1,6 @@
 """The pages of security groups and their rules, and the groups of a VM."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -252,3 +253,18 @@ def test_each_permission_brings_its_own_buttons(
     for operator in (looker, adder):
         assert operator.status_of_post(path(https, "delete")) == 403
     assert not Operation.objects.live().exists()
+
+
+def test_a_refused_edit_keeps_what_was_typed_with_the_reason_at_its_field(
+    operator: Operator, web: SecurityGroup
+) -> None:
+    typed = {"description": "ours & theirs", "labels": "team=core"}
+    data = {"name": "default", "version": web.version, **typed}
+    text = operator.client.post(f"/admin/{path(web)}", data).content.decode()
+    assert 'value="default"' in text
+    assert "ours &amp; theirs" in text
+    assert "team=core" in text
+    (reason,) = re.findall(r'<ul class="errorlist" id="id_name_error">.*?</ul>', text)
+    assert "Every cloud has a group of that name." in reason
+    web.refresh_from_db()
+    assert (web.name, web.description) == ("web", "")

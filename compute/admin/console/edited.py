@@ -85,17 +85,22 @@ class EditedAdmin(CreatedAdmin[Edited]):
             return super().changeform_view(request, object_id, form_url, context)
         except Problem as problem:
             # Of the service, which looks at the row again after the form did. All is
-            # undone.
+            # undone; the form comes back as it was typed.
             row = self.get_object(request, unquote(object_id or ""))
-            reason = self.refused(request, problem, row)
-            return self.change_refused(request, object_id, reason)
+            self.refused(request, problem, row)
+            request.problem = problem  # type: ignore[attr-defined]  # read by get_form
+            return super().changeform_view(request, object_id, form_url, context)
 
-    def change_refused(
-        self, request: HttpRequest, object_id: str | None, reason: str
-    ) -> HttpResponse:
-        """Show the page of a row again, with the reason why nothing was changed."""
-        messages.error(request, reason)
-        return redirect(request.get_full_path())
+    def get_form(
+        self,
+        request: HttpRequest,
+        obj: Any = None,
+        change: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        form: Any = super().get_form(request, obj, change, **kwargs)
+        form.problem = getattr(request, "problem", None)
+        return form
 
     def create(self, request: HttpRequest, values: dict[str, Any]) -> Edited:
         row: Edited = self.services.create(actor=actor_of(request), **values)

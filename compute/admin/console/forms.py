@@ -13,6 +13,8 @@ from django.db.models import ForeignKey
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from compute.admin.console.operators import add_errors
+from compute.errors import Problem
 from compute.limits import LABELS_RULES, LINE, MAX_DESCRIPTION, MAX_NAME
 from compute.models import Project, User
 from compute.services.actions import Action, Argument
@@ -153,6 +155,8 @@ class VersionedForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in it
     """What is ours alone to change, and the version that the operator saw."""
 
     version = forms.IntegerField(widget=forms.HiddenInput, required=False)
+    #: What the service found wrong with the same, a moment ago.
+    problem: ClassVar[Problem | None] = None
 
     class Meta:
         fields: ClassVar[tuple[str, ...]]
@@ -167,6 +171,8 @@ class VersionedForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in it
                 f"{version}, it is at {self.instance.version} now. Nothing was saved. "
                 "Reload the page and make your change again."
             )
+        if self.problem is not None:
+            add_errors(self, self.problem)
         return data
 
 

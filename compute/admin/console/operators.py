@@ -70,9 +70,10 @@ def refused(
     return refusal(problem)
 
 
-def add_errors(form: forms.Form, problem: Problem) -> None:
+def add_errors(form: forms.BaseForm, problem: Problem) -> None:
     """Put what a service found wrong beside the fields of a form."""
-    alone = {"detail": problem.detail, "pointer": f"#/{problem.field}"}
+    detail = problem.detail if problem.field else refusal(problem)
+    alone = {"detail": detail, "pointer": f"#/{problem.field}"}
     for row in problem.members.get("errors", [alone]):
         field = row.get("pointer", "").removeprefix("#/").partition("/")[0]
         form.add_error(field if field in form.fields else None, row["detail"])
