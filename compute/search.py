@@ -54,6 +54,8 @@ class IContains(lookups.IContains):
 #: The function of SQLite by which `IContains` folds, and that of `HasIPv6`.
 FOLD = "VM_CASEFOLD"
 IN_NETWORK = "VM_IN_NETWORK"
+#: The function of PostgreSQL, and of an index there, for what addresses begin with.
+BEGINS = "vm_address_begins"
 
 
 def add_functions(connection: Any, **_: Any) -> None:
@@ -169,7 +171,7 @@ def in_network(text: str) -> Q:
 
 
 class HasIPv4(Func):
-    """Whether one of a VM's addresses is in a network, of whose text it is a pattern."""
+    """Whether one of a VM's addresses is in a network: begins with one of some octets."""
 
     output_field = BooleanField()
 
@@ -177,23 +179,30 @@ class HasIPv4(Func):
         super().__init__(addresses)
         whole, rest = divmod(network.prefixlen, 8)
         octets = list(network.network_address.packed)
-        parts = [str(octet) for octet in octets[:whole]]
+        begin = [str(octet) for octet in octets[:whole]]
+        self.begins = [begin]
         if rest:
-            end = octets[whole] + (1 << (8 - rest))
-            parts.append(f"({'|'.join(map(str, range(octets[whole], end)))})")
-        parts += ["[0-9]+"] * (len(octets) - len(parts))
-        self.pattern = f'"{".".join(parts)}"'
+            first = octets[whole]
+            values = range(first, first + (1 << (8 - rest)))
+            self.begins = [[*begin, str(value)] for value in values]
 
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
         addresses, parameters = compiler.compile(self.source_expressions[0])
-        pattern = f'"ip": {self.pattern}'.replace(".", "[.]")
-        return f"{addresses} REGEXP %s", [*parameters, pattern]
+        others = ["[0-9]+"] * (4 - len(self.begins[0]))
+        texts = "|".join("[.]".join([*begin, *others]) for begin in self.begins)
+        return f"{addresses} REGEXP %s", [*parameters, f'"ip": "({texts})"']
 
     def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
         addresses, parameters = compiler.compile(self.source_expressions[0])
-        letters = str.maketrans(HasAddress.SEPARATORS, HasAddress.LETTERS)
-        pattern = self.pattern.translate(letters)
-        return f"{indexed_addresses(addresses)} ~ %s", [*parameters, pattern]
+        column = f"{BEGINS}({addresses})"
+        begins = [".".join(begin) or "." for begin in self.begins]
+        condition = f"{column} && %s::text[]"
+        if len(begins) == 1 or len(self.begins[0]) < 4:
+            return condition, [*parameters, begins]
+        # It knows how many begin with three octets, and only guesses of all four.
+        first = [".".join(self.begins[0][:3])]
+        condition = f"({column} && %s::text[] AND {condition})"
+        return condition, [*parameters, first, *parameters, begins]
 
 
 class HasIPv6(Func):
@@ -202,30 +211,30 @@ class HasIPv6(Func):
     output_field = BooleanField()
 
     def __init__(self, addresses: Any, network: ipaddress.IPv6Network) -> None:
+        super().__init__(addresses)
         words = network.network_address.exploded.split(":")[: network.prefixlen // 16]
         # A zero may be written as nothing.
         sure = takewhile(bool, (int(word, 16) for word in words))
-        begin = "".join(f"{word:x}:" for word in sure)
-        super().__init__(HasAddress(addresses, begin), addresses)
+        self.begin = "".join(f"{word:x}:" for word in islice(sure, 4))
         self.network = str(network)
 
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        begins, addresses, parameters = self._compiled(compiler)
-        return f"({begins} AND {IN_NETWORK}({addresses}, %s))", parameters
-
-    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        begins, addresses, parameters = self._compiled(compiler)
-        # CASE: what is no address is not read as one.
+        addresses, parameters = compiler.compile(self.source_expressions[0])
         return (
-            f"({begins} AND EXISTS (SELECT FROM jsonb_path_query({addresses}, '$[*].ip')"
-            " AS a(ip) WHERE CASE WHEN ip #>> '{}' ~ '^[0-9a-f]*:[0-9a-f:.]*$'"
-            " THEN (ip #>> '{}')::inet <<= %s::inet END))",
-            parameters,
+            f"(INSTR({addresses}, %s) > 0 AND {IN_NETWORK}({addresses}, %s))",
+            [*parameters, f'"ip": "{self.begin}', *parameters, self.network],
         )
 
-    def _compiled(self, compiler: Any) -> tuple[str, str, list[Any]]:
-        begins, addresses = map(compiler.compile, self.source_expressions)
-        return begins[0], addresses[0], [*begins[1], *addresses[1], self.network]
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        addresses, parameters = compiler.compile(self.source_expressions[0])
+        # CASE: what is no address is not read as one.
+        return (
+            f"({BEGINS}({addresses}) && %s::text[]"
+            f" AND EXISTS (SELECT FROM jsonb_path_query({addresses}, '$[*].ip')"
+            " AS a(ip) WHERE CASE WHEN ip #>> '{}' ~ '^[0-9a-f]*:[0-9a-f:.]*$'"
+            " THEN (ip #>> '{}')::inet <<= %s::inet END))",
+            [*parameters, [self.begin or ":"], *parameters, self.network],
+        )
 
 
 def has_mac(text: str) -> Q:

@@ -28,7 +28,14 @@ from compute.admin.vm_forms import VMCreateForm, VMForm
 from compute.errors import Problem
 from compute.models import VM, BatchAction, Image, OperationStatus, VMStatus
 from compute.models.lifecycle import MOVING
-from compute.search import has_address, has_label, has_mac, id_prefix, in_network
+from compute.search import (
+    NOTHING,
+    has_address,
+    has_label,
+    has_mac,
+    id_prefix,
+    in_network,
+)
 from compute.services import vms
 from compute.services.actions import VM_ACTIONS
 from compute.services.batches import ASKS
@@ -144,9 +151,12 @@ class VMAdmin(TabbedAdmin[VM]):
         return vm.image.name if vm.image else vm.image_name
 
     def search(self, queryset: QuerySet[VM], text: str) -> QuerySet[VM]:
+        network = in_network(text)
+        if network != NOTHING:
+            return queryset.filter(network)
         # Their ids, and not a condition on them: so the index of VMs by image is used.
         images = Image.objects.filter(name__icontains=text).values_list("pk", flat=True)
-        where = has_address(text) | in_network(text) | has_mac(text)
+        where = has_address(text) | has_mac(text)
         what = has_label(text) | Q(image__in=list(images[:MAX_IMAGES]))
         return queryset.filter(Q(name__icontains=text) | id_prefix(text) | where | what)
 

@@ -30,7 +30,9 @@ SELECT vm, 1, created_at, created_at + random() * interval '1 day',
     %(image)s, '', 1, 512, 5, 0, 0, 0,
     CASE WHEN n %% 1000 = 0 THEN 'RESCUE' WHEN n %% 25 = 0 THEN 'ERROR' ELSE 'ACTIVE' END,
     'ACTIVE', n::text, false,
-    jsonb_build_array(jsonb_build_object('ip', host('10.10.0.10'::inet + n), 'version', 4)),
+    jsonb_build_array(jsonb_build_object('ip', host('10.10.0.10'::inet + n), 'version', 4,
+        'network', 'web', 'type', 'fixed', 'mac', 'fa:16:3e:' ||
+        regexp_replace(lpad(to_hex(n), 6, '0'), '(..)(..)(..)', '\\1:\\2:\\3'))),
     '[]', '[]'
 FROM many;
 INSERT INTO compute_snapshot (id, version, created_at, updated_at, name, labels, counted,
@@ -60,11 +62,11 @@ ANALYZE compute_vm, compute_snapshot, compute_operation, compute_event;
 """
 
 
-def make_many() -> list[Project]:
+def make_many(vms: int = VMS) -> list[Project]:
     """Make as many rows of each kind, and return their projects."""
     projects = ProjectFactory.create_batch(PROJECTS)
     values: dict[str, Any] = {
-        "vms": VMS,
+        "vms": vms,
         "projects": [project.pk for project in projects],
         "flavor": FlavorFactory.create(name="m1.small").pk,
         "image": ImageFactory.create(name="cirros").pk,
