@@ -145,6 +145,17 @@ def test_columns_answer_what_and_why(operator: Operator) -> None:
     assert ">web-1</a>" in page
 
 
+def test_a_page_far_behind_is_in_order(operator: Operator) -> None:
+    names = [f"web-{number:04}" for number in range(1120)]
+    first = VMFactory.create(name=names[0])
+    others = {"project": first.project, "flavor": first.flavor, "image": first.image}
+    VM.objects.bulk_create(VMFactory.build(name=name, **others) for name in names[1:])
+    for number in (20, 21, 23):
+        text = operator.get(f"compute/vm/?p={number}&o=1")
+        found = re.findall(r'class="field-name"><a [^>]*>([^<]*)</a>', text)
+        assert found == names[(number - 1) * 50 : number * 50]
+
+
 def test_lists_and_files_cost_the_same_queries_at_any_length(
     operator: Operator,
 ) -> None:

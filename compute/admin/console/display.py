@@ -3,11 +3,13 @@
 import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any
+from urllib.parse import quote
 
 from django.contrib import admin
 from django.db.models import Model
-from django.urls import reverse
+from django.urls import get_script_prefix, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -195,7 +197,16 @@ def labels_field(row: Any) -> SafeString | str:
 
 def page_url(row: Model) -> str:
     """Return the address of a row's page."""
-    return reverse(f"admin:compute_{row._meta.model_name}_change", args=[row.pk])
+    begin, end = _page_address(str(row._meta.model_name), get_script_prefix())
+    return f"{begin}{quote(str(row.pk))}{end}"
+
+
+@cache
+def _page_address(model_name: str, prefix: str) -> tuple[str, str]:
+    """Return what is before and after the id: a list has hundreds of such addresses."""
+    address = reverse(f"admin:compute_{model_name}_change", args=["0"])
+    begin, _, end = address.rpartition("0")
+    return begin, end
 
 
 def api_url(row: Model) -> str:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from django.contrib import admin, messages
 from django.contrib.admin.exceptions import DisallowedModelAdminLookup
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ALL_VAR, ORDER_VAR, ChangeList
 from django.core.exceptions import PermissionDenied
@@ -14,6 +15,8 @@ from django.http import Http404, HttpRequest, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 from django.utils.functional import cached_property
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 
 from compute.admin.console import export, parameters
@@ -24,7 +27,9 @@ M = TypeVar("M", bound=Model)
 #: Rows that one list action takes: each is a transaction of its own, in the request.
 MAX_SELECTED = 500
 #: Rows that a list counts and has pages of; the others are found by filters.
-MAX_COUNTED = 10_000
+MAX_COUNTED = 5000
+#: So many rows are passed over as they are.
+FAR = 1000
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin as _ModelAdmin
@@ -46,12 +51,30 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic in its s
     def count(self) -> int:
         return min(self._counted, MAX_COUNTED)
 
+    def page(self, number: Any) -> Any:
+        page: Any = super().page(number)
+        if page.start_index() > FAR:
+            # What is passed over is not joined with all that a row shows.
+            rows: Any = self.object_list
+            ids = list(page.object_list.values_list("pk", flat=True))
+            page.object_list = rows.filter(pk__in=ids)
+        return page
+
     @property
     def is_cut(self) -> bool:
         return self._counted > MAX_COUNTED
 
 
 class ClosedChangeList(ChangeList):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Django would resolve the address of each row to find out whether they fit.
+        self._kept, self.preserved_filters = self.preserved_filters, ""
+
+    def url_for_result(self, result: Any) -> str:
+        url: str = super().url_for_result(result)
+        return f"{url}?{self._kept}" if self._kept else url
+
     @property
     def given(self) -> dict[str, str]:
         """What narrows and orders it, as its address has that."""
@@ -147,6 +170,16 @@ class ClosedAdmin(_ModelAdmin[M]):
             **(extra_context or {}),
         }
         return super().changelist_view(request, context)
+
+    def action_checkbox(self, obj: M) -> SafeString:
+        # Django renders a template for each: a fifth of the time of a list.
+        return format_html(
+            '<input type="checkbox" name="{}" value="{}" class="action-select"'
+            ' aria-label="Select this object for an action - {}">',
+            ACTION_CHECKBOX_NAME,
+            obj.pk,
+            obj,
+        )
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         try:
