@@ -41,12 +41,7 @@ for row in rows.order_by("name"): print(row.name, row.server_id)
 REASON = "The hypervisor has lost its power."
 #: It looks at idle clouds every second.
 EAGER = ("/usr/bin/env", "OBSERVE_INTERVAL_IDLE_SECONDS=1", *RUNSERVER)
-#: Two faults are Django's own: a column of its tables that has no name, and the hints
-#: of its lists to choose several from.
-AXE = """
-axe.run({exclude: [".help-tooltip"]}, {rules: {"empty-table-header": {enabled: false}}})
-  .then((told) => { window.told = told.violations; })
-"""
+AXE = "axe.run().then((told) => { window.told = told.violations; })"
 SCREENS = {"desk": (1440, 900, "light"), "phone": (390, 844, "dark")}
 
 

@@ -217,3 +217,18 @@
   document.querySelector("[name=_preview]").hidden = true;
   if (form.elements.flavor.value) ask();
 })();
+
+// What Django's own fields do not tell those who cannot see them: the column of an inline's
+// rows has no name, and the signs beside the search fields of long lists have no role.
+addEventListener("load", () => {
+  const column = document.querySelector("th.original");
+  if (column) {
+    const name = document.createElement("span");
+    name.className = "visually-hidden";
+    name.textContent = "Row";
+    column.append(name);
+  }
+  for (const sign of document.querySelectorAll(".search-label-icon")) {
+    sign.setAttribute("role", "img");
+  }
+});
