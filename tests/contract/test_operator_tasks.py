@@ -42,6 +42,11 @@ REASON = "The hypervisor has lost its power."
 #: It looks at idle clouds every second.
 EAGER = ("/usr/bin/env", "OBSERVE_INTERVAL_IDLE_SECONDS=1", *RUNSERVER)
 AXE = "axe.run().then((told) => { window.told = told.violations; })"
+API_PAGES = (
+    *("/api/v1/docs", "/api/v1/docs/guides/getting-started"),
+    *("/problems", "/problems/invalid-transition"),
+    *("/api/v1/", "/api/v1/vms", "/api/v1/vms?status=nonsense"),
+)
 SCREENS = {"desk": (1440, 900, "light"), "phone": (390, 844, "dark")}
 
 
@@ -303,6 +308,7 @@ def test_every_page_can_be_used_by_all(visitor: Visitor) -> None:
     vm = visitor.value("document.querySelector('#result_list tbody a').pathname")
     tabs = ("operations", "events", "console", "snapshots", "networks", "edit")
     pages += [f"{vm}?tab={name}" for name in tabs]
+    pages += API_PAGES
     found = {}
     for page in pages:
         visitor.go(page)
