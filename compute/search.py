@@ -71,7 +71,7 @@ def _fold(text: str | None) -> str | None:
 
 
 def _in_network(addresses: str, network: str) -> bool:
-    ips = (address["ip"] for address in json.loads(addresses))
+    ips = (address.get("ip") for address in json.loads(addresses))
     return any(ip in _network(network) for ip in map(_ip, ips) if ip)
 
 
@@ -199,10 +199,17 @@ class HasIPv4(Func):
         condition = f"{column} && %s::text[]"
         if len(begins) == 1 or len(self.begins[0]) < 4:
             return condition, [*parameters, begins]
-        # It knows how many begin with three octets, and only guesses of all four.
+        # PostgreSQL has counted how many begin with which three octets; how many have all
+        # four it only guesses.
         first = [".".join(self.begins[0][:3])]
         condition = f"({column} && %s::text[] AND {condition})"
         return condition, [*parameters, first, *parameters, begins]
+
+
+_WORD = "[0-9a-f]{1,4}"
+_WORDS = f"({_WORD}(:{_WORD}){{0,6}})?"
+#: What PostgreSQL reads as an address, and does not refuse: eight words, or fewer with ``::``.
+_IPV6 = f"^(({_WORD}:){{7}}{_WORD}|(?!:*{_WORD}(:+{_WORD}){{7}}){_WORDS}::{_WORDS})$"
 
 
 class HasIPv6(Func):
@@ -231,7 +238,7 @@ class HasIPv6(Func):
         return (
             f"({BEGINS}({addresses}) && %s::text[]"
             f" AND EXISTS (SELECT FROM jsonb_path_query({addresses}, '$[*].ip')"
-            " AS a(ip) WHERE CASE WHEN ip #>> '{}' ~ '^[0-9a-f]*:[0-9a-f:.]*$'"
+            f" AS a(ip) WHERE CASE WHEN ip #>> '{{}}' ~ '{_IPV6}'"
             " THEN (ip #>> '{}')::inet <<= %s::inet END))",
             [*parameters, [self.begin or ":"], *parameters, self.network],
         )

@@ -39,6 +39,8 @@ def buttons(
             continue
         value = arguments[name]
         field.initial = ", ".join(value) if isinstance(value, list) else value
+        # Sent is an id, as names may have changed hands since; shown is the name.
+        field.help_text = operation.params.get(f"{name}_name", "")
         field.widget = forms.HiddenInput()
     yield Button(
         label=f"Try {action.label.lower()} again",

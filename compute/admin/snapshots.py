@@ -5,6 +5,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 
+from compute.admin import retries
 from compute.admin.console import display, export, filters
 from compute.admin.console.display import api_url, page_url
 from compute.admin.console.forms import OwnedForm
@@ -84,6 +85,7 @@ class SnapshotAdmin(TabbedAdmin[Snapshot]):
         return queryset.filter(Q(name__icontains=text) | ids)
 
     def page(self, request: HttpRequest, snapshot: Snapshot) -> Page:
+        operation = snapshot.operation if may(request, "operation.list") else None
         is_free = snapshot.live_operation is None
         vm = snapshot.vm
         restore = Button(
@@ -110,7 +112,10 @@ class SnapshotAdmin(TabbedAdmin[Snapshot]):
             ),
             error=snapshot.error,
             suffers=is_free,
-            buttons=[restore] if can_restore else [],
+            buttons=[
+                *retries.buttons(request, operation, snapshot),
+                *([restore] if can_restore else []),
+            ],
             delete_url=(
                 self.delete_url(request, snapshot)
                 if "delete" in snapshot.allowed_actions

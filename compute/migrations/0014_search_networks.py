@@ -15,13 +15,13 @@ DECLARE
     begins text[];
 BEGIN
     FOR ip IN SELECT value #>> '{}' FROM jsonb_path_query(addresses, '$[*].ip') value LOOP
-        IF position(':' IN ip) = 0 THEN
+        IF ip ~ '^[0-9]{1,3}([.][0-9]{1,3}){3}$' THEN
             parts := string_to_array(ip, '.');
             begins := begins || ARRAY[
                 '.', parts[1], parts[1] || '.' || parts[2],
                 parts[1] || '.' || parts[2] || '.' || parts[3], ip
             ];
-        ELSE
+        ELSIF ip ~ '^[0-9a-f:.]{2,45}$' AND position(':' IN ip) > 0 THEN
             parts := string_to_array(split_part(ip, '::', 1), ':');
             begins := begins || ':'::text;
             FOR length IN 1 .. least(4, cardinality(parts)) LOOP

@@ -66,7 +66,10 @@ class Action:
         return self.verb.replace("-", " ").capitalize()
 
     def arguments_of(self, params: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return what to ask with for what an operation has stored; None if unknown."""
+        """Return what to ask with for what an operation has stored; None if unknown.
+
+        What was left out is stored as null.
+        """
         known = {
             argument.name: params[argument.name]
             for argument in self.arguments

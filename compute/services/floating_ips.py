@@ -199,7 +199,12 @@ def attach(
             actor=actor,
             related=target,
             holds=former,
-            params={**params, "vm": vm, "force": force},
+            params={
+                **params,
+                "vm": str(target.pk),
+                "vm_name": target.name,
+                "force": force,
+            },
         )
     return floating_ip
 

@@ -112,7 +112,8 @@ def set_gateway(
             router.change,
             actor=actor,
             params={
-                "network": network,
+                "network": str(outside.pk) if outside else None,
+                "network_name": outside.name if outside else "none",
                 "provider_id": outside.provider_id if outside else None,
             },
         )
@@ -159,7 +160,7 @@ def attach_subnet(
             router.change,
             actor=actor,
             related=found,
-            params={"subnet": subnet},
+            params={"subnet": str(found.pk), "subnet_name": found.name},
         )
     return router
 
@@ -182,7 +183,7 @@ def detach_subnet(
             router.change,
             actor=actor,
             related=found,
-            params={"subnet": subnet},
+            params={"subnet": str(found.pk), "subnet_name": found.name},
         )
     return router
 

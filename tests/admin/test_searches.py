@@ -105,6 +105,18 @@ def test_vms_are_filtered_and_searched(
     assert names(operator.get(f"compute/vm/?{query}")) == expected
 
 
+@pytest.mark.parametrize("network", ["::/0", "fa00::/8", "0.0.0.0/0", "10.0.0.0/8"])
+def test_what_is_no_address_is_in_no_network(
+    operator: Operator, db: None, network: str
+) -> None:
+    """The column is JSON: a cloud of tomorrow may send anything."""
+    odd = ("fa:16:3e:00:00:01", ":", "1::2::3", "", "10.1", "10.1.2.3.4", "x" * 9000)
+    addresses = [{"ip": text} for text in odd]
+    VMFactory.create(name="web-1", addresses=[*addresses, {"ip": None}, {}])
+    VMFactory.create(name="db-1", addresses=[])
+    assert names(operator.get(f"compute/vm/?q={network}")) == set()
+
+
 def test_vms_are_found_by_id_and_project(
     operator: Operator, three: dict[str, VM]
 ) -> None:

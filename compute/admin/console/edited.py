@@ -85,9 +85,12 @@ class EditedAdmin(CreatedAdmin[Edited]):
             return super().changeform_view(request, object_id, form_url, context)
         except Problem as problem:
             # Of the service, which looks at the row again after the form did. All is
-            # undone; the form comes back as it was typed.
+            # undone; the form comes back as it was typed, unless the row is gone.
             row = self.get_object(request, unquote(object_id or ""))
-            self.refused(request, problem, row)
+            reason = self.refused(request, problem, row)
+            if row is None or row.deleted_at is not None:
+                messages.error(request, reason)
+                return redirect(request.get_full_path())
             request.problem = problem  # type: ignore[attr-defined]  # read by get_form
             return super().changeform_view(request, object_id, form_url, context)
 

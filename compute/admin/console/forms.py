@@ -155,7 +155,7 @@ class VersionedForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in it
     """What is ours alone to change, and the version that the operator saw."""
 
     version = forms.IntegerField(widget=forms.HiddenInput, required=False)
-    #: What the service found wrong with the same, a moment ago.
+    #: What the service has found wrong with what was typed.
     problem: ClassVar[Problem | None] = None
 
     class Meta:

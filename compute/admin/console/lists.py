@@ -28,7 +28,8 @@ M = TypeVar("M", bound=Model)
 MAX_SELECTED = 500
 #: Rows that a list counts and has pages of; the others are found by filters.
 MAX_COUNTED = 5000
-#: So many rows are passed over as they are.
+#: Behind so many rows those of a page are looked up by their ids: passing over the others
+#: shall not join each with all that a row shows.
 FAR = 1000
 
 if TYPE_CHECKING:
@@ -54,7 +55,6 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic in its s
     def page(self, number: Any) -> Any:
         page: Any = super().page(number)
         if page.start_index() > FAR:
-            # What is passed over is not joined with all that a row shows.
             rows: Any = self.object_list
             ids = list(page.object_list.values_list("pk", flat=True))
             page.object_list = rows.filter(pk__in=ids)
@@ -69,11 +69,11 @@ class ClosedChangeList(ChangeList):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # Django would resolve the address of each row to find out whether they fit.
-        self._kept, self.preserved_filters = self.preserved_filters, ""
+        self._list_query, self.preserved_filters = self.preserved_filters, ""
 
     def url_for_result(self, result: Any) -> str:
         url: str = super().url_for_result(result)
-        return f"{url}?{self._kept}" if self._kept else url
+        return f"{url}?{self._list_query}" if self._list_query else url
 
     @property
     def given(self) -> dict[str, str]:

@@ -70,7 +70,12 @@ def attach_network(
             "attach_network",
             OperationType.VM_ATTACH_NETWORK,
             actor=actor,
-            params={"network": network, "ip": ip, "port": str(port.pk)},
+            params={
+                "network": str(found.pk),
+                "network_name": found.name,
+                "ip": ip,
+                "port": str(port.pk),
+            },
         )
 
 
@@ -89,7 +94,11 @@ def detach_network(vm: VM, *, network: str, actor: Actor, expect: Expect = None)
             "detach_network",
             OperationType.VM_DETACH_NETWORK,
             actor=actor,
-            params={"network": network, "port": str(port.pk)},
+            params={
+                "network": str(port.pk),
+                "network_name": port.network.name if port.network else "",
+                "port": str(port.pk),
+            },
         )
 
 

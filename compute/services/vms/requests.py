@@ -245,7 +245,8 @@ def restore(vm: VM, *, snapshot: str, actor: Actor, expect: Expect = None) -> VM
             actor=actor,
             related=source,
             params={
-                "snapshot": snapshot,
+                "snapshot": str(source.pk),
+                "snapshot_name": source.name,
                 "image_provider_id": source.image_provider_id,
             },
         )
