@@ -80,6 +80,7 @@ def pages(operator: Operator, vm: VM) -> Iterator[str]:
     yield from (f"{path(vm)}?tab={name}" for name in TABS)
 
 
+@pytest.mark.alone
 @pytest.mark.postgres
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="needs PostgreSQL")
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
